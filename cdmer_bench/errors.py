@@ -1,0 +1,28 @@
+"""Errors whose message is meant for the user: one sentence with what was found, expected, to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake in the user's configuration, data or call; the command line exits with code 2."""
+
+
+class DataMissing(UserError):
+    """A database, feature file or weight file that is not on this machine."""
+
+
+def closest(name: str, choices: Iterable[str]) -> str:
+    """Return a hint such as ``did you mean 'tca'?`` followed by all the choices.
+
+    Parameters
+    ----------
+    name
+        What the user wrote.
+    choices
+        What would have been accepted.
+    """
+    names = sorted(choices)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
+    return f"{hint}choices: {', '.join(names)}"

@@ -154,10 +154,12 @@ def fit_gram(
         If the Gram matrix or the weights hold NaN or infinite values.
     """
     _require_finite(gram, "the kernel of the source samples")
+    gram = np.ascontiguousarray(gram)  # LIBSVM reads the memory itself
     width = int(ys.max()) + 1 if n_classes is None else n_classes
     kept, note = None, ""
     if weights is not None:
         _require_finite(weights, "the sample weights")
+        weights = np.ascontiguousarray(weights, dtype=np.float64)
         kept = np.flatnonzero(C * weights > 0)
         note = _missing_note(ys, kept)
         if len(kept) == 0:

@@ -48,6 +48,8 @@ class CellRecord:
     iterations : ndarray of int, shape (n_settings,)
     notes : dict from int to str
         By index of the setting.
+    extras : dict from str to ndarray
+        What else the method recorded, one row for each setting, such as RSTR's ``weights``.
     about : dict
         Versions, host, date, seconds, command: what describes the run but does not change it.
     """
@@ -76,4 +78,5 @@ class CellRecord:
     converged: NDArray[np.bool_]
     iterations: NDArray[np.intp]
     notes: dict[int, str] = field(default_factory=dict)
+    extras: dict[str, NDArray] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)

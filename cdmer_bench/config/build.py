@@ -1,0 +1,120 @@
+"""Objects from configuration cards: databases, descriptors, methods, tasks."""
+
+import inspect
+from importlib import import_module
+from typing import Any
+
+from cdmer_bench.config.schema import MethodCard, RunConfig
+from cdmer_bench.databases.base import Database
+from cdmer_bench.errors import UserError, closest
+from cdmer_bench.tasks.task import Task
+
+
+def load_target(target: str, key: str) -> Any:
+    """Import the class that ``_target_`` of ``key`` names.
+
+    Only configuration files in this package, in installed packages that registered themselves
+    and in the folder given by ``--config-dir`` can name a class; files of data or results never.
+
+    Raises
+    ------
+    UserError
+        If the module or the class cannot be found.
+    """
+    module_name, _, name = target.rpartition(".")
+    try:
+        found = getattr(import_module(module_name), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(
+            f"{key}._target_ is {target!r}, which cannot be imported ({error}); give the dotted "
+            "path of a class that Python can import from here or from the --config-dir folder"
+        ) from None
+    return found
+
+
+def build(target: str, parameters: dict[str, Any], key: str) -> Any:
+    """Build the object that a card describes; unknown parameters are named with the known ones."""
+    factory = load_target(target, key)
+    accepted = inspect.signature(factory).parameters
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
+    for name in parameters:
+        if name not in accepted and not open_ended:
+            raise UserError(
+                f"{key}.parameters.{name} is not a parameter of {target}; {closest(name, accepted)}"
+            )
+    try:
+        return factory(**parameters)
+    except TypeError as error:
+        raise UserError(f"{key}: {target} could not be built ({error})") from None
+
+
+def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
+    """Build each database of a corpus with the corpus's reader.
+
+    The reader gets ``name`` (the key), what the database's own entry says as far as the reader
+    has such a parameter, and everything else under ``corpus.reader``.
+    """
+    reader = dict(corpus.get("reader") or {})
+    target = reader.pop("_target_", None)
+    if not isinstance(target, str):
+        raise UserError(
+            "corpus.reader._target_ is missing; it names the class that reads the databases, "
+            "such as cdmer_bench.databases.matfiles.FileFeatureDatabase"
+        )
+    databases: dict[str, Database] = {}
+    factory = load_target(target, "corpus.reader")
+    accepted = inspect.signature(factory).parameters
+    for name, entry in (corpus.get("databases") or {}).items():
+        own = {k: v for k, v in (entry or {}).items() if k in accepted}
+        if "classes" in own:
+            own["classes"] = tuple(str(c) for c in own["classes"])
+        if "synthetic" in accepted:
+            own["synthetic"] = bool(corpus.get("synthetic", False))
+        databases[name] = build(target, {"name": name, **reader, **own}, f"corpus.databases.{name}")
+    if not databases:
+        raise UserError("corpus.databases is empty; name at least two databases")
+    return databases
+
+
+def build_tasks(config: RunConfig, databases: dict[str, Database]) -> list[Task]:
+    """Build the tasks; both databases of each must be configured."""
+    tasks = []
+    for name, card in config.tasks.items():
+        for side, database in (("source", card.source), ("target", card.target)):
+            if database not in databases:
+                raise UserError(
+                    f"tasks.{name}.{side} is {database!r}, which the corpus "
+                    f"{config.corpus.get('name')!r} does not hold; {closest(database, databases)}"
+                )
+        source, target = databases[card.source], databases[card.target]
+        arrow = f"{source.letter or source.name} → {target.letter or target.name}"
+        tasks.append(Task(name, card.label or arrow, card.source, card.target))
+    if not tasks:
+        raise UserError("no task was chosen; give task=exp01 to exp12, type1, type2, all or "
+                        "source/target")
+    return tasks
+
+
+def choose_grid(name: str, card: MethodCard, config: RunConfig) -> tuple[str, dict[str, Any]]:
+    """Return the grid's name and its values for one method.
+
+    ``grid=reduced`` takes the grid of that name where the method's card has one, else the
+    card's main grid, which is the paper's.
+    """
+    if config.grid != "paper" and config.grid in card.grids:
+        return config.grid, dict(card.grids[config.grid])
+    known = {g for c in config.methods.values() for g in c.grids} | {"paper"}
+    if config.grid not in known:
+        raise UserError(
+            f"grid is {config.grid!r}, which no chosen method has; {closest(config.grid, known)}"
+        )
+    return "paper", dict(card.grid)
+
+
+def build_method(name: str, card: MethodCard, solver: str | None) -> Any:
+    """Build a method; ``solver`` reaches the methods that have such a parameter."""
+    parameters = dict(card.parameters)
+    key = f"methods.{name}"
+    if solver and "solver" in inspect.signature(load_target(card._target_, key)).parameters:
+        parameters["solver"] = solver
+    return build(card._target_, parameters, key)

@@ -1,0 +1,156 @@
+"""The typed shape of a run's configuration, and errors that name the full key."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import (
+    ConfigKeyError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+    ValidationError,
+)
+
+from cdmer_bench.errors import UserError, closest
+
+
+@dataclass
+class MethodCard:
+    """A method as its YAML describes it."""
+
+    _target_: str = MISSING
+    label: str = MISSING
+    title: str = ""
+    citation: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    grid: dict[str, Any] = field(default_factory=dict)
+    grids: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class DescriptorCard:
+    """A descriptor as its YAML describes it."""
+
+    _target_: str = MISSING
+    label: str = MISSING
+    table_row: str = ""
+    title: str = ""
+    citation: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class PreprocessingCard:
+    """What happens to a clip before its descriptor."""
+
+    _target_: str = MISSING
+    title: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class TaskCard:
+    """A source and a target database, by their keys."""
+
+    label: str = ""
+    source: str = MISSING
+    target: str = MISSING
+
+
+@dataclass
+class SelectionCard:
+    """The rule by which a table picks one setting of a grid."""
+
+    name: str = MISSING
+    title: str = ""
+    citation: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class BackendCard:
+    """Where strands are run."""
+
+    name: str = MISSING
+    address: str | None = None
+
+
+@dataclass
+class ResultsCard:
+    """The results folder."""
+
+    dir: str = "results"
+
+
+@dataclass
+class CacheCard:
+    """The folder of extracted features."""
+
+    dir: str = "~/.cache/cdmer-bench"
+
+
+@dataclass
+class RunConfig:
+    """The whole configuration of a run."""
+
+    corpus: dict[str, Any] = field(default_factory=dict)
+    preprocessing: PreprocessingCard = field(default_factory=PreprocessingCard)
+    descriptors: dict[str, DescriptorCard] = field(default_factory=dict)
+    methods: dict[str, MethodCard] = field(default_factory=dict)
+    tasks: dict[str, TaskCard] = field(default_factory=dict)
+    selection: SelectionCard = field(default_factory=SelectionCard)
+    backend: BackendCard = field(default_factory=BackendCard)
+    results: ResultsCard = field(default_factory=ResultsCard)
+    cache: CacheCard = field(default_factory=CacheCard)
+    grid: str = "paper"
+    solver: str | None = None
+    n_jobs: int = -1
+    force: bool = False
+    dry_run: bool = False
+    progress: bool = True
+
+
+def validate(config: DictConfig) -> RunConfig:
+    """Check a composed configuration against :class:`RunConfig`.
+
+    Raises
+    ------
+    UserError
+        Naming the full key, what was found, and the choices or the type expected.
+    """
+    for group in ("method", "descriptor", "task"):
+        if group in config:
+            raise UserError(
+                f"the YAML of this {group} puts its content under '{group}', expected "
+                f"'{group}s.<name>': begin the file with the line '# @package {group}s.<name>'"
+            )
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(RunConfig), config)
+        OmegaConf.resolve(merged)
+        result = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from None
+    assert isinstance(result, RunConfig)
+    if result.n_jobs == 0:
+        raise UserError("n_jobs is 0, expected a number of processes, or -1 for one each core")
+    if result.solver not in (None, "paper", "exact"):
+        raise UserError(f"solver is {result.solver!r}; choices: paper, exact")
+    if result.backend.name not in ("loky", "sequential", "dask"):
+        raise UserError(f"backend.name is {result.backend.name!r}; choices: dask, loky, sequential")
+    return result
+
+
+def explain(error: OmegaConfBaseException) -> str:
+    """Put an OmegaConf error into one sentence with the full key."""
+    key = getattr(error, "full_key", None) or getattr(error, "key", None) or "the configuration"
+    reason = str(getattr(error, "msg", None) or error).splitlines()[0].strip().rstrip(".")
+    if isinstance(error, MissingMandatoryValue):
+        return f"{key} has no value; give it one in its YAML or on the command line"
+    if isinstance(error, ConfigKeyError):
+        parent = getattr(error, "parent_node", None)
+        known = [str(k) for k in parent] if isinstance(parent, DictConfig) else []
+        hint = closest(str(getattr(error, "key", key)), known) if known else "check its spelling"
+        return f"{key} is not a key of the configuration; {hint}"
+    if isinstance(error, ValidationError):
+        return f"{key}: {reason}; give a value of the expected type"
+    return f"{key}: {reason}; correct it in its YAML or on the command line"

@@ -1,0 +1,146 @@
+"""Features of whole databases: each clip is read once for all its descriptors."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.databases.base import Clip, ClipDatabase, Database, FeatureDatabase, FeatureSet
+from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.errors import UserError
+from cdmer_bench.features.store import FeatureStore
+from cdmer_bench.parallel import Progress, run_parallel
+from cdmer_bench.preprocessing import Preprocessing
+
+Progressing = Callable[[str, int], Progress]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a database's features come from, and the key they have there."""
+
+    database: Database
+    descriptor_name: str
+    key: str
+    stored: bool
+
+
+class Features:
+    """The features of a corpus: from files, from the store, or extracted on demand.
+
+    Parameters
+    ----------
+    databases
+        By key.
+    descriptors
+        By name.
+    preprocessing
+    store
+    """
+
+    def __init__(
+        self,
+        databases: Mapping[str, Database],
+        descriptors: Mapping[str, Descriptor],
+        preprocessing: Preprocessing,
+        store: FeatureStore,
+    ) -> None:
+        self.databases, self.descriptors = databases, descriptors
+        self.preprocessing, self.store = preprocessing, store
+        self._keys: dict[tuple[str, str], str] = {}
+        self._loaded: dict[tuple[str, str], FeatureSet] = {}
+
+    def fingerprint(self, database: str, descriptor: str) -> str:
+        """Return the key of a database's features without extracting them.
+
+        Raises
+        ------
+        DataMissing, UserError
+            If the database or its feature file is not there or not usable.
+        """
+        pair = (database, descriptor)
+        if pair not in self._keys:
+            found = self.databases[database]
+            if isinstance(found, FeatureDatabase):
+                self._keys[pair] = found.fingerprint(descriptor)
+            else:
+                assert isinstance(found, ClipDatabase)
+                self._keys[pair] = self.store.key(
+                    found, self.descriptors[descriptor], self.preprocessing
+                )
+        return self._keys[pair]
+
+    def is_ready(self, database: str, descriptor: str) -> bool:
+        """Whether :meth:`load` needs no extraction."""
+        found = self.databases[database]
+        key = self.fingerprint(database, descriptor)
+        return isinstance(found, FeatureDatabase) or self.store.path(database, key).exists()
+
+    def load(self, database: str, descriptor: str) -> FeatureSet:
+        """Return features that are ready; extract them otherwise, clip after clip."""
+        pair = (database, descriptor)
+        if pair not in self._loaded:
+            found = self.databases[database]
+            if isinstance(found, FeatureDatabase):
+                features = found.load(descriptor)
+            else:
+                assert isinstance(found, ClipDatabase)
+                key = self.fingerprint(database, descriptor)
+                stored = self.store.load(found, key)
+                if stored is None:
+                    self.extract(found, [descriptor], 1, None)
+                    stored = self.store.load(found, key)
+                assert stored is not None
+                features = stored
+            self._loaded[pair] = features
+        return self._loaded[pair]
+
+    def extract(
+        self,
+        database: ClipDatabase,
+        descriptors: Sequence[str],
+        n_jobs: int,
+        progressing: Progressing | None,
+    ) -> None:
+        """Extract and store the descriptors that the store lacks, in parallel over clips."""
+        missing = [d for d in descriptors if not self.is_ready(database.name, d)]
+        if not missing:
+            return
+        clips = list(database.clips())
+        kinds = [self.descriptors[d] for d in missing]
+        found: list[list[NDArray[np.float64]]] = [[] for _ in clips]
+        calls = [(describe_clip, (clip, self.preprocessing, kinds)) for clip in clips]
+        progress = progressing(database.title or database.name, len(clips)) if progressing else None
+        for index, described in run_parallel(calls, n_jobs):
+            found[index] = described
+            if progress:
+                progress.advance(1)
+        if progress:
+            progress.close()
+        for position, name in enumerate(missing):
+            self.store.save(
+                FeatureSet(
+                    database.name,
+                    np.stack([described[position] for described in found]),
+                    np.array([clip.label for clip in clips], dtype=np.intp),
+                    np.array([clip.subject for clip in clips], dtype=np.str_),
+                    database.classes,
+                    self.fingerprint(database.name, name),
+                )
+            )
+
+
+def describe_clip(
+    clip: Clip, preprocessing: Preprocessing, descriptors: Sequence[Descriptor]
+) -> list[NDArray[np.float64]]:
+    """Read a clip, preprocess it once, and describe it by each descriptor."""
+    try:
+        frames = preprocessing(clip.frames())
+        described = [descriptor.extract(frames) for descriptor in descriptors]
+    except UserError as error:
+        raise UserError(f"clip {clip.name}: {error}") from None
+    for descriptor, array in zip(descriptors, described, strict=True):
+        if not np.isfinite(array).all():
+            raise UserError(f"clip {clip.name}: {descriptor.label} gave NaN or infinite values")
+    return described

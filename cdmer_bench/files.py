@@ -1,0 +1,124 @@
+"""Files that are whole or not there: atomic writing, checked reading, content keys."""
+
+import errno
+import hashlib
+import io
+import json
+import os
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cdmer_bench.errors import UserError
+
+
+def content_key(content: Any) -> str:
+    """Return the SHA-256 of the canonical JSON of ``content``: same content, same key."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray | tuple | set):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no canonical JSON")
+
+
+@contextmanager
+def clear_errors(path: Path) -> Iterator[None]:
+    """Turn a failed write into one sentence that names the folder and the way out."""
+    try:
+        yield
+    except OSError as error:
+        reasons = {
+            errno.ENOSPC: "the disk is full; free some space",
+            errno.EDQUOT: "your disk quota is used up; free some space",
+            errno.EACCES: "you may not write there; choose another folder",
+            errno.EPERM: "you may not write there; choose another folder",
+            errno.EROFS: "it is read-only; choose another folder",
+            errno.ENOTDIR: "a part of the path is a file; choose another folder",
+            errno.EEXIST: "a file of that name is in the way; choose another folder",
+        }
+        if error.errno not in reasons:
+            raise
+        raise UserError(
+            f"cannot write {path}: {reasons[error.errno]} (results.dir=... for results, "
+            "cache.dir=... for features); what was already stored is intact"
+        ) from None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees the old content or the whole new one."""
+    with clear_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would hide it from a group
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """Return an ``.npz`` archive whose bytes depend on the arrays alone (no time stamps)."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, array in arrays.items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, member.getvalue())
+    return buffer.getvalue()
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read every array of an ``.npz`` file; the archive's checksums are verified.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, truncated, empty or no archive of plain arrays.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy each raise their own kinds
+        raise ValueError(f"{path} is damaged ({type(error).__name__}: {error})") from None
+
+
+def set_aside(path: Path, reason: str) -> None:
+    """Rename a damaged file or folder so that it is computed again; warn once, naming both."""
+    for number in range(1000):
+        aside = path.with_name(f"{path.name}.damaged-{number}")
+        if not aside.exists():
+            break
+    try:
+        os.replace(path, aside)
+    except FileNotFoundError:
+        return  # another process was faster
+    warnings.warn(
+        f"{path} is damaged ({reason}); it was set aside as {aside.name} and is computed again",
+        stacklevel=2,
+    )

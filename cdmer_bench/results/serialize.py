@@ -1,0 +1,97 @@
+"""Records as JSON and arrays, sealed with a checksum."""
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+
+from cdmer_bench.files import content_key
+from cdmer_bench.results.record import CellRecord
+
+FORMAT = 1
+_ARRAYS = ("predictions", "y_target", "y_source", "converged", "iterations")
+_OPTIONAL_ARRAYS = ("scores", "subject_target")
+_APART = (*_ARRAYS, *_OPTIONAL_ARRAYS, "extras")
+
+
+def arrays_of(record: CellRecord) -> dict[str, np.ndarray]:
+    """Return the arrays of a record, by name."""
+    arrays = {name: getattr(record, name) for name in _ARRAYS}
+    for name in _OPTIONAL_ARRAYS:
+        if getattr(record, name) is not None:
+            arrays[name] = getattr(record, name)
+    arrays.update({f"extra_{name}": array for name, array in record.extras.items()})
+    arrays["key"] = np.array(record.key)
+    return arrays
+
+
+def content_of(record: CellRecord) -> dict[str, Any]:
+    """Return everything but the arrays, as plain JSON content."""
+    content = {
+        f.name: getattr(record, f.name)
+        for f in dataclasses.fields(record)
+        if f.name not in _APART
+    }
+    content["notes"] = {str(index): text for index, text in record.notes.items()}
+    content["format"] = FORMAT
+    plain: dict[str, Any] = json.loads(json.dumps(content, default=_plain))
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray | tuple):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} cannot be stored in record.json")
+
+
+def record_of(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> CellRecord:
+    """Put a record together again.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        If the parts do not fit each other.
+    """
+    if content.pop("format", None) != FORMAT:
+        raise ValueError("it was written by another version of cdmer-bench")
+    if str(arrays["key"]) != content["key"]:
+        raise ValueError("grid.npz belongs to another cell")
+    content["classes"] = tuple(content["classes"])
+    content["notes"] = {int(index): text for index, text in content["notes"].items()}
+    extras = {k.removeprefix("extra_"): v for k, v in arrays.items() if k.startswith("extra_")}
+    record = CellRecord(
+        **content,
+        **{name: arrays[name] for name in _ARRAYS},
+        **{name: arrays.get(name) for name in _OPTIONAL_ARRAYS},
+        extras=extras,
+    )
+    expected = (len(record.settings), len(record.y_target))
+    if record.predictions.shape != expected:
+        raise ValueError(f"predictions have shape {record.predictions.shape}, not {expected}")
+    return record
+
+
+def seal(content: dict[str, Any]) -> bytes:
+    """Return a JSON file that holds ``content`` and the SHA-256 of its canonical JSON."""
+    sealed = {"content": content, "sha256": content_key(content)}
+    return (json.dumps(sealed, indent=1, sort_keys=True, default=_plain) + "\n").encode()
+
+
+def unseal(data: bytes) -> dict[str, Any]:
+    """Check and parse what :func:`seal` gave.
+
+    Raises
+    ------
+    ValueError
+        If the checksum is not that of the content.
+    """
+    sealed = json.loads(data)
+    if not isinstance(sealed, dict) or not isinstance(sealed.get("content"), dict):
+        raise ValueError("it holds no record")
+    content: dict[str, Any] = sealed["content"]
+    if content_key(content) != sealed.get("sha256"):
+        raise ValueError("its checksum does not fit its content")
+    return content

@@ -1,0 +1,163 @@
+"""The results folder: one folder for each finished cell, one file for each finished strand."""
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.files import (
+    clear_errors,
+    pack_arrays,
+    read_arrays,
+    set_aside,
+    write_atomically,
+)
+from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.serialize import arrays_of, content_of, record_of, seal, unseal
+
+
+def safe_name(text: str) -> str:
+    """Return ``text`` as the name of one folder: no separator, no leading dot."""
+    return re.sub(r"[^A-Za-z0-9_+-]", "_", text)[:80] or "_"
+
+
+class ResultsStore:
+    """Finished cells, finished strands of unfinished cells, and failures.
+
+    ``cells/<task>/<descriptor>/<method>-<key>/`` holds ``record.json`` and ``grid.npz``;
+    ``unfinished/<key>/`` what a cell in progress has so far; ``failures/<key>.json`` why a cell
+    failed last time. Folders of several machines can be merged by copying ``cells``.
+
+    Parameters
+    ----------
+    folder
+        The results folder; made when first written to.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).expanduser().absolute()
+
+    def cell_folder(self, task: str, descriptor: str, method: str, key: str) -> Path:
+        """Return where a cell's record lies."""
+        return (
+            self.folder
+            / "cells"
+            / safe_name(task)
+            / safe_name(descriptor)
+            / f"{safe_name(method)}-{key[:32]}"
+        )
+
+    def load(self, folder: Path) -> CellRecord | None:
+        """Load a cell; None if it is not there, or was damaged and has been set aside."""
+        try:
+            sealed = (folder / "record.json").read_bytes()
+            content = unseal(sealed)
+            arrays = read_arrays(folder / "grid.npz")
+            record = record_of(content, arrays)
+        except FileNotFoundError:
+            if folder.is_dir():
+                set_aside(folder, "a file of it is missing")
+            return None
+        except PermissionError:
+            raise UserError(f"{folder} cannot be read by you; set results.dir to another") from None
+        except (ValueError, KeyError, TypeError) as error:
+            set_aside(folder, str(error))
+            return None
+        if folder.name != f"{safe_name(record.method)}-{record.key[:32]}":
+            set_aside(folder, "it holds the record of another cell")
+            return None
+        return record
+
+    def save(self, record: CellRecord) -> None:
+        """Store a finished cell as a whole: its folder appears only when complete."""
+        folder = self.cell_folder(record.task, record.descriptor, record.method, record.key)
+        building = self.unfinished(record.key) / "building"
+        with clear_errors(self.folder):
+            shutil.rmtree(building, ignore_errors=True)
+            write_atomically(building / "grid.npz", pack_arrays(arrays_of(record)))
+            write_atomically(building / "record.json", seal(content_of(record)))
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            if folder.exists():
+                shutil.rmtree(folder)
+            os.replace(building, folder)
+        (self.folder / "failures" / f"{record.key}.json").unlink(missing_ok=True)
+        self.forget_unfinished(record.key)
+
+    def records(self) -> list[CellRecord]:
+        """Load every finished cell, in the order of their paths."""
+        folders = sorted(self.folder.glob("cells/*/*/*-*"))
+        loaded = (self.load(f) for f in folders if ".damaged-" not in f.name and f.is_dir())
+        return [record for record in loaded if record is not None]
+
+    def unfinished(self, key: str) -> Path:
+        """Return the folder of what a cell in progress has so far."""
+        return self.folder / "unfinished" / key[:32]
+
+    def strand_path(self, key: str, strand: int) -> Path:
+        """Return where a finished strand's result lies."""
+        return self.unfinished(key) / f"strand-{strand:05d}.npz"
+
+    def load_strand(self, key: str, strand: int) -> dict[str, np.ndarray] | None:
+        """Load a finished strand, or None if it is missing or damaged."""
+        path = self.strand_path(key, strand)
+        try:
+            return read_arrays(path)
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            set_aside(path, str(error))
+            return None
+
+    def forget_unfinished(self, key: str) -> None:
+        """Remove what is left of a cell in progress."""
+        shutil.rmtree(self.unfinished(key), ignore_errors=True)
+
+    def save_failure(self, key: str, failure: dict[str, Any]) -> None:
+        """Record why a cell failed; it is run again the next time."""
+        write_atomically(self.folder / "failures" / f"{key}.json", seal(failure))
+
+    def failure(self, key: str) -> dict[str, Any] | None:
+        """Return why the cell failed last time, or None."""
+        path = self.folder / "failures" / f"{key}.json"
+        try:
+            return unseal(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            set_aside(path, str(error))
+            return None
+
+    @contextmanager
+    def claim(self, key: str) -> Iterator[bool]:
+        """Claim a cell for this run; yields False if another live run is working on it.
+
+        The claim is a lock of the operating system, so it ends with the process however
+        the process ends.
+        """
+        path = self.folder / "claims" / f"{key[:32]}.lock"
+        handle = _open_lock(path)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The file may have been unlinked by the run that held it before.
+                held = path.exists() and os.path.samestat(os.fstat(handle), path.stat())
+            except BlockingIOError:
+                held = False
+            yield held
+            if held:
+                path.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+
+
+def _open_lock(path: Path) -> int:
+    with clear_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

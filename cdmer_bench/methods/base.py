@@ -36,6 +36,9 @@ class StrandResult:
         Iterations of the method's outermost loop; 0 for closed forms.
     notes : dict from int to str
         For a setting's index in the strand, what the user should know about its result.
+    extras : dict from str to ndarray, each of shape (n_settings, ...)
+        What else a method learned that is worth keeping, such as RSTR's block weights; small,
+        because it is stored for every setting.
     """
 
     predictions: NDArray[np.intp]
@@ -43,6 +46,7 @@ class StrandResult:
     converged: NDArray[np.bool_]
     iterations: NDArray[np.intp]
     notes: dict[int, str] = field(default_factory=dict)
+    extras: dict[str, NDArray] = field(default_factory=dict)
 
     @classmethod
     def closed_form(
@@ -283,6 +287,8 @@ def join_strands(strands: list[list[int]], results: list[StrandResult]) -> Stran
         np.concatenate([r.iterations for r in results])[order],
         {strand[i]: text for strand, r in zip(strands, results, strict=True)
          for i, text in r.notes.items()},
+        {name: np.concatenate([r.extras[name] for r in results])[order]
+         for name in results[0].extras},
     )
 
 

@@ -151,8 +151,11 @@ def fit_gram(
     Raises
     ------
     UserError
-        If the Gram matrix or the weights hold NaN or infinite values.
+        If C is not a positive number, or the Gram matrix or the weights hold NaN or infinite
+        values.
     """
+    if not (np.isfinite(C) and C > 0):
+        raise UserError(f"the cost C of the support vector machine is {C!r}, expected C > 0")
     _require_finite(gram, "the kernel of the source samples")
     gram = np.ascontiguousarray(gram)  # LIBSVM reads the memory itself
     width = int(ys.max()) + 1 if n_classes is None else n_classes

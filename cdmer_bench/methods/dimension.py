@@ -1,0 +1,81 @@
+"""What TCA, GFK and SA share: one parameter, the dimension k of a subspace."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.methods.base import Grid, Method
+from cdmer_bench.methods.grid import Setting
+
+# Only where the user leaves k open; the paper searches every value.
+DEFAULT_DIMENSION = 20
+
+
+@dataclass
+class SubspaceMethod(Method):
+    """A method whose setting is a dimension k, 1 to a largest that the task's shape gives.
+
+    Parameters
+    ----------
+    k : int, optional
+        Dimension of the subspace; by default 20, or the largest possible if that is less. A
+        larger one than the task allows is refused, never clipped.
+    """
+
+    k: int | None = None
+
+    @abstractmethod
+    def largest_dimension(self, n_source: int, n_target: int, n_features: int) -> int:
+        """Return the largest k of a task of this shape."""
+
+    def all_values(self, parameter: str, n_source: int, n_target: int, n_features: int) -> list:
+        """Return 1 to the largest dimension for ``k``."""
+        if parameter != "k":
+            return super().all_values(parameter, n_source, n_target, n_features)
+        largest = self.largest_dimension(n_source, n_target, n_features)
+        self.check_dimension(1, largest)
+        return list(range(1, largest + 1))
+
+    def settings(self, grid: Grid | None, shapes: tuple[int, int, int]) -> list[Setting]:
+        """List the settings of ``grid``; a dimension that the task's shape forbids is an error."""
+        settings = super().settings(grid, shapes)
+        for setting in settings:
+            self.check_dimension(setting.get("k", self.k), self.largest_dimension(*shapes))
+        return settings
+
+    def check_dimension(self, k: Any, largest: int) -> int:
+        """Return ``k`` as an int, or what stands for None.
+
+        Raises
+        ------
+        UserError
+            If k is not a whole number from 1 to ``largest``.
+        """
+        name = type(self).__name__
+        if largest < 1:
+            raise UserError(
+                f"{name} has no dimension to choose for this task, because a domain has fewer "
+                "than two samples; add samples or use another method"
+            )
+        if k is None:
+            return min(DEFAULT_DIMENSION, largest)
+        number = isinstance(k, int | float | np.number) and not isinstance(k, bool)
+        if not number or not float(k).is_integer():
+            raise UserError(f"{name} needs a whole number for k, found {k!r}")
+        if not 1 <= k <= largest:
+            raise UserError(
+                f"{name} cannot use k = {int(k)}: for this task k runs from 1 to {largest}; "
+                "leave larger values out of the grid or write k: all"
+            )
+        return int(k)
+
+
+def choose(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return ``value`` if it is one of the choices of the option ``name``; refuse it otherwise."""
+    if value not in choices:
+        raise UserError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
+    return value

@@ -1,0 +1,44 @@
+"""The step that most methods end with: an SVM on the adapted source, as a strand's result."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from cdmer_bench.methods.base import StrandResult
+from cdmer_bench.solvers.libsvm import Decision, VotingMachine
+
+
+class Classified(NamedTuple):
+    """One setting's machine, its decision on the queries, and the remarks made on the way."""
+
+    machine: VotingMachine
+    decision: Decision
+    remarks: Sequence[str] = ()
+
+
+def strand_result(classified: Sequence[Classified]) -> StrandResult:
+    """Gather the settings of a strand.
+
+    Parameters
+    ----------
+    classified
+        One entry a setting, in the strand's order.
+
+    Returns
+    -------
+    StrandResult
+        ``iterations`` are 0, as the adaptation itself has none; ``converged`` is LIBSVM's.
+    """
+    result = StrandResult.closed_form(
+        np.stack([entry.decision.predictions for entry in classified]),
+        np.stack([entry.decision.scores for entry in classified]),
+    )
+    for index, (machine, _, remarks) in enumerate(classified):
+        notes = [*remarks, machine.note]
+        if not machine.converged:
+            result.converged[index] = False
+            notes.append(f"LIBSVM stopped at its limit after {machine.iterations} iterations")
+        if any(notes):
+            result.notes[index] = "; ".join(filter(None, notes))
+    return result

@@ -1,0 +1,229 @@
+"""Bringing the authors' released features to this machine, and checking what arrived."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cdmer_bench.databases.released import released_file
+from cdmer_bench.errors import UserError
+
+REPOSITORY = "jiangxingxun/Seeking_Salient_Facial_Region"
+COMMIT = "0ceef18ea3f5cb7a4cb0dac049b6250ffe075a01"
+FOLDER = "data/3class"
+TIMEOUT = 60.0  # seconds without an answer
+LICENCE_WARNING = (
+    "The repository of these files states no licence: use them for checking research results "
+    "only, and do not redistribute them."
+)
+
+
+@dataclass(frozen=True)
+class ReleasedFile:
+    """What is known of a released file.
+
+    Attributes
+    ----------
+    database : str
+    name : str
+    blob : str
+        Git's id of the content: SHA-1 of ``blob <length>``, a zero byte, and the content.
+    sha256, size : str or None, int or None
+        None where no copy was at hand to measure.
+    """
+
+    database: str
+    name: str
+    blob: str
+    sha256: str | None = None
+    size: int | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the file can be downloaded from."""
+        return f"https://raw.githubusercontent.com/{REPOSITORY}/{COMMIT}/{FOLDER}/{self.name}"
+
+
+@dataclass(frozen=True)
+class FetchResult:
+    """What became of one file.
+
+    Attributes
+    ----------
+    database, name : str
+    status : {'verified', 'missing', 'wrong checksum', 'failed'}
+        Only a verified file is in the destination because of this call.
+    message : str
+        One sentence for the user.
+    """
+
+    database: str
+    name: str
+    status: str
+    message: str
+
+    @property
+    def usable(self) -> bool:
+        """Whether the destination holds the right file."""
+        return self.status == "verified"
+
+
+RELEASED_FILES = (
+    ReleasedFile(
+        "casme2",
+        released_file("casme2", "lbp_top_r3p8"),
+        "871c42b4eedc9857b1e533144400a67ad77fafb4",
+        "632a656ccba4990cf83acb57bcaa6d92b410279848cfafe8f3191c473f98f3fa",
+        3493891,
+    ),
+    ReleasedFile(
+        "smic_hs",
+        released_file("smic_hs", "lbp_top_r3p8"),
+        "600e2166c33f0fb56248d1d775bbba1e6e9d1189",
+    ),
+    ReleasedFile(
+        "smic_vis",
+        released_file("smic_vis", "lbp_top_r3p8"),
+        "4dd7765f1fbfa3c20d3d8d76ec9abab3a7fe9085",
+        "a3fc2efd6cffda6f81ae3d189675a5177671f9103a4a992db9ef133eb02ceef1",
+        1974819,
+    ),
+    ReleasedFile(
+        "smic_nir",
+        released_file("smic_nir", "lbp_top_r3p8"),
+        "5a5b0adabf5b0df4a8dad4b41eb9da5ca9e84eb3",
+        "77c4d6c0badeb47ffcb044215c123c2a8f6ba8d9b93514d3cee7eed43278bf2b",
+        1984709,
+    ),
+)
+
+
+def git_blob_id(path: str | Path) -> str:
+    """Return the id that git gives to a file's content, 40 hexadecimal digits."""
+    digest = hashlib.sha1(b"blob %d\0" % os.path.getsize(path), usedforsecurity=False)
+    with open(path, "rb") as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def verify_released(path: Path, expected: ReleasedFile) -> str | None:
+    """Return None if a file is the released one, else one sentence that says how it differs."""
+    size = path.stat().st_size
+    if expected.size is not None and size != expected.size:
+        return f"{path} has {size} bytes, expected {expected.size}; copy or fetch it again"
+    blob = git_blob_id(path)
+    if blob != expected.blob:
+        return f"{path} has the git blob id {blob}, expected {expected.blob}; fetch it again"
+    with open(path, "rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    if expected.sha256 is not None and sha256 != expected.sha256:
+        return f"{path} has the SHA-256 {sha256}, expected {expected.sha256}; fetch it again"
+    return None
+
+
+def fetch_released(
+    destination: str | Path,
+    source: str | Path | None = None,
+    files: tuple[ReleasedFile, ...] = RELEASED_FILES,
+    say: Callable[[str], None] = print,
+) -> list[FetchResult]:
+    """Copy or download the released features into a folder, verifying each file.
+
+    A file that is in the destination already and right is left alone. What cannot be had is
+    reported and the rest stays usable. Nothing wrong is ever put in the destination: a file
+    arrives under a temporary name, is verified, and is then renamed.
+
+    Parameters
+    ----------
+    destination : path
+        Made if it does not exist.
+    source : path, optional
+        Folder that has the files already; None downloads them.
+    files : tuple of ReleasedFile
+    say : callable
+        Receives the licence warning and one line a file.
+
+    Returns
+    -------
+    list of FetchResult
+        One for each file, in order.
+
+    Raises
+    ------
+    UserError
+        If ``source`` is no folder or the destination cannot be written.
+    """
+    folder = Path(destination).expanduser()
+    origin = None if source is None else Path(source).expanduser()
+    if origin is not None and not origin.is_dir():
+        raise UserError(
+            f"{origin} is not a folder; give the one that holds the released .mat files"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be made ({error.strerror}); choose another folder"
+        ) from None
+    say(LICENCE_WARNING)
+    results = []
+    for file in files:
+        result = _fetch(file, folder, origin)
+        say(f"{result.status}: {result.message}")
+        results.append(result)
+    return results
+
+
+def _fetch(file: ReleasedFile, folder: Path, origin: Path | None) -> FetchResult:
+    place = folder / file.name
+    if place.is_file() and verify_released(place, file) is None:
+        return FetchResult(file.database, file.name, "verified", f"{place} is in place")
+    if origin is not None and not (origin / file.name).is_file():
+        return _left(
+            file, place, "missing", f"{file.name} is not in {origin}; the other files are usable"
+        )
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{file.name}.")
+    os.close(descriptor)
+    arrived = Path(temporary)
+    try:
+        if origin is None:
+            _download(file.address, arrived)
+        else:
+            shutil.copyfile(origin / file.name, arrived)
+        difference = verify_released(arrived, file)
+        if difference is not None:
+            came_from = file.address if origin is None else str(origin / file.name)
+            return _left(file, place, "wrong checksum", difference.replace(temporary, came_from))
+        os.chmod(arrived, 0o644)
+        os.replace(arrived, place)
+    except (OSError, urllib.error.URLError) as error:
+        reason = getattr(error, "reason", None) or error
+        where = file.address if origin is None else origin / file.name
+        return _left(
+            file,
+            place,
+            "failed",
+            f"{where} could not be read ({reason}); with the file already on disk, "
+            "use 'cdmer data fetch released --from DIR'",
+        )
+    finally:
+        arrived.unlink(missing_ok=True)
+    return FetchResult(file.database, file.name, "verified", f"{place} was put in place")
+
+
+def _left(file: ReleasedFile, place: Path, status: str, message: str) -> FetchResult:
+    """Report a file that was not brought; one in the destination that is wrong is named too."""
+    if place.is_file():
+        message += f" ({place} is there, but is not the released file)"
+    return FetchResult(file.database, file.name, status, message)
+
+
+def _download(address: str, path: Path) -> None:
+    with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, open(path, "wb") as stream:
+        shutil.copyfileobj(answer, stream)

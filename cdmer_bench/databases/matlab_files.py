@@ -1,0 +1,135 @@
+"""Variables of MATLAB files: versions 4 to 7 through SciPy, 7.3 (HDF5) through h5py."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.errors import UserError
+
+
+def list_matlab(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the variables of a .mat file with the shapes that MATLAB shows.
+
+    Raises
+    ------
+    UserError
+        If the file is truncated, damaged or no MATLAB file.
+    """
+    import h5py
+
+    if _is_hdf5(path):
+        with _open_hdf5(path) as file:
+            return {
+                name: tuple(reversed(item.shape))
+                for name, item in file.items()
+                if isinstance(item, h5py.Dataset)
+            }
+    from scipy.io import whosmat
+
+    return {name: shape for name, shape, _ in _guard(path, whosmat, str(path))}
+
+
+def read_matlab(path: Path, names: Sequence[str]) -> dict[str, NDArray]:
+    """Read variables of a .mat file, in MATLAB's orientation.
+
+    Numbers come as they are, character arrays as one string a row, cell arrays of strings as
+    arrays of strings.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged or a variable is neither numbers nor strings.
+    """
+    if _is_hdf5(path):
+        with _open_hdf5(path) as file:
+            return {name: _hdf5_array(path, file, name) for name in names}
+    from scipy.io import loadmat
+
+    loaded = _guard(path, loadmat, str(path), variable_names=list(names))
+    return {name: _plain(path, name, loaded[name]) for name in names}
+
+
+def _is_hdf5(path: Path) -> bool:
+    import h5py
+
+    if h5py.is_hdf5(path):
+        return True
+    with open(path, "rb") as stream:
+        header = stream.read(19)
+    # A version 7.3 file cut short may no longer pass as HDF5, but its header still says so.
+    if header.startswith(b"MATLAB 7.3 MAT-file"):
+        raise UserError(f"{path} is a damaged or truncated MATLAB 7.3 file; copy it again")
+    return False
+
+
+def _open_hdf5(path: Path) -> Any:
+    import h5py
+
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise UserError(
+            f"{path} is damaged or truncated ({_short(error)}); copy it again"
+        ) from None
+
+
+def _hdf5_array(path: Path, file: Any, name: str) -> NDArray:
+    import h5py
+
+    try:
+        item = file[name]
+        kind = item.attrs.get("MATLAB_class", b"double")
+        if item.attrs.get("MATLAB_empty", 0):
+            return np.empty((0, 0))
+        # HDF5 keeps MATLAB's column-major arrays with the axes reversed.
+        values = item[()].T
+        if kind == b"cell" and h5py.check_ref_dtype(item.dtype) is not None:
+            cells = [_text(file[reference][()].T) for reference in values.ravel(order="F")]
+            return np.array(cells)
+    except (OSError, KeyError, RuntimeError) as error:
+        raise UserError(
+            f"{path}: variable {name!r} is damaged ({_short(error)}); copy the file again"
+        ) from None
+    if kind == b"char":
+        return np.array([_text(row) for row in np.atleast_2d(values)])
+    return _plain(path, name, values)
+
+
+def _plain(path: Path, name: str, values: NDArray) -> NDArray:
+    """Return numbers or strings as a plain array; unpack cells of strings; refuse the rest."""
+    if values.dtype == object:
+        cells = [np.asarray(cell) for cell in values.ravel(order="F")]
+        if all(cell.size == 1 and cell.dtype.kind in "USbiuf" for cell in cells):
+            return np.array([cell.ravel()[0] for cell in cells])
+    elif values.dtype.kind in "biufUS":
+        return values
+    raise UserError(
+        f"{path}: variable {name!r} holds {values.dtype}, expected an array of numbers or of "
+        "strings; save it as a plain matrix"
+    )
+
+
+def _text(codes: NDArray) -> str:
+    return "".join(chr(int(code)) for code in np.ravel(codes)).strip()
+
+
+def _guard(path: Path, function: Any, *arguments: Any, **options: Any) -> Any:
+    """Call a SciPy reader; whatever a damaged file makes it raise becomes one sentence."""
+    try:
+        return function(*arguments, **options)
+    except MemoryError:
+        raise
+    # SciPy's parser has no exception of its own: zlib.error, struct errors, TypeError and
+    # IndexError have all been met on files cut short.
+    except Exception as error:
+        raise UserError(
+            f"{path} is not a readable MATLAB file ({_short(error)}); "
+            "it may be truncated or of another kind, so copy it again"
+        ) from None
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''}"

@@ -1,0 +1,190 @@
+"""The features that the authors of the benchmark released, one MATLAB file a database."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.databases.base import EMOTIONS, FeatureDatabase, FeatureSet
+from cdmer_bench.databases.feature_files import (
+    file_hash,
+    list_variables,
+    locate,
+    read_variables,
+)
+from cdmer_bench.databases.layout import from_released_layout
+from cdmer_bench.databases.validation import check_features, encode_labels, label_vector
+from cdmer_bench.errors import DataMissing, UserError, closest
+
+# Descriptor: name in the file, width of a vector, planes. Widths are 85 blocks x values a block.
+DESCRIPTORS: dict[str, tuple[str, int, int]] = {
+    "lbp_top_r1p4": ("LBPTOP_R1P4", 3825, 3),
+    "lbp_top_r1p8": ("LBPTOP_R1P8", 15045, 3),
+    "lbp_top_r3p4": ("LBPTOP_R3P4", 3825, 3),
+    "lbp_top_r3p8": ("LBPTOP_R3P8", 15045, 3),
+    # Spatial and temporal codes have 16 and 4 bins, so the 20 values of a block stay together.
+    "lbp_sip_r1": ("LBPSIP_R1", 1700, 1),
+    "lbp_sip_r3": ("LBPSIP_R3", 1700, 1),
+    "lpq_top_decorr01": ("LPQTOP_Cor01", 65280, 3),
+    "lpq_top_decorr0": ("LPQTOP_Cor0", 65280, 3),
+    "hog_top_p4": ("HOGTOP_P4", 1020, 3),
+    "hog_top_p8": ("HOGTOP_P8", 2040, 3),
+    "higo_top_p4": ("HIGOTOP_P4", 1020, 3),
+    "higo_top_p8": ("HIGOTOP_P8", 2040, 3),
+}
+NAMES = {"casme2": "CASME2", "smic_hs": "SMIC_HS", "smic_vis": "SMIC_VIS", "smic_nir": "SMIC_NIR"}
+FETCH = "run 'cdmer data fetch released' or give the folder with corpus.root=DIR"
+
+
+def released_file(database: str, descriptor: str) -> str:
+    """Return the file name of a database and a descriptor, both by their keys.
+
+    Raises
+    ------
+    DataMissing
+        If the authors extracted no such features.
+    """
+    if descriptor not in DESCRIPTORS:
+        raise DataMissing(
+            f"no released file holds the descriptor {descriptor!r}; "
+            f"{closest(descriptor, DESCRIPTORS)}"
+        )
+    token = NAMES.get(database, database.upper())
+    return f"CrossCorpus_{DESCRIPTORS[descriptor][0]}_{token}_112by112.mat"
+
+
+def load_released(path: str | Path, classes: tuple[str, ...] = EMOTIONS) -> FeatureSet:
+    """Load a file of the authors' features, MATLAB v7.3 or v5.
+
+    The variables are ``<DB>_micro_feature`` (n x D) and ``<DB>_micro_label`` (n x 1); labels are
+    1 negative, 2 positive, 3 surprise. The descriptor is recognised by the file's name, else by
+    the vectors' width.
+
+    Parameters
+    ----------
+    path
+        Such as ``CrossCorpus_LBPTOP_R3P8_SMIC_VIS_112by112.mat``.
+    classes
+        Names of the classes, in the order in which ``y`` counts them.
+
+    Returns
+    -------
+    FeatureSet
+        ``X`` is (n, 85, 3, n_bins) in the order of `from_released_layout`'s blocks, for LBP-SIP
+        (n, 85, 20); ``y`` indexes ``classes``; ``subject`` is None, as the files do not tell.
+
+    Raises
+    ------
+    DataMissing
+        If there is no such file.
+    UserError
+        If the file is damaged or holds something else.
+    """
+    path = locate(Path(path).expanduser(), FETCH)
+    feature_name, label_name = _find_variables(path)
+    arrays = read_variables(path, (feature_name, label_name))
+    y = encode_labels(
+        label_vector(arrays[label_name], f"{path}: {label_name}"),
+        classes,
+        f"{path}: {label_name}",
+        label_map=dict(enumerate(EMOTIONS, start=1)),
+    )
+    X = check_features(arrays[feature_name], f"{path}: {feature_name}")
+    if X.ndim != 2 or len(X) != len(y):
+        raise UserError(
+            f"{path}: {feature_name} has shape {X.shape} and {label_name} {len(y)} labels, "
+            "expected one row of features a label"
+        )
+    blocks = _cut_blocks(X, path)
+    return FeatureSet(_database_key(path, feature_name), blocks, y, None, classes, file_hash(path))
+
+
+@dataclass
+class ReleasedDatabase(FeatureDatabase):
+    """One database of the authors' released features.
+
+    Attributes
+    ----------
+    root : str
+        Folder of the files; ``~`` is the user's home.
+    released_name : str
+        The database's name in the files, where it is not that of one of the paper's four.
+    """
+
+    root: str = "~/.local/share/cdmer-bench/released"
+    released_name: str = ""
+
+    def __post_init__(self) -> None:
+        self.classes = tuple(str(c) for c in self.classes)
+        if set(self.classes) != set(EMOTIONS):
+            raise UserError(
+                f"database {self.name!r} has the classes {', '.join(self.classes)}, but the "
+                f"released features have {', '.join(EMOTIONS)}"
+            )
+
+    def path(self, descriptor: str) -> Path:
+        """Return where the file of a descriptor is expected."""
+        name = released_file(self.released_name or self.name, descriptor)
+        return Path(self.root).expanduser() / name
+
+    def load(self, descriptor: str) -> FeatureSet:
+        """Load the features of a descriptor; see `load_released`."""
+        loaded = load_released(self.path(descriptor), self.classes)
+        width = loaded.X[0].size
+        expected = DESCRIPTORS[descriptor][1]
+        if width != expected:
+            raise UserError(
+                f"{self.path(descriptor)} holds vectors of {width} values, expected {expected} "
+                f"for {descriptor}; it is not the file that its name says"
+            )
+        return FeatureSet(self.name, loaded.X, loaded.y, None, self.classes, loaded.fingerprint)
+
+    def fingerprint(self, descriptor: str) -> str:
+        """Return the SHA-256 of the descriptor's file."""
+        return file_hash(locate(self.path(descriptor), FETCH))
+
+
+def _find_variables(path: Path) -> tuple[str, str]:
+    """Return the names of the feature and label variables, which carry the database's name."""
+    found = list_variables(path)
+    features = sorted(name for name in found if name.endswith("_micro_feature"))
+    labels = sorted(name for name in found if name.endswith("_micro_label"))
+    if len(features) != 1 or len(labels) != 1:
+        listed = ", ".join(f"{name} {shape}" for name, shape in sorted(found.items())[:20])
+        raise UserError(
+            f"{path} has the variables {listed or '(none)'}, expected one <DB>_micro_feature and "
+            "one <DB>_micro_label; for features of your own use corpus=matfiles"
+        )
+    return features[0], labels[0]
+
+
+def _cut_blocks(X: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
+    width = X.shape[1]
+    named = re.match(r"CrossCorpus_(\w+?)_(?:CASME|SMIC)", path.name)
+    by_name = [d for d in DESCRIPTORS.values() if named and d[0] == named.group(1)]
+    if by_name and by_name[0][1] != width:
+        raise UserError(
+            f"{path} holds vectors of {width} values, expected {by_name[0][1]} for "
+            f"{by_name[0][0]}; it is truncated or not what its name says"
+        )
+    candidates = by_name or [d for d in DESCRIPTORS.values() if d[1] == width]
+    if not candidates:
+        widths = ", ".join(str(w) for w in sorted({d[1] for d in DESCRIPTORS.values()}))
+        raise UserError(
+            f"{path} holds vectors of {width} values, expected one of {widths} (85 blocks); "
+            "for other features use corpus=matfiles"
+        )
+    n_planes = candidates[0][2]
+    blocks = from_released_layout(X, n_planes=n_planes)
+    return blocks if n_planes > 1 else blocks[:, :, 0, :]
+
+
+def _database_key(path: Path, feature_name: str) -> str:
+    # Older files of SMIC HS use the variable SMIC_micro_feature, so the file's name goes first.
+    for key, token in NAMES.items():
+        if token.lower() in path.name.lower().replace("-", "_"):
+            return key
+    token = feature_name.removesuffix("_micro_feature")
+    return {"smic": "smic_hs"}.get(token.lower(), token.lower())

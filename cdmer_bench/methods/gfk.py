@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from cdmer_bench.methods.base import Prepared, StrandResult
 from cdmer_bench.methods.dimension import SubspaceMethod
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import Classified, strand_result
-from cdmer_bench.solvers.libsvm import fit_gram
+from cdmer_bench.methods.source_svm import classify_linearly, strand_result
 from cdmer_bench.solvers.principal_subspaces import principal_basis, span_coordinates
 
 
@@ -84,9 +83,10 @@ class GFK(SubspaceMethod):
                 prepared["alignment"][:used, :used],
             )
             source, queries = factor[:n_source], factor[n_source:]
-            machine = fit_gram(source @ source.T, prepared["ys"], C=chosen["C"])
             remarks = [rank_remark(k, used)] if used < k else []
-            classified.append(Classified(machine, machine.predict(queries @ source.T), remarks))
+            classified.append(
+                classify_linearly(source, prepared["ys"], queries, chosen["C"], remarks)
+            )
         return strand_result(classified)
 
 

@@ -10,8 +10,7 @@ from cdmer_bench.methods.base import Prepared, StrandResult
 from cdmer_bench.methods.dimension import SubspaceMethod, choose
 from cdmer_bench.methods.gfk import prepare_subspaces, rank_remark
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import Classified, strand_result
-from cdmer_bench.solvers.libsvm import fit_gram
+from cdmer_bench.methods.source_svm import classify_linearly, strand_result
 
 
 @dataclass
@@ -81,12 +80,13 @@ class SA(SubspaceMethod):
             M = prepared["alignment"][:k, :k]
             source = prepared["on_source"][:n_source, : M.shape[0]] @ M
             queries = prepared["on_target"][n_source:, : M.shape[1]]
-            machine = fit_gram(source @ source.T, prepared["ys"], C=chosen["C"])
             # Fewer samples than k + 1 is what `limit` is about; fewer directions than that is news.
             short = any(
                 have < min(k, size - 1)
                 for have, size in zip(M.shape, (n_source, n_target), strict=True)
             )
             remarks = [rank_remark(k, min(M.shape))] if short else []
-            classified.append(Classified(machine, machine.predict(queries @ source.T), remarks))
+            classified.append(
+                classify_linearly(source, prepared["ys"], queries, chosen["C"], remarks)
+            )
         return strand_result(classified)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import StrandResult
-from cdmer_bench.solvers.libsvm import Decision, VotingMachine
+from cdmer_bench.solvers.kernels import linear_kernel
+from cdmer_bench.solvers.libsvm import Decision, VotingMachine, fit_gram
 
 
 class Classified(NamedTuple):
@@ -15,6 +17,29 @@ class Classified(NamedTuple):
     machine: VotingMachine
     decision: Decision
     remarks: Sequence[str] = ()
+
+
+def classify_linearly(
+    source: NDArray[np.float64],
+    ys: NDArray[np.intp],
+    queries: NDArray[np.float64],
+    C: float,
+    remarks: Sequence[str] = (),
+) -> Classified:
+    """Train a linear SVM on adapted source samples and predict the adapted queries.
+
+    Parameters
+    ----------
+    source, queries : ndarray, shapes (n_source, n_dimensions) and (n_query, n_dimensions)
+    ys : ndarray of int, shape (n_source,)
+        Class indices.
+    C : float
+        Cost of the slack.
+    remarks
+        Passed on.
+    """
+    machine = fit_gram(linear_kernel(source, source), ys, C=C)
+    return Classified(machine, machine.predict(linear_kernel(queries, source)), remarks)
 
 
 def strand_result(classified: Sequence[Classified]) -> StrandResult:

@@ -10,9 +10,8 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Prepared, StrandResult
 from cdmer_bench.methods.dimension import SubspaceMethod, choose
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import Classified, strand_result
+from cdmer_bench.methods.source_svm import classify_linearly, strand_result
 from cdmer_bench.solvers.kernels import linear_kernel
-from cdmer_bench.solvers.libsvm import fit_gram
 
 
 @dataclass
@@ -89,8 +88,7 @@ class TCA(SubspaceMethod):
                 W = transfer_components(prepared["kernel"], len(ys), *key)[:, :largest]
                 components[key] = prepared["kernel"][: len(ys)] @ W, prepared["queries"] @ W
             source, queries = (np.ascontiguousarray(Z[:, :k]) for Z in components[key])
-            machine = fit_gram(source @ source.T, ys, C=chosen["C"])
-            classified.append(Classified(machine, machine.predict(queries @ source.T)))
+            classified.append(classify_linearly(source, ys, queries, chosen["C"]))
         return strand_result(classified)
 
 

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+from sklearn.svm import SVC
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.methods.svm import SVM
+from tests.methods.oracles import arrays, best, case, grid_predictions
+
+
+@pytest.mark.parametrize("letter", ["A", "B"])
+def test_predicts_as_libsvm(letter):
+    Xs, ys, Xt = case(letter)
+    predicted = SVM().fit(Xs, ys, Xt).predict(Xt)
+    np.testing.assert_array_equal(predicted, arrays("libsvm")[f"{letter}_svm_pred"])
+
+
+def test_breaks_ties_as_libsvm():
+    t = arrays("libsvm")
+    predicted = SVM().fit(t["ties_Xs"], t["ties_ys"], t["ties_Xt"]).predict(t["ties_Xt"])
+    np.testing.assert_array_equal(predicted, t["ties_libsvm_pred"])
+
+
+def test_cost_is_that_of_scikit_learn_in_the_binary_case():
+    Xs, ys, Xt = case("A")
+    binary = (ys == 2).astype(int)
+    settings, predicted = SVM().predict_grid(Xs, binary, Xt, {"C": "0.001, 0.1, 10"})
+    for setting, row in zip(settings, predicted, strict=True):
+        expected = SVC(kernel="linear", C=setting["C"]).fit(Xs, binary).predict(Xt)
+        np.testing.assert_array_equal(row, expected)
+    assert len(np.unique(predicted, axis=0)) == 3
+
+
+@pytest.mark.parametrize(("task", "printed"), [("VN", (0.6186, 63.38)), ("NV", (0.6078, 63.38))])
+def test_paper_figures_on_the_released_features(task, printed):
+    predicted, yt = grid_predictions(SVM(), task)
+    assert best(yt, predicted) == printed
+    np.testing.assert_array_equal(predicted, arrays("released")[f"{task}_svm_pred"])
+
+
+def test_cost_must_be_positive():
+    Xs, ys, Xt = case("A")
+    with pytest.raises(UserError, match="C > 0"):
+        SVM(C=-1.0).fit(Xs, ys, Xt)

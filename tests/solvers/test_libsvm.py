@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.solvers.libsvm import first_appearance, fit_gram
+from tests.methods.oracles import arrays, case
+
+
+@pytest.mark.parametrize("letter", ["A", "B"])
+def test_predicts_as_libsvm_itself(letter):
+    Xs, ys, Xt = case(letter)
+    oracle = arrays("libsvm")
+    machine = fit_gram(Xs @ Xs.T, ys - 1)
+    np.testing.assert_array_equal(machine.classes + 1, oracle[f"{letter}_svm_label"])
+    decision = machine.predict(Xt @ Xs.T)
+    np.testing.assert_array_equal(decision.predictions + 1, oracle[f"{letter}_svm_pred"])
+
+
+@pytest.mark.parametrize("letter", ["A", "B"])
+def test_weighted_samples_predict_as_weighted_libsvm(letter):
+    Xs, ys, Xt = case(letter)
+    oracle = arrays("libsvm")
+    weights, expected = oracle[f"{letter}_ulsif_w"], oracle[f"{letter}_ulsif_pred"]
+    for row, predicted in zip(weights, expected, strict=True):
+        decision = fit_gram(Xs @ Xs.T, ys - 1, weights=row).predict(Xt @ Xs.T)
+        np.testing.assert_array_equal(decision.predictions + 1, predicted)
+
+
+def test_ties_go_to_the_class_that_appears_first():
+    t = {key[5:]: value for key, value in arrays("libsvm").items() if key.startswith("ties_")}
+    machine = fit_gram(t["Xs"] @ t["Xs"].T, t["ys"] - 1)
+    decision = machine.predict(t["Xt"] @ t["Xs"].T)
+    np.testing.assert_array_equal(machine.classes + 1, t["libsvm_labels"])
+    np.testing.assert_array_equal(decision.predictions + 1, t["libsvm_pred"])
+    # The oracle would be blind if sorting the labels gave the same.
+    assert np.sum(t["sklearn_sorted_pred"] != t["libsvm_pred"]) == 23
+    np.testing.assert_array_equal(decision.scores.argmax(1), decision.predictions)
+    ordered = np.sort(decision.scores, axis=1)
+    assert (ordered[:, -1] - ordered[:, -2]).min() >= 0.25
+
+
+def test_binary_maximal_margin_in_closed_form():
+    # Points -1 and 1 on a line: f(x) = x, so x = 0.5 belongs to the class of 1.
+    x = np.array([[-1.0], [1.0]])
+    queries = np.array([[0.5], [-0.5]])
+    decision = fit_gram(x @ x.T, np.array([1, 0])).predict(queries @ x.T)
+    np.testing.assert_array_equal(decision.predictions, [0, 1])
+    # One vote and 3/4 for the winner, and +-c / (4 (1 + |c|)) = 1/12 with c = 0.5.
+    expected = [[1.75 + 1 / 12, -1 / 12], [-1 / 12, 1.75 + 1 / 12]]
+    np.testing.assert_allclose(decision.scores, expected, atol=1e-12)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.integers(0, 10**6), st.integers(2, 6))
+def test_weight_zero_is_the_same_as_leaving_the_sample_out(seed, n_classes):
+    rng = np.random.default_rng(seed)
+    X, Q = rng.normal(size=(24, 5)), rng.normal(size=(9, 5))
+    ys = np.arange(24) % n_classes
+    weights = rng.uniform(0.5, 2, 24)
+    weights[rng.permutation(24)[:6]] = 0
+    kept = weights > 0
+    a = fit_gram(X @ X.T, ys, weights=weights).predict(Q @ X.T)
+    b = fit_gram(
+        np.ascontiguousarray((X @ X.T)[np.ix_(kept, kept)]),
+        ys[kept],
+        weights=weights[kept],
+        n_classes=n_classes,
+    ).predict((Q @ X.T)[:, kept])
+    np.testing.assert_array_equal(a.predictions, b.predictions)
+    np.testing.assert_array_equal(a.scores, b.scores)
+
+
+def test_a_class_without_weight_is_never_predicted_and_named():
+    X = np.array([[0.0], [1.0], [5.0], [6.0], [10.0]])
+    ys = np.array([0, 0, 1, 1, 2])
+    machine = fit_gram(X @ X.T, ys, weights=np.array([1.0, 1, 1, 1, 0]))
+    decision = machine.predict(np.array([[0.5], [20.0]]) @ X.T)
+    np.testing.assert_array_equal(decision.predictions, [0, 1])
+    np.testing.assert_array_equal(decision.scores[:, 2], -1)
+    assert "class index 2" in machine.note
+
+
+def test_one_class_left_and_none_left():
+    X = np.array([[0.0], [1.0], [2.0]])
+    one = fit_gram(X @ X.T, np.array([1, 0, 1]), weights=np.array([0.0, 3.0, 0.0]))
+    assert one.predict(X @ X.T).predictions.tolist() == [0, 0, 0]
+    assert "class index 1" in one.note
+    none = fit_gram(X @ X.T, np.array([1, 0, 1]), weights=np.zeros(3))
+    decision = none.predict(X @ X.T)
+    assert decision.predictions.tolist() == [1, 1, 1]
+    assert decision.scores.shape == (3, 2)
+    assert "all sample weights are zero" in none.note
+
+
+def test_first_appearance_orders_and_decodes():
+    classes, codes = first_appearance(np.array([2, 0, 2, 1, 0]))
+    assert classes.tolist() == [2, 0, 1]
+    assert codes.tolist() == [0, 1, 0, 2, 1]
+
+
+def test_refuses_what_is_not_finite_and_a_cost_that_is_not_positive():
+    gram = np.eye(3)
+    gram[0, 1] = np.nan
+    with pytest.raises(UserError, match="kernel of the source samples holds NaN"):
+        fit_gram(gram, np.array([0, 1, 1]))
+    machine = fit_gram(np.eye(3), np.array([0, 1, 1]))
+    with pytest.raises(UserError, match="between target and source"):
+        machine.predict(np.full((1, 3), np.inf))
+    with pytest.raises(UserError, match="sample weights"):
+        fit_gram(np.eye(3), np.array([0, 1, 1]), weights=np.array([1, np.nan, 1]))
+    with pytest.raises(UserError, match="C > 0"):
+        fit_gram(np.eye(3), np.array([0, 1, 1]), C=0.0)

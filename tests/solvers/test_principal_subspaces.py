@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.decomposition import PCA
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.solvers.principal_subspaces import principal_basis, span_coordinates
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.integers(2, 12), st.integers(1, 40), st.integers(0, 10**6))
+def test_span_coordinates_keep_inner_products(n, d, seed):
+    X = np.random.default_rng(seed).normal(size=(n, d))
+    coordinates = span_coordinates(X)
+    assert coordinates.shape == (n, min(n, d))
+    np.testing.assert_allclose(coordinates @ coordinates.T, X @ X.T, atol=1e-12)
+
+
+def test_directions_are_those_of_scikit_learn():
+    X = np.random.default_rng(0).normal(size=(15, 8)) * np.arange(8, 0, -1) + 3
+    basis = principal_basis(X)
+    expected = PCA().fit(X).components_
+    assert basis.rank == 8
+    np.testing.assert_allclose(np.abs(expected @ basis.directions), np.eye(8), atol=1e-10)
+
+
+def test_small_directions_survive_beside_large_ones():
+    # A ratio of 1e-9 in scale is 1e-18 in variance, below what a Gram matrix can hold.
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(10, 3)) * [1.0, 1e-9, 1e-9]
+    assert principal_basis(X).rank == 3
+
+
+@pytest.mark.parametrize(
+    ("X", "rank"),
+    [
+        (np.ones((6, 4)), 0),
+        (np.ones((1, 4)), 0),
+        (np.repeat(np.random.default_rng(0).normal(size=(3, 5)) + 1e3, 4, axis=0), 2),
+        (np.random.default_rng(0).normal(size=(6, 20)), 5),
+        (1e-200 * np.random.default_rng(0).normal(size=(6, 3)), 3),
+    ],
+    ids=["constant", "one sample", "duplicates", "fewer samples than features", "tiny"],
+)
+def test_rank_counts_the_directions_of_variation(X, rank):
+    basis = principal_basis(X)
+    assert basis.rank == rank
+    assert basis.directions.shape == (X.shape[1], rank)
+    np.testing.assert_allclose(basis.directions.T @ basis.directions, np.eye(rank), atol=1e-12)
+
+
+def test_refuses_overflow():
+    with pytest.raises(UserError, match="overflow"):
+        span_coordinates(np.full((2, 5), 1.7e308))

@@ -1,1 +1,73 @@
-"""."""
+"""Rules that choose one setting of a grid from a cell's record.
+
+The paper reports the setting that is best on the target's own labels. That is one rule of
+several here; all work on stored records, so no rule needs a second run.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cdmer_bench.errors import UserError, closest
+from cdmer_bench.evaluation.selection.base import Evaluated, NotRecorded, Oracle, Rule
+from cdmer_bench.evaluation.selection.fixed import Fixed
+from cdmer_bench.evaluation.selection.source import (
+    DeepEmbeddedValidation,
+    ImportanceWeighted,
+    ReverseValidation,
+    SourceCV,
+)
+from cdmer_bench.evaluation.selection.unsupervised import (
+    ClassBalance,
+    Entropy,
+    InformationMaximization,
+    NeighborhoodDensity,
+)
+
+RULES: Mapping[str, type[Rule]] = {
+    rule.name: rule
+    for rule in (
+        Oracle,
+        SourceCV,
+        ImportanceWeighted,
+        DeepEmbeddedValidation,
+        ReverseValidation,
+        Entropy,
+        InformationMaximization,
+        ClassBalance,
+        NeighborhoodDensity,
+        Fixed,
+    )
+}
+
+__all__ = [
+    "RULES",
+    "ClassBalance",
+    "DeepEmbeddedValidation",
+    "Entropy",
+    "Evaluated",
+    "Fixed",
+    "ImportanceWeighted",
+    "InformationMaximization",
+    "NeighborhoodDensity",
+    "NotRecorded",
+    "Oracle",
+    "ReverseValidation",
+    "Rule",
+    "SourceCV",
+    "rule",
+]
+
+
+def rule(name: str | Rule, **options: Any) -> Rule:
+    """Return the rule of that name, with options such as ``settings`` of ``fixed``.
+
+    Raises
+    ------
+    UserError
+        If there is no such rule.
+    """
+    if isinstance(name, Rule):
+        return name
+    if name not in RULES:
+        raise UserError(f"there is no selection rule {name!r}; {closest(name, RULES)}")
+    return RULES[name](**options)

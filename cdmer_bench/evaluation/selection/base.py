@@ -1,0 +1,112 @@
+"""What a selection rule is: a number for each setting of a stored cell, the largest wins."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation.metrics import grid_scores
+
+
+class NotRecorded(UserError):
+    """A rule needs something that the run did not record for this cell."""
+
+
+class Evaluated(Protocol):
+    """The part of a cell's record that selection rules read; see ``CellRecord``."""
+
+    @property
+    def method(self) -> str: ...  # noqa: D102
+    @property
+    def method_label(self) -> str: ...  # noqa: D102
+    @property
+    def task_label(self) -> str: ...  # noqa: D102
+    @property
+    def classes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...  # noqa: D102
+    @property
+    def settings(self) -> list[dict[str, Any]]: ...  # noqa: D102
+    @property
+    def predictions(self) -> NDArray[np.uint8]: ...  # noqa: D102
+    @property
+    def y_target(self) -> NDArray[np.uint8]: ...  # noqa: D102
+    @property
+    def y_source(self) -> NDArray[np.uint8]: ...  # noqa: D102
+    @property
+    def scores(self) -> NDArray[np.float32] | None: ...  # noqa: D102
+    @property
+    def extras(self) -> Mapping[str, NDArray]: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Rule(ABC):
+    """Base of the selection rules.
+
+    Attributes
+    ----------
+    name : str
+        As written in ``selection=``.
+    label : str
+        As written in captions.
+    uses_target_labels : bool
+        Whether the rule looks at what it is later judged by.
+    needs : tuple of str
+        What the record must hold beyond the predictions: ``'scores'``, or names of arrays in
+        ``record.extras``.
+    reference : str
+        Where the rule comes from.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    uses_target_labels: ClassVar[bool] = False
+    needs: ClassVar[tuple[str, ...]] = ()
+    reference: ClassVar[str] = ""
+
+    def select(self, record: Evaluated) -> int:
+        """Return the index of the chosen setting: the first maximum in the grid's order.
+
+        Raises
+        ------
+        NotRecorded
+            If the record lacks something in ``needs``. A grid of one setting needs nothing.
+        """
+        if len(record.settings) == 1:
+            return 0
+        for need in self.needs:
+            held = record.scores is not None if need == "scores" else need in record.extras
+            if not held:
+                raise NotRecorded(
+                    f"rule {self.name!r} needs {need!r}, which was not recorded for "
+                    f"{record.method_label} on {record.task_label}"
+                )
+        values = np.asarray(self.criterion(record), dtype=float)
+        # A setting whose criterion is undefined must never win.
+        return int(np.where(np.isnan(values), -np.inf, values).argmax())
+
+    @abstractmethod
+    def criterion(self, record: Evaluated) -> NDArray[np.float64]:
+        """Return a number for each setting, larger meaning better, shape (n_settings,)."""
+
+
+@dataclass(frozen=True)
+class Oracle(Rule):
+    """The paper's rule: the best mean F1 on the target's own labels.
+
+    It shows what a method could reach, not what a user without target labels would get; a
+    larger grid gains more from it.
+    """
+
+    name = "oracle"
+    label = "oracle: settings chosen with the target labels"
+    uses_target_labels = True
+    reference = "section IV-A1 of the paper"
+
+    def criterion(self, record: Evaluated) -> NDArray[np.float64]:
+        """Return each setting's mean F1 on the target."""
+        return grid_scores(record.y_target, record.predictions, len(record.classes))[0]

@@ -1,19 +1,24 @@
 """Spatiotemporal descriptors, each a plain function on a clip of shape (T, H, W)."""
 
-from importlib import import_module
-from typing import Any
+# Imported here and not on demand, because `lbp_top` and the others are also names of modules:
+# once those are imported, the package would show the module in the place of the function.
+from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.descriptors.higo_top import HIGOTOP, higo_top
+from cdmer_bench.descriptors.hog_top import HOGTOP, hog_top
+from cdmer_bench.descriptors.lbp_sip import LBPSIP, lbp_sip
+from cdmer_bench.descriptors.lbp_top import LBPTOP, lbp_top
+from cdmer_bench.descriptors.lpq_top import LPQTOP, lpq_top
 
-_MODULES = {
-    "lbp_top": "lbp_top",
-    "lbp_sip": "lbp_sip",
-    "lpq_top": "lpq_top",
-    "hog_top": "hog_top",
-    "higo_top": "higo_top",
-}
-__all__ = list(_MODULES)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(import_module(f"cdmer_bench.descriptors.{_MODULES[name]}"), name)
-    raise AttributeError(f"module 'cdmer_bench.descriptors' has no attribute {name!r}")
+__all__ = [
+    "HIGOTOP",
+    "HOGTOP",
+    "LBPSIP",
+    "LBPTOP",
+    "LPQTOP",
+    "Descriptor",
+    "higo_top",
+    "hog_top",
+    "lbp_sip",
+    "lbp_top",
+    "lpq_top",
+]

@@ -1,0 +1,56 @@
+"""What every descriptor is: a configured map from a clip to histograms of facial blocks."""
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class Descriptor(ABC):
+    """Base of the descriptors.
+
+    A subclass is a dataclass whose fields are the descriptor's parameters. It writes
+    :attr:`label` and :meth:`extract`, and checks its parameters when it is made, so that a
+    mistake shows before the first clip is read.
+
+    Attributes
+    ----------
+    version : int
+        Raised whenever the numbers that the descriptor gives change; part of the key of
+        stored features.
+    """
+
+    version: ClassVar[int] = 1
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """The name of the descriptor's row in the paper's tables, ``'LBP-TOP(R1P4)'``."""
+
+    @abstractmethod
+    def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
+        """Describe a clip.
+
+        Parameters
+        ----------
+        frames : array, shape (T, H, W)
+            Grey levels after preprocessing.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_blocks, n_planes, n_bins)
+            Block-major: the blocks of the grids one after the other, in a grid the row of a
+            block changing fastest.
+
+        Raises
+        ------
+        UserError
+            If the clip is not finite, not three-dimensional, or too small.
+        """
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters as plain values (lists for tuples), for stored features' keys."""
+        values = asdict(self)  # type: ignore[call-overload]
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

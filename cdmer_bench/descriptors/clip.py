@@ -1,0 +1,46 @@
+"""What every descriptor checks before it computes anything."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.preprocessing.frames import as_frames
+
+
+def clip_for(name: str, frames: ArrayLike, least: int, why: str) -> NDArray[np.float64]:
+    """Return the clip as float64 (T, H, W), at least ``least`` voxels long on each axis.
+
+    Parameters
+    ----------
+    name : str
+        The descriptor, for the message.
+    frames : array, shape (T, H, W)
+    least : int
+        Extent that the descriptor's neighbourhood needs.
+    why : str
+        Where that extent comes from, such as ``'R=3'``.
+
+    Raises
+    ------
+    UserError
+        If the clip is not a finite (T, H, W) array or is too small.
+    """
+    clip = as_frames(frames)
+    if min(clip.shape) < least:
+        size = " x ".join(map(str, clip.shape))
+        raise UserError(
+            f"{name} with {why} needs at least {least} frames, rows and columns, but the clip "
+            f"has {size}: interpolate or enlarge it first, or choose a smaller neighbourhood"
+        )
+    return clip
+
+
+def choice(name: str, value: object, allowed: Sequence[object]) -> None:
+    """Refuse an option that is not among ``allowed``, naming it and them."""
+    if isinstance(value, bool) != any(isinstance(a, bool) for a in allowed) or (
+        value not in allowed
+    ):
+        listed = ", ".join(map(repr, allowed))
+        raise UserError(f"{name} is {value!r}, expected one of {listed}")

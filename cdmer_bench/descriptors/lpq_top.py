@@ -1,0 +1,290 @@
+"""Local phase quantisation on three orthogonal planes (LPQ-TOP)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.descriptors.blocks import (
+    CUTS,
+    GRIDS,
+    BlockLayout,
+    block_histograms,
+    block_layout,
+    check_grids,
+    cut_axis,
+    normalised,
+    tiling,
+)
+from cdmer_bench.descriptors.clip import choice, clip_for
+from cdmer_bench.errors import UserError
+
+WINDOW = 5  # voxels and frames, "the default one ([5, 5, 5])" in the paper
+BLOCK_MODES = ("crop", "codemap")
+# Grey levels. On integer input many responses are exactly 0, which counts as positive; in
+# floating point they come out as some 1e-12 of either sign.
+TIE_MARGIN = 1e-6
+
+
+def filter_bank() -> NDArray[np.float64]:
+    """Return the real and imaginary parts of the four lowest frequencies' filters.
+
+    With ``w0(x) = 1`` and ``w1(x) = exp(-2 pi i x / 5)``, x = -2..2, the filters are w0 on rows
+    and w1 on columns, w1 and w0, w1 and w1, w1 and its conjugate. They are applied by
+    convolution, so the weight of the voxel at +x is w(-x).
+
+    Returns
+    -------
+    ndarray of float64, shape (8, 5, 5)
+        Re1, Im1, ..., Re4, Im4, each over (row, column).
+    """
+    x = np.arange(WINDOW) - WINDOW // 2
+    w0, w1 = np.ones(WINDOW), np.exp(2j * np.pi * x / WINDOW)
+    filters = [np.outer(w0, w1), np.outer(w1, w0), np.outer(w1, w1), np.outer(w1, w1.conj())]
+    return np.array([part for f in filters for part in (f.real, f.imag)])
+
+
+def window_covariance(decorr: float, temporal: bool) -> NDArray[np.float64]:
+    """Return the model covariance of the 25 voxels of a window.
+
+    Parameters
+    ----------
+    decorr : float
+        Correlation rho of neighbours, in space and in time alike.
+    temporal : bool
+        False: a window of XY, ``rho^d`` at the Euclidean distance d. True: a window of a space
+        and a time axis, ``rho^|space| rho^|time|``.
+
+    Returns
+    -------
+    ndarray of float64, shape (25, 25)
+        For the voxels in the order of ``filter_bank().reshape(8, 25)``.
+    """
+    row, column = np.indices((WINDOW, WINDOW)).reshape(2, -1)
+    rows, columns = row[:, None] - row, column[:, None] - column
+    distance = np.abs(rows) + np.abs(columns) if temporal else np.hypot(rows, columns)
+    return decorr**distance
+
+
+def canonical_signs(V: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give each column the sign that makes its first large entry positive.
+
+    Large is above half of the column's maximum. The signs that a singular value decomposition
+    returns differ between LAPACK builds, and each flipped column inverts one bit of all codes.
+    """
+    size = np.abs(V)
+    first = np.argmax(size > 0.5 * size.max(axis=0), axis=0)
+    return V * np.sign(V[first, np.arange(V.shape[1])])
+
+
+def whitening(decorr: float, temporal: bool) -> NDArray[np.float64]:
+    """Return the matrix V that decorrelates the eight responses, applied as ``V' r``.
+
+    V holds the singular vectors of ``A D A``, where ``D = M C M'`` is the responses'
+    covariance, M (8 x 25) the filter bank and C :func:`window_covariance`. A is
+    ``diag(1.000007, 1.000006, ..., 1.000001, 1)``; it makes the singular values distinct.
+
+    Returns
+    -------
+    ndarray of float64, shape (8, 8)
+        The identity for ``decorr`` = 0, which means no transform; the limit of small ``decorr``
+        is a different matrix.
+    """
+    if decorr == 0:
+        return np.eye(8)
+    M = filter_bank().reshape(8, -1)
+    D = M @ window_covariance(decorr, temporal) @ M.T
+    A = np.diag(1 + np.arange(7, -1, -1) * 1e-6)
+    return canonical_signs(np.linalg.svd(A @ D @ A)[2].T)
+
+
+@lru_cache(maxsize=16)
+def _plane_filters(decorr: float, temporal: bool) -> NDArray[np.float64]:
+    """Return the (8, 5, 5) filters of a plane with the decorrelation worked in."""
+    M = filter_bank().reshape(8, -1)
+    filters = (whitening(decorr, temporal).T @ M).reshape(8, WINDOW, WINDOW)
+    filters.setflags(write=False)
+    return filters
+
+
+def _phase_codes(
+    volume: NDArray[np.float64], shifted: int, taps: NDArray[np.float64]
+) -> NDArray[np.uint8]:
+    """Filter windows of axis 0 and axis ``shifted`` and pack the signs of the responses.
+
+    With five shifted copies side by side, the windows of one output slice are 25 consecutive
+    rows of a matrix, so each slice is one matrix product.
+
+    Parameters
+    ----------
+    volume : ndarray, shape (n, ., .)
+    shifted : {1, 2}
+    taps : ndarray, shape (8, 5, 5)
+        Over (offset on axis 0, offset on axis ``shifted``).
+
+    Returns
+    -------
+    ndarray of uint8
+        The shape of ``volume``, 4 less on the two axes.
+    """
+    shape = list(volume.shape)
+    shape[shifted] -= WINDOW - 1
+    copies = np.empty((shape[0], WINDOW, *shape[1:]))
+    for j in range(WINDOW):
+        kept = [slice(None)] * 3
+        kept[shifted] = slice(j, j + shape[shifted])
+        copies[:, j] = volume[tuple(kept)]
+    rows = copies.reshape(shape[0] * WINDOW, -1)
+    weights = taps.reshape(8, -1).T
+    codes = np.empty((shape[0] - WINDOW + 1, *shape[1:]), dtype=np.uint8)
+    for i, out in enumerate(codes):
+        windows = rows[i * WINDOW : (i + WINDOW) * WINDOW]  # (25, n_positions)
+        positive = windows.T @ weights >= -TIE_MARGIN  # (n_positions, 8)
+        out[...] = np.packbits(positive, bitorder="little").reshape(out.shape)
+    return codes
+
+
+def lpq_top_codes(frames: ArrayLike, decorr: float = 0.1) -> tuple[NDArray[np.uint8], ...]:
+    """Compute the LPQ codes of all windows that fit the clip.
+
+    Bit j of a code is 1 where the j-th (decorrelated) response is not negative.
+
+    Parameters
+    ----------
+    frames, decorr
+        As for :func:`lpq_top`.
+
+    Returns
+    -------
+    xy : ndarray of uint8, shape (T, H - 4, W - 4)
+        Windows with rows y and columns x.
+    yt : ndarray of uint8, shape (T - 4, H - 4, W)
+        Rows y, columns t.
+    xt : ndarray of uint8, shape (T - 4, H, W - 4)
+        Rows x, columns t. All three are in the order (t, y, x).
+    """
+    check_decorr(decorr)
+    clip = clip_for("LPQ-TOP", frames, WINDOW, f"a window of {WINDOW}")
+    spatial = _plane_filters(float(decorr), False)
+    temporal = _plane_filters(float(decorr), True).transpose(0, 2, 1)  # time is axis 0
+    xy = _phase_codes(clip.transpose(1, 0, 2), 2, spatial).transpose(1, 0, 2)
+    return (
+        np.ascontiguousarray(xy),
+        _phase_codes(clip, 1, temporal),
+        _phase_codes(clip, 2, temporal),
+    )
+
+
+def check_decorr(decorr: float) -> None:
+    """Refuse a correlation outside 0 <= decorr < 1."""
+    number = isinstance(decorr, int | float | np.number) and not isinstance(decorr, bool)
+    if not number or not 0 <= decorr < 1:
+        raise UserError(f"decorr is {decorr!r}, expected a correlation from 0 to below 1")
+
+
+@lru_cache(maxsize=64)
+def _cropped_blocks(
+    height: int, width: int, margins: tuple[int, int], grids: tuple[int, ...], cut: str
+) -> BlockLayout:
+    """Lay out the codes whose window lies inside a block of the image.
+
+    ``margins`` is 4 for an axis on which the plane's window extends, 0 for the other: a block
+    ``[start, end)`` of the image holds the codes ``[start, end - margin)`` of the code map.
+    """
+    runs = []
+    for name, size, margin in zip(("high", "wide"), (height, width), margins, strict=True):
+        per_grid = tuple(cut_axis(size, g, cut) for g in grids)
+        smallest = min(end - start for grid in per_grid for start, end in grid)
+        if smallest < WINDOW:
+            raise UserError(
+                f"LPQ-TOP needs blocks of at least {WINDOW} x {WINDOW} voxels, but the grids "
+                f"{list(grids)} cut frames of {height} x {width} into blocks {smallest} {name}: "
+                "use larger frames or coarser grids"
+            )
+        runs.append(tuple(tuple((s, e - margin) for s, e in grid) for grid in per_grid))
+    return block_layout((height - margins[0], width - margins[1]), *runs)
+
+
+def lpq_top(
+    frames: ArrayLike,
+    decorr: float = 0.1,
+    grids: Sequence[int] = GRIDS,
+    *,
+    block_mode: str = "crop",
+    cut: str = "round",
+) -> NDArray[np.float64]:
+    """Describe a clip by LPQ-TOP histograms of facial blocks.
+
+    Parameters
+    ----------
+    frames : array, shape (T, H, W)
+        Grey levels; at least five frames, and blocks of at least five voxels.
+    decorr : float
+        Assumed correlation of neighbouring voxels, in space and time alike; the paper's are
+        0.1 and 0. With 0 the responses are quantised as they are.
+    grids : sequence of int
+        A grid g has g x g blocks.
+    block_mode : {'crop', 'codemap'}
+        ``'crop'``: the public code applied to each block of the clip, so that no window
+        reaches over a block's edge. ``'codemap'``: the code map of the whole clip is cut, as
+        for LBP-TOP.
+    cut : {'round', 'ceil'}
+        How a grid is cut, see :func:`~cdmer_bench.descriptors.blocks.cut_axis`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_blocks, 3, 256)
+        Planes in the public code's order: y-x, y-t and x-t. Each histogram sums to 1.
+
+    Raises
+    ------
+    UserError
+        For a clip or parameters outside these ranges.
+
+    References
+    ----------
+    J. Päivärinta, E. Rahtu, J. Heikkilä, Volume local phase quantization for blur-insensitive
+    dynamic texture classification, SCIA 2011.
+    """
+    choice("block_mode", block_mode, BLOCK_MODES)
+    checked = check_grids(grids)
+    codes = lpq_top_codes(frames, decorr)
+    height, width = codes[2].shape[1], codes[1].shape[2]
+    counts = []
+    for plane in codes:
+        shape = plane.shape[1:]
+        if block_mode == "crop":
+            margins = (height - shape[0], width - shape[1])
+            layout = _cropped_blocks(height, width, margins, checked, cut)
+        else:
+            layout = tiling(shape, checked, cut)
+        counts.append(block_histograms(plane, 256, layout))
+    return normalised(np.stack(counts, axis=1))
+
+
+@dataclass
+class LPQTOP(Descriptor):
+    """LPQ-TOP; parameters as in :func:`lpq_top`."""
+
+    decorr: float = 0.1
+    grids: Sequence[int] = GRIDS
+    block_mode: str = "crop"
+    cut: str = "round"
+
+    def __post_init__(self) -> None:
+        check_decorr(self.decorr)
+        self.grids = check_grids(self.grids)
+        choice("block_mode", self.block_mode, BLOCK_MODES)
+        choice("cut", self.cut, CUTS)
+
+    @property
+    def label(self) -> str:
+        """The row's name in the paper's tables."""
+        return f"LPQ-TOP(decorr={self.decorr:g})"
+
+    def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
+        """Return :func:`lpq_top` of the clip, shape (n_blocks, 3, 256)."""
+        return lpq_top(frames, self.decorr, self.grids, block_mode=self.block_mode, cut=self.cut)

@@ -1,0 +1,69 @@
+"""The preprocessing of the benchmark: every clip to one size and one number of frames."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.preprocessing.frames import as_frames, positive_integer
+from cdmer_bench.preprocessing.resize import check_shape, resize_frames
+from cdmer_bench.preprocessing.tim import tim
+
+ROUNDINGS = ("none", "uint8")
+
+
+@dataclass
+class Preprocessing:
+    """Resize the frames of a grey clip, then interpolate it in time.
+
+    Parameters
+    ----------
+    n_frames : int
+        Frames after temporal interpolation; the paper's 16.
+    shape : (int, int)
+        Rows and columns after resizing; the paper's 112 x 112. The aspect ratio is not kept.
+    round : {'none', 'uint8'}
+        What is done with the interpolated values. ``'none'`` keeps them as they are, which is
+        what the authors' released features look like; ``'uint8'`` rounds them and cuts them
+        to 0..255.
+
+    Examples
+    --------
+    >>> Preprocessing()(np.zeros((9, 280, 340), np.uint8)).shape
+    (16, 112, 112)
+    """
+
+    version: ClassVar[int] = 1
+    n_frames: int = 16
+    shape: tuple[int, int] = (112, 112)
+    round: str = "none"
+
+    def __post_init__(self) -> None:
+        self.n_frames = positive_integer("n_frames", self.n_frames)
+        self.shape = check_shape(self.shape)
+        if self.round not in ROUNDINGS:
+            raise UserError(
+                f"round is {self.round!r}, expected one of {', '.join(map(repr, ROUNDINGS))}"
+            )
+
+    def __call__(self, frames: ArrayLike) -> NDArray[np.float64]:
+        """Return the clip as (n_frames, *shape) float64.
+
+        Parameters
+        ----------
+        frames : array, shape (T, H, W)
+            Grey levels of any real type, T at least 1.
+
+        Raises
+        ------
+        UserError
+            If ``frames`` is not a non-empty clip of finite numbers.
+        """
+        clip = tim(resize_frames(as_frames(frames), self.shape), self.n_frames)
+        return clip if self.round == "none" else np.clip(np.floor(clip + 0.5), 0, 255)
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters as plain values, for the key of stored features."""
+        return {**asdict(self), "shape": list(self.shape)}

@@ -1,0 +1,82 @@
+"""What every step accepts as a clip: finite grey levels of shape (T, H, W)."""
+
+import operator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cdmer_bench.errors import UserError
+
+# ITU-R BT.601 luma, as MATLAB's rgb2gray has it to four digits.
+RGB_WEIGHTS = (0.2989, 0.5870, 0.1140)
+
+
+def as_frames(frames: ArrayLike) -> NDArray[np.float64]:
+    """Return a clip as a C-contiguous float64 array of shape (T, H, W).
+
+    Raises
+    ------
+    UserError
+        If it is not three-dimensional, is empty, or holds NaN, infinity or no numbers.
+    """
+    try:
+        array = np.asarray(frames)
+        if array.dtype.kind not in "buif":
+            array = array.astype(np.float64, casting="safe")
+    except (TypeError, ValueError) as error:
+        raise UserError(f"the clip is not an array of real numbers: {error}") from None
+    if array.ndim != 3 or 0 in array.shape:
+        raise UserError(
+            f"the clip has shape {array.shape}, expected (frames, rows, columns) with at least "
+            "one of each; convert colour frames with to_grey first"
+        )
+    clip = np.ascontiguousarray(array, dtype=np.float64)
+    if array.dtype.kind == "f" and not np.isfinite(clip).all():
+        raise UserError("the clip holds NaN or infinite grey levels; repair or remove those frames")
+    return clip
+
+
+def positive_integer(name: str, value: int) -> int:
+    """Return ``value`` as an int of at least 1, or raise a UserError that names it."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1 or isinstance(value, bool):
+        raise UserError(f"{name} is {value!r}, expected a whole number of at least 1")
+    return number
+
+
+def to_grey(frame: ArrayLike) -> NDArray:
+    """Convert an RGB frame to grey, 0.2989 R + 0.5870 G + 0.1140 B.
+
+    Parameters
+    ----------
+    frame : array, shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)
+        Channels in the order red, green, blue; a fourth one (opacity) is ignored. A frame
+        without colour is returned as it is.
+
+    Returns
+    -------
+    ndarray, shape (H, W)
+        Integer frames keep their type, rounded half up; other frames give float64, unrounded.
+
+    Raises
+    ------
+    UserError
+        For any other shape.
+    """
+    array = np.asarray(frame)
+    if array.ndim == 2:
+        return array
+    if array.ndim != 3 or array.shape[2] not in (1, 3, 4):
+        raise UserError(
+            f"the frame has shape {array.shape}, expected (rows, columns) or (rows, columns, "
+            "channels) with 1, 3 or 4 channels"
+        )
+    if array.shape[2] == 1:
+        return array[..., 0]
+    grey = array[..., :3].astype(np.float64) @ np.array(RGB_WEIGHTS)
+    if array.dtype.kind in "iu":
+        return np.floor(grey + 0.5).astype(array.dtype)
+    return grey

@@ -1,10 +1,10 @@
 """Bringing the authors' released features to this machine, and checking what arrived."""
 
 import hashlib
+import http.client
 import os
 import shutil
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -202,7 +202,7 @@ def _fetch(file: ReleasedFile, folder: Path, origin: Path | None) -> FetchResult
             return _left(file, place, "wrong checksum", difference.replace(temporary, came_from))
         os.chmod(arrived, 0o644)
         os.replace(arrived, place)
-    except (OSError, urllib.error.URLError) as error:
+    except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         where = file.address if origin is None else origin / file.name
         return _left(

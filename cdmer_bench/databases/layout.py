@@ -102,6 +102,6 @@ def to_released_layout(X: ArrayLike, grids: Sequence[int] = GRIDS) -> NDArray[np
     for grid in grids:
         size = grid * grid
         planes = blocks[:, first : first + size].transpose(0, 2, 1, 3)
-        runs.append(planes.reshape(len(blocks), -1))
+        runs.append(planes.reshape(len(blocks), size * blocks.shape[2] * blocks.shape[3]))
         first += size
     return np.ascontiguousarray(np.concatenate(runs, axis=1))

@@ -45,8 +45,8 @@ class FileFeatureDatabase(FeatureDatabase):
     label_map : mapping, optional
         From the values in the file to names of classes; takes the place of ``first_label``.
     layout : {'auto', 'samples_rows', 'samples_columns'}
-        Which axis of a feature matrix counts samples; 'auto' takes the axis that is as long as
-        the labels. Arrays of three or more axes have samples first.
+        Which axis of a feature matrix counts samples; 'auto' takes rows, but in a .mat file the
+        axis that is as long as the labels. Arrays of three or more axes have samples first.
     blocks : mapping, optional
         How a vector divides into facial blocks, for methods that need them:
         ``{n_blocks: 85, layout: block_major}`` or
@@ -100,7 +100,10 @@ class FileFeatureDatabase(FeatureDatabase):
             self.first_label,
             self.label_map,
         )
-        X = _orient(arrays["features"], len(y), entry["layout"], f"{path}: {entry['features']}")
+        layout = entry["layout"]
+        if layout == "auto" and path.suffix != ".mat":
+            layout = "samples_rows"
+        X = _orient(arrays["features"], len(y), layout, f"{path}: {entry['features']}")
         X = check_features(X, f"{path}: {entry['features']}")
         if entry["blocks"] is not None:
             X = cut_blocks(X, entry["blocks"], str(path))

@@ -13,7 +13,17 @@ from cdmer_bench.evaluation.metrics import grid_scores
 
 
 class NotRecorded(UserError):
-    """A rule needs something that the run did not record for this cell."""
+    """A rule needs something that the run did not record for this cell.
+
+    Attributes
+    ----------
+    short : str
+        The same in a few words and without the cell's name, for captions.
+    """
+
+    def __init__(self, message: str, short: str) -> None:
+        super().__init__(message)
+        self.short = short
 
 
 class Evaluated(Protocol):
@@ -83,7 +93,8 @@ class Rule(ABC):
             if not held:
                 raise NotRecorded(
                     f"rule {self.name!r} needs {need!r}, which was not recorded for "
-                    f"{record.method_label} on {record.task_label}"
+                    f"{record.method_label} on {record.task_label}",
+                    f"{self.name} needs {need}, not recorded",
                 )
         values = np.asarray(self.criterion(record), dtype=float)
         # A setting whose criterion is undefined must never win.

@@ -43,7 +43,8 @@ class Fixed(Rule):
             values = ", ".join(f"{k} = {wanted.get(k)}" for k in searched)
             raise NotRecorded(
                 f"rule 'fixed' needs the setting {values} of {record.method_label}, which is "
-                f"not in the grid run on {record.task_label}"
+                f"not in the grid run on {record.task_label}",
+                "the fixed setting is not in the grid",
             )
         return hit.astype(float)
 

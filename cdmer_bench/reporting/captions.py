@@ -1,0 +1,135 @@
+"""The sentences under a table: what a reader must know before quoting a figure."""
+
+from collections.abc import Iterable, Sequence
+
+from cdmer_bench.evaluation.selection import Rule
+from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS
+from cdmer_bench.reporting.tables import Table, TableRow
+from cdmer_bench.results.record import CellRecord
+
+SYNTHETIC = (
+    "SYNTHETIC DATA: the databases are generated; the figures say nothing about CASME II or SMIC."
+)
+
+
+def caption(table: Table, records: Sequence[CellRecord], rules: Sequence[Rule]) -> tuple[str, ...]:
+    """Return the notes of a table, the most important first.
+
+    Parameters
+    ----------
+    table : Table
+        Complete but for its notes.
+    records : sequence of CellRecord
+        Those that stand in the table.
+    rules : sequence of Rule
+        The rules that chose the settings.
+    """
+    notes = [SYNTHETIC] if table.synthetic else []
+    about = f"Corpus: {table.corpus or 'none'}."
+    if table.descriptor:
+        about += f" Descriptor: {table.descriptor}."
+    notes.append(about)
+    notes += [f"Selection: {r.label}." for r in rules]
+    if any(r.uses_target_labels for r in rules):
+        notes.append(
+            "Figures chosen with the target labels are upper bounds of the grid, "
+            "and gain with its size."
+        )
+    notes += _about_settings(table)
+    notes += _about_grids(records)
+    limited = [
+        f"{row.name} {label}"
+        for row in table.rows
+        for (label, _), cell in zip(table.columns, row.cells, strict=True)
+        if cell.figure is not None and not cell.figure.converged
+    ]
+    if limited:
+        listed = join_names(limited, 8)
+        notes.append(f"An iteration limit ended the solver at the chosen setting: {listed}.")
+    if table.against_paper:
+        notes.append(
+            "Below each figure: the paper's, and the difference in mean F1 and in samples "
+            "(of averages: in mean F1 and in accuracy)."
+        )
+    notes += [f"No figure (-) for {where}: {reason}." for reason, where in missing_cells(table)]
+    return tuple(notes)
+
+
+def missing_cells(table: Table) -> list[tuple[str, str]]:
+    """Return, for each reason, the rows and columns that have no figure."""
+    tasks = [label for label, _ in table.columns if label != AVERAGE]
+    by_reason: dict[str, dict[tuple[str, ...], list[str]]] = {}
+    for row in table.rows:
+        if row.label == AVERAGE:
+            continue
+        gaps: dict[str, list[str]] = {}
+        for task, cell in zip(tasks, row.cells, strict=False):
+            if cell.figure is None:
+                gaps.setdefault(cell.reason.rstrip("."), []).append(task)
+        for reason, columns in gaps.items():
+            by_reason.setdefault(reason, {}).setdefault(tuple(columns), []).append(
+                _row_name(row, table)
+            )
+    return [
+        (
+            reason,
+            "; ".join(
+                f"{join_names(rows, 20)} ({_span(columns, tasks)})"
+                for columns, rows in places.items()
+            ),
+        )
+        for reason, places in by_reason.items()
+    ]
+
+
+def join_names(names: Sequence[str], most: int) -> str:
+    """Join names by commas; of more than ``most`` only say how many others there are."""
+    unique = list(dict.fromkeys(names))
+    extra = len(unique) - most
+    return ", ".join(unique[:most]) + (f" and {extra} more" if extra > 0 else "")
+
+
+def _row_name(row: TableRow, table: Table) -> str:
+    several = len({r.selection for r in table.rows}) > 1
+    return f"{row.name} ({row.selection})" if several else row.name
+
+
+def _span(columns: Iterable[str], tasks: Sequence[str]) -> str:
+    """Write consecutive experiments as a span; all of them as ``all tasks``."""
+    columns = list(columns)
+    if columns == list(tasks):
+        return "all tasks"
+    order = list(DIRECTIONS) if all(c in DIRECTIONS for c in columns) else list(tasks)
+    runs: list[list[str]] = []
+    for column in columns:
+        if runs and order.index(column) == order.index(runs[-1][-1]) + 1:
+            runs[-1].append(column)
+        else:
+            runs.append([column])
+    return ", ".join(f"{r[0]} to {r[-1]}" if len(r) > 2 else ", ".join(r) for r in runs)
+
+
+def _about_settings(table: Table) -> list[str]:
+    parts = []
+    for row in table.rows:
+        counts = [c.figure.n_settings for c in row.cells if c.figure and c.figure.n_settings]
+        if counts:
+            low, high = min(counts), max(counts)
+            parts.append(
+                f"{row.name} {low:,}" if low == high else f"{row.name} {low:,} to {high:,}"
+            )
+    if not parts or table.number in ("V", "VI"):
+        return []
+    return [f"Settings tried: {', '.join(dict.fromkeys(parts))}."]
+
+
+def _about_grids(records: Sequence[CellRecord]) -> list[str]:
+    notes = []
+    for grid in sorted({r.grid for r in records} - {"paper", ""}):
+        names = join_names([r.method_label for r in records if r.grid == grid], 20)
+        notes.append(f"Not the paper's grid but the grid {grid!r}: {names}.")
+    for solver, phrase in (("paper", "by the paper's schedule"), ("exact", "to the optimum")):
+        names = join_names([r.method_label for r in records if r.solver == solver], 20)
+        if names:
+            notes.append(f"Solved {phrase}: {names}.")
+    return notes

@@ -1,0 +1,104 @@
+"""How far the figures of a table lie from the paper's."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cdmer_bench.reporting.published import AVERAGE, Printed
+from cdmer_bench.reporting.tables import Figure, Table
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One cell beside the paper's.
+
+    Attributes
+    ----------
+    table, row, column : str
+    figure : Figure
+        Ours.
+    printed : Printed
+        The paper's.
+    mean_f1 : float
+        Ours as printed to four decimals, minus the paper's.
+    samples : int or None
+        Right predictions more than in the paper, whose count is the one nearest to its
+        accuracy; None for an average.
+    """
+
+    table: str
+    row: str
+    column: str
+    figure: Figure
+    printed: Printed
+    mean_f1: float
+    samples: int | None
+
+    @property
+    def equal_f1(self) -> bool:
+        """Whether the mean F1 equals the paper's to every digit."""
+        return round(self.figure.mean_f1, 4) == self.printed.mean_f1
+
+    @property
+    def equal_accuracy(self) -> bool:
+        """Whether the accuracy equals the paper's to every digit."""
+        return round(self.figure.accuracy, 2) == self.printed.accuracy
+
+
+def difference(figure: Figure, printed: Printed) -> tuple[float, int | None]:
+    """Return ours minus the paper's, in mean F1 and, but for averages, in samples."""
+    mean_f1 = round(round(figure.mean_f1, 4) - printed.mean_f1, 4)
+    if not figure.n_target:
+        return mean_f1, None
+    ours, theirs = (
+        round(percent * figure.n_target / 100) for percent in (figure.accuracy, printed.accuracy)
+    )
+    return mean_f1, ours - theirs
+
+
+def differences(tables: Iterable[Table]) -> list[Difference]:
+    """List every compared cell but averages, the largest difference in mean F1 first."""
+    found = [
+        Difference(
+            table.number,
+            table.long_name(row),
+            label,
+            cell.figure,
+            cell.printed,
+            *difference(cell.figure, cell.printed),
+        )
+        for table in tables
+        for row in table.rows
+        for (label, _), cell in zip(table.columns, row.cells, strict=True)
+        if AVERAGE not in (label, row.label)
+        and cell.figure is not None
+        and cell.printed is not None
+    ]
+    return sorted(found, key=lambda d: -abs(d.mean_f1))
+
+
+def summarize(tables: Iterable[Table]) -> str:
+    """Say in a sentence how many figures equal the paper's, and the largest difference.
+
+    A figure is one mean F1 or one accuracy; averages are left out, and a cell that stands in
+    several tables (the Baseline in III, V and VII) counts once.
+    """
+    tables = list(tables)
+    cells = {(d.row, d.column): d for d in differences(tables)}
+    found = list(cells.values())
+    if not found:
+        return "No figure to compare with the paper."
+    equal = sum(d.equal_f1 for d in found) + sum(d.equal_accuracy for d in found)
+    near = sum(d.samples is not None and abs(d.samples) <= 1 for d in found)
+    f1 = max(found, key=lambda d: abs(d.mean_f1))
+    count = max(found, key=lambda d: abs(d.samples or 0))
+    text = (
+        f"{equal} of {2 * len(found)} figures equal to every digit, "
+        f"{near} of {len(found)} accuracies within one sample"
+    )
+    if equal < 2 * len(found):
+        text += (
+            f"; largest difference {f1.mean_f1:+.4f} in mean F1 ({f1.row}, {f1.column}) and "
+            f"{count.samples:+d} samples ({count.row}, {count.column})"
+        )
+    synthetic = any(table.synthetic for table in tables)
+    return text + ("; on SYNTHETIC DATA, so no agreement is to be expected." if synthetic else ".")

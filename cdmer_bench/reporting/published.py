@@ -1,0 +1,148 @@
+"""The figures printed in the paper, and how its result tables are laid out."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+PAPER_DESCRIPTOR = "LBP-TOP(R3P8)"
+BASELINE = "Baseline"
+AVERAGE = "Average"
+
+_METHODS = (
+    BASELINE,
+    "IW-SVM",
+    "TCA",
+    "GFK",
+    "SA",
+    "STM",
+    "TKL",
+    "TSRG",
+    "DRFS-T",
+    "DRLS",
+    "RSTR",
+)
+_DESCRIPTORS = (
+    BASELINE,
+    "LBP-TOP(R1P4)",
+    "LBP-TOP(R1P8)",
+    "LBP-TOP(R3P4)",
+    "LBP-SIP(R1)",
+    "LBP-SIP(R3)",
+    "LPQ-TOP(decorr=0.1)",
+    "LPQ-TOP(decorr=0)",
+    "HOG-TOP(p=4)",
+    "HOG-TOP(p=8)",
+    "HIGO-TOP(p=4)",
+    "HIGO-TOP(p=8)",
+    "C3D-FC1 (Sports1M)",
+    "C3D-FC2 (Sports1M)",
+    "C3D-FC1 (UCF101)",
+    "C3D-FC2 (UCF101)",
+)
+_DEEP = (
+    BASELINE,
+    "TCA",
+    "C3D-FC1 (Sports1M)",
+    "C3D-FC2 (Sports1M)",
+    "C3D-FC1 (Finetune)",
+    "C3D-FC2 (Finetune)",
+)
+# Table II: C is CASME II; H, V and N are the HS, VIS and NIR subsets of SMIC.
+DIRECTIONS: Mapping[str, str] = {
+    f"Exp.{number}": f"{pair[0]} → {pair[1]}"
+    for number, pair in enumerate(
+        ("HV", "VH", "HN", "NH", "VN", "NV", "CH", "HC", "CV", "VC", "CN", "NC"), start=1
+    )
+}
+_TYPE_I, _TYPE_II = tuple(DIRECTIONS)[:6], tuple(DIRECTIONS)[6:]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Rows, columns and title of one of the paper's tables.
+
+    Attributes
+    ----------
+    number : str
+        ``III`` to ``VII``.
+    title : str
+    row_header : str
+        Heading of the first column.
+    rows : tuple of str
+        In the paper's order, without the row of averages.
+    columns : tuple of str
+        Labels of tasks, without the column of averages.
+    compares : str
+        ``methods`` or ``descriptors``: what the rows are.
+    averages : bool
+        Whether the table has a row and a column of averages.
+    """
+
+    number: str
+    title: str
+    row_header: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    compares: str
+    averages: bool = True
+
+
+_SMIC = "source and target are two subsets of SMIC (HS, VIS, NIR)"
+_CASME = "source and target are CASME II and one subset of SMIC (HS, VIS, NIR)"
+LAYOUTS: Mapping[str, Layout] = {
+    layout.number: layout
+    for layout in (
+        Layout(
+            "III", f"domain adaptation methods; {_SMIC}", "DA method", _METHODS, _TYPE_I, "methods"
+        ),
+        Layout(
+            "IV",
+            f"domain adaptation methods; {_CASME}",
+            "DA method",
+            _METHODS,
+            _TYPE_II,
+            "methods",
+        ),
+        Layout("V", f"descriptors; {_SMIC}", "Descriptor", _DESCRIPTORS, _TYPE_I, "descriptors"),
+        Layout("VI", f"descriptors; {_CASME}", "Descriptor", _DESCRIPTORS, _TYPE_II, "descriptors"),
+        Layout(
+            "VII",
+            "deep descriptors, tuned on SMIC (HS) and not",
+            "Descriptor",
+            _DEEP,
+            ("Exp.1", "Exp.3", "Exp.8"),
+            "descriptors",
+            averages=False,
+        ),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Printed:
+    """A cell as printed.
+
+    Attributes
+    ----------
+    mean_f1 : float
+        Four decimals, between 0 and 1.
+    accuracy : float
+        Two decimals, in percent.
+    """
+
+    mean_f1: float
+    accuracy: float
+
+
+@lru_cache(maxsize=1)
+def published() -> Mapping[tuple[str, str, str], Printed]:
+    """Return every printed cell of Tables III to VII, by (table, row, column)."""
+    with Path(__file__).with_name("published.csv").open(encoding="utf-8", newline="") as file:
+        return {
+            (line["table"], line["row"], line["column"]): Printed(
+                float(line["mean_f1"]), float(line["accuracy"])
+            )
+            for line in csv.DictReader(file)
+        }

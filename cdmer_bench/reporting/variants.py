@@ -1,0 +1,52 @@
+"""Telling apart records that stand in the same row of a table."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cdmer_bench.results.record import CellRecord
+
+
+def split_variants(records: Sequence[CellRecord]) -> list[tuple[str, dict[str, CellRecord]]]:
+    """Split a row's records so that each task has one.
+
+    Records of the same task that differ in solver, grid or fixed parameters become rows of
+    their own, named by what differs. Of records that differ in none of these (the features or
+    the code changed between runs) the one that ended last is taken.
+
+    Parameters
+    ----------
+    records : sequence of CellRecord
+        Of one row: same method, descriptor and corpus.
+
+    Returns
+    -------
+    list of (str, dict from str to CellRecord)
+        Name of the variant, empty if there is only one, and its records by task label.
+    """
+    tasks = [record.task_label for record in records]
+    if len(set(tasks)) == len(tasks):
+        return [("", dict(zip(tasks, records, strict=True)))]
+    traits = [_traits(record) for record in records]
+    names = dict.fromkeys(name for trait in traits for name in trait)
+    differing = [n for n in names if len({repr(trait.get(n)) for trait in traits}) > 1]
+    variants: dict[str, dict[str, CellRecord]] = {}
+    for record, trait in sorted(zip(records, traits, strict=True), key=lambda p: _age(p[0])):
+        name = ", ".join(_phrase(n, trait[n]) for n in differing if n in trait)
+        variants.setdefault(name, {})[record.task_label] = record
+    return sorted(variants.items())
+
+
+def _traits(record: CellRecord) -> dict[str, Any]:
+    searched = set(record.settings[0]) if record.settings else set()
+    fixed = {k: v for k, v in record.parameters.items() if k not in searched and k != "solver"}
+    return {"solver": record.solver, "grid": record.grid, **fixed}
+
+
+def _phrase(name: str, value: Any) -> str:
+    if name == "solver":
+        return f"{value} solver"
+    return f"{value} grid" if name == "grid" else f"{name} = {value}"
+
+
+def _age(record: CellRecord) -> tuple[str, str]:
+    return str(record.about.get("finished", record.about.get("date", ""))), record.key

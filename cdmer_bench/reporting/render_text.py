@@ -22,15 +22,17 @@ def to_text(table: Table, *, bold: bool = False, width: int = 120) -> str:
     bold : bool
         Whether the best figures of each column are set in bold by ANSI codes.
     width : int
-        If the table is wider with ``0.8002 / 80.28``, it is set as ``0.8002/80.28``.
+        If the table is wider, ``0.8002 / 80.28`` becomes ``0.8002/80.28`` and columns move
+        together; a table that is still wider stays so.
 
     Returns
     -------
     str
     """
-    lines = _lines(table, " / ", bold)
-    if max(map(_visible, lines)) > width:
-        lines = _lines(table, "/", bold)
+    for slash, gap in ((" / ", "  "), ("/", "  "), ("/", " ")):
+        lines = _lines(table, slash, gap, bold)
+        if max(map(_visible, lines)) <= width:
+            break
     ruler = "-" * max(map(_visible, lines))
     caption = textwrap.wrap(f"{table.heading}.", width)
     for note in table.notes:
@@ -39,7 +41,7 @@ def to_text(table: Table, *, bold: bool = False, width: int = 120) -> str:
     return "\n".join([*caption, ruler, *head, ruler, *body, ruler, ""])
 
 
-def _lines(table: Table, slash: str, bold: bool) -> list[str]:
+def _lines(table: Table, slash: str, gap: str, bold: bool) -> list[str]:
     """Return two lines of column heads and the lines of all rows, columns aligned."""
     grid = [
         [table.row_header, *(_clean(label) for label, _ in table.columns)],
@@ -51,12 +53,12 @@ def _lines(table: Table, slash: str, bold: bool) -> list[str]:
         if table.against_paper and any(c.printed for c in row.cells):
             pairs = [(printed_parts(c), difference_parts(c)) for c in row.cells]
             grid.append(["  paper", *(slash.join(p) if p else "" for p, _ in pairs)])
-            grid.append(["  difference", *(slash.join(d) if d else "" for _, d in pairs)])
+            grid.append(["  diff.", *(slash.join(d) if d else "" for _, d in pairs)])
     if not table.rows:
         grid.append(["(no result)", *("" for _ in table.columns)])
     widths = [max(map(_visible, column)) for column in zip(*grid, strict=True)]
     return [
-        "  ".join(
+        gap.join(
             text + " " * (width - _visible(text)) for text, width in zip(line, widths, strict=True)
         ).rstrip()
         for line in grid

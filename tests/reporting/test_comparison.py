@@ -1,0 +1,44 @@
+"""Differences from the paper, in mean F1 and in samples."""
+
+import numpy as np
+import pytest
+
+from cdmer_bench.reporting import build_table, differences, summarize
+from cdmer_bench.reporting.comparison import difference
+from cdmer_bench.reporting.published import Printed
+from cdmer_bench.reporting.tables import Figure
+from tests.reporting.records import record
+
+
+def test_difference_counts_samples_from_the_nearest_count():
+    # 49.83 is no count of 71; the nearest is 35 (49.30), and 36 is 50.70.
+    figure = Figure(0.5, 100 * 36 / 71, n_target=71)
+    assert difference(figure, Printed(0.4885, 49.83)) == (0.0115, 1)
+    assert difference(Figure(0.5, 50.0), Printed(0.4885, 49.83)) == (0.0115, None)
+
+
+def test_summary_counts_every_figure():
+    negative = np.zeros((1, 164), np.uint8)
+    names = {"descriptor_label": "C3D-FC1 (Sports1M)"}
+    equal = record(7, "svm", "Baseline", negative, **names)
+    # Exp.8 prints 0.2394 where one class answered for every clip gives 0.2397.
+    near = record(8, "svm", "Baseline", np.zeros((1, 130), np.uint8), **names)
+    tables = [build_table("VI", [equal, near], against_paper=True)]
+    text = summarize(tables)
+    assert "3 of 4 figures equal to every digit" in text
+    assert "2 of 2 accuracies within one sample" in text
+    assert "largest difference +0.0003 in mean F1 (C3D-FC1 (Sports1M), Exp.8)" in text
+    assert [d.column for d in differences(tables)] == ["Exp.8", "Exp.7"]
+    assert differences(tables)[0].mean_f1 == pytest.approx(0.0003)
+
+
+def test_a_cell_of_two_tables_counts_once():
+    records = [record(1, "svm", "Baseline")]
+    tables = [build_table(n, records, against_paper=True) for n in ("III", "V", "VII")]
+    assert "of 2 figures" in summarize(tables)
+
+
+def test_nothing_to_compare_and_synthetic_are_said():
+    assert summarize([build_table("III", [])]) == "No figure to compare with the paper."
+    made = record(1, corpus="synthetic", synthetic=True)
+    assert "SYNTHETIC" in summarize([build_table("III", [made], against_paper=True)])

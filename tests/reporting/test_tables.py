@@ -1,0 +1,298 @@
+"""Tables: places, averages, gaps, best figures, all recomputed here from the predictions."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.reporting import MissingCell, build_table, render, render_all, tables_for
+from cdmer_bench.reporting.published import LAYOUTS, Printed, published
+from tests.reporting.records import labels, record
+
+TYPE_I = range(1, 7)
+
+
+def scores(y_true, prediction):
+    """Mean F1 and accuracy by a plain reading of the paper's formula."""
+    f1 = []
+    for c in range(3):
+        both = np.sum((y_true == c) & (prediction == c))
+        total = np.sum(y_true == c) + np.sum(prediction == c)
+        f1.append(2 * both / total if total else 0.0)
+    return np.mean(f1), 100 * np.mean(y_true == prediction)
+
+
+def cell(table, row, column):
+    index = [label for label, _ in table.columns].index(column)
+    return next(r for r in table.rows if r.name == row).cells[index]
+
+
+def lines(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_cell_is_the_first_best_setting_with_its_own_accuracy():
+    made = record(5)
+    table = build_table("III", [made], whole=False)
+    by_hand = [scores(made.y_target, p) for p in made.predictions]
+    best = max(range(3), key=lambda i: by_hand[i][0])
+    figure = cell(table, "TCA", "Exp.5").figure
+    assert (figure.mean_f1, figure.accuracy) == pytest.approx(by_hand[best])
+    assert figure.setting == f"k = {best + 1}"
+    assert figure.n_settings == 3
+
+
+def test_one_class_answers_print_as_in_table_vi():
+    negative = np.zeros((1, 164), np.uint8)
+    made = record(7, "svm", "Baseline", negative, descriptor_label="C3D-FC1 (Sports1M)")
+    table = build_table("VI", [made], against_paper=True)
+    shown = cell(table, "C3D-FC1 (Sports1M)", "Exp.7")
+    assert shown.printed == Printed(0.1994, 42.68)
+    assert "0.1994 / 42.68" in render(table, "md")
+    assert "+0.0000 / +0" in render(table, "md")
+
+
+def test_rows_and_columns_stand_in_the_order_of_the_paper():
+    records = [record(t, "rstr", "RSTR") for t in TYPE_I] + [record(1, "svm", "Baseline")]
+    table = build_table("III", records)
+    assert [r.label for r in table.rows] == [*LAYOUTS["III"].rows, "Average"]
+    assert [c for c, _ in table.columns] == [*(f"Exp.{t}" for t in TYPE_I), "Average"]
+    assert table.columns[0] == ("Exp.1", "H → V")
+    printed_rows = [row for number, row, _ in published() if number == "III"]
+    assert list(dict.fromkeys(printed_rows)) == [r.label for r in table.rows]
+
+
+def test_complete_row_is_averaged_and_incomplete_one_is_counted():
+    records = [record(t) for t in TYPE_I] + [record(t, "sa", "SA") for t in (1, 2, 4, 5, 6)]
+    table = build_table("III", records, whole=False)
+    tca = [cell(table, "TCA", f"Exp.{t}").figure for t in TYPE_I]
+    average = cell(table, "TCA", "Average").figure
+    assert average.mean_f1 == pytest.approx(np.mean([f.mean_f1 for f in tca]))
+    assert average.accuracy == pytest.approx(np.mean([f.accuracy for f in tca]))
+    assert cell(table, "SA", "Average").figure is None
+    text = render(table)
+    assert "(5 of 6)" in text
+    assert "(1 of 2)" in text  # the average of Exp.3 over the methods
+    averages = [x for x in lines(render(table, "csv")) if "Average" in (x["row"], x["column"])]
+    assert ("SA", "Average") not in {(x["row"], x["column"]) for x in averages}
+    assert ("Average", "Exp.3") not in {(x["row"], x["column"]) for x in averages}
+
+
+def test_gaps_are_explained_in_the_caption():
+    missing = [
+        MissingCell("Exp.3", "TCA", "LBP-TOP(R3P8)", "failed: singular matrix"),
+        *(MissingCell(f"Exp.{t}", "SA", "LBP-TOP(R3P8)", "without data") for t in TYPE_I),
+    ]
+    table = build_table("III", [record(1), record(2)], missing=missing, whole=False)
+    assert cell(table, "TCA", "Exp.3").reason == "failed: singular matrix"
+    notes = " ".join(table.notes)
+    assert "TCA (Exp.3): failed: singular matrix" in notes
+    assert "SA (all tasks): without data" in notes
+    assert "TCA (Exp.4 to Exp.6): not run" in notes
+
+
+def test_best_of_each_column_is_bold_and_ties_share():
+    y = labels("smic_nir")
+    good, bad = y[None], np.zeros((1, len(y)), np.uint8)
+    records = [
+        record(5, "tca", "TCA", good),
+        record(5, "sa", "SA", good),
+        record(5, "gfk", "GFK", bad),
+    ]
+    table = build_table("III", records, whole=False)
+    flags = {r.label: r.cells[4].best_f1 and r.cells[4].best_accuracy for r in table.rows}
+    assert flags == {"TCA": True, "SA": True, "GFK": False, "Average": False}
+    assert "**1.0000** / **100.00**" in render(table, "md")
+    assert r"\textbf{1.0000} / \textbf{100.00}" in render(table, "tex")
+    assert "\033[1m1.0000" in render(table, bold=True)
+    assert "\033" not in render(table)
+
+
+def test_descriptors_fill_tables_v_and_vi_with_the_baseline_as_first_row():
+    hog = {"descriptor": "hog_top_p8", "descriptor_label": "HOG-TOP(p=8)"}
+    records = [record(t, "svm", "Baseline", **k) for t in (1, 7) for k in (hog, {})]
+    tables = tables_for(records)
+    assert [t.number for t in tables] == ["V", "VI"]
+    assert [r.label for r in tables[0].rows] == ["Baseline", "HOG-TOP(p=8)", "Average"]
+
+
+def test_table_vii_takes_methods_and_deep_descriptors():
+    tuned = {"descriptor_label": "C3D-FC1 (Finetune)"}
+    records = [record(8, "svm", "Baseline"), record(8), record(8, "svm", "Baseline", **tuned)]
+    table = build_table("VII", records, whole=False, against_paper=True)
+    assert [r.label for r in table.rows] == ["Baseline", "TCA", "C3D-FC1 (Finetune)"]
+    assert [c for c, _ in table.columns] == ["Exp.1", "Exp.3", "Exp.8"]
+    assert cell(table, "TCA", "Exp.8").printed == Printed(0.4870, 53.08)
+
+
+def test_other_descriptor_of_a_method_gets_a_table_and_rows_of_its_own_name():
+    other = {"descriptor_label": "LBP-TOP(R1P8)", "key": "other"}
+    tables = tables_for([record(1), record(1, **other)])
+    assert [(t.number, t.descriptor) for t in tables] == [
+        ("III", "LBP-TOP(R3P8)"),
+        ("III", "LBP-TOP(R1P8)"),
+    ]
+    rows = {x["row"] for x in lines(render_all(tables, "csv"))}
+    assert rows == {"TCA", "TCA [LBP-TOP(R1P8)]"}
+
+
+def test_own_tasks_and_methods_have_the_same_layout():
+    own = {"task_label": "Amazon → DSLR", "classes": tuple("abcdefghij")}
+    records = [record(5, "mine", "Mine"), record(5, "mine", "Mine", **own), record(5, **own)]
+    tables = tables_for(records)
+    assert [t.number for t in tables] == ["III", "own"]
+    assert [c for c, _ in tables[1].columns] == ["Amazon → DSLR", "Average"]
+    assert {r.label for r in tables[1].rows} == {"TCA", "Mine", "Average"}
+    assert cell(tables[0], "Mine", "Exp.5").figure is not None
+
+
+def test_runs_that_differ_in_solver_or_parameter_become_rows_that_say_so():
+    records = [
+        record(5, solver="paper", key="a"),
+        record(5, solver="exact", key="b"),
+        record(6, solver="paper", key="c"),
+    ]
+    rows = [r.name for r in build_table("III", records, whole=False).rows]
+    assert rows == ["TCA [exact solver]", "TCA [paper solver]", "Average"]
+    records = [record(5, parameters={"C": c}, key=str(c)) for c in (1.0, 10.0)]
+    assert "TCA [C = 10.0]" in render(build_table("III", records, whole=False))
+
+
+def test_of_two_equal_runs_the_later_is_shown():
+    y = labels("smic_nir")
+    early = record(5, about={"date": "2026-01-02"}, key="z")
+    late = record(5, predictions=y[None], about={"date": "2026-01-03"}, key="a")
+    for order in ([early, late], [late, early]):
+        table = build_table("III", order, whole=False)
+        assert cell(table, "TCA", "Exp.5").figure.mean_f1 == 1
+
+
+def test_caption_says_corpus_rule_grid_and_synthetic():
+    made = record(5, corpus="synthetic", synthetic=True, grid="reduced")
+    for format in ("text", "md", "tex", "html"):
+        text = " ".join(render(build_table("III", [made]), format).split())
+        assert "SYNTHETIC DATA" in text
+        assert "chosen with the target labels" in text
+        assert "synthetic" in text
+        assert "reduced" in text
+        assert "TCA 3" in text
+
+
+def test_unconverged_choice_is_named():
+    made = record(5, converged=np.zeros(3, bool))
+    notes = " ".join(build_table("III", [made]).notes)
+    assert "An iteration limit ended the solver at the chosen setting: TCA Exp.5" in notes
+
+
+def test_csv_is_the_long_form():
+    records = [record(t) for t in TYPE_I]
+    found = lines(render(build_table("III", records), "csv"))
+    assert list(found[0]) == [
+        "table",
+        "row",
+        "column",
+        "mean_f1",
+        "accuracy",
+        "selection",
+        "n_settings",
+        "corpus",
+    ]
+    assert len(found) == 7
+    first = scores(records[0].y_target, records[0].predictions[1])
+    assert found[0] == {
+        "table": "III",
+        "row": "TCA",
+        "column": "Exp.1",
+        "mean_f1": f"{first[0]:.4f}",
+        "accuracy": f"{first[1]:.2f}",
+        "selection": "oracle",
+        "n_settings": "3",
+        "corpus": "released",
+    }
+
+
+def test_text_fits_the_terminal():
+    table = build_table("III", [record(t) for t in TYPE_I], against_paper=True)
+    for width in (100, 120):
+        rows = render(table, width=width).splitlines()
+        assert max(map(len, rows)) <= width
+    assert "/ " in render(table, width=140).splitlines()[-5]
+
+
+def test_text_of_a_hostile_label_stays_in_its_line():
+    made = record(5, "x", "two\nlines \033[31m")
+    body = render(build_table("III", [made], whole=False)).split("---\n")[-2]
+    assert body.count("\n") == 1
+    assert "\033" not in body
+
+
+def test_html_and_markdown_escape_labels():
+    made = record(5, "x", "<script>|&")
+    table = build_table("III", [made], whole=False)
+    assert "<script>" not in render(table, "html")
+    assert "&lt;script&gt;|&amp;" in render(table, "html")
+    assert "&lt;script&gt;\\|&amp;" in render(table, "md")
+
+
+def test_latex_is_balanced_and_has_as_many_cells_in_every_row():
+    records = [record(t, "x", r"50%_of{it} & $\alpha$ #1~^") for t in TYPE_I]
+    text = render(build_table("III", records, against_paper=True), "tex")
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
+    rows = [r for r in body.splitlines() if r.endswith(r"\\")]
+    assert len(rows) == 13
+    assert {r.replace(r"\&", "").count("&") for r in rows} == {7}
+    plain = text.replace(r"\{", "").replace(r"\}", "")
+    assert plain.count("{") == plain.count("}")
+    assert r"50\%\_of\{it\} \& \$\textbackslash{}alpha\$ \#1\textasciitilde{}" in text
+
+
+def test_selection_rules_stand_side_by_side():
+    table = build_table("III", [record(5)], ["oracle", "class_balance", "entropy"], whole=False)
+    assert [r.selection for r in table.rows] == ["oracle", "class_balance", "entropy"]
+    assert cell(table, "TCA", "Exp.5").figure is not None
+    assert table.rows[2].cells[4].reason == "entropy needs scores, not recorded"
+    assert {x["selection"] for x in lines(render(table, "csv"))} == {"oracle", "class_balance"}
+
+
+def test_averages_of_the_paper_are_compared_only_over_the_same_rows():
+    some = build_table("III", [record(t) for t in TYPE_I], whole=False, against_paper=True)
+    assert cell(some, "TCA", "Average").printed == Printed(0.6238, 64.01)
+    records = [record(1, row.lower(), row) for row in LAYOUTS["III"].rows]
+    full = build_table("III", records, against_paper=True)
+    assert cell(full, "Average", "Exp.1").printed == Printed(0.8405, 84.12)
+    partial = build_table("III", records[:3], whole=False, against_paper=True)
+    assert cell(partial, "Average", "Exp.1").printed is None
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: build_table("IX", []), "no table 'IX'"),
+        (lambda: build_table("III", [], "orakel"), "did you mean 'oracle'"),
+        (lambda: build_table("III", [record(1), record(2, corpus="other")]), "other, released"),
+        (lambda: render(build_table("III", []), "pdf"), "no table format 'pdf'"),
+    ],
+)
+def test_wrong_input_is_named(call, words):
+    with pytest.raises(UserError, match=words):
+        call()
+
+
+def test_no_record_gives_tables_without_figures():
+    assert tables_for([]) == []
+    for format in ("text", "md", "csv", "tex", "html"):
+        assert render(build_table("III", []), format)
+        assert render(build_table("III", [], whole=False), format)
+
+
+def test_published_figures_are_complete():
+    counts = {}
+    for number, _, _ in published():
+        counts[number] = counts.get(number, 0) + 1
+    # rows x (tasks + average) + tasks of the row of averages
+    assert counts == {"III": 83, "IV": 83, "V": 118, "VI": 118, "VII": 18}
+    path = Path(__file__).parents[2] / "cdmer_bench/reporting/published.csv"
+    assert path.read_text().startswith("table,row,column,mean_f1,accuracy\n")

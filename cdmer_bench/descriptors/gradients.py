@@ -1,16 +1,18 @@
 """Gradient orientations on three orthogonal planes, shared by HOG-TOP and HIGO-TOP."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cdmer_bench.descriptors.blocks import block_histograms, normalised, tiling
 from cdmer_bench.descriptors.clip import choice, clip_for
 from cdmer_bench.descriptors.lbp_top import PLANES
 
 BINS = (4, 8)
 ZEROS = ("skip", "vote")
+VOTINGS = ("hard", "soft")
 # Grey levels. Smaller components are rounding noise of the preprocessing in flat areas, and
 # count as 0; so does a smaller difference between two components. Integer input has neither.
 ZERO_MARGIN = 1e-9
@@ -34,18 +36,18 @@ def _signs(values: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=4)
-def _bin_table(bins: int, zero: str) -> NDArray[np.intp]:
+def _bin_table(bins: int, zero_bin: int) -> NDArray[np.intp]:
     """Map ``s(row) + 3 s(column) + 9 s(|row| - |column|)``, s from :func:`_signs`, to a bin.
 
     Bin b holds -pi + b w <= theta < -pi + (b + 1) w, w = 2 pi / bins, with theta = +pi taken as
-    -pi. A gradient of zero goes to bin ``bins``, which is dropped, or to that of theta = 0.
+    -pi. A gradient of zero goes to ``zero_bin``.
     """
     table = np.full(27, bins)
     octants = 8 // bins
     for index in range(27):
         row, column, larger = ((0, 1, -1)[index // 3**i % 3] for i in range(3))
         if row == column == 0:
-            table[index] = bins // 2 if zero == "vote" else bins
+            table[index] = zero_bin
             continue
         # A vector of the same signs and order of magnitudes, in units of 1/8 turn from -pi.
         vector = np.array([row, column]) * (2 + np.array([larger, -larger]))
@@ -56,34 +58,59 @@ def _bin_table(bins: int, zero: str) -> NDArray[np.intp]:
 
 
 def orientation_bins(
-    parts: list[NDArray[np.float64]], bins: int, zero: str
-) -> Iterator[NDArray[np.intp]]:
-    """Yield for XY, XT and YT each voxel's bin, 0 to ``bins`` - 1, or ``bins`` for no vote."""
-    table = _bin_table(bins, zero)
-    signs = [_signs(part) for part in parts]
-    sizes = [np.abs(part) for part in parts]
-    for row, column in PLANES:
-        index = signs[row] + np.uint8(3) * signs[column]
-        if bins == 8:
-            index += np.uint8(9) * _signs(sizes[row] - sizes[column])
-        yield table[index]
+    row: NDArray[np.float64], column: NDArray[np.float64], bins: int, zero_bin: int
+) -> NDArray[np.intp]:
+    """Return the bin of each gradient's orientation, ``zero_bin`` where there is no gradient.
+
+    Bins are found from signs and comparisons, not from theta: with whole grey levels many
+    gradients lie exactly on an edge between bins, where rounding would decide.
+    """
+    index = _signs(row) + np.uint8(3) * _signs(column)
+    if bins == 8:
+        index += np.uint8(9) * _signs(np.abs(row) - np.abs(column))
+    return _bin_table(bins, zero_bin)[index]
+
+
+def _soft_votes(
+    row: NDArray[np.float64], column: NDArray[np.float64], bins: int, zero_bin: int
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
+    """Yield the two bins with the nearest centres and each one's linear share of the vote."""
+    position = (np.arctan2(row, column) + np.pi) * (bins / (2 * np.pi)) - 0.5
+    lower = np.floor(position)
+    first = lower.astype(np.intp)
+    flat = _signs(row) + _signs(column) == 0
+    for step, share in ((0, 1 - (position - lower)), (1, position - lower)):
+        yield np.where(flat, zero_bin, (first + step) % bins), np.where(flat, 1 - step, share)
+
+
+def _zero_bin(bins: int, zero: str, signed: bool) -> int:
+    """Return the bin of voxels without gradient; ``bins`` itself is dropped afterwards."""
+    at_orientation_zero = bins // 2 if signed else 0
+    return at_orientation_zero if zero == "vote" else bins
+
+
+def _unsigned(
+    row: NDArray[np.float64], column: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return vectors at the angle ``2 theta + pi``, which is the same for g and -g.
+
+    Full-circle bins of it are the bins of theta over half a circle from 0 on.
+    """
+    return -2 * row * column, row * row - column * column
 
 
 def orientation_codes(
-    frames: ArrayLike, bins: int = 8, *, zero: str = "skip"
+    frames: ArrayLike, bins: int = 8, *, zero: str = "skip", signed: bool = True
 ) -> tuple[NDArray[np.int8], ...]:
     """Compute the orientation bin of every voxel that has both neighbours on all axes.
 
     The orientation in a plane is ``theta = atan2(g_row, g_column)``, with the row and column
-    axes (y, x) in XY, (t, x) in XT and (t, y) in YT. Bins are half-open from -pi on. They are
-    found from signs and comparisons, not from theta: with whole grey levels many gradients lie
-    exactly on an edge, where rounding would decide.
+    axes (y, x) in XY, (t, x) in XT and (t, y) in YT.
 
     Parameters
     ----------
-    frames : array, shape (T, H, W)
-    bins : {4, 8}
-    zero : {'skip', 'vote'}
+    frames, bins, zero, signed
+        As for :func:`gradient_histograms`.
 
     Returns
     -------
@@ -95,15 +122,82 @@ def orientation_codes(
     UserError
         For a clip shorter than 3 on an axis, or another number of bins.
     """
-    parts = checked_gradients("HOG-TOP", frames, bins, zero)
-    planes = orientation_bins(parts, bins, zero)
-    return tuple(np.where(plane == bins, -1, plane).astype(np.int8) for plane in planes)
+    check_votes(bins, zero, signed, "hard")
+    parts = gradients(clip_for("HOG-TOP", frames, 3, "central differences"))
+    codes = []
+    for plane in PLANES:
+        row, column = (parts[axis] for axis in plane)
+        pair = (row, column) if signed else _unsigned(row, column)
+        plane_bins = orientation_bins(*pair, bins, _zero_bin(bins, zero, signed))
+        codes.append(np.where(plane_bins == bins, -1, plane_bins).astype(np.int8))
+    return tuple(codes)
 
 
-def checked_gradients(
-    name: str, frames: ArrayLike, bins: int, zero: str
-) -> list[NDArray[np.float64]]:
-    """Return the gradients of a clip after checking it and the options of descriptor ``name``."""
+def check_votes(bins: int, zero: str, signed: bool, voting: str) -> None:
+    """Refuse options that :func:`gradient_histograms` does not have."""
     choice("bins", bins, BINS)
     choice("zero", zero, ZEROS)
-    return gradients(clip_for(name, frames, 3, "central differences"))
+    choice("signed", signed, (True, False))
+    choice("voting", voting, VOTINGS)
+
+
+def gradient_histograms(
+    name: str,
+    frames: ArrayLike,
+    bins: int,
+    grids: Sequence[int],
+    *,
+    magnitude: bool,
+    zero: str,
+    signed: bool,
+    voting: str,
+    cut: str,
+) -> NDArray[np.float64]:
+    """Histogram the gradients' orientations in each plane of each block.
+
+    Parameters
+    ----------
+    name : str
+        The descriptor, for messages.
+    frames : array, shape (T, H, W)
+        Each axis at least 3 long.
+    bins : {4, 8}
+        Equal half-open bins: from -pi over the full circle, or from 0 over half of it.
+    grids : sequence of int
+    magnitude : bool
+        Whether a voxel votes with its gradient's magnitude in the plane, or with 1.
+    zero : {'skip', 'vote'}
+        Whether a voxel without gradient has no vote, or one at orientation 0.
+    signed : bool
+        Whether opposite gradients differ.
+    voting : {'hard', 'soft'}
+        Whether the whole vote goes to the orientation's bin, or is shared linearly by the two
+        bins with the nearest centres.
+    cut : {'round', 'ceil'}
+
+    Returns
+    -------
+    ndarray of float64, shape (n_blocks, 3, bins)
+        Planes XY, XT, YT; each histogram sums to 1, or is 0 where nothing votes.
+    """
+    check_votes(bins, zero, signed, voting)
+    parts = gradients(clip_for(name, frames, 3, "central differences"))
+    layout = tiling(parts[0].shape[1:], grids, cut)
+    zero_bin = _zero_bin(bins, zero, signed)
+    squares = [part * part for part in parts] if magnitude else []
+    planes = []
+    for row_axis, column_axis in PLANES:
+        row, column = parts[row_axis], parts[column_axis]
+        weight = np.sqrt(squares[row_axis] + squares[column_axis]) if magnitude else None
+        if not signed:
+            row, column = _unsigned(row, column)
+        if voting == "hard":
+            shared = [(orientation_bins(row, column, bins, zero_bin), weight)]
+        else:
+            shared = [
+                (codes, share if weight is None else share * weight)
+                for codes, share in _soft_votes(row, column, bins, zero_bin)
+            ]
+        votes = np.sum([block_histograms(c, bins + 1, layout, w) for c, w in shared], axis=0)
+        planes.append(votes[:, :bins])
+    return normalised(np.stack(planes, axis=1))

@@ -7,16 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.base import Descriptor
-from cdmer_bench.descriptors.blocks import (
-    CUTS,
-    GRIDS,
-    block_histograms,
-    check_grids,
-    normalised,
-    tiling,
-)
+from cdmer_bench.descriptors.blocks import CUTS, GRIDS, check_grids
 from cdmer_bench.descriptors.clip import choice
-from cdmer_bench.descriptors.gradients import BINS, ZEROS, checked_gradients, orientation_bins
+from cdmer_bench.descriptors.gradients import check_votes, gradient_histograms
 
 
 def higo_top(
@@ -25,6 +18,8 @@ def higo_top(
     grids: Sequence[int] = GRIDS,
     *,
     zero: str = "skip",
+    signed: bool = True,
+    voting: str = "hard",
     cut: str = "round",
 ) -> NDArray[np.float64]:
     """Describe a clip by HIGO-TOP histograms of facial blocks.
@@ -37,12 +32,17 @@ def higo_top(
     frames : array, shape (T, H, W)
         Grey levels, each axis at least 3 long.
     bins : {4, 8}
-        The paper's p: equal bins, half-open from -pi on.
+        The paper's p: equal half-open bins, from -pi on (from 0 on if not ``signed``).
     grids : sequence of int
         A grid g has g x g blocks.
     zero : {'skip', 'vote'}
         Whether a voxel without gradient in a plane has no vote there, or one for the bin of
         orientation 0. No published code shows which; it matters in flat areas only.
+    signed : bool
+        True: orientations over the full circle; False: over half of it, g and -g alike.
+    voting : {'hard', 'soft'}
+        Whether the whole vote goes to the orientation's bin, or is shared linearly by the two
+        bins with the nearest centres.
     cut : {'round', 'ceil'}
         How a grid is cut, see :func:`~cdmer_bench.descriptors.blocks.cut_axis`.
 
@@ -62,12 +62,17 @@ def higo_top(
     hidden emotions: a comparative study of spontaneous micro-expression spotting and
     recognition methods, IEEE Transactions on Affective Computing 9(4), 2018.
     """
-    parts = checked_gradients("HIGO-TOP", frames, bins, zero)
-    layout = tiling(parts[0].shape[1:], grids, cut)
-    votes = [
-        block_histograms(codes, bins + 1, layout) for codes in orientation_bins(parts, bins, zero)
-    ]
-    return normalised(np.stack(votes, axis=1)[..., :bins])
+    return gradient_histograms(
+        "HIGO-TOP",
+        frames,
+        bins,
+        grids,
+        magnitude=False,
+        zero=zero,
+        signed=signed,
+        voting=voting,
+        cut=cut,
+    )
 
 
 @dataclass
@@ -77,12 +82,13 @@ class HIGOTOP(Descriptor):
     bins: int = 8
     grids: Sequence[int] = GRIDS
     zero: str = "skip"
+    signed: bool = True
+    voting: str = "hard"
     cut: str = "round"
 
     def __post_init__(self) -> None:
-        choice("bins", self.bins, BINS)
+        check_votes(self.bins, self.zero, self.signed, self.voting)
         self.grids = check_grids(self.grids)
-        choice("zero", self.zero, ZEROS)
         choice("cut", self.cut, CUTS)
 
     @property
@@ -92,4 +98,4 @@ class HIGOTOP(Descriptor):
 
     def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
         """Return :func:`higo_top` of the clip, shape (n_blocks, 3, bins)."""
-        return higo_top(frames, self.bins, self.grids, zero=self.zero, cut=self.cut)
+        return higo_top(frames, **vars(self))

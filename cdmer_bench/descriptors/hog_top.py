@@ -7,17 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.base import Descriptor
-from cdmer_bench.descriptors.blocks import (
-    CUTS,
-    GRIDS,
-    block_histograms,
-    check_grids,
-    normalised,
-    tiling,
-)
+from cdmer_bench.descriptors.blocks import CUTS, GRIDS, check_grids
 from cdmer_bench.descriptors.clip import choice
-from cdmer_bench.descriptors.gradients import BINS, checked_gradients, orientation_bins
-from cdmer_bench.descriptors.lbp_top import PLANES
+from cdmer_bench.descriptors.gradients import check_votes, gradient_histograms
 
 
 def hog_top(
@@ -25,23 +17,29 @@ def hog_top(
     bins: int = 8,
     grids: Sequence[int] = GRIDS,
     *,
+    signed: bool = True,
+    voting: str = "hard",
     cut: str = "round",
 ) -> NDArray[np.float64]:
     """Describe a clip by HOG-TOP histograms of facial blocks.
 
-    In each plane every voxel votes for the bin of its gradient's orientation over the full
-    circle, with the gradient's magnitude in that plane. Votes are not shared between bins and
-    blocks are not normalised against each other; the map of votes, one voxel smaller on every
-    side of every axis, is cut into blocks as for LBP-TOP.
+    In each plane every voxel votes for the bin of its gradient's orientation with the
+    gradient's magnitude in that plane. Blocks are not normalised against each other; the map
+    of votes, one voxel smaller on every side of every axis, is cut into blocks as for LBP-TOP.
 
     Parameters
     ----------
     frames : array, shape (T, H, W)
         Grey levels, each axis at least 3 long.
     bins : {4, 8}
-        The paper's p: equal bins, half-open from -pi on.
+        The paper's p: equal half-open bins, from -pi on (from 0 on if not ``signed``).
     grids : sequence of int
         A grid g has g x g blocks.
+    signed : bool
+        True: orientations over the full circle; False: over half of it, g and -g alike.
+    voting : {'hard', 'soft'}
+        Whether the whole vote goes to the orientation's bin, or is shared linearly by the two
+        bins with the nearest centres.
     cut : {'round', 'ceil'}
         How a grid is cut, see :func:`~cdmer_bench.descriptors.blocks.cut_axis`.
 
@@ -66,15 +64,17 @@ def hog_top(
     hidden emotions: a comparative study of spontaneous micro-expression spotting and
     recognition methods, IEEE Transactions on Affective Computing 9(4), 2018.
     """
-    parts = checked_gradients("HOG-TOP", frames, bins, "skip")
-    layout = tiling(parts[0].shape[1:], grids, cut)
-    squares = [part * part for part in parts]
-    planes = zip(PLANES, orientation_bins(parts, bins, "skip"), strict=True)
-    votes = [
-        block_histograms(codes, bins + 1, layout, np.sqrt(squares[row] + squares[column]))
-        for (row, column), codes in planes
-    ]
-    return normalised(np.stack(votes, axis=1)[..., :bins])
+    return gradient_histograms(
+        "HOG-TOP",
+        frames,
+        bins,
+        grids,
+        magnitude=True,
+        zero="skip",
+        signed=signed,
+        voting=voting,
+        cut=cut,
+    )
 
 
 @dataclass
@@ -83,10 +83,12 @@ class HOGTOP(Descriptor):
 
     bins: int = 8
     grids: Sequence[int] = GRIDS
+    signed: bool = True
+    voting: str = "hard"
     cut: str = "round"
 
     def __post_init__(self) -> None:
-        choice("bins", self.bins, BINS)
+        check_votes(self.bins, "skip", self.signed, self.voting)
         self.grids = check_grids(self.grids)
         choice("cut", self.cut, CUTS)
 
@@ -97,4 +99,4 @@ class HOGTOP(Descriptor):
 
     def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
         """Return :func:`hog_top` of the clip, shape (n_blocks, 3, bins)."""
-        return hog_top(frames, self.bins, self.grids, cut=self.cut)
+        return hog_top(frames, **vars(self))

@@ -131,4 +131,4 @@ class LBPSIP(Descriptor):
 
     def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
         """Return :func:`lbp_sip` of the clip as one plane, shape (n_blocks, 1, 20)."""
-        return lbp_sip(frames, self.R, self.grids, ties=self.ties, cut=self.cut)[:, None]
+        return lbp_sip(frames, **vars(self))[:, None]

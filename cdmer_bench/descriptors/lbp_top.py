@@ -228,4 +228,4 @@ class LBPTOP(Descriptor):
 
     def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
         """Return :func:`lbp_top` of the clip, shape (n_blocks, 3, n_bins)."""
-        return lbp_top(frames, self.R, self.P, self.grids, cut=self.cut)
+        return lbp_top(frames, **vars(self))

@@ -276,6 +276,7 @@ class LPQTOP(Descriptor):
 
     def __post_init__(self) -> None:
         check_decorr(self.decorr)
+        self.decorr = float(self.decorr)
         self.grids = check_grids(self.grids)
         choice("block_mode", self.block_mode, BLOCK_MODES)
         choice("cut", self.cut, CUTS)
@@ -287,4 +288,4 @@ class LPQTOP(Descriptor):
 
     def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
         """Return :func:`lpq_top` of the clip, shape (n_blocks, 3, 256)."""
-        return lpq_top(frames, self.decorr, self.grids, block_mode=self.block_mode, cut=self.cut)
+        return lpq_top(frames, **vars(self))

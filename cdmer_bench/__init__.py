@@ -1,1 +1,1 @@
-"""."""
+"""The benchmark of cross-database micro-expression recognition."""

@@ -1,6 +1,7 @@
 """Parallel calls with one BLAS thread each, in the order they finish."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -9,11 +10,49 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 class Progress(Protocol):
     """What a progress bar can do."""
 
+    def extend(self, steps: int, title: str) -> None:
+        """Add steps to the total; ``title`` says what they belong to."""
+
     def advance(self, steps: int) -> None:
         """Count steps as done."""
 
     def close(self) -> None:
         """End the bar."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where calls run.
+
+    Attributes
+    ----------
+    name : str
+        ``loky`` (processes on this machine), ``sequential`` or ``dask``.
+    n_jobs : int
+        Number of processes; -1 is one for each core.
+    address : str or None
+        Of the dask scheduler.
+    """
+
+    name: str = "loky"
+    n_jobs: int = -1
+    address: str | None = None
+
+    def count_workers(self) -> int:
+        """Return the number of processes on this machine."""
+        import joblib
+
+        if self.name == "sequential":
+            return 1
+        return max(1, joblib.cpu_count() + 1 + self.n_jobs) if self.n_jobs < 0 else self.n_jobs
+
+    def worker_death(self) -> tuple[type[BaseException], ...]:
+        """Return what is raised when a worker process is killed."""
+        if self.count_workers() == 1:
+            return ()
+        from joblib.externals.loky.process_executor import BrokenProcessPool
+
+        return (BrokenProcessPool,)
 
 
 def run_single_threaded(index: int, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
@@ -28,22 +67,15 @@ def run_single_threaded(index: int, function: Callable[..., Any], arguments: Seq
         return index, function(*arguments)
 
 
-def count_workers(n_jobs: int) -> int:
-    """Return the number of processes that ``n_jobs`` means; negative counts from the cores."""
-    import joblib
-
-    return max(1, joblib.cpu_count() + 1 + n_jobs) if n_jobs < 0 else n_jobs
-
-
-def run_parallel(calls: Iterable[Call], n_jobs: int) -> Iterator[tuple[int, Any]]:
+def run_parallel(calls: Iterable[Call], backend: Backend) -> Iterator[tuple[int, Any]]:
     """Yield (index of the call, result) as calls finish; with one worker in this process."""
-    if count_workers(n_jobs) == 1:
+    if backend.count_workers() == 1:
         for index, (function, arguments) in enumerate(calls):
             yield run_single_threaded(index, function, arguments)
         return
     import joblib
 
-    with joblib.parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=1):
+    with joblib.parallel_config("loky", n_jobs=backend.n_jobs, inner_max_num_threads=1):
         yield from joblib.Parallel(return_as="generator_unordered")(
             joblib.delayed(run_single_threaded)(index, function, arguments)
             for index, (function, arguments) in enumerate(calls)

@@ -1,0 +1,1 @@
+"""The Hydra configuration groups, importable as ``cdmer_bench.conf``."""

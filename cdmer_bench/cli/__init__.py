@@ -1,1 +1,1 @@
-"""."""
+"""The `cdmer` command; `main.py` dispatches and imports nothing heavy."""

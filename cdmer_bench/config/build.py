@@ -90,8 +90,9 @@ def build_tasks(config: RunConfig, databases: dict[str, Database]) -> list[Task]
         arrow = f"{source.letter or source.name} → {target.letter or target.name}"
         tasks.append(Task(name, card.label or arrow, card.source, card.target))
     if not tasks:
-        raise UserError("no task was chosen; give task=exp01 to exp12, type1, type2, all or "
-                        "source/target")
+        raise UserError(
+            "no task was chosen; give task=exp01 to exp12, type1, type2, all or source/target"
+        )
     return tasks
 
 

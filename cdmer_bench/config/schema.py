@@ -5,6 +5,7 @@ from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import (
+    ConfigAttributeError,
     ConfigKeyError,
     MissingMandatoryValue,
     OmegaConfBaseException,
@@ -31,7 +32,7 @@ class MethodCard:
 class DescriptorCard:
     """A descriptor as its YAML describes it."""
 
-    _target_: str = MISSING
+    _target_: str = ""
     label: str = MISSING
     table_row: str = ""
     title: str = ""
@@ -146,7 +147,7 @@ def explain(error: OmegaConfBaseException) -> str:
     reason = str(getattr(error, "msg", None) or error).splitlines()[0].strip().rstrip(".")
     if isinstance(error, MissingMandatoryValue):
         return f"{key} has no value; give it one in its YAML or on the command line"
-    if isinstance(error, ConfigKeyError):
+    if isinstance(error, ConfigKeyError | ConfigAttributeError) or "not in struct" in reason:
         parent = getattr(error, "parent_node", None)
         known = [str(k) for k in parent] if isinstance(parent, DictConfig) else []
         hint = closest(str(getattr(error, "key", key)), known) if known else "check its spelling"

@@ -1,1 +1,1 @@
-"""."""
+"""Features of whole databases: extraction and the store."""

@@ -10,7 +10,7 @@ from cdmer_bench.databases.base import Clip, ClipDatabase, Database, FeatureData
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.store import FeatureStore
-from cdmer_bench.parallel import Progress, run_parallel
+from cdmer_bench.parallel import Backend, Progress, run_parallel
 from cdmer_bench.preprocessing import Preprocessing
 
 Progressing = Callable[[str, int], Progress]
@@ -89,7 +89,7 @@ class Features:
                 key = self.fingerprint(database, descriptor)
                 stored = self.store.load(found, key)
                 if stored is None:
-                    self.extract(found, [descriptor], 1, None)
+                    self.extract(found, [descriptor], Backend("sequential"), None)
                     stored = self.store.load(found, key)
                 assert stored is not None
                 features = stored
@@ -100,7 +100,7 @@ class Features:
         self,
         database: ClipDatabase,
         descriptors: Sequence[str],
-        n_jobs: int,
+        backend: Backend,
         progressing: Progressing | None,
     ) -> None:
         """Extract and store the descriptors that the store lacks, in parallel over clips."""
@@ -112,7 +112,7 @@ class Features:
         found: list[list[NDArray[np.float64]]] = [[] for _ in clips]
         calls = [(describe_clip, (clip, self.preprocessing, kinds)) for clip in clips]
         progress = progressing(database.title or database.name, len(clips)) if progressing else None
-        for index, described in run_parallel(calls, n_jobs):
+        for index, described in run_parallel(calls, backend):
             found[index] = described
             if progress:
                 progress.advance(1)

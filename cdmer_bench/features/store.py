@@ -9,8 +9,14 @@ import numpy as np
 from cdmer_bench.databases.base import ClipDatabase, FeatureSet
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import clear_errors, content_key, pack_arrays, read_arrays, set_aside
-from cdmer_bench.files import write_atomically
+from cdmer_bench.files import (
+    clear_errors,
+    content_key,
+    pack_arrays,
+    read_arrays,
+    set_aside,
+    write_atomically,
+)
 from cdmer_bench.preprocessing import Preprocessing
 
 

@@ -55,9 +55,7 @@ class StrandResult:
         """Return the result of settings that need no iteration of the method's own."""
         array = np.asarray(predictions, dtype=np.intp)
         n_settings = len(array)
-        return cls(
-            array, scores, np.ones(n_settings, bool), np.zeros(n_settings, np.intp)
-        )
+        return cls(array, scores, np.ones(n_settings, bool), np.zeros(n_settings, np.intp))
 
     @classmethod
     def from_scores(
@@ -187,20 +185,26 @@ class Method(ABC):
                 )
             default = known[name]
             number = isinstance(default, int | float) and not isinstance(default, bool)
-            if number and (isinstance(value, bool) or not isinstance(value, int | float | np.number)):
+            if number and (
+                isinstance(value, bool) or not isinstance(value, int | float | np.number)
+            ):
                 raise UserError(
                     f"grid {name!r} of {type(self).__name__} holds {value!r}, "
                     "but every value must be a number"
                 )
             if number and not np.isfinite(value):
-                raise UserError(f"grid {name!r} of {type(self).__name__} holds {value!r}; "
-                                "every value must be finite")
+                raise UserError(
+                    f"grid {name!r} of {type(self).__name__} holds {value!r}; "
+                    "every value must be finite"
+                )
 
     def parameters(self) -> dict[str, Any]:
         """Return the method's parameters and their values."""
-        return dict(vars(self)) if not hasattr(self, "__dataclass_fields__") else {
-            name: getattr(self, name) for name in self.__dataclass_fields__
-        }
+        return (
+            dict(vars(self))
+            if not hasattr(self, "__dataclass_fields__")
+            else {name: getattr(self, name) for name in self.__dataclass_fields__}
+        )
 
     def fit(self, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike) -> Self:
         """Adapt from labelled source samples to unlabelled target samples.
@@ -285,10 +289,15 @@ def join_strands(strands: list[list[int]], results: list[StrandResult]) -> Stran
         np.concatenate([r.scores for r in results])[order] if has_scores else None,
         np.concatenate([r.converged for r in results])[order],
         np.concatenate([r.iterations for r in results])[order],
-        {strand[i]: text for strand, r in zip(strands, results, strict=True)
-         for i, text in r.notes.items()},
-        {name: np.concatenate([r.extras[name] for r in results])[order]
-         for name in results[0].extras},
+        {
+            strand[i]: text
+            for strand, r in zip(strands, results, strict=True)
+            for i, text in r.notes.items()
+        },
+        {
+            name: np.concatenate([r.extras[name] for r in results])[order]
+            for name in results[0].extras
+        },
     )
 
 
@@ -299,8 +308,10 @@ def shape_samples(method: Method, X: ArrayLike, name: str) -> NDArray[np.float64
     except (TypeError, ValueError) as error:
         raise UserError(f"{name} is not an array of numbers: {error}") from None
     if array.ndim < 2:
-        raise UserError(f"{name} has shape {array.shape}, expected (n_samples, n_features) "
-                        "or (n_samples, n_blocks, ...)")
+        raise UserError(
+            f"{name} has shape {array.shape}, expected (n_samples, n_features) "
+            "or (n_samples, n_blocks, ...)"
+        )
     if not np.isfinite(array).all():
         raise UserError(f"{name} holds NaN or infinite values; remove or repair those samples")
     if method.needs_blocks:
@@ -321,8 +332,10 @@ def check_task(
     source, target = shape_samples(method, Xs, "Xs"), shape_samples(method, Xt, "Xt")
     labels = np.asarray(ys)
     if labels.shape != (len(source),):
-        raise UserError(f"ys has shape {labels.shape}, expected one label for each of the "
-                        f"{len(source)} source samples")
+        raise UserError(
+            f"ys has shape {labels.shape}, expected one label for each of the "
+            f"{len(source)} source samples"
+        )
     if source.shape[1:] != target.shape[1:]:
         raise UserError(
             f"source samples have shape {source.shape[1:]} and target samples "

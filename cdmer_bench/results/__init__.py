@@ -1,1 +1,1 @@
-"""."""
+"""The record of a cell and the folder of records."""

@@ -29,9 +29,7 @@ def arrays_of(record: CellRecord) -> dict[str, np.ndarray]:
 def content_of(record: CellRecord) -> dict[str, Any]:
     """Return everything but the arrays, as plain JSON content."""
     content = {
-        f.name: getattr(record, f.name)
-        for f in dataclasses.fields(record)
-        if f.name not in _APART
+        f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name not in _APART
     }
     content["notes"] = {str(index): text for index, text in record.notes.items()}
     content["format"] = FORMAT
@@ -62,12 +60,9 @@ def record_of(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> CellRec
     content["classes"] = tuple(content["classes"])
     content["notes"] = {int(index): text for index, text in content["notes"].items()}
     extras = {k.removeprefix("extra_"): v for k, v in arrays.items() if k.startswith("extra_")}
-    record = CellRecord(
-        **content,
-        **{name: arrays[name] for name in _ARRAYS},
-        **{name: arrays.get(name) for name in _OPTIONAL_ARRAYS},
-        extras=extras,
-    )
+    parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
+    parts.update({name: arrays.get(name) for name in _OPTIONAL_ARRAYS})
+    record = CellRecord(**content, **parts, extras=extras)
     expected = (len(record.settings), len(record.y_target))
     if record.predictions.shape != expected:
         raise ValueError(f"predictions have shape {record.predictions.shape}, not {expected}")

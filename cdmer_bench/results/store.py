@@ -44,6 +44,12 @@ class ResultsStore:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder).expanduser().absolute()
 
+    def check_writable(self) -> None:
+        """Raise a UserError if nothing can be stored here."""
+        probe = self.folder / f".probe-{os.getpid()}"
+        write_atomically(probe, b"")
+        probe.unlink(missing_ok=True)
+
     def cell_folder(self, task: str, descriptor: str, method: str, key: str) -> Path:
         """Return where a cell's record lies."""
         return (

@@ -1,1 +1,1 @@
-"""."""
+"""Numerical pieces that methods share; no word of the benchmark in here."""

@@ -1,1 +1,1 @@
-"""."""
+"""The paper's protocol and any other pair of databases."""

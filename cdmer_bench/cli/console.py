@@ -1,0 +1,101 @@
+"""What the command line shows: lines, errors, one progress bar."""
+
+import os
+import shutil
+import sys
+import time
+from types import TracebackType
+
+_BARS = " ▏▎▍▌▋▊▉█"
+
+
+def say(line: str) -> None:
+    """Print a line for the user on standard error, leaving results alone on standard output."""
+    clear = "\r\033[K" if sys.stderr.isatty() else ""
+    print(f"{clear}{line}", file=sys.stderr, flush=True)
+
+
+def bold_wanted() -> bool:
+    """Whether standard output is a terminal that shows bold text."""
+    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+class ProgressBar:
+    """Steps done, rate and time left, on one line of standard error.
+
+    Where standard error is no terminal, a plain line every ``every`` seconds.
+
+    Parameters
+    ----------
+    title
+    total
+        Number of steps; more may be added by :meth:`extend`.
+    unit
+        What a step is, such as ``settings``.
+    every
+        Seconds between lines without a terminal.
+    """
+
+    def __init__(self, title: str, total: int, unit: str = "settings", every: float = 15.0) -> None:
+        self.title, self.total, self.unit, self.every = title, total, unit, every
+        self.done = 0
+        self.skipped = 0
+        self.started = time.monotonic()
+        self.shown = self.started
+        self.terminal = sys.stderr.isatty()
+
+    def extend(self, steps: int, title: str) -> None:
+        """Add steps to the total; ``title`` says what they belong to."""
+        self.total += steps
+        self.title = title
+        self._show()
+
+    def advance(self, steps: int) -> None:
+        """Count steps as done."""
+        self.done += steps
+        self._show()
+
+    def close(self) -> None:
+        """End the bar with a line that says how long it took."""
+        seconds = time.monotonic() - self.started
+        rate = self.done / seconds if seconds > 0 else 0.0
+        say(
+            f"{self.done:,} of {self.total:,} {self.unit} in {clock(seconds)} "
+            f"({rate:,.1f} {self.unit}/s)"
+        )
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        if now - self.shown < (0.1 if self.terminal else self.every):
+            return
+        self.shown = now
+        rate = self.done / (now - self.started)
+        left = clock((self.total - self.done) / rate) if rate > 0 else "?"
+        text = f"{self.done:,}/{self.total:,} {self.unit}  {rate:,.1f}/s  {left} left  {self.title}"
+        if not self.terminal:
+            say(text)
+            return
+        width = shutil.get_terminal_size().columns - 1
+        eighths = round(self.done / max(self.total, 1) * 160)
+        bar = (_BARS[8] * (eighths // 8) + _BARS[eighths % 8]).ljust(20)[:20]
+        sys.stderr.write(f"\r\033[K{f'▕{bar}▏ {text}'[:width]}")
+        sys.stderr.flush()
+
+    def __enter__(self) -> "ProgressBar":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as ``0:42``, ``12:05`` or ``1:02:03``."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -1,0 +1,88 @@
+"""`cdmer data`: fetch, check and synthesize databases."""
+
+import argparse
+import os
+from pathlib import Path
+
+from cdmer_bench.cli.console import ProgressBar, say
+from cdmer_bench.errors import UserError, closest
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    actions = {"fetch": fetch, "synthesize": synthesize}
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_USAGE, end="")
+        return 0
+    if arguments[0] not in actions:
+        raise UserError(
+            f"{arguments[0]!r} is not something `cdmer data` can do; "
+            f"{closest(arguments[0], actions)}"
+        )
+    return actions[arguments[0]](arguments[1:])
+
+
+_USAGE = """\
+usage: cdmer data fetch released [--from DIR] [--to DIR]
+       cdmer data synthesize --out DIR [--format png] [--seed N] [--databases casme2,smic_hs]
+
+fetch       put the authors' released features in place and verify their checksums
+synthesize  write the synthetic databases as images, in the layout of CASME II and SMIC
+"""
+
+
+def data_folder() -> Path:
+    """Return the folder of data: $CDMER_DATA, or ~/.local/share/cdmer-bench."""
+    return Path(os.environ.get("CDMER_DATA", "~/.local/share/cdmer-bench")).expanduser()
+
+
+def fetch(arguments: list[str]) -> int:
+    """Copy or download the released features; exit code 2 if none is usable."""
+    parser = argparse.ArgumentParser("cdmer data fetch")
+    parser.add_argument("what", choices=["released"])
+    parser.add_argument("--from", dest="source", help="folder that has the files already")
+    parser.add_argument("--to", help="where to put them (default: the data folder)")
+    options = parser.parse_args(arguments)
+    from cdmer_bench.databases.fetch import fetch_released
+
+    destination = Path(options.to) if options.to else data_folder() / "released"
+    results = fetch_released(destination, options.source, say=print)
+    usable = [result for result in results if result.usable]
+    print(f"{len(usable)} of {len(results)} files are in {destination}")
+    if options.to and usable:
+        print(f"use them with corpus=released corpus.root={destination}")
+    return 0 if usable else 2
+
+
+def synthesize(arguments: list[str]) -> int:
+    """Write the synthetic databases as images."""
+    parser = argparse.ArgumentParser("cdmer data synthesize")
+    parser.add_argument("--out", required=True, help="folder to write, made if needed")
+    parser.add_argument("--format", default="png", choices=["png", "jpg", "bmp"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--databases", default="casme2,smic_hs,smic_vis,smic_nir")
+    parser.add_argument("--n-jobs", type=int, default=-1)
+    options = parser.parse_args(arguments)
+    from cdmer_bench.config.build import build_databases
+    from cdmer_bench.config.catalogue import compose_config
+    from cdmer_bench.databases.base import ClipDatabase
+    from cdmer_bench.databases.synthetic.export import export_database
+    from cdmer_bench.parallel import Backend
+
+    config = compose_config(None, ["corpus=synthetic", f"corpus.seed={options.seed}"])
+    databases = build_databases(config.corpus)
+    for name in options.databases.split(","):
+        if name not in databases:
+            raise UserError(f"--databases: {name!r} is unknown; {closest(name, databases)}")
+        database = databases[name]
+        assert isinstance(database, ClipDatabase)
+        with ProgressBar(database.title, len(database.clips()), "clips") as bar:
+            export_database(
+                database,
+                Path(options.out),
+                format=options.format,
+                backend=Backend("loky", options.n_jobs),
+                progress=bar.advance,
+            )
+    say(f"wrote synthetic databases to {options.out}")
+    return 0

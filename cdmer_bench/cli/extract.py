@@ -1,0 +1,48 @@
+"""`cdmer extract`: fill the feature cache without running a method."""
+
+from cdmer_bench.cli.console import ProgressBar, say
+from cdmer_bench.cli.hydra_app import run_hydra
+from cdmer_bench.cli.session import Session
+from cdmer_bench.config.schema import RunConfig
+from cdmer_bench.databases.base import ClipDatabase
+from cdmer_bench.errors import DataMissing, UserError
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    return run_hydra("extract", arguments, extract)
+
+
+def extract(config: RunConfig) -> int:
+    """Extract every chosen descriptor of every database that the chosen tasks need."""
+    session = Session.of(config)
+    descriptors = list(config.descriptors)
+    wanted = list(dict.fromkeys(d for t in session.tasks for d in (t.source, t.target)))
+    absent = 0
+    for name in wanted:
+        database = session.databases[name]
+        if not isinstance(database, ClipDatabase):
+            raise UserError(
+                f"the corpus {session.corpus!r} holds features that are already extracted; choose "
+                "a corpus of clips, such as corpus=synthetic or corpus=frames"
+            )
+        try:
+            missing = [d for d in descriptors if not session.features.is_ready(name, d)]
+        except DataMissing as error:
+            say(f"without data: {name}\n    {error}")
+            absent += 1
+            continue
+        if missing:
+            session.features.extract(database, missing, session.backend, _bar)
+        say(
+            f"{database.title or name}: {len(missing)} descriptors extracted, "
+            f"{len(descriptors) - len(missing)} were there already"
+        )
+    if absent == len(wanted):
+        raise DataMissing("none of the chosen tasks has its databases on this machine")
+    return 0
+
+
+def _bar(title: str, total: int) -> ProgressBar:
+    say(f"extracting {title}: {total} clips")
+    return ProgressBar(title, total, "clips")

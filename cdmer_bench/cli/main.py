@@ -1,0 +1,75 @@
+"""The `cdmer` command: looks at the sub-command and imports only what that one needs."""
+
+import os
+import sys
+from importlib import import_module
+
+COMMANDS = {
+    "run": ("run", "run methods on tasks and print their tables (Hydra overrides)"),
+    "extract": ("extract", "extract descriptors into the cache without running a method"),
+    "tables": ("tables", "print Tables III to VII from the results folder"),
+    "data": ("data", "fetch, check and synthesize databases"),
+    "list": ("list", "list methods, descriptors, tasks, databases, runs"),
+    "audit": ("audit", "check the paper's own tables against themselves"),
+    "doctor": ("doctor", "show versions, BLAS, cores and folders"),
+    "completion": ("completion", "print the shell code for completion (bash, zsh, fish)"),
+}
+
+EPILOG = """\
+Try it:
+  cdmer run method=tca task=all               the synthetic databases need nothing else
+  cdmer run method=svm,tca,gfk task=type1     several methods, one table
+  cdmer run --help                            every override
+"""
+
+
+def usage() -> str:
+    """Return the text of `cdmer --help`."""
+    width = max(map(len, COMMANDS)) + 2
+    lines = [f"  {name:<{width}}{text}" for name, (_, text) in COMMANDS.items()]
+    return (
+        "cdmer: the benchmark of cross-database micro-expression recognition\n\n"
+        "usage: cdmer COMMAND ...\n\n" + "\n".join(lines) + "\n\n" + EPILOG
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run `cdmer`; return the exit code.
+
+    0: all is well. 1: a cell failed, or something is broken here. 2: the user can mend it.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if "_CDMER_COMPLETE" in os.environ:
+        return import_module("cdmer_bench.cli.completion").complete()
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage(), end="")
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        from importlib.metadata import version
+
+        print(f"cdmer-bench {version('cdmer-bench')}")
+        return 0
+    from cdmer_bench.errors import UserError, closest
+
+    name = arguments[0]
+    try:
+        if name not in COMMANDS:
+            raise UserError(f"{name!r} is not a command of cdmer; {closest(name, COMMANDS)}")
+        module = import_module(f"cdmer_bench.cli.{COMMANDS[name][0]}")
+        return int(module.main(arguments[1:]))
+    except UserError as error:
+        print(f"cdmer: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "\ncdmer: interrupted; finished work is kept, the same command goes on from there",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+"""`cdmer run`: plan, extract what is missing, run, print the tables."""
+
+import shutil
+from collections.abc import Sequence
+
+from cdmer_bench.cli.console import ProgressBar, bold_wanted, say
+from cdmer_bench.cli.hydra_app import run_hydra
+from cdmer_bench.cli.session import Session
+from cdmer_bench.config.schema import RunConfig
+from cdmer_bench.databases.base import ClipDatabase
+from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.results.record import CellRecord
+from cdmer_bench.runner.cell import Cell
+from cdmer_bench.runner.execute import Execution, Progressing
+from cdmer_bench.runner.plan import place, summary
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    return run_hydra("run", arguments, run)
+
+
+def run(config: RunConfig) -> int:
+    """Run one configuration; return the exit code."""
+    session = Session.of(config)
+    cells = session.cells()
+    place(cells, session.features, session.store, config.force)
+    if config.dry_run:
+        print_plan(cells)
+        return 0
+    todo = [cell for cell in cells if cell.status in ("to do", "failed")]
+    if todo:
+        session.store.check_writable()
+        extract_for(session, todo)
+    open_bar = _open_settings_bar if config.progress else None
+    execution = Execution(
+        cells, session.features, session.store, session.backend, Progressing(open_bar, say)
+    )
+    execution.run()
+    if execution.bar:
+        execution.bar.close()
+    records = [r for r in map(execution.load, (c for c in cells if c.status == "done")) if r]
+    print_tables(records, cells, config)
+    return report(cells, records)
+
+
+def _open_settings_bar(title: str, total: int) -> ProgressBar:
+    return ProgressBar(title, total, "settings")
+
+
+def extract_for(session: Session, cells: Sequence[Cell]) -> None:
+    """Extract the features that cells need and the store lacks."""
+    needed: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        for side in (cell.task.source, cell.task.target):
+            needed.setdefault(side, {})[cell.descriptor_name] = None
+    for name, descriptors in needed.items():
+        database = session.databases[name]
+        if isinstance(database, ClipDatabase):
+            session.features.extract(
+                database,
+                list(descriptors),
+                session.backend,
+                _open_clips_bar if session.config.progress else None,
+            )
+
+
+def _open_clips_bar(title: str, total: int) -> ProgressBar:
+    say(f"extracting {title}: {total} clips")
+    return ProgressBar(title, total, "clips")
+
+
+def print_plan(cells: Sequence[Cell]) -> None:
+    """Print where each method stands on the tasks, and every reason once."""
+    reasons: dict[str, None] = {}
+    rows: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for cell in cells:
+        row = rows.setdefault((cell.method_label, cell.descriptor_label), {})
+        row.setdefault(cell.status, []).append(cell.task.label)
+        if cell.reason:
+            reasons[f"{cell.status}: {cell.reason}"] = None
+    width = max(len(f"{method}, {descriptor}") for method, descriptor in rows)
+    for (method, descriptor), statuses in rows.items():
+        title = f"{method}, {descriptor}"
+        for status, tasks in statuses.items():
+            print(f"{title:<{width}}  {status:<12}  {' '.join(tasks)}")
+            title = ""
+    for reason in reasons:
+        print(reason)
+    print(f"{len(cells)} cells: {summary(cells)}")
+
+
+def print_tables(records: list[CellRecord], cells: Sequence[Cell], config: RunConfig) -> None:
+    """Print the tables of the finished cells, with the reasons for the others."""
+    from cdmer_bench.evaluation.selection import rule
+    from cdmer_bench.reporting import MissingCell, render_all, tables_for
+
+    missing = [
+        MissingCell(
+            cell.task.label,
+            cell.method_label,
+            cell.descriptor_label,
+            f"{cell.status}: {cell.reason}" if cell.reason else cell.status,
+        )
+        for cell in cells
+        if cell.status != "done"
+    ]
+    if records:
+        chosen = rule(config.selection.name, **config.selection.parameters)
+        tables = tables_for(records, chosen, missing=missing)
+        columns = shutil.get_terminal_size((120, 24)).columns
+        print(render_all(tables, "text", bold=bold_wanted(), width=columns))
+
+
+def report(cells: Sequence[Cell], records: list[CellRecord]) -> int:
+    """Tell what is missing and what the user should know; return the exit code."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for cell in cells:
+        if cell.status != "done" and (cell.status != "without data" or not records):
+            by_reason.setdefault((cell.status, cell.reason), []).append(cell.name)
+    for (status, reason), names in by_reason.items():
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        say(f"{status}: {', '.join(names[:3])}{more}: {reason}")
+    for record in records:
+        unconverged = int((~record.converged).sum())
+        notes = len(record.notes)
+        if unconverged or notes:
+            said = [f"{unconverged} ended at the iteration limit"] if unconverged else []
+            if notes:
+                first = next(iter(record.notes.values()))
+                said.append(f"{notes} with a note ({first})")
+            say(
+                f"{record.task_label} {record.method_label}: of {len(record.settings)} settings, "
+                + ", ".join(said)
+            )
+    say(f"{len(cells)} cells: {summary(cells)}")
+    statuses = {cell.status for cell in cells}
+    if "failed" in statuses:
+        return 1
+    if "unusable" in statuses:
+        return 2
+    if statuses == {"without data"}:
+        raise DataMissing("none of the chosen tasks has its databases on this machine")
+    if "to do" in statuses:
+        raise UserError("some cells are still to do; run the same command again")
+    return 0

@@ -1,0 +1,132 @@
+"""The objects of one run, built from its configuration."""
+
+from dataclasses import dataclass
+
+from cdmer_bench.config.build import (
+    build,
+    build_databases,
+    build_method,
+    build_tasks,
+    choose_grid,
+)
+from cdmer_bench.config.schema import RunConfig
+from cdmer_bench.databases.base import ClipDatabase, Database
+from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.errors import UserError
+from cdmer_bench.features.extract import Features
+from cdmer_bench.features.store import FeatureStore
+from cdmer_bench.parallel import Backend
+from cdmer_bench.preprocessing import Preprocessing
+from cdmer_bench.results.store import ResultsStore
+from cdmer_bench.runner.cell import Cell
+from cdmer_bench.tasks.task import Task
+
+
+@dataclass
+class Session:
+    """What a configuration stands for.
+
+    Attributes
+    ----------
+    config : RunConfig
+    databases : dict from str to Database
+    tasks : list of Task
+    features : Features
+    store : ResultsStore
+    backend : Backend
+    """
+
+    config: RunConfig
+    databases: dict[str, Database]
+    tasks: list[Task]
+    features: Features
+    store: ResultsStore
+    backend: Backend
+
+    @classmethod
+    def of(cls, config: RunConfig) -> "Session":
+        """Build the objects; nothing is read or computed yet."""
+        databases = build_databases(config.corpus)
+        tasks = build_tasks(config, databases)
+        features = Features(
+            databases,
+            _build_descriptors(config, databases),
+            _build_preprocessing(config),
+            FeatureStore(config.cache.dir),
+        )
+        backend = Backend(config.backend.name, config.n_jobs, config.backend.address)
+        return cls(config, databases, tasks, features, ResultsStore(config.results.dir), backend)
+
+    @property
+    def corpus(self) -> str:
+        """Name of the corpus, with the seed if it has one."""
+        name = str(self.config.corpus.get("name", "unnamed"))
+        seed = self.config.corpus.get("seed")
+        return name if seed is None else f"{name}, seed {seed}"
+
+    def cells(self) -> list[Cell]:
+        """List the cells: every method on every task with every descriptor."""
+        config = self.config
+        if not config.methods:
+            raise UserError("no method was chosen; give method=svm, method=[tca,gfk] or method=all")
+        methods = {
+            name: build_method(name, card, config.solver) for name, card in config.methods.items()
+        }
+        return [
+            self._cell(task, method_name, methods[method_name], descriptor)
+            for descriptor in config.descriptors
+            for method_name in config.methods
+            for task in self.tasks
+        ]
+
+    def _cell(self, task: Task, method_name: str, method: object, descriptor: str) -> Cell:
+        from cdmer_bench.methods.base import Method
+
+        card = self.config.methods[method_name]
+        if not isinstance(method, Method):
+            raise UserError(
+                f"methods.{method_name}._target_ is {card._target_}, which is no method; derive "
+                "the class from cdmer_bench.methods.Method"
+            )
+        grid_name, grid = choose_grid(method_name, card, self.config)
+        pair = (self.databases[task.source], self.databases[task.target])
+        return Cell(
+            task,
+            method_name,
+            card.label or method.label or method_name,
+            method,
+            descriptor,
+            self.config.descriptors[descriptor].label,
+            grid_name,
+            grid,
+            self.corpus,
+            any(database.synthetic for database in pair),
+        )
+
+
+def _build_preprocessing(config: RunConfig) -> Preprocessing:
+    card = config.preprocessing
+    parameters = dict(card.parameters)
+    if "shape" in parameters:
+        parameters["shape"] = tuple(parameters["shape"])
+    built = build(card._target_, parameters, "preprocessing")
+    assert isinstance(built, Preprocessing)
+    return built
+
+
+def _build_descriptors(config: RunConfig, databases: dict[str, Database]) -> dict[str, Descriptor]:
+    """Build the descriptors; databases of ready features need only their names."""
+    if not config.descriptors:
+        raise UserError("no descriptor was chosen; give descriptor=lbp_top_r3p8, for example")
+    if not any(isinstance(d, ClipDatabase) for d in databases.values()):
+        return {}
+    built: dict[str, Descriptor] = {}
+    for name, card in config.descriptors.items():
+        key = f"descriptors.{name}"
+        if not card._target_:
+            raise UserError(
+                f"descriptor {name!r} stands for features of files, but this corpus holds clips; "
+                "choose another, such as descriptor=lbp_top_r3p8"
+            )
+        built[name] = build(card._target_, dict(card.parameters), key)
+    return built

@@ -1,0 +1,90 @@
+"""`cdmer tables`: Tables III to VII from the results folder."""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from cdmer_bench.cli.console import bold_wanted, say
+from cdmer_bench.errors import UserError, closest
+from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.store import ResultsStore
+
+_NUMBERS = {"3": "III", "4": "IV", "5": "V", "6": "VI", "7": "VII"}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    options = _parse(arguments)
+    from cdmer_bench.evaluation.selection import rule
+    from cdmer_bench.reporting import build_table, render_all, summarize, tables_for
+    from cdmer_bench.reporting.published import PAPER_DESCRIPTOR
+
+    records = choose_records(options.results, options.corpus)
+    rules = [rule(name) for name in options.selection.split(",")]
+    against = options.against == "paper"
+    if options.number == "all":
+        tables = tables_for(records, rules, against_paper=against)
+    else:
+        tables = [
+            build_table(
+                _NUMBERS[options.number],
+                records,
+                rules,
+                descriptor=options.descriptor or PAPER_DESCRIPTOR,
+                against_paper=against,
+            )
+        ]
+    columns = shutil.get_terminal_size((120, 24)).columns
+    bold = bold_wanted() and options.out is None
+    text = render_all(tables, options.format, bold=bold, width=columns)
+    if options.out is None:
+        sys.stdout.write(text)
+    else:
+        from cdmer_bench.files import write_atomically
+
+        write_atomically(Path(options.out).absolute(), text.encode())
+        say(f"wrote {options.out}")
+    if against:
+        say(summarize(tables))
+    return 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("cdmer tables", description=__doc__)
+    parser.add_argument("number", nargs="?", default="all", choices=[*_NUMBERS, "all"])
+    parser.add_argument("--format", default="text", choices=["text", "md", "csv", "tex", "html"])
+    parser.add_argument(
+        "--against", choices=["paper"], help="put the printed figures and the differences beside"
+    )
+    parser.add_argument(
+        "--selection",
+        default="oracle",
+        help="rules that choose the settings, separated by commas (cdmer list selections)",
+    )
+    parser.add_argument("--corpus", help="show the results of this corpus (default: the newest)")
+    parser.add_argument("--descriptor", help="label of the descriptor of Tables III and IV")
+    parser.add_argument("--results", default="results", help="the results folder")
+    parser.add_argument("--out", help="write to this file instead of the screen")
+    return parser.parse_args(arguments)
+
+
+def choose_records(folder: str, corpus: str | None) -> list[CellRecord]:
+    """Load the records of one corpus, by default that of the newest record."""
+    records = ResultsStore(folder).records()
+    if not records:
+        raise UserError(
+            f"{folder} holds no finished cell; run one first, such as "
+            "`cdmer run method=svm task=all`, or name another folder with --results"
+        )
+    corpora = sorted({record.corpus for record in records})
+    if corpus is None:
+        corpus = max(records, key=lambda r: str(r.about.get("date", ""))).corpus
+        if len(corpora) > 1:
+            others = ", ".join(repr(c) for c in corpora if c != corpus)
+            say(f"showing corpus {corpus!r}; there are results of {others} too (--corpus)")
+    if corpus not in corpora:
+        raise UserError(
+            f"{folder} has no results of the corpus {corpus!r}; {closest(corpus, corpora)}"
+        )
+    return [record for record in records if record.corpus == corpus]

@@ -1,0 +1,152 @@
+"""A cell: one method with its whole grid, on one task, with one descriptor."""
+
+import hashlib
+import inspect
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from cdmer_bench.databases.base import FeatureSet
+from cdmer_bench.errors import UserError
+from cdmer_bench.files import content_key
+from cdmer_bench.methods.base import Method, Prepared, check_task
+from cdmer_bench.methods.grid import Setting
+from cdmer_bench.tasks.task import Task
+
+Status = Literal["done", "to do", "failed", "without data", "unusable"]
+
+
+@dataclass
+class Cell:
+    """What a cell is and where it stands.
+
+    Attributes
+    ----------
+    task : Task
+    method_name, method_label : str
+    method : Method
+    descriptor_name, descriptor_label : str
+    grid_name : str
+    grid : dict
+        As in the method's card.
+    corpus : str
+    synthetic : bool
+    key : str
+        Hash of everything that changes the result; empty where data are missing.
+    status : str
+        ``failed`` cells are run again, ``unusable`` ones have data that cannot be used.
+    reason : str
+        Why there are no data, or why the cell failed.
+    n_settings : int
+        0 where unknown.
+    """
+
+    task: Task
+    method_name: str
+    method_label: str
+    method: Method
+    descriptor_name: str
+    descriptor_label: str
+    grid_name: str
+    grid: dict[str, Any]
+    corpus: str
+    synthetic: bool
+    key: str = ""
+    status: Status = "to do"
+    reason: str = ""
+    n_settings: int = 0
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Name for people, such as ``Exp.5 TCA LBP-TOP(R3P8)``."""
+        return f"{self.task.label} {self.method_label} {self.descriptor_label}"
+
+
+@lru_cache(maxsize=256)
+def code_identity(kind: type) -> str:
+    """Return what identifies a class outside this package: the hash of its module's source.
+
+    The methods of this package carry a version instead, so that an edited comment does not
+    invalidate results.
+    """
+    if kind.__module__.split(".")[0] == "cdmer_bench":
+        return ""
+    try:
+        source = Path(inspect.getfile(kind)).read_bytes()
+    except (OSError, TypeError):
+        return ""
+    return hashlib.sha256(source).hexdigest()
+
+
+def cell_key(cell: Cell, source_key: str, target_key: str) -> str:
+    """Return the hash of everything that changes the cell's result."""
+    kind = type(cell.method)
+    return content_key(
+        {
+            "format": 1,
+            "method": f"{kind.__module__}.{kind.__qualname__}",
+            "version": kind.version,
+            "code": code_identity(kind),
+            "parameters": cell.method.parameters(),
+            "grid": cell.grid,
+            "descriptor": cell.descriptor_name,
+            "source": source_key,
+            "target": target_key,
+            "corpus": cell.corpus,
+            "task": [cell.task.name, cell.task.source, cell.task.target],
+            "labels": [cell.task.label, cell.method_label, cell.descriptor_label],
+        }
+    )
+
+
+@dataclass
+class PreparedCell:
+    """A cell that can be run: its settings, their strands and the shared arrays."""
+
+    settings: list[Setting]
+    strands: list[list[int]]
+    arrays: Prepared
+    class_codes: np.ndarray
+    source: FeatureSet
+    target: FeatureSet
+
+
+def check_features(cell: Cell, source: FeatureSet, target: FeatureSet) -> None:
+    """Refuse a pair of databases that cannot form a task.
+
+    Raises
+    ------
+    UserError
+        If their classes differ, or the source lacks a class of the target.
+    """
+    if source.classes != target.classes:
+        raise UserError(
+            f"{cell.task.label}: {source.database} has the classes {', '.join(source.classes)}, "
+            f"but {target.database} has {', '.join(target.classes)}; give both the same classes"
+        )
+    for code in np.unique(target.y):
+        if not (source.y == code).any():
+            raise UserError(
+                f"{cell.task.label}: the source {source.database} has no clip of the class "
+                f"{source.classes[code]!r} that the target {target.database} holds; add some or "
+                "leave that class out of both"
+            )
+
+
+def prepare_cell(cell: Cell, source: FeatureSet, target: FeatureSet) -> PreparedCell:
+    """Compute what the cell's settings share. The method sees no target label."""
+    check_features(cell, source, target)
+    Xs, ys, Xt = check_task(cell.method, source.X, source.y, target.X)
+    settings = cell.method.settings(cell.grid, (len(Xs), len(Xt), int(np.prod(Xs.shape[1:]))))
+    return PreparedCell(
+        settings,
+        cell.method.strands(settings),
+        cell.method.prepare(Xs, ys, Xt, Xt),
+        np.asarray(cell.method.classes_, dtype=np.uint8),
+        source,
+        target,
+    )

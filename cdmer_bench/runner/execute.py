@@ -1,0 +1,294 @@
+"""Run the cells of a plan: claim, prepare, solve the strands in parallel, store."""
+
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.features.extract import Features
+from cdmer_bench.methods.base import join_strands
+from cdmer_bench.parallel import Backend, Call, Progress, run_parallel
+from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.store import ResultsStore
+from cdmer_bench.runner.about import describe_run
+from cdmer_bench.runner.cell import Cell, PreparedCell, prepare_cell
+from cdmer_bench.runner.strand import StrandFailure, run_strand, unpack, write_prepared
+
+_WAIT = 0.5  # seconds between two looks at a cell that another run is working on
+_ATTEMPTS = 3  # times that strands whose worker process died are given to new workers
+
+
+@dataclass
+class Progressing:
+    """How the runner tells how far it is; both may be left as they are.
+
+    Attributes
+    ----------
+    open_bar : callable or None
+        Called with (title, number of settings) when a cell starts.
+    say : callable
+        Called with a line for the user.
+    """
+
+    open_bar: Callable[[str, int], Progress] | None = None
+    say: Callable[[str], None] = lambda line: None
+
+
+@dataclass
+class _Running:
+    """A cell in progress."""
+
+    cell: Cell
+    prepared: PreparedCell
+    claim: ExitStack
+    pending: set[int]
+    started: float
+    failures: list[StrandFailure] = field(default_factory=list)
+
+
+class Execution:
+    """One run over the cells that are not done.
+
+    Parameters
+    ----------
+    cells
+        Their statuses are updated in place.
+    features, store
+    backend
+        Where strands run.
+    progressing
+    """
+
+    def __init__(
+        self,
+        cells: list[Cell],
+        features: Features,
+        store: ResultsStore,
+        backend: Backend,
+        progressing: Progressing | None = None,
+    ) -> None:
+        self.cells, self.features, self.store, self.backend = cells, features, store, backend
+        self.progressing = progressing or Progressing()
+        self.running: dict[str, _Running] = {}
+        self.calls: list[tuple[str, int]] = []
+        self.bar: Progress | None = None
+
+    def run(self) -> None:
+        """Run every cell that is ``to do`` or ``failed``; statuses say how each ended."""
+        waiting = [c for c in self.cells if c.status in ("to do", "failed")]
+        try:
+            with threadpool_limits(1):
+                while waiting:
+                    busy = self._run_claimable(waiting)
+                    waiting = [c for c in busy if not self._finished_elsewhere(c)]
+                    if waiting:
+                        time.sleep(_WAIT)
+        finally:
+            for running in self.running.values():
+                running.claim.close()
+
+    def _finished_elsewhere(self, cell: Cell) -> bool:
+        if self.load(cell) is None:
+            return False
+        cell.status = "done"
+        return True
+
+    def load(self, cell: Cell) -> CellRecord | None:
+        """Load the record of a cell, or None."""
+        return self.store.load(
+            self.store.cell_folder(cell.task.name, cell.descriptor_name, cell.method_name, cell.key)
+        )
+
+    def _run_claimable(self, cells: list[Cell]) -> list[Cell]:
+        """Run the cells that no other run is working on; return the others."""
+        busy: list[Cell] = []
+        for attempt in range(1, _ATTEMPTS + 1):
+            self.calls = []
+            todo = [c for c in cells if c.status in ("to do", "failed") and c not in busy]
+            try:
+                for index, failure in run_parallel(self._strands(todo, busy), self.backend):
+                    self._strand_ended(*self.calls[index], failure)
+                return busy
+            except self.backend.worker_death() as death:
+                self._worker_died(death, attempt)
+        return busy
+
+    def _worker_died(self, death: BaseException, attempt: int) -> None:
+        if attempt < _ATTEMPTS:
+            self.progressing.say(
+                "a worker process was killed (out of memory?); its strands are run again"
+            )
+        for running in list(self.running.values()):
+            if attempt < _ATTEMPTS:
+                running.claim.close()
+                del self.running[running.cell.key]
+            else:
+                running.failures.append(
+                    StrandFailure(
+                        f"its worker process was killed {_ATTEMPTS} times", str(death), False
+                    )
+                )
+                self._close(running)
+
+    def _strands(self, cells: list[Cell], busy: list[Cell]) -> Iterator[Call]:
+        """Yield the calls of every missing strand, preparing each cell when its turn comes."""
+        for cell in cells:
+            claim = ExitStack()
+            if not claim.enter_context(self.store.claim(cell.key)):
+                claim.close()
+                busy.append(cell)
+                continue
+            running = self._prepare(cell, claim)
+            if running is None:
+                continue
+            if not running.pending:
+                self._close(running)
+                continue
+            self.running[cell.key] = running
+            folder = self.store.unfinished(cell.key)
+            for strand in sorted(running.pending):
+                indices = running.prepared.strands[strand]
+                settings = [running.prepared.settings[i] for i in indices]
+                self.calls.append((cell.key, strand))
+                yield (
+                    run_strand,
+                    (
+                        cell.method,
+                        settings,
+                        indices,
+                        folder / "shared",
+                        self.store.strand_path(cell.key, strand),
+                    ),
+                )
+
+    def _prepare(self, cell: Cell, claim: ExitStack) -> _Running | None:
+        """Prepare a cell; None if that failed."""
+        started = time.monotonic()
+        try:
+            source = self.features.load(cell.task.source, cell.descriptor_name)
+            target = self.features.load(cell.task.target, cell.descriptor_name)
+            prepared = prepare_cell(cell, source, target)
+            cell.n_settings = len(prepared.settings)
+            if self.progressing.open_bar and self.bar is None:
+                self.bar = self.progressing.open_bar("settings", 0)
+            if self.bar:
+                self.bar.extend(len(prepared.settings), cell.name)
+            pending = set(range(len(prepared.strands)))
+            for strand in list(pending):
+                if self._strand_is_stored(cell, prepared, strand):
+                    pending.discard(strand)
+                    if self.bar:
+                        self.bar.advance(len(prepared.strands[strand]))
+            if pending:
+                write_prepared(self.store.unfinished(cell.key) / "shared", prepared.arrays)
+            prepared.arrays = {}
+            return _Running(cell, prepared, claim, pending, started)
+        except Exception as error:
+            self._failed(cell, error)
+            claim.close()
+            return None
+
+    def _strand_is_stored(self, cell: Cell, prepared: PreparedCell, strand: int) -> bool:
+        stored = self.store.load_strand(cell.key, strand)
+        if stored is None:
+            return False
+        try:
+            return stored["indices"].tolist() == prepared.strands[strand]
+        except KeyError:
+            return False
+
+    def _strand_ended(self, key: str, strand: int, failure: StrandFailure | None) -> None:
+        running = self.running[key]
+        running.pending.discard(strand)
+        if failure is not None:
+            running.failures.append(failure)
+        if self.bar:
+            self.bar.advance(len(running.prepared.strands[strand]))
+        if not running.pending:
+            self._close(running)
+
+    def _close(self, running: _Running) -> None:
+        """Store the record of a cell whose strands have all ended, or its failure."""
+        cell = running.cell
+        self.running.pop(cell.key, None)
+        try:
+            if running.failures:
+                first = running.failures[0]
+                self._store_failure(cell, first.error, first.trace, first.is_user_error)
+            else:
+                seconds = time.monotonic() - running.started
+                self.store.save(assemble(cell, running.prepared, self.store, seconds))
+                cell.status, cell.reason = "done", ""
+        except UserError:
+            raise
+        except Exception as error:
+            self._failed(cell, error)
+        finally:
+            shutil.rmtree(self.store.unfinished(cell.key) / "shared", ignore_errors=True)
+            running.claim.close()
+
+    def _failed(self, cell: Cell, error: Exception) -> None:
+        user = isinstance(error, UserError)
+        text = str(error) if user else f"{type(error).__name__}: {error}"
+        self._store_failure(cell, text, traceback.format_exc(), user)
+
+    def _store_failure(self, cell: Cell, error: str, trace: str, user: bool) -> None:
+        cell.status, cell.reason = ("unusable" if user else "failed"), error
+        content = {"cell": cell.name, "error": error, "trace": trace, "user_error": user}
+        try:
+            self.store.save_failure(cell.key, content)
+        except UserError as unwritable:
+            self.progressing.say(str(unwritable))
+        self.progressing.say(f"{cell.name}: {error}")
+
+
+def assemble(cell: Cell, prepared: PreparedCell, store: ResultsStore, seconds: float) -> CellRecord:
+    """Put the stored strands of a cell together as its record."""
+    results = []
+    for strand in range(len(prepared.strands)):
+        arrays = store.load_strand(cell.key, strand)
+        if arrays is None:
+            raise RuntimeError(f"strand {strand} vanished from {store.unfinished(cell.key)}")
+        results.append(unpack(arrays)[1])
+    joined = join_strands(prepared.strands, results)
+    codes, target = prepared.class_codes, prepared.target
+    scores = joined.scores
+    if scores is not None and len(codes) < len(target.classes):
+        # Classes without a source clip can never win.
+        full = np.full((*scores.shape[:2], len(target.classes)), -np.inf, np.float32)
+        full[..., codes] = scores
+        scores = full
+    return CellRecord(
+        key=cell.key,
+        task=cell.task.name,
+        task_label=cell.task.label,
+        source=cell.task.source,
+        target=cell.task.target,
+        method=cell.method_name,
+        method_label=cell.method_label,
+        descriptor=cell.descriptor_name,
+        descriptor_label=cell.descriptor_label,
+        corpus=cell.corpus,
+        synthetic=cell.synthetic,
+        grid=cell.grid_name,
+        solver=str(cell.method.parameters().get("solver", "")),
+        classes=target.classes,
+        parameters=cell.method.parameters(),
+        settings=prepared.settings,
+        predictions=codes[joined.predictions],
+        y_target=target.y.astype(np.uint8),
+        y_source=prepared.source.y.astype(np.uint8),
+        subject_target=target.subject,
+        scores=scores,
+        converged=joined.converged,
+        iterations=joined.iterations,
+        notes=joined.notes,
+        extras=joined.extras,
+        about=describe_run(seconds),
+    )

@@ -1,0 +1,120 @@
+"""One strand, run in any process: read what the cell shares, solve, store the result whole."""
+
+import traceback
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.files import clear_errors, pack_arrays, write_atomically
+from cdmer_bench.methods.base import Method, Prepared, StrandResult
+from cdmer_bench.methods.grid import Setting
+
+_SMALL = 1 << 20  # bytes; larger arrays are mapped, so that processes share them
+
+
+@dataclass(frozen=True)
+class StrandFailure:
+    """Why a strand failed."""
+
+    error: str
+    trace: str
+    is_user_error: bool
+
+
+def write_prepared(folder: Path, arrays: Prepared) -> None:
+    """Store the shared arrays of a cell for the processes that run its strands."""
+    with clear_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, array in arrays.items():
+            np.save(folder / f"{name}.npy", np.asarray(array), allow_pickle=False)
+
+
+@lru_cache(maxsize=2)
+def read_prepared(folder: Path) -> Prepared:
+    """Read the shared arrays of a cell; large ones as read-only memory maps."""
+    arrays: Prepared = {}
+    for path in sorted(folder.glob("*.npy")):
+        mode = "r" if path.stat().st_size > _SMALL else None
+        arrays[path.stem] = np.load(path, mmap_mode=mode, allow_pickle=False)  # type: ignore[arg-type]
+    return arrays
+
+
+def run_strand(
+    method: Method, settings: list[Setting], indices: list[int], shared: Path, result: Path
+) -> StrandFailure | None:
+    """Solve a strand and store its result; return why it failed, or None.
+
+    Parameters
+    ----------
+    method
+    settings
+        Those of the strand.
+    indices
+        Their places in the grid, stored beside the result.
+    shared
+        Folder written by :func:`write_prepared`.
+    result
+        File to write.
+    """
+    try:
+        found = method.solve(read_prepared(shared), settings)
+        check_result(method, found, len(settings))
+        write_atomically(result, pack_arrays(pack(found, indices)))
+    except Exception as error:
+        return StrandFailure(
+            str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}",
+            traceback.format_exc(),
+            isinstance(error, UserError),
+        )
+    return None
+
+
+def check_result(method: Method, result: StrandResult, n_settings: int) -> None:
+    """Refuse a result that is not one row of valid class indices for each setting."""
+    n_classes = len(method.classes_)
+    predictions = np.asarray(result.predictions)
+    if predictions.ndim != 2 or len(predictions) != n_settings:
+        raise UserError(
+            f"{type(method).__name__}.solve gave predictions of shape {predictions.shape}, "
+            f"expected ({n_settings}, n_query)"
+        )
+    if not np.issubdtype(predictions.dtype, np.integer) or (
+        predictions.size and not (predictions.min() >= 0 and predictions.max() < n_classes)
+    ):
+        raise UserError(
+            f"{type(method).__name__}.solve predicted something else than the class indices "
+            f"0 to {n_classes - 1}"
+        )
+
+
+def pack(result: StrandResult, indices: list[int]) -> dict[str, np.ndarray]:
+    """Return the arrays that stand for a strand's result."""
+    arrays: dict[str, np.ndarray] = {
+        "indices": np.array(indices, dtype=np.int64),
+        "predictions": np.asarray(result.predictions).astype(np.uint8),
+        "converged": np.asarray(result.converged, dtype=bool),
+        "iterations": np.asarray(result.iterations, dtype=np.int64),
+        "note_indices": np.array(list(result.notes), dtype=np.int64),
+        "note_texts": np.array(list(result.notes.values()), dtype=np.str_),
+    }
+    if result.scores is not None:
+        arrays["scores"] = np.asarray(result.scores, dtype=np.float32)
+    arrays.update({f"extra_{name}": np.asarray(a) for name, a in result.extras.items()})
+    return arrays
+
+
+def unpack(arrays: dict[str, np.ndarray]) -> tuple[list[int], StrandResult]:
+    """Undo :func:`pack`."""
+    texts = [str(text) for text in arrays["note_texts"]]
+    result = StrandResult(
+        arrays["predictions"],
+        arrays.get("scores"),
+        arrays["converged"],
+        arrays["iterations"],
+        dict(zip(arrays["note_indices"].tolist(), texts, strict=True)),
+        {k.removeprefix("extra_"): v for k, v in arrays.items() if k.startswith("extra_")},
+    )
+    return arrays["indices"].tolist(), result

@@ -215,11 +215,13 @@ def test_csv_is_the_long_form():
 
 
 def test_text_fits_the_terminal():
-    table = build_table("III", [record(t) for t in TYPE_I], against_paper=True)
-    for width in (100, 120):
-        rows = render(table, width=width).splitlines()
-        assert max(map(len, rows)) <= width
-    assert "/ " in render(table, width=140).splitlines()[-5]
+    records = [record(t) for t in TYPE_I]
+    for width, against in ((100, False), (120, True)):
+        text = render(build_table("III", records, against_paper=against), width=width)
+        assert max(map(len, text.splitlines())) <= width
+    table = build_table("III", records, whole=False)
+    assert " / " in render(table, width=140).splitlines()[-2]
+    assert " / " not in render(table, width=100).splitlines()[-2]
 
 
 def test_text_of_a_hostile_label_stays_in_its_line():

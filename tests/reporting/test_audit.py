@@ -1,0 +1,82 @@
+"""What is known to be wrong in the printed tables is found, and nothing in sound ones."""
+
+import json
+
+import pytest
+
+from cdmer_bench.reporting.audit import as_json, as_text, audit
+from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Printed, published
+
+
+@pytest.fixture(scope="module")
+def findings():
+    return audit()
+
+
+def places(findings, kind):
+    return {(f.table, f.row, f.column) for f in findings if f.kind == kind}
+
+
+def test_impossible_accuracies(findings):
+    assert places(findings, "accuracy") == {
+        ("IV", "GFK", "Exp.10"),
+        ("IV", "DRLS", "Exp.11"),
+        ("IV", "DRLS", "Exp.12"),
+        ("VI", "HOG-TOP(p=4)", "Exp.12"),
+    }
+
+
+def test_impossible_mean_f1(findings):
+    assert places(findings, "mean_f1") == {
+        ("VI", "C3D-FC1 (Sports1M)", "Exp.8"),
+        ("VII", "C3D-FC1 (Sports1M)", "Exp.8"),
+    }
+    assert "0.2397" in next(f for f in findings if f.kind == "mean_f1").evidence
+
+
+def test_wrong_averages_with_what_explains_them(findings):
+    found = {(f.table, f.row, f.column): f for f in findings if f.kind == "average"}
+    assert "accuracy 68.07, but the mean is 69.74" in found["III", "IW-SVM", AVERAGE].statement
+    hog = found["V", "HOG-TOP(p=4)", AVERAGE]
+    assert "Exp.3 were not 0.6977 / 70.42 but 0.3990 / 46.48" in hog.evidence
+    assert "0.1075 / 19.23" in found["VI", AVERAGE, "Exp.8"].evidence
+    assert "same digits" in found["V", "HOG-TOP(p=8)", AVERAGE].evidence
+    assert len(found) == 10
+
+
+def test_duplicates_and_the_swapped_columns(findings):
+    assert places(findings, "duplicate") == {
+        ("III", "IW-SVM, DRLS", "Exp.5"),
+        ("III, V", "GFK, HOG-TOP(p=4)", "Exp.3"),
+    }
+    swapped = next(f for f in findings if f.kind == "table_i")
+    assert swapped.numbers == {"printed": 0, "corrected": 8}
+
+
+def test_list_names_every_finding_and_json_holds_it(findings):
+    text = as_text(findings)
+    assert all(f.statement in text and f.evidence in text for f in findings)
+    assert json.loads(json.dumps(as_json(findings)))[0]["kind"] == "accuracy"
+
+
+def test_sound_table_passes():
+    # 40 of 71 right with per-class F1 that averages, the same in every task of VIS and NIR.
+    figure = Printed(*(round(x, d) for x, d in ((0.5634, 4), (100 * 40 / 71, 2))))
+    columns = [c for c in LAYOUTS["III"].columns if c in ("Exp.1", "Exp.3", "Exp.5", "Exp.6")]
+    cells = {("III", "TCA", c): figure for c in columns}
+    cells["III", "TCA", AVERAGE] = figure
+    assert audit(cells) == []
+
+
+def test_planted_slips_are_found():
+    cells = dict(published())
+    cells["III", "SA", "Exp.5"] = Printed(0.9, 71.83)
+    cells["V", "Baseline", "Exp.6"] = Printed(0.6078, 62.0)
+    before, after = audit(), audit(cells)
+    new = {(f.kind, f.table, f.row, f.column) for f in after} - {
+        (f.kind, f.table, f.row, f.column) for f in before
+    }
+    assert ("mean_f1", "III", "SA", "Exp.5") in new
+    assert ("average", "III", "SA", AVERAGE) in new
+    assert ("accuracy", "V", "Baseline", "Exp.6") in new
+    assert ("contradiction", "III, V", "Baseline", "Exp.6") in new

@@ -1,0 +1,148 @@
+"""The four synthetic databases: the real ones' structure, without a licence or a download."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.databases.base import EMOTIONS, Clip, ClipDatabase
+from cdmer_bench.databases.synthetic.events import Event, make_event
+from cdmer_bench.databases.synthetic.face_model import load_face_model
+from cdmer_bench.databases.synthetic.protocol import COUNTS
+from cdmer_bench.databases.synthetic.seeding import digest, stream
+from cdmer_bench.errors import UserError, closest
+
+FRAME_RATE = {"casme2": 200, "smic_hs": 100, "smic_vis": 25, "smic_nir": 25}
+_FEWEST = 4  # frames of the shortest clips of VIS and NIR
+
+
+@dataclass
+class SyntheticClip(Clip):
+    """A generated micro-expression.
+
+    Attributes
+    ----------
+    name, subject, label, fingerprint
+        As for :class:`~cdmer_bench.databases.base.Clip`.
+    seed : int
+    database : str
+    event : Event
+    times : ndarray of float64, shape (n_frames,)
+        Seconds from the onset of the event.
+    onset, apex, offset : int
+        Numbers of the first frame, the frame of the strongest motion and the last frame.
+    """
+
+    name: str
+    subject: str
+    label: int
+    seed: int
+    database: str
+    event: Event
+    times: NDArray[np.float64]
+    onset: int
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames from onset to offset."""
+        return len(self.times)
+
+    @property
+    def apex(self) -> int:
+        """Number of the frame nearest to the strongest motion."""
+        return self.onset + int(np.abs(self.times - self.event.apex).argmin())
+
+    @property
+    def offset(self) -> int:
+        """Number of the last frame."""
+        return self.onset + self.n_frames - 1
+
+    @cached_property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        """Hash of the generator's version, its face asset, the seed and the clip's identity."""
+        return digest(load_face_model().fingerprint, self.seed, self.database, self.name)
+
+    def frames(self) -> NDArray[np.uint8]:
+        """Render the clip, (n_frames, H, W); the same bytes each time."""
+        from cdmer_bench.databases.synthetic.render import Take, render
+
+        return render(
+            Take(self.seed, self.database, self.subject, self.name, self.event, self.times)
+        )
+
+
+@dataclass
+class SyntheticDatabase(ClipDatabase):
+    """A database of generated clips with the real one's subjects, counts and frame rate.
+
+    SMIC-VIS and SMIC-NIR show the same events as the SMIC-HS clips of the same names.
+
+    Attributes
+    ----------
+    name : {'casme2', 'smic_hs', 'smic_vis', 'smic_nir'}
+    seed : int
+        Another seed gives other people and other events.
+    """
+
+    seed: int = field(default=0, kw_only=True)
+    synthetic: bool = field(default=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.name not in COUNTS:
+            raise UserError(f"no synthetic database {self.name!r}: {closest(self.name, COUNTS)}")
+        self.classes = tuple(self.classes)
+        if self.classes != EMOTIONS:
+            raise UserError(
+                f"synthetic database {self.name!r} has the classes {', '.join(EMOTIONS)}, "
+                f"not {', '.join(map(str, self.classes))}"
+            )
+
+    def clips(self) -> Sequence[SyntheticClip]:
+        """List the clips, without rendering any.
+
+        By subject; within a subject CASME II's by name, SMIC's by class and number.
+        """
+        return [
+            clip
+            for subject, counts in COUNTS[self.name].items()
+            for clip in self._clips_of(subject, counts)
+        ]
+
+    def _clips_of(self, subject: str, counts: tuple[int, ...]) -> list[SyntheticClip]:
+        labels = [label for label, count in enumerate(counts) for _ in range(count)]
+        numbers = [number for count in counts for number in range(1, count + 1)]
+        if self.name == "casme2":
+            names = self._episodes(subject, len(labels))
+        else:
+            short = ("ne", "po", "sur")
+            names = [
+                f"{subject}_{short[label]}_{number:02d}"
+                for label, number in zip(labels, numbers, strict=True)
+            ]
+        clips = [
+            self._clip(subject, f"{subject}/{name}", label, number)
+            for name, label, number in zip(names, labels, numbers, strict=True)
+        ]
+        return sorted(clips, key=lambda clip: clip.name) if self.name == "casme2" else clips
+
+    def _episodes(self, subject: str, count: int) -> list[str]:
+        """Draw names like CASME II's: film and expression, f where it ended in a full face."""
+        rng = stream(self.seed, "names", subject)
+        chosen = rng.choice(19 * 12, count, replace=False)
+        return [
+            f"EP{film + 1:02d}_{number + 1:02d}{'f' if rng.random() < 0.3 else ''}"
+            for film, number in (divmod(int(index), 12) for index in chosen)
+        ]
+
+    def _clip(self, subject: str, name: str, label: int, number: int) -> SyntheticClip:
+        group = "casme2" if self.name == "casme2" else "smic"
+        event = make_event(self.seed, group, subject, EMOTIONS[label], number)
+        rng = stream(self.seed, "recording", self.name, name)
+        rate = FRAME_RATE[self.name]
+        n_frames = max(_FEWEST, round(event.duration * rate))
+        phase = rng.uniform(-0.4, 0.4)  # a camera's clock does not wait for the event
+        times = (np.arange(n_frames) + 0.5 + phase) / rate
+        onset = int(rng.integers(4, 320) if group == "casme2" else rng.integers(500, 250000) // 4)
+        return SyntheticClip(name, subject, label, self.seed, self.name, event, times, onset)

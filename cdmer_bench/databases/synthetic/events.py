@@ -1,0 +1,177 @@
+"""Events: which action units move, how far and when."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.databases.base import EMOTIONS
+from cdmer_bench.databases.synthetic.seeding import stream
+
+# Action-unit mixes and how often each is coded. CASME II: its coding sheet, rounded. SMIC
+# publishes no units; its mixes follow the emotions' prototypes in FACS and SMIC's stimuli.
+MIXES: dict[str, dict[str, dict[str, int]]] = {
+    "casme2": {
+        "negative": {
+            "4+7": 24, "4": 11, "4+10": 11, "4+9": 8, "4+7+9": 6, "10": 4, "4+7+10": 3, "1": 6,
+            "4+6+7": 3, "15": 1, "20": 1, "16": 1, "4+9+17": 1,
+        },
+        "positive": {
+            "12": 13, "6+12": 9, "14": 4, "12+14": 1, "12+15": 1, "1+12": 1, "6+7+12": 1, "15": 1,
+        },
+        "surprise": {
+            "1+2": 11, "1": 4, "2": 4, "1+2+25": 1, "25": 1, "2+26": 1, "2+12": 1, "1+2+5": 1,
+            "5": 1,
+        },
+    },
+    "smic": {
+        "negative": {"4": 12, "4+7": 8, "4+9": 6, "9": 4, "15": 6, "15+17": 8, "17": 6, "20": 4,
+                     "1+4": 6, "4+10": 5, "10": 3, "1+4+15": 4},
+        "positive": {"12": 14, "6+12": 12, "12+25": 6, "14": 4, "12+14": 3, "6+12+25": 3},
+        "surprise": {"1+2": 12, "1+2+5": 10, "5": 6, "25": 3, "26": 3, "1+2+26": 5, "1+2+25": 4},
+    },
+}  # fmt: skip
+# Motion that says nothing of the class: a blink in half of the cases.
+CLASS_FREE = {"45": 50, "7": 8, "14": 10, "17": 12, "18": 8, "24": 12}
+
+PEAK_MEDIAN = {"casme2": 2.0, "smic": 1.6}  # pixels at 112 x 112
+PEAK_SPREAD = 0.4  # of the logarithm
+DURATION_MEDIAN = {"casme2": 0.31, "smic": 0.325}  # seconds from onset to offset
+# Spread of the logarithm: sqrt(2 log(mean / median)) of CASME II's 67 / 61 frames; SMIC's from
+# its range.
+DURATION_SPREAD = {"casme2": 0.40, "smic": 0.30}
+# Shortest and longest: 31 to 146 frames at 200 per second, 11 to 58 at 100.
+DURATION_RANGE = {"casme2": (31 / 200, 146 / 200), "smic": (11 / 100, 58 / 100)}
+ONE_SIDED = 0.35
+WITH_CLASS_FREE = 0.45
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A group of action units that move together.
+
+    Attributes
+    ----------
+    units : tuple of str
+        Action units without side, such as ``('1', '2')``.
+    sides : str
+        ``LR``, ``L`` or ``R``.
+    peak : float or None
+        Largest displacement of the visible face, pixels at 112 x 112; None: the units' full
+        strength (a blink closes the eye).
+    start, apex, end : float
+        Seconds from the onset of the event.
+    rest : float
+        Share of the peak that is left at the end.
+    """
+
+    units: tuple[str, ...]
+    sides: str
+    peak: float | None
+    start: float
+    apex: float
+    end: float
+    rest: float = 0.0
+
+    def strength(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the share of the peak, 0 to 1, at times in seconds from the onset."""
+        up = _smooth((time - self.start) / (self.apex - self.start))
+        down = _smooth((time - self.apex) / (self.end - self.apex))
+        return up * (1 - (1 - self.rest) * down)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A micro-expression, before any camera sees it.
+
+    Attributes
+    ----------
+    emotion : str
+    duration : float
+        Seconds from onset to offset.
+    expression : Motion
+    class_free : Motion or None
+        Motion that does not depend on the emotion.
+    drift : (2, 2)
+        Amplitude (x, y; pixels at 112 x 112) of the head's linear and bow-shaped drift.
+    """
+
+    emotion: str
+    duration: float
+    expression: Motion
+    class_free: Motion | None
+    drift: NDArray[np.float64]
+
+    @property
+    def apex(self) -> float:
+        """Time of the apex, seconds from the onset."""
+        return self.expression.apex
+
+    def head(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the head's displacement, (n_times, 2), pixels at 112 x 112."""
+        share = np.clip(time / self.duration, 0, 1)[:, None]
+        return self.drift[0] * (share - 0.5) + self.drift[1] * np.sin(np.pi * share)
+
+
+def make_event(seed: int, group: str, subject: str, emotion: str, number: int) -> Event:
+    """Draw one event of a subject; SMIC's cameras all see the same one.
+
+    Parameters
+    ----------
+    seed
+    group : {'casme2', 'smic'}
+    subject
+    emotion
+        One of :data:`cdmer_bench.databases.base.EMOTIONS`.
+    number
+        Counts the subject's events of this emotion from 1.
+    """
+    if emotion not in EMOTIONS:
+        raise ValueError(f"emotion {emotion!r}: expected one of {', '.join(EMOTIONS)}")
+    rng = stream(seed, "event", group, subject, emotion, number)
+    low, high = DURATION_RANGE[group]
+    duration = _lognormal(rng, DURATION_MEDIAN[group], DURATION_SPREAD[group], low, high)
+    apex = float(np.clip(rng.normal(0.52, 0.15), 0.2, 0.85)) * duration
+    expression = Motion(
+        units=_draw(rng, MIXES[group][emotion]),
+        sides=_sides(rng),
+        peak=_lognormal(rng, PEAK_MEDIAN[group], PEAK_SPREAD, 0.5, 6.0),
+        start=0.0,
+        apex=apex,
+        end=duration,
+        rest=float(rng.uniform(0, 0.25)),
+    )
+    free = _class_free(rng, group, duration) if rng.random() < WITH_CLASS_FREE else None
+    return Event(emotion, duration, expression, free, rng.normal(0, 0.2, (2, 2)))
+
+
+def _class_free(rng: np.random.Generator, group: str, duration: float) -> Motion:
+    units = _draw(rng, CLASS_FREE)
+    apex = float(rng.uniform(0.1, 0.9)) * duration
+    if units == ("45",):  # a blink takes 0.2 to 0.3 s and closes faster than it opens
+        return Motion(units, "LR", None, apex - rng.uniform(0.07, 0.1), apex,
+                      apex + rng.uniform(0.12, 0.2))  # fmt: skip
+    peak = _lognormal(rng, PEAK_MEDIAN[group], PEAK_SPREAD, 0.5, 6.0) * 0.7
+    half = rng.uniform(0.3, 0.7, 2) * duration
+    return Motion(units, _sides(rng), peak, apex - half[0], apex, apex + half[1])
+
+
+def _lognormal(
+    rng: np.random.Generator, median: float, spread: float, low: float, high: float
+) -> float:
+    return float(np.clip(median * np.exp(rng.normal(0, spread)), low, high))
+
+
+def _draw(rng: np.random.Generator, weights: Mapping[str, float]) -> tuple[str, ...]:
+    share = np.array(list(weights.values()), float)
+    return tuple(list(weights)[rng.choice(len(share), p=share / share.sum())].split("+"))
+
+
+def _sides(rng: np.random.Generator) -> str:
+    return "LR" if rng.random() >= ONE_SIDED else ("L" if rng.random() < 0.5 else "R")
+
+
+def _smooth(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    share = np.clip(share, 0, 1)
+    return share * share * (3 - 2 * share)

@@ -1,0 +1,191 @@
+"""Render a clip: warp the face layer by layer, then let the camera see it.
+
+A clip costs one dense displacement map for each group of action units; a frame costs one remap of
+the skin, with eyes and mouth drawn into it. Where FACS wants skin to part (lids, lips) the map is
+continuous and the opening is drawn over it as a polygon that follows the mesh.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.databases.synthetic.cameras import CAMERAS, Camera
+from cdmer_bench.databases.synthetic.events import Event, Motion
+from cdmer_bench.databases.synthetic.face_model import load_face_model
+from cdmer_bench.databases.synthetic.openings import Openings
+from cdmer_bench.databases.synthetic.plane import (
+    CROP_SIZE,
+    NORMAL_SIDE,
+    TEXTURE_SCALE,
+    at_112,
+    crop_grid,
+)
+from cdmer_bench.databases.synthetic.portrait import (
+    Head,
+    Portrait,
+    make_head,
+    make_portrait,
+    optics,
+    shade,
+)
+from cdmer_bench.databases.synthetic.seeding import stream
+from cdmer_bench.databases.synthetic.subjects import make_subject
+
+# Error of the registration, one draw for each clip and camera (standard deviations).
+JITTER_SHIFT = 1.6  # pixels at 112 x 112
+JITTER_ANGLE = np.radians(1.3)
+JITTER_SCALE = 0.018
+_EXPOSURE_SPREAD = 0.05
+_INVERSIONS = 6  # fixed-point steps; a map of 6 pixels is then inverted to 0.05 pixel
+
+
+@dataclass(frozen=True)
+class Take:
+    """One event in front of one camera.
+
+    Attributes
+    ----------
+    seed : int
+    database, subject, clip : str
+        ``clip`` is the clip's name; it seeds registration error and noise.
+    event : Event
+    times : (n_frames,)
+        Middle of each exposure, seconds from the onset.
+    """
+
+    seed: int
+    database: str
+    subject: str
+    clip: str
+    event: Event
+    times: NDArray[np.float64]
+
+
+def render(take: Take) -> NDArray[np.uint8]:
+    """Render a take, (n_frames, H, W).
+
+    The bytes depend on the take alone. (On another processor or another OpenCV a rounding may
+    differ here and there: its blurs and JPEG use what instructions they find.)
+    """
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        return _Scene(take).film()
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def peak_displacement(head: Head, motion: Motion) -> NDArray[np.float64]:
+    """Return the displacement of ``head.vertices``, (n, 3), at the peak of a motion."""
+    subject = head.subject
+    activations = {
+        unit + side: (1.0 if motion.peak is None else subject.gains[unit])
+        * np.exp(subject.bias * (0.5 if side == "L" else -0.5))
+        for unit in motion.units
+        for side in motion.sides
+    }
+    if motion.peak is None:
+        activations = dict.fromkeys(activations, 1.0)
+    move = load_face_model().express(activations) @ head.turn.T
+    if motion.peak is None:
+        return move
+    seen = np.asarray(head.coverage.weights.sum(axis=0)).ravel() > 0
+    return move * (motion.peak / np.linalg.norm(at_112(move[seen]), axis=1).max())
+
+
+@lru_cache(maxsize=2)
+def _head(seed: int, group: str, subject: str) -> Head:
+    return make_head(make_subject(seed, group, subject))
+
+
+@lru_cache(maxsize=2)
+def _portrait(seed: int, database: str, subject: str) -> Portrait:
+    return make_portrait(_head(seed, group_of(database), subject), CAMERAS[database])
+
+
+def group_of(database: str) -> str:
+    """Return the group whose subjects and events a database shows: SMIC's three are one."""
+    return "casme2" if database == "casme2" else "smic"
+
+
+class _Scene:
+    """Everything about a take that does not change from frame to frame."""
+
+    def __init__(self, take: Take):
+        self.take = take
+        self.camera = CAMERAS[take.database]
+        self.portrait = _portrait(take.seed, take.database, take.subject)
+        self.rng = stream(take.seed, "camera", take.database, take.clip)
+        self.exposure = float(np.exp(self.rng.normal(0, _EXPOSURE_SPREAD)))
+        placement = (
+            self.rng.normal(0, JITTER_SHIFT, 2),
+            float(self.rng.normal(0, JITTER_ANGLE)),
+            float(np.exp(self.rng.normal(0, JITTER_SCALE))),
+        )
+        self.grid = crop_grid(self.camera.shape, *placement)
+        motions = [take.event.expression, take.event.class_free]
+        self.motions = [motion for motion in motions if motion is not None]
+        moves = [peak_displacement(self.portrait.head, motion) for motion in self.motions]
+        layers = [_layer(self.portrait, self.camera, move, self.grid) for move in moves]
+        self.sources = [source for source, _ in layers]
+        self.shading = [shading for _, shading in layers]
+        eyeballs = _sample(self.portrait.eyeballs, self.grid)
+        self.openings = Openings(self.portrait.head, self.camera, placement, moves, eyeballs)
+        self.falloff = _falloff(self.camera)
+
+    def film(self) -> NDArray[np.uint8]:
+        shutter = self.camera.exposure / self.camera.rate
+        moments = shutter * ((np.arange(self.camera.samples) + 0.5) / self.camera.samples - 0.5)
+        frames = []
+        for time in self.take.times:
+            light = sum(self._light(time + moment) for moment in moments) / len(moments)
+            frames.append(self.camera.develop(light * self.falloff, self.exposure, self.rng))
+        return np.stack(frames)
+
+    def _light(self, time: float) -> NDArray:
+        """Return the image on the sensor at a moment."""
+        at = np.array([time])
+        strengths = [float(motion.strength(at)[0]) for motion in self.motions]
+        head = self.take.event.head(at)[0]
+        drift = (head * CROP_SIZE / NORMAL_SIDE * TEXTURE_SCALE).astype(np.float32)
+        source = self.grid - drift
+        for strength, shift in zip(strengths, self.sources, strict=True):
+            source -= np.float32(strength) * shift
+        image = _sample(self.portrait.rest, source)
+        for strength, change in zip(strengths, self.shading, strict=True):
+            image += np.float32(strength) * change
+        self.openings.draw(image, strengths, head)
+        return image
+
+
+def _layer(
+    portrait: Portrait, camera: Camera, move: NDArray[np.float64], grid: NDArray
+) -> tuple[NDArray, NDArray]:
+    """Return where each pixel of the crop comes from and how its light changes at the peak."""
+    head = portrait.head
+    forward = head.to_image(move[:, :2] * (TEXTURE_SCALE, -TEXTURE_SCALE))
+    forward = cv2.GaussianBlur(forward, (0, 0), 1.0)
+    source = _sample(forward, grid)
+    for _ in range(_INVERSIONS):
+        source = _sample(forward, grid - source)
+    bright = shade(head.to_image(head.normals(move)), camera)
+    change = portrait.albedo * (bright - shade(head.to_image(head.normals()), camera))
+    change = cv2.GaussianBlur(change, (0, 0), optics(camera))
+    return source, _sample(change, grid - source)
+
+
+def _sample(image: NDArray, place: NDArray) -> NDArray:
+    return cv2.remap(
+        image, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def _falloff(camera: Camera) -> NDArray:
+    """Return how much light reaches each pixel: less on the side away from the lamp."""
+    rows, columns = camera.shape
+    x, y = np.linspace(-1, 1, columns), np.linspace(1, -1, rows)
+    across = x[None] * camera.light[0] + y[:, None] * camera.light[1]
+    return (1 + camera.falloff * across / 2).astype(np.float32)

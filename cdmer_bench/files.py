@@ -47,10 +47,9 @@ def clear_errors(path: Path) -> Iterator[None]:
             errno.ENOTDIR: "a part of the path is a file; choose another folder",
             errno.EEXIST: "a file of that name is in the way; choose another folder",
         }
-        if error.errno not in reasons:
-            raise
+        reason = reasons.get(error.errno or 0, f"{error.strerror}; choose another folder")
         raise UserError(
-            f"cannot write {path}: {reasons[error.errno]} (results.dir=... for results, "
+            f"cannot write {path}: {reason} (results.dir=... for results, "
             "cache.dir=... for features); what was already stored is intact"
         ) from None
 

@@ -137,7 +137,7 @@ def report(cells: Sequence[Cell], records: list[CellRecord]) -> int:
     statuses = {cell.status for cell in cells}
     if "failed" in statuses:
         return 1
-    if "unusable" in statuses:
+    if "refused" in statuses:
         return 2
     if statuses == {"without data"}:
         raise DataMissing("none of the chosen tasks has its databases on this machine")

@@ -118,4 +118,8 @@ def build_method(name: str, card: MethodCard, solver: str | None) -> Any:
     key = f"methods.{name}"
     if solver and "solver" in inspect.signature(load_target(card._target_, key)).parameters:
         parameters["solver"] = solver
-    return build(card._target_, parameters, key)
+    method = build(card._target_, parameters, key)
+    check = getattr(method, "check_values", None)
+    if check is not None:
+        check(parameters)
+    return method

@@ -5,6 +5,7 @@ eigendecompositions) is computed once per task by :meth:`Method.prepare`; settin
 more than that form a *strand*, the unit of parallel work, solved by :meth:`Method.solve`.
 """
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -171,13 +172,20 @@ class Method(ABC):
                     values[name] = [given]
             settings = expand_grid(values)
         for setting in settings:
-            self._check_setting(setting)
+            self.check_values(setting)
         if not settings:
             raise UserError(f"the grid of {type(self).__name__} holds no setting; give one value")
         return settings
 
-    def _check_setting(self, setting: Setting) -> None:
-        known = self.parameters()
+    def check_values(self, setting: Setting) -> None:
+        """Refuse a parameter that the method does not have, or a value of a wrong type.
+
+        Raises
+        ------
+        UserError
+            Naming the parameter and what it holds.
+        """
+        known = {f.name: f.default for f in dataclasses.fields(self)}  # type: ignore[arg-type]
         for name, value in setting.items():
             if name not in known:
                 raise UserError(
@@ -189,22 +197,17 @@ class Method(ABC):
                 isinstance(value, bool) or not isinstance(value, int | float | np.number)
             ):
                 raise UserError(
-                    f"grid {name!r} of {type(self).__name__} holds {value!r}, "
+                    f"{name!r} of {type(self).__name__} holds {value!r}, "
                     "but every value must be a number"
                 )
             if number and not np.isfinite(value):
                 raise UserError(
-                    f"grid {name!r} of {type(self).__name__} holds {value!r}; "
-                    "every value must be finite"
+                    f"{name!r} of {type(self).__name__} holds {value!r}; every value must be finite"
                 )
 
     def parameters(self) -> dict[str, Any]:
         """Return the method's parameters and their values."""
-        return (
-            dict(vars(self))
-            if not hasattr(self, "__dataclass_fields__")
-            else {name: getattr(self, name) for name in self.__dataclass_fields__}
-        )
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     def fit(self, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike) -> Self:
         """Adapt from labelled source samples to unlabelled target samples.

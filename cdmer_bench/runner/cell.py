@@ -16,7 +16,7 @@ from cdmer_bench.methods.base import Method, Prepared, check_task
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.tasks.task import Task
 
-Status = Literal["done", "to do", "failed", "without data", "unusable"]
+Status = Literal["done", "to do", "failed", "without data", "refused"]
 
 
 @dataclass
@@ -37,7 +37,7 @@ class Cell:
     key : str
         Hash of everything that changes the result; empty where data are missing.
     status : str
-        ``failed`` cells are run again, ``unusable`` ones have data that cannot be used.
+        ``failed`` cells are run again; ``refused`` ones have data or a grid that cannot be used.
     reason : str
         Why there are no data, or why the cell failed.
     n_settings : int

@@ -239,13 +239,12 @@ class Execution:
         self._store_failure(cell, text, traceback.format_exc(), user)
 
     def _store_failure(self, cell: Cell, error: str, trace: str, user: bool) -> None:
-        cell.status, cell.reason = ("unusable" if user else "failed"), error
+        cell.status, cell.reason = ("refused" if user else "failed"), error
         content = {"cell": cell.name, "error": error, "trace": trace, "user_error": user}
         try:
             self.store.save_failure(cell.key, content)
         except UserError as unwritable:
             self.progressing.say(str(unwritable))
-        self.progressing.say(f"{cell.name}: {error}")
 
 
 def assemble(cell: Cell, prepared: PreparedCell, store: ResultsStore, seconds: float) -> CellRecord:

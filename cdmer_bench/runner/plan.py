@@ -31,7 +31,7 @@ def place(cells: Sequence[Cell], features: Features, store: ResultsStore, force:
             cell.status, cell.reason = "without data", str(missing)
             continue
         except UserError as error:
-            cell.status, cell.reason = "unusable", str(error)
+            cell.status, cell.reason = "refused", str(error)
             continue
         cell.key = cell_key(cell, *keys)
         folder = store.cell_folder(cell.task.name, cell.descriptor_name, cell.method_name, cell.key)
@@ -48,6 +48,6 @@ def summary(cells: Sequence[Cell]) -> str:
     """Return ``N done, N to do, N failed, N without data``."""
     counts: Mapping[str, int] = Counter(cell.status for cell in cells)
     parts = [f"{counts.get(s, 0)} {s}" for s in ("done", "to do", "failed", "without data")]
-    if counts.get("unusable"):
-        parts.append(f"{counts['unusable']} with unusable data")
+    if counts.get("refused"):
+        parts.append(f"{counts['refused']} refused")
     return ", ".join(parts)

@@ -93,7 +93,7 @@ def confusion_matrices(
     return counts.reshape(n_settings, n_classes, n_classes)
 
 
-def f1_of_counts(counts: NDArray[np.intp]) -> NDArray[np.float64]:
+def f1_of_counts(counts: NDArray) -> NDArray[np.float64]:
     """Return each class's F1 = 2 TP / (true + predicted), shape (..., n_classes)."""
     right = counts.diagonal(axis1=-2, axis2=-1)
     total = counts.sum(axis=-1) + counts.sum(axis=-2)

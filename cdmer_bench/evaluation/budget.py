@@ -1,0 +1,44 @@
+"""What a grid's size is worth: the expected best score of a random part of it."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cdmer_bench.errors import UserError
+
+
+def budget_curve(scores: ArrayLike, budgets: ArrayLike | None = None) -> NDArray[np.float64]:
+    """Return the expected best of m settings drawn at random without replacement.
+
+    With the scores sorted, s_1 <= ... <= s_n, the best of m draws is s_i with probability
+    C(i - 1, m - 1) / C(n, m), so E_m = sum_i s_i C(i - 1, m - 1) / C(n, m): exact, no sampling.
+
+    Parameters
+    ----------
+    scores : array, shape (n_settings,)
+        One score for each setting of the grid.
+    budgets : array of int, shape (n_budgets,), optional
+        Values of m, 1 to n_settings; by default all of them.
+
+    Returns
+    -------
+    ndarray, shape (n_budgets,)
+        Never falls with m; the mean of the scores at m = 1 and their maximum at m = n.
+
+    Raises
+    ------
+    UserError
+        For no score or a budget outside 1 to n_settings.
+    """
+    ordered = np.sort(np.asarray(scores, dtype=float))
+    n = len(ordered)
+    wanted = np.arange(1, n + 1) if budgets is None else np.asarray(budgets, dtype=int)
+    if not n or wanted.size == 0 or wanted.min() < 1 or wanted.max() > n:
+        raise UserError(f"budgets must lie between 1 and the {n} settings of the grid")
+    expected = np.empty(len(wanted))
+    for index, m in enumerate(wanted):
+        # P(best is s_i) from the largest down: m / n, then times (i - m) / (i - 1) each step.
+        ratios = np.ones(n)
+        ranks = np.arange(n, 1, -1)
+        ratios[1:] = np.maximum(ranks - m, 0) / (ranks - 1)
+        expected[index] = (m / n) * np.cumprod(ratios) @ ordered[::-1]
+    return expected

@@ -1,0 +1,237 @@
+"""Intervals and tests for comparing methods on stored predictions.
+
+The tasks of the protocol share databases, and TYPE-I targets show the same events as their
+sources. Tests over tasks take them as independent; their p-values are too small, and captions
+say so (:data:`DEPENDENCE`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation.metrics import f1_of_counts
+
+DEPENDENCE = (
+    "The tasks share databases and so depend on each other; "
+    "tests over tasks take them as independent and are optimistic."
+)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A bootstrap interval.
+
+    Attributes
+    ----------
+    mean_f1 : (float, float)
+        Lower and upper limit, between 0 and 1.
+    accuracy : (float, float)
+        Lower and upper limit, in percent.
+    by_subject : bool
+        Whether subjects rather than samples were drawn.
+    """
+
+    mean_f1: tuple[float, float]
+    accuracy: tuple[float, float]
+    by_subject: bool
+
+
+def bootstrap_interval(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    n_classes: int,
+    subjects: ArrayLike | None = None,
+    *,
+    level: float = 0.95,
+    n_resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Return percentile bootstrap intervals of mean F1 and accuracy.
+
+    Whole subjects are drawn where they are known, because clips of one person are alike;
+    otherwise samples. The interval is conditional on the setting: it does not contain the
+    uncertainty of having chosen the setting on the same samples.
+
+    Parameters
+    ----------
+    y_true, y_pred : array of int, shape (n_target,)
+        Class indices.
+    n_classes : int
+    subjects : array, shape (n_target,), optional
+    level : float
+        Coverage, between 0 and 1.
+    n_resamples : int
+    seed : int
+        The same seed gives the same interval.
+    """
+    true, predicted = np.asarray(y_true), np.asarray(y_pred)
+    groups = np.arange(len(true)) if subjects is None else np.asarray(subjects)
+    names, members = np.unique(groups, return_inverse=True)
+    # Each group's confusion matrix; a resample is a sum of these, weighted by how often drawn.
+    counts = np.zeros((len(names), n_classes, n_classes))
+    np.add.at(counts, (members, true, predicted), 1)
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_resamples)
+    resampled = np.tensordot(draws, counts, axes=1)
+    f1 = f1_of_counts(resampled).mean(axis=-1)
+    percent = 100 * resampled.diagonal(axis1=1, axis2=2).sum(axis=1) / resampled.sum(axis=(1, 2))
+    limits = [(1 - level) / 2, (1 + level) / 2]
+    low_f1, high_f1 = np.quantile(f1, limits)
+    low, high = np.quantile(percent, limits)
+    return Interval(
+        (float(low_f1), float(high_f1)), (float(low), float(high)), subjects is not None
+    )
+
+
+def mcnemar(y_true: ArrayLike, first: ArrayLike, second: ArrayLike) -> tuple[int, int, float]:
+    """Test exactly whether two methods are right equally often on the same samples.
+
+    Parameters
+    ----------
+    y_true, first, second : array, shape (n,)
+        True labels and both predictions.
+
+    Returns
+    -------
+    only_first, only_second : int
+        Samples that only one of the two has right.
+    p : float
+        Two-sided, of the binomial test with probability 1/2; 1 if there is no such sample.
+    """
+    from scipy.stats import binomtest
+
+    true = np.asarray(y_true)
+    right, other = np.asarray(first) == true, np.asarray(second) == true
+    only_first, only_second = int(np.sum(right & ~other)), int(np.sum(other & ~right))
+    n = only_first + only_second
+    return only_first, only_second, float(binomtest(only_first, n).pvalue) if n else 1.0
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Return Holm's step-down adjusted p-values, in the order given."""
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    result = np.empty_like(p)
+    result[order] = np.minimum(adjusted, 1.0)
+    return result
+
+
+def wilcoxon_against(scores: ArrayLike, control: int) -> tuple[NDArray, NDArray]:
+    """Test every method against one, over tasks, by Wilcoxon's signed ranks.
+
+    Parameters
+    ----------
+    scores : array, shape (n_tasks, n_methods)
+    control : int
+        Column that the others are compared with.
+
+    Returns
+    -------
+    p, adjusted : ndarray, shape (n_methods,)
+        Two-sided p-values (exact where there are no ties), and after Holm's correction; NaN
+        for the control itself, 1 where all differences are zero.
+    """
+    from scipy.stats import wilcoxon
+
+    table = _score_table(scores)
+    p = np.full(table.shape[1], np.nan)
+    others = [j for j in range(table.shape[1]) if j != control]
+    for j in others:
+        # Rounded, so that equal scores computed in different orders count as no difference.
+        apart = np.round(table[:, j] - table[:, control], 12)
+        p[j] = wilcoxon(apart).pvalue if apart.any() else 1.0
+    adjusted = p.copy()
+    adjusted[others] = holm(p[others])
+    return p, adjusted
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Friedman's test over tasks.
+
+    Attributes
+    ----------
+    average_ranks : ndarray, shape (n_methods,)
+        1 is best; ties share their mean rank.
+    chi2 : float
+        Friedman's statistic, corrected for ties.
+    p : float
+        Of Iman and Davenport's F, which is less conservative than chi2.
+    f : float
+        Iman and Davenport's statistic.
+    critical_difference : float
+        Nemenyi's, at 5 %: average ranks closer than this do not differ significantly.
+    n_tasks : int
+    """
+
+    average_ranks: NDArray[np.float64]
+    chi2: float
+    p: float
+    f: float
+    critical_difference: float
+    n_tasks: int
+
+
+def friedman(scores: ArrayLike, level: float = 0.05) -> Ranking:
+    """Rank methods over tasks, larger scores better (Demsar, JMLR 7, 2006).
+
+    Parameters
+    ----------
+    scores : array, shape (n_tasks, n_methods)
+        At least two tasks and three methods.
+    level : float
+        Significance level of the critical difference.
+    """
+    from scipy.stats import f as f_distribution
+    from scipy.stats import friedmanchisquare, rankdata, studentized_range
+
+    table = _score_table(scores)
+    n, k = table.shape
+    if n < 2 or k < 3:
+        raise UserError(
+            f"ranks over {n} task(s) of {k} method(s) cannot be tested; "
+            "run at least two tasks and three methods"
+        )
+    table = np.round(table, 12)
+    ranks = np.apply_along_axis(rankdata, 1, -table)
+    constant = np.ptp(ranks) == 0
+    chi2 = 0.0 if constant else float(friedmanchisquare(*table.T).statistic)
+    rest = n * (k - 1) - chi2
+    f = float("inf") if rest <= 0 else (n - 1) * chi2 / rest
+    p = float(f_distribution.sf(f, k - 1, (k - 1) * (n - 1)))
+    critical = studentized_range.ppf(1 - level, k, np.inf) / np.sqrt(2)
+    return Ranking(
+        ranks.mean(axis=0), chi2, p, f, float(critical * np.sqrt(k * (k + 1) / (6 * n))), n
+    )
+
+
+def cliques(average_ranks: Sequence[float], critical_difference: float) -> list[tuple[int, ...]]:
+    """Return the largest groups of methods whose average ranks lie within the difference.
+
+    Returns
+    -------
+    list of tuple of int
+        Indices of methods, best rank first; groups of at least two, none within another.
+    """
+    order = sorted(range(len(average_ranks)), key=lambda i: average_ranks[i])
+    groups: list[tuple[int, ...]] = []
+    for start in range(len(order)):
+        best = average_ranks[order[start]]
+        group = tuple(i for i in order[start:] if average_ranks[i] - best <= critical_difference)
+        if len(group) > 1 and not (groups and set(group) <= set(groups[-1])):
+            groups.append(group)
+    return groups
+
+
+def _score_table(scores: ArrayLike) -> NDArray[np.float64]:
+    table = np.asarray(scores, dtype=float)
+    if table.ndim != 2 or not np.isfinite(table).all():
+        raise UserError(
+            f"scores of shape {table.shape} must be (n_tasks, n_methods) without gaps; "
+            "leave out tasks or methods that are not complete"
+        )
+    return table

@@ -1,0 +1,157 @@
+"""Each rule on a case whose answer is known by hand, and what it does without its input."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation.selection import RULES, Fixed, NotRecorded, rule
+from cdmer_bench.evaluation.selection.gap import choices
+from tests.reporting.records import record
+
+Y = np.array([0, 0, 1, 1, 2, 2], np.uint8)
+
+
+def cell(predictions, **changes):
+    values = {"y_target": Y, "y_source": Y, "predictions": predictions, **changes}
+    return record(5, **values)
+
+
+def logits(probability):
+    return np.log(np.maximum(probability, 1e-30)).astype(np.float32)
+
+
+def test_oracle_takes_the_first_best_on_the_target():
+    made = cell([[0] * 6, Y, Y])
+    assert rule("oracle").select(made) == 1
+    assert rule("oracle").uses_target_labels
+    assert not any(r.uses_target_labels for name, r in RULES.items() if name != "oracle")
+
+
+@pytest.mark.parametrize("name", [n for n in RULES if n != "oracle"])
+def test_other_rules_never_see_the_target_labels(name):
+    rng = np.random.default_rng(0)
+    predictions = rng.integers(0, 3, (4, 6))
+    extras = {
+        "source_cv_predictions": rng.integers(0, 3, (4, 6)),
+        "reverse_predictions": rng.integers(0, 3, (4, 6)),
+        "density_ratio": rng.random(6),
+    }
+    scores = rng.normal(size=(4, 6, 3))
+    chosen = {
+        rule(name).select(cell(predictions, scores=scores, extras=extras, y_target=y))
+        for y in (Y, Y[::-1].copy(), np.zeros_like(Y))
+    }
+    assert len(chosen) == 1
+
+
+def test_entropy_takes_the_most_certain_and_infomax_wants_all_classes():
+    certain_one_class = np.tile([1.0, 0.0, 0.0], (6, 1))
+    fair = np.full((6, 3), 1 / 3)
+    certain_and_diverse = np.eye(3)[Y] * 0.97 + 0.01
+    made = cell(
+        [[0] * 6, [0] * 6, Y],
+        scores=logits(np.stack([certain_one_class, fair, certain_and_diverse])),
+    )
+    assert rule("entropy").select(made) == 0
+    assert rule("infomax").select(made) == 2
+    assert rule("entropy").criterion(made)[1] == pytest.approx(-np.log(3))
+    assert rule("infomax").criterion(made)[:2] == pytest.approx([0, 0], abs=1e-6)
+
+
+def test_class_balance_compares_proportions_with_the_source():
+    made = cell([[0] * 6, [0, 0, 0, 1, 1, 2], [2, 2, 1, 1, 0, 0]])
+    # Distances to 1/3, 1/3, 1/3: 2/3, 1/6 and 0.
+    assert rule("class_balance").criterion(made) == pytest.approx([-2 / 3, -1 / 6, 0])
+    assert rule("class_balance").select(made) == 2
+
+
+def test_neighbourhood_density_by_hand():
+    # Three samples of class 0 and three of class 1, all certain: each has two neighbours at
+    # similarity 1 and three at 0, so its entropy is nearly log 2.
+    two_groups = np.eye(3)[[0, 0, 0, 1, 1, 1]]
+    one_group = np.eye(3)[[0] * 6]
+    made = cell([[0] * 6, [0] * 6], scores=logits(np.stack([two_groups, one_group])))
+    density = rule("snd").criterion(made)
+    assert density == pytest.approx([np.log(2), np.log(5)], abs=1e-6)
+    assert rule("snd").select(made) == 1
+
+
+def test_source_rules_by_hand():
+    right, wrong_on_heavy, wrong_on_light = Y.copy(), Y.copy(), Y.copy()
+    wrong_on_heavy[0], wrong_on_light[4:] = 1, 0
+    extras = {
+        "source_cv_predictions": np.stack([wrong_on_light, wrong_on_heavy]),
+        "reverse_predictions": np.stack([wrong_on_light, right]),
+        "density_ratio": np.array([5.0, 0.2, 0.2, 0.2, 0.2, 0.2]),
+    }
+    made = cell([Y, Y], extras=extras)
+    assert rule("source_cv").select(made) == 1
+    assert rule("importance_weighted").criterion(made) == pytest.approx([-0.4 / 6, -5 / 6])
+    assert rule("importance_weighted").select(made) == 0
+    assert rule("reverse").select(made) == 1
+
+
+def test_dev_subtracts_what_the_weights_explain():
+    rng = np.random.default_rng(3)
+    weight = rng.gamma(2, 1, 6)
+    held_out = np.stack([np.r_[Y[:3], (Y[3:] + 1) % 3], Y])
+    made = cell([Y, Y], extras={"source_cv_predictions": held_out, "density_ratio": weight})
+    loss = weight * (held_out[0] != Y)
+    covariance = np.cov(loss, weight, bias=True)
+    eta = -covariance[0, 1] / covariance[1, 1]
+    expected = loss.mean() + eta * weight.mean() - eta
+    assert rule("dev").criterion(made) == pytest.approx([-expected, 0])
+    equal = cell([Y, Y], extras={"source_cv_predictions": held_out, "density_ratio": np.ones(6)})
+    assert rule("dev").criterion(equal) == pytest.approx([-0.5, 0])
+
+
+def test_fixed_takes_the_default_or_what_is_named():
+    made = cell([Y, Y, Y])  # k = 1, 2, 3; the method's default is 2
+    assert rule("fixed").select(made) == 1
+    assert Fixed({"tca": {"k": 3}}).select(made) == 2
+    assert Fixed({"sa": {"k": 3}}).select(made) == 1
+    with pytest.raises(NotRecorded, match=r"k = 9 of TCA, which is not in the grid run on Exp\.5"):
+        Fixed({"tca": {"k": 9}}).select(made)
+
+
+@pytest.mark.parametrize("name", [n for n, r in RULES.items() if r.needs])
+def test_rule_without_its_input_says_so(name):
+    with pytest.raises(NotRecorded, match=rf"'{name}' needs .* not recorded for TCA on Exp\.5"):
+        rule(name).select(cell([Y, Y]))
+    # One setting leaves nothing to choose.
+    assert rule(name).select(cell([Y])) == 0
+
+
+def test_setting_with_undefined_scores_never_wins():
+    scores = np.zeros((2, 6, 3), np.float32)
+    scores[0, 0, 0] = np.nan
+    assert rule("entropy").select(cell([Y, Y], scores=scores)) == 1
+
+
+def test_gap_to_the_oracle():
+    made = cell([[0] * 6, Y, [0, 0, 1, 1, 2, 0]])
+    found = {c.rule: c for c in choices(made, [rule(n) for n in ("oracle", "fixed", "entropy")])}
+    assert found["oracle"].gap == 0
+    assert found["fixed"].mean_f1 == 1
+    assert found["entropy"].index is None
+    assert found["entropy"].lack == "entropy needs scores, not recorded"
+    third = choices(made, [Fixed({"tca": {"k": 3}})])[0]
+    # F1 of 0: 4/5, of 1: 1, of 2: 2/3.
+    assert third.gap == pytest.approx(1 - (0.8 + 1 + 2 / 3) / 3)
+
+
+def test_unknown_rule_names_the_closest():
+    with pytest.raises(UserError, match="did you mean 'entropy'"):
+        rule("entrophy")
+
+
+def test_every_rule_has_a_card_that_builds_it():
+    cards = Path(__file__).parents[2] / "conf/selection"
+    found = {}
+    for path in cards.glob("*.yaml"):
+        card = yaml.safe_load(path.read_text())
+        found[path.stem] = rule(card["name"], **card.get("parameters", {})).name
+    assert found == {name: name for name in RULES}

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods import GFK, SA, SVM, TCA
+from cdmer_bench.methods import GFK, SA, SVM, TCA, TKL
 from tests.methods.oracles import random_task
 
-METHODS = [SVM, TCA, GFK, SA]
+METHODS = [SVM, TCA, GFK, SA, TKL]
 each_method = pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name__)
 
 
@@ -88,6 +88,6 @@ def test_new_queries_do_not_take_part_in_the_adaptation(method):
 
 @each_method
 def test_features_wider_than_any_square_matrix_could_hold(method):
-    Xs, ys, Xt = random_task(3, 9, 7, 65_280)
+    Xs, ys, Xt = random_task(3, 12, 15, 65_280)
     predicted = method().fit(Xs, ys, Xt).predict(Xt)
-    np.testing.assert_array_equal(predicted, np.arange(7) % 3)
+    np.testing.assert_array_equal(predicted, np.arange(15) % 3)

@@ -72,27 +72,47 @@ class BlockLayout:
     Attributes
     ----------
     cell : ndarray of int, shape (H', W')
-        Index of each position's cell, whether in a block or not.
-    membership : ndarray of float64, shape (n_blocks, n_cells)
-        1 where a cell belongs to a block. Blocks run grid by grid in the given order, within a
-        grid down the columns (row fastest), as in the authors' released features.
+        Index of each position's cell, whether in a block or not; row-major.
+    n_cells : (int, int)
+        Cells along the rows and along the columns.
+    rows, columns : tuple of ndarray of int, shape (g, 2)
+        For each grid the first cell of each of its blocks, and the one past the last.
     """
 
     cell: NDArray[np.intp]
-    membership: NDArray[np.float64]
+    n_cells: tuple[int, int]
+    rows: tuple[NDArray[np.intp], ...]
+    columns: tuple[NDArray[np.intp], ...]
+
+    def pool(self, counts: NDArray) -> NDArray:
+        """Sum cells, shape (n_cells, n_bins), to blocks, shape (n_blocks, n_bins).
+
+        Blocks run grid by grid, within a grid down the columns (row fastest), as in the
+        authors' released features.
+        """
+        cells = counts.reshape(*self.n_cells, -1)
+        blocks = []
+        for rows, columns in zip(self.rows, self.columns, strict=True):
+            in_rows = _sum_runs(cells, rows).swapaxes(0, 1)  # (column cell, block row, bin)
+            blocks.append(_sum_runs(in_rows, columns).reshape(-1, cells.shape[2]))
+        return np.concatenate(blocks)
+
+
+def _sum_runs(values: NDArray, runs: NDArray[np.intp]) -> NDArray:
+    """Sum ``values[first:end]`` along axis 0 for each (first, end) of ``runs``."""
+    # reduceat sums from each index to the next; every second sum is that of a gap. An index of
+    # len(values) is not allowed, nor needed.
+    index = runs.ravel()
+    return np.add.reduceat(values, index[index < len(values)], axis=0)[::2]
 
 
 def _axis_cells(
     size: int, per_grid: tuple[Intervals, ...]
-) -> tuple[NDArray[np.intp], list[NDArray[np.bool_]], int]:
-    """Split one axis at every block edge; say for each grid which cells its runs hold."""
+) -> tuple[NDArray[np.intp], tuple[NDArray[np.intp], ...], int]:
+    """Split one axis at every block edge; give each grid's runs in cells."""
     edges = sorted({edge for runs in per_grid for run in runs for edge in run} | {0, size})
-    starts = np.array(edges[:-1])
-    inside = [
-        np.array([(first <= starts) & (starts < end) for first, end in runs]) for runs in per_grid
-    ]
     cells = np.searchsorted(edges, np.arange(size), side="right") - 1
-    return cells, inside, len(starts)
+    return cells, tuple(np.searchsorted(edges, runs) for runs in per_grid), len(edges) - 1
 
 
 @lru_cache(maxsize=64)
@@ -106,21 +126,14 @@ def block_layout(
     shape : (int, int)
         Height and width of the code map.
     rows, columns : tuple of intervals, one for each grid
-        The runs of rows and of columns that a grid's blocks are the products of.
+        The runs of rows and of columns that a grid's blocks are the products of; in increasing
+        order, without overlap.
     """
-    row_cells, row_inside, _ = _axis_cells(shape[0], rows)
-    column_cells, column_inside, n_column_cells = _axis_cells(shape[1], columns)
-    blocks = [
-        np.outer(in_rows, in_columns).ravel()
-        for grid_rows, grid_columns in zip(row_inside, column_inside, strict=True)
-        for in_columns in grid_columns
-        for in_rows in grid_rows
-    ]
-    cell = row_cells[:, None] * n_column_cells + column_cells
-    membership = np.array(blocks, dtype=np.float64)
+    row_cells, row_runs, n_rows = _axis_cells(shape[0], rows)
+    column_cells, column_runs, n_columns = _axis_cells(shape[1], columns)
+    cell = row_cells[:, None] * n_columns + column_cells
     cell.setflags(write=False)
-    membership.setflags(write=False)
-    return BlockLayout(cell, membership)
+    return BlockLayout(cell, (n_rows, n_columns), row_runs, column_runs)
 
 
 def tiling(shape: tuple[int, int], grids: Sequence[int], cut: str = "round") -> BlockLayout:
@@ -137,6 +150,7 @@ def block_histograms(
     codes: NDArray[np.integer],
     n_bins: int,
     layout: BlockLayout,
+    bins: NDArray[np.intp] | None = None,
     weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Count codes, or sum weights, per block and bin.
@@ -144,10 +158,12 @@ def block_histograms(
     Parameters
     ----------
     codes : ndarray of int, shape (n, H', W')
-        Bins 0 to ``n_bins - 1``; the first axis is the one that blocks do not cut.
+        The first axis is the one that blocks do not cut.
     n_bins : int
     layout : BlockLayout
         For code maps of (H', W').
+    bins : ndarray of int, optional
+        Bin of each code, 0 to ``n_bins - 1``; by default the code itself.
     weights : ndarray of float64, shape (n, H', W'), optional
 
     Returns
@@ -155,11 +171,16 @@ def block_histograms(
     ndarray of float64, shape (n_blocks, n_bins)
         Not normalised.
     """
-    n_cells = layout.membership.shape[1]
-    index = codes + layout.cell * n_bins
+    index = np.empty(codes.shape, dtype=np.intp)
+    if bins is None:
+        index[...] = codes
+    else:
+        np.take(bins, codes, out=index, mode="clip")  # other modes go through a copy
+    index += layout.cell * n_bins
     flat_weights = None if weights is None else weights.ravel()
-    counts = np.bincount(index.ravel(), flat_weights, minlength=n_cells * n_bins)
-    return layout.membership @ counts.reshape(n_cells, n_bins)
+    n_counts = layout.n_cells[0] * layout.n_cells[1] * n_bins
+    counts = np.bincount(index.ravel(), flat_weights, minlength=n_counts)
+    return layout.pool(counts.reshape(-1, n_bins)).astype(np.float64)
 
 
 def normalised(counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cdmer_bench.descriptors.memory import keep_freed_memory
 from cdmer_bench.errors import UserError
 from cdmer_bench.preprocessing.frames import as_frames
 
@@ -27,6 +28,7 @@ def clip_for(name: str, frames: ArrayLike, least: int, why: str) -> NDArray[np.f
     UserError
         If the clip is not a finite (T, H, W) array or is too small.
     """
+    keep_freed_memory()
     clip = as_frames(frames)
     if min(clip.shape) < least:
         size = " x ".join(map(str, clip.shape))

@@ -71,10 +71,17 @@ def orientation_bins(
     return _bin_table(bins, zero_bin)[index]
 
 
-def _soft_votes(
-    row: NDArray[np.float64], column: NDArray[np.float64], bins: int, zero_bin: int
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64]]]:
-    """Yield the two bins with the nearest centres and each one's linear share of the vote."""
+def _shared_votes(
+    row: NDArray[np.float64],
+    column: NDArray[np.float64],
+    bins: int,
+    zero_bin: int,
+    voting: str,
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64] | None]]:
+    """Yield the bins that each voxel votes for, and their shares of the vote (None: all)."""
+    if voting == "hard":
+        yield orientation_bins(row, column, bins, zero_bin), None
+        return
     position = (np.arctan2(row, column) + np.pi) * (bins / (2 * np.pi)) - 0.5
     lower = np.floor(position)
     first = lower.astype(np.intp)
@@ -187,17 +194,22 @@ def gradient_histograms(
     squares = [part * part for part in parts] if magnitude else []
     planes = []
     for row_axis, column_axis in PLANES:
-        row, column = parts[row_axis], parts[column_axis]
+        pair = parts[row_axis], parts[column_axis]
         weight = np.sqrt(squares[row_axis] + squares[column_axis]) if magnitude else None
         if not signed:
-            row, column = _unsigned(row, column)
-        if voting == "hard":
-            shared = [(orientation_bins(row, column, bins, zero_bin), weight)]
-        else:
-            shared = [
-                (codes, share if weight is None else share * weight)
-                for codes, share in _soft_votes(row, column, bins, zero_bin)
-            ]
-        votes = np.sum([block_histograms(c, bins + 1, layout, w) for c, w in shared], axis=0)
-        planes.append(votes[:, :bins])
+            pair = _unsigned(*pair)
+        votes = [
+            block_histograms(codes, bins + 1, layout, weights=_product(weight, share))
+            for codes, share in _shared_votes(*pair, bins, zero_bin, voting)
+        ]
+        planes.append(np.sum(votes, axis=0)[:, :bins])
     return normalised(np.stack(planes, axis=1))
+
+
+def _product(
+    weight: NDArray[np.float64] | None, share: NDArray[np.float64] | None
+) -> NDArray[np.float64] | None:
+    """Multiply a vote's weight and share, None standing for 1."""
+    if weight is None or share is None:
+        return share if weight is None else weight
+    return weight * share

@@ -201,9 +201,8 @@ def lbp_top(
     """
     codes = lbp_top_codes(frames, R, P)
     layout = tiling(codes[0].shape[1:], grids, cut)
-    bins = uniform_bins(P)
     n_bins = P * (P - 1) + 3
-    counts = [block_histograms(bins[plane], n_bins, layout) for plane in codes]
+    counts = [block_histograms(plane, n_bins, layout, uniform_bins(P)) for plane in codes]
     return normalised(np.stack(counts, axis=1))
 
 

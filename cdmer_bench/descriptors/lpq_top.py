@@ -27,6 +27,9 @@ BLOCK_MODES = ("crop", "codemap")
 # Grey levels. On integer input many responses are exactly 0, which counts as positive; in
 # floating point they come out as some 1e-12 of either sign.
 TIE_MARGIN = 1e-6
+# OpenBLAS shares products of more than 2^18 multiplications (25 x 8 a position) among threads,
+# which costs more than these products themselves; smaller ones also stay in the cache.
+PRODUCT_POSITIONS = 1280
 
 
 def filter_bank() -> NDArray[np.float64]:
@@ -142,8 +145,11 @@ def _phase_codes(
     codes = np.empty((shape[0] - WINDOW + 1, *shape[1:]), dtype=np.uint8)
     for i, out in enumerate(codes):
         windows = rows[i * WINDOW : (i + WINDOW) * WINDOW]  # (25, n_positions)
-        positive = windows.T @ weights >= -TIE_MARGIN  # (n_positions, 8)
-        out[...] = np.packbits(positive, bitorder="little").reshape(out.shape)
+        flat = out.reshape(-1)
+        for start in range(0, len(flat), PRODUCT_POSITIONS):
+            part = slice(start, start + PRODUCT_POSITIONS)
+            positive = windows[:, part].T @ weights >= -TIE_MARGIN  # (n_positions, 8)
+            flat[part] = np.packbits(positive, bitorder="little")
     return codes
 
 

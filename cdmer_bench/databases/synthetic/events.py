@@ -43,7 +43,8 @@ DURATION_MEDIAN = {"casme2": 0.31, "smic": 0.325}  # seconds from onset to offse
 DURATION_SPREAD = {"casme2": 0.40, "smic": 0.30}
 # Shortest and longest: 31 to 146 frames at 200 per second, 11 to 58 at 100.
 DURATION_RANGE = {"casme2": (31 / 200, 146 / 200), "smic": (11 / 100, 58 / 100)}
-ONE_SIDED = 0.35
+ONE_SIDED = 0.35  # of the motions of units that a person can show on one side
+BOTH_SIDES = frozenset({"17", "18", "24", "25", "26", "45"})
 WITH_CLASS_FREE = 0.45
 
 
@@ -133,9 +134,10 @@ def make_event(seed: int, group: str, subject: str, emotion: str, number: int) -
     low, high = DURATION_RANGE[group]
     duration = _lognormal(rng, DURATION_MEDIAN[group], DURATION_SPREAD[group], low, high)
     apex = float(np.clip(rng.normal(0.52, 0.15), 0.2, 0.85)) * duration
+    units = _draw(rng, MIXES[group][emotion])
     expression = Motion(
-        units=_draw(rng, MIXES[group][emotion]),
-        sides=_sides(rng),
+        units=units,
+        sides=_sides(rng, units),
         peak=_lognormal(rng, PEAK_MEDIAN[group], PEAK_SPREAD, 0.5, 6.0),
         start=0.0,
         apex=apex,
@@ -154,7 +156,7 @@ def _class_free(rng: np.random.Generator, group: str, duration: float) -> Motion
                       apex + rng.uniform(0.12, 0.2))  # fmt: skip
     peak = _lognormal(rng, PEAK_MEDIAN[group], PEAK_SPREAD, 0.5, 6.0) * 0.7
     half = rng.uniform(0.3, 0.7, 2) * duration
-    return Motion(units, _sides(rng), peak, apex - half[0], apex, apex + half[1])
+    return Motion(units, _sides(rng, units), peak, apex - half[0], apex, apex + half[1])
 
 
 def _lognormal(
@@ -168,8 +170,11 @@ def _draw(rng: np.random.Generator, weights: Mapping[str, float]) -> tuple[str, 
     return tuple(list(weights)[rng.choice(len(share), p=share / share.sum())].split("+"))
 
 
-def _sides(rng: np.random.Generator) -> str:
-    return "LR" if rng.random() >= ONE_SIDED else ("L" if rng.random() < 0.5 else "R")
+def _sides(rng: np.random.Generator, units: tuple[str, ...]) -> str:
+    one, left = rng.random() < ONE_SIDED, rng.random() < 0.5
+    if not one or BOTH_SIDES.intersection(units):
+        return "LR"
+    return "L" if left else "R"
 
 
 def _smooth(share: NDArray[np.float64]) -> NDArray[np.float64]:

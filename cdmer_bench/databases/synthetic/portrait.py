@@ -22,6 +22,15 @@ _HOLE_FILL = 7.0  # texture pixels; reach of the skin that is grown over eyes an
 
 
 @dataclass(frozen=True)
+class Hole:
+    """A place without skin: its rows and columns, and how much of each pixel it takes (0..1)."""
+
+    rows: slice
+    columns: slice
+    share: NDArray
+
+
+@dataclass(frozen=True)
 class Head:
     """A subject's geometry, turned and placed by the eyes; the same for every camera.
 
@@ -36,8 +45,8 @@ class Head:
         Which vertices each texture pixel sees.
     occlusion : (H, W)
         Share of the surrounding light that reaches each pixel.
-    holes : (H, W) in 0..1
-        Eyes and inner mouth, where there is no skin.
+    holes : list of Hole
+        Eyes and inner mouth.
     eyes : (2, 2), texture pixels
     """
 
@@ -46,7 +55,7 @@ class Head:
     turn: NDArray[np.float64]
     coverage: Coverage
     occlusion: NDArray
-    holes: NDArray
+    holes: list[Hole]
     eyes: NDArray[np.float64]
 
     def normals(self, move: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
@@ -74,13 +83,22 @@ def make_head(subject: Subject) -> Head:
     coverage = rasterise(points, vertices[:, 2], model.triangles, TEXTURE_SHAPE)
     depth = coverage.interpolate(vertices[:, 2])
     depth[~coverage.mask] = vertices[:, 2].min()
-    holes = (coverage.interpolate(model.regions["mouth"]) > 0.5).astype(np.uint8) * 255
+    inside = coverage.interpolate(model.regions["mouth"]) > 0.5
+    holes: NDArray = inside.astype(np.uint8) * np.uint8(255)
     for side in "LR":
         ring = [model.rims[f"lid_{side}_upper"], model.rims[f"lid_{side}_lower"][::-1]]
         polygon = np.round(points[np.concatenate(ring)] * 16).astype(np.int32)
         cv2.fillPoly(holes, [polygon], 255, cv2.LINE_AA, 4)
-    holes = cv2.dilate(holes, np.ones((3, 3), np.uint8)).astype(np.float32) / 255
-    return Head(subject, vertices, turn, coverage, _occlusion(depth), holes, to_texture(eyes))
+    share = cv2.dilate(holes, np.ones((3, 3), np.uint8)).astype(np.float32) / 255
+    return Head(
+        subject,
+        vertices,
+        turn,
+        coverage,
+        _occlusion(depth),
+        find_holes(share),
+        to_texture(eyes),
+    )
 
 
 @dataclass(frozen=True)
@@ -92,6 +110,8 @@ class Portrait:
     head : Head
     albedo : (H, W)
         Of the skin layer, with the shadows of hollows.
+    light : (H, W)
+        What falls on the skin of the face at rest.
     rest : (H, W)
         The lit skin layer of the face at rest, blurred by the optics.
     eyeballs : (H, W)
@@ -100,6 +120,7 @@ class Portrait:
 
     head: Head
     albedo: NDArray
+    light: NDArray
     rest: NDArray
     eyeballs: NDArray
 
@@ -116,7 +137,8 @@ def make_portrait(head: Head, camera: Camera) -> Portrait:
         camera.band,
     )
     albedo = fill(albedo * head.occlusion, head.holes)
-    skin = albedo * shade(head.to_image(head.normals()), camera)
+    light = shade(head.to_image(head.normals()), camera)
+    skin = albedo * light
     mask = cv2.GaussianBlur(head.coverage.mask.astype(np.float32), (0, 0), 0.7)
     behind = camera.background * _backdrop()
     blur = optics(camera)
@@ -124,6 +146,7 @@ def make_portrait(head: Head, camera: Camera) -> Portrait:
     return Portrait(
         head,
         albedo,
+        light,
         cv2.GaussianBlur(skin * mask + behind * (1 - mask), (0, 0), blur),
         cv2.GaussianBlur(eyes * np.float32(0.75 + 0.4 * camera.ambient), (0, 0), blur),
     )
@@ -144,14 +167,30 @@ def optics(camera: Camera) -> float:
     return float(pixel * np.hypot(camera.blur, 0.35))
 
 
-def fill(image: NDArray, holes: NDArray) -> NDArray:
+def find_holes(holes: NDArray) -> list[Hole]:
+    """Cut each hole out of an image of all holes, with the skin around it."""
+    reach = int(3 * _HOLE_FILL)
+    _, _, boxes, _ = cv2.connectedComponentsWithStats((holes > 0).astype(np.uint8))
+    found = []
+    for x, y, width, height, _ in boxes[1:].tolist():
+        rows = slice(max(0, y - reach), y + height + reach)
+        columns = slice(max(0, x - reach), x + width + reach)
+        found.append(Hole(rows, columns, holes[rows, columns]))
+    return found
+
+
+def fill(image: NDArray, holes: list[Hole]) -> NDArray:
     """Grow an image smoothly from around the holes into them."""
-    known = 1 - holes
-    weight = known if image.ndim == 2 else known[..., None]
-    spread = cv2.GaussianBlur(image * weight, (0, 0), _HOLE_FILL)
-    total = np.maximum(cv2.GaussianBlur(known, (0, 0), _HOLE_FILL), 1e-3)
-    grown = spread / (total if image.ndim == 2 else total[..., None])
-    return image * weight + grown * (1 - weight)
+    image = image.copy()
+    for hole in holes:
+        part, known = image[hole.rows, hole.columns], 1 - hole.share
+        weight = known if image.ndim == 2 else known[..., None]
+        spread = cv2.GaussianBlur(part * weight, (0, 0), _HOLE_FILL)
+        total = np.maximum(cv2.GaussianBlur(known, (0, 0), _HOLE_FILL), 1e-3)
+        grown = spread / (total if image.ndim == 2 else total[..., None])
+        part *= weight
+        part += grown * (1 - weight)
+    return image
 
 
 def _occlusion(depth: NDArray) -> NDArray:

@@ -9,6 +9,7 @@ from scipy import sparse
 
 from cdmer_bench.errors import UserError
 
+_EDGE = 1e-9  # pixels on an edge belong to both triangles; depth and index then decide
 # Triangles are tested in groups of like size, each over the square of pixels that holds it.
 _SIDES = (2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128, 192, 256)
 
@@ -83,22 +84,30 @@ def rasterise(
 
 def _candidates(corners, low, depth, triangles, chosen, side, shape):  # type: ignore[no-untyped-def]
     """Test the side x side pixels from the low corner of each chosen triangle."""
-    a, b, c = (corners[chosen, k][:, None] for k in range(3))
-    offset = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1).reshape(1, -1, 2)
-    pixel = low[chosen][:, None] + offset  # (m, side^2, 2)
+    a, b, c = (corners[chosen, k] for k in range(3))
     area = _cross(b - a, c - a)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        beta = _cross(pixel - a, c - a) / area
-        gamma = _cross(b - a, pixel - a) / area
+    step = np.arange(side)
+    x = (low[chosen, 0] - a[:, 0])[:, None] + step  # (m, side), from the first corner
+    y = (low[chosen, 1] - a[:, 1])[:, None] + step
+    # Both weights are linear in x and y: a column's part plus a row's part.
+    beta = _plane(x, y, (c - a) / area[:, None])
+    gamma = -_plane(x, y, (b - a) / area[:, None])
+    columns, rows = low[chosen, 0, None] + step, low[chosen, 1, None] + step
+    fits = ((rows >= 0) & (rows < shape[0]))[:, :, None] & ((columns >= 0) & (columns < shape[1]))[
+        :, None
+    ]
+    hit = fits & (beta >= -_EDGE) & (gamma >= -_EDGE) & (beta + gamma <= 1 + _EDGE)
+    which, j, i = np.nonzero(hit)
+    owner = chosen[which]
+    beta, gamma = beta[hit], gamma[hit]
     weight = np.stack([1 - beta - gamma, beta, gamma], axis=-1)
-    on_image = ((pixel >= 0) & (pixel < shape[::-1])).all(axis=-1)
-    hit = on_image & (weight >= -1e-9).all(axis=-1)
-    row, column = np.nonzero(hit)
-    owner = chosen[row]
-    weight = weight[row, column]
     z = (weight * depth[triangles[owner]]).sum(axis=-1)
-    position = pixel[row, column]
-    return position[:, 1] * shape[1] + position[:, 0], weight, z, owner
+    return rows[which, j] * shape[1] + columns[which, i], weight, z, owner
+
+
+def _plane(x: NDArray, y: NDArray, edge: NDArray) -> NDArray:
+    """Return the cross product of (x, y) and an edge at each pixel, (m, rows, columns)."""
+    return (x * edge[:, 1:])[:, None, :] - (y * edge[:, :1])[:, :, None]
 
 
 def _cross(u: NDArray, v: NDArray) -> NDArray:

@@ -141,7 +141,7 @@ class _Scene:
         moments = shutter * ((np.arange(self.camera.samples) + 0.5) / self.camera.samples - 0.5)
         frames = []
         for time in self.take.times:
-            light = sum(self._light(time + moment) for moment in moments) / len(moments)
+            light = np.mean([self._light(time + moment) for moment in moments], axis=0)
             frames.append(self.camera.develop(light * self.falloff, self.exposure, self.rng))
         return np.stack(frames)
 
@@ -152,11 +152,12 @@ class _Scene:
         head = self.take.event.head(at)[0]
         drift = (head * CROP_SIZE / NORMAL_SIDE * TEXTURE_SCALE).astype(np.float32)
         source = self.grid - drift
-        for strength, shift in zip(strengths, self.sources, strict=True):
-            source -= np.float32(strength) * shift
+        moving = [k for k, strength in enumerate(strengths) if strength > 0]
+        for k in moving:
+            source -= np.float32(strengths[k]) * self.sources[k]
         image = _sample(self.portrait.rest, source)
-        for strength, change in zip(strengths, self.shading, strict=True):
-            image += np.float32(strength) * change
+        for k in moving:
+            image += np.float32(strengths[k]) * self.shading[k]
         self.openings.draw(image, strengths, head)
         return image
 
@@ -172,7 +173,7 @@ def _layer(
     for _ in range(_INVERSIONS):
         source = _sample(forward, grid - source)
     bright = shade(head.to_image(head.normals(move)), camera)
-    change = portrait.albedo * (bright - shade(head.to_image(head.normals()), camera))
+    change = portrait.albedo * (bright - portrait.light)
     change = cv2.GaussianBlur(change, (0, 0), optics(camera))
     return source, _sample(change, grid - source)
 

@@ -38,7 +38,7 @@ def paint_skin(
     spots = _spots(rng)
     brows = _brows(subject, rng)
     x, y = place[..., 0], place[..., 1]
-    painted = 0.045 * even * coarse + 0.022 * (0.5 + 0.5 * even) * fine
+    painted = 0.06 * even * coarse + 0.035 * (0.5 + 0.5 * even) * fine
     tone = subject.skin if band == "visible" else 0.35 * subject.skin + 0.45
     skin = tone * (1 + _on_face(painted.astype(np.float32), place))
     skin *= 1 - 0.5 * even * _on_face(spots, place)
@@ -159,6 +159,6 @@ def _hair(rng: np.random.Generator, place: NDArray) -> NDArray:
     """Return where hair grows: beyond an oval around the face, above the ears."""
     x, y = place[..., 0], place[..., 1]
     width, top = rng.uniform(0.60, 0.66), rng.uniform(0.60, 0.72)
-    rough = _on_face(0.02 * _noise(rng, 3.0), place)
+    rough = _on_face(_noise(rng, 2.5) + _noise(rng, 1.0), place)
     oval = (np.abs(x) / width) ** 3 + (np.clip(y + 0.05, 0, None) / (top + 0.05)) ** 3
-    return np.clip((oval - 1 + rough * 3) / 0.12 + 0.5, 0, 1) * np.clip((y + 0.2) / 0.15, 0, 1)
+    return np.clip((oval - 1 + 0.045 * rough) / 0.35 + 0.5, 0, 1) * np.clip((y + 0.2) / 0.15, 0, 1)

@@ -66,7 +66,9 @@ def make_subject(seed: int, group: str, name: str) -> Subject:
     modes = [mode for mode in model.identity if mode not in PHENOTYPES]
     values = rng.normal(0, IDENTITY_SPREAD, len(modes)).clip(-IDENTITY_LIMIT, IDENTITY_LIMIT)
     mixture = rng.dirichlet(np.array(_ORIGIN[group]))
-    identity = dict(zip(modes, values.tolist(), strict=True))
+    # The head's outlines (round, square, oval, ...) exclude one another: half of each will do.
+    share = [0.5 if mode.startswith("head-") else 1.0 for mode in modes]
+    identity = dict(zip(modes, (values * share).tolist(), strict=True))
     identity |= dict(zip(PHENOTYPES, mixture.tolist(), strict=True))
     units = sorted({unit[:-1] for unit in model.units})
     gains = np.exp(rng.normal(0, 0.25, len(units)))

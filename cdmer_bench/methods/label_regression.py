@@ -1,0 +1,169 @@
+r"""Transfer regression of labels on kernels: what DRLS and RSTR share.
+
+Written with the columns of the paper: n = n_source + n_target samples, of which the first
+n_source are the source. K is the kernel between all n samples; :math:`K^s` (n x n_source) are
+its columns of the source, :math:`K^t` (n x n_target) those of the target, and
+
+.. math:: k^{st} = \tfrac{1}{N_s} K^s 1_s - \tfrac{1}{N_t} K^t 1_t \qquad (n)
+
+is the difference of the domains' mean columns, :math:`|P^T k^{st}|^2` the maximum mean
+discrepancy (MMD) of the regressed samples. The problem in P (n x c),
+
+.. math:: \min_P |L - P^T K^s|_F^2 + \lambda |P^T k^{st}|_2^2 + \mu |P|_1,
+
+is a sparse least-squares problem :math:`|Y - P^T C|_F^2 + \mu |P|_1` once the MMD is written as
+one sample more, whose label is zero: :math:`C = [K^s, \sqrt\lambda k^{st}]` and
+:math:`Y = [L, 0]`. Only linear kernels are used, on raw features.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.errors import UserError, closest
+from cdmer_bench.methods.grid import Setting
+from cdmer_bench.solvers.active_set_lasso import active_set_lasso
+from cdmer_bench.solvers.ialm import factorize, ialm
+from cdmer_bench.solvers.penalty_schedule import PenaltySchedule
+
+Array = NDArray[np.float64]
+
+SOLVERS = ("paper", "exact")
+AUTHORS_SCHEDULE = PenaltySchedule()
+
+
+class Regression(NamedTuple):
+    """Solutions of a stack of problems.
+
+    Attributes
+    ----------
+    P : ndarray, shape (n_stack, n, c)
+    n_steps : ndarray of int, shape (n_stack,)
+        Steps of the IALM, or changes of the exact solver's active sets.
+    converged : ndarray of bool, shape (n_stack,)
+    """
+
+    P: Array
+    n_steps: NDArray[np.intp]
+    converged: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, n_stack: int, n: int, c: int) -> "Regression":
+        """Return room for ``n_stack`` solutions P (n x c)."""
+        return cls(
+            np.zeros((n_stack, n, c)), np.zeros(n_stack, np.intp), np.ones(n_stack, np.bool_)
+        )
+
+    def take(self, members: NDArray[np.intp]) -> "Regression":
+        """Return the solutions of some members of the stack."""
+        return Regression(self.P[members], self.n_steps[members], self.converged[members])
+
+    def put(self, members: Sequence[int], found: "Regression") -> None:
+        """Write the solutions of some members of the stack."""
+        for mine, other in zip(self, found, strict=True):
+            mine[members] = other
+
+
+def group_by(settings: Sequence[Setting], key: Callable[[Setting], Hashable]) -> list[list[int]]:
+    """Group the indices of settings with equal keys, in order of first appearance."""
+    groups: dict[Hashable, list[int]] = {}
+    for index, setting in enumerate(settings):
+        groups.setdefault(key(setting), []).append(index)
+    return list(groups.values())
+
+
+def check_solver(solver: str) -> None:
+    """Refuse a solver that is neither the paper's nor the exact one."""
+    if solver not in SOLVERS:
+        raise UserError(f"there is no solver {solver!r}; {closest(str(solver), SOLVERS)}")
+
+
+def check_not_negative(**weights: float) -> None:
+    """Refuse a negative or infinite weight of a term of the objective."""
+    for name, value in weights.items():
+        if not 0 <= value < np.inf:
+            raise UserError(f"{name} is {value}, but a weight must be finite and at least 0")
+
+
+def label_matrix(ys: NDArray[np.intp]) -> Array:
+    """Return L (c x n_source): column i has a 1 in the row of the class of source sample i."""
+    return (np.arange(ys.max() + 1)[:, None] == ys).astype(np.float64)
+
+
+def add_mmd_label(L: Array) -> Array:
+    """Return Y = [L, 0] (c x (n_source + 1)): the MMD is a sample whose label is zero."""
+    return np.column_stack([L, np.zeros(len(L))])
+
+
+def source_and_mmd_kernels(Xs: Array, Xt: Array) -> Array:
+    r"""Return :math:`[K^s, k^{st}]` of linear kernels.
+
+    Parameters
+    ----------
+    Xs : ndarray, shape (n_source, d)
+    Xt : ndarray, shape (n_target, d)
+
+    Returns
+    -------
+    ndarray, shape (n_source + n_target, n_source + 1)
+
+    Raises
+    ------
+    UserError
+        If the features are so large that the kernel, or its square, overflows.
+    """
+    X = np.concatenate([Xs, Xt])
+    with np.errstate(over="ignore", invalid="ignore"):
+        Ks, Kt = X @ Xs.T, X @ Xt.T
+        kernels = np.column_stack([Ks, Ks.mean(axis=1) - Kt.mean(axis=1)])
+        fits = np.isfinite(np.square(kernels).sum())
+    if not fits:
+        raise UserError(
+            f"features reach {np.abs(X).max():.3g}, so the squared kernel overflows; divide "
+            "the features by a constant"
+        )
+    return kernels
+
+
+def weigh_mmd(kernels: Array, lam: float) -> Array:
+    r"""Return :math:`C = [K^s, \sqrt\lambda k^{st}]` for a stack of ``[Ks, kst]``."""
+    C = kernels.copy()
+    C[..., -1] *= np.sqrt(lam)
+    return C
+
+
+def solve_regression(C: Array, Y: Array, mu: Array, solver: str) -> Regression:
+    r"""Solve :math:`\min_P |Y - P^T C|_F^2 + \mu |P|_1` for a stack of problems.
+
+    Parameters
+    ----------
+    C : ndarray, shape (n_stack, n, m)
+        Or (1, n, m), common to all ``mu``.
+    Y : ndarray, shape (c, m)
+    mu : ndarray, shape (n_stack,)
+    solver : {'paper', 'exact'}
+        'paper' is the authors' IALM, which stops above the optimum; 'exact' the optimum.
+
+    Returns
+    -------
+    Regression
+    """
+    if solver == "paper":
+        return Regression(*ialm(factorize(C, Y), mu, AUTHORS_SCHEDULE))
+    found = Regression.empty(len(mu), C.shape[1], len(Y))
+    for i, weight in enumerate(mu):
+        found.put([i], _solve_exactly(C[i if len(C) > 1 else 0], Y, float(weight)))
+    return found
+
+
+def _solve_exactly(C: Array, Y: Array, mu: float) -> Regression:
+    gram = C @ C.T
+    # The columns of P are c separate lassos; the lasso has half the squared norm.
+    columns = [active_set_lasso(gram, C @ y, mu / 2) for y in Y]
+    return Regression(
+        np.stack([column.x for column in columns], axis=1)[None],
+        np.array([sum(column.n_changes for column in columns)]),
+        np.array([all(column.converged for column in columns)]),
+    )

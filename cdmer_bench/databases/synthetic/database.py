@@ -15,6 +15,9 @@ from cdmer_bench.databases.synthetic.seeding import digest, stream
 from cdmer_bench.errors import UserError, closest
 
 FRAME_RATE = {"casme2": 200, "smic_hs": 100, "smic_vis": 25, "smic_nir": 25}
+# Film and number of the names on which CASME II's coding sheets differ (sub09/EP02_02f, sub24's
+# EP02_07, EP07_01, EP07_04f, EP10_03): readers treat them specially.
+_DISPUTED = {(2, 2), (2, 7), (7, 1), (7, 4), (10, 3)}
 _FEWEST = 4  # frames of the shortest clips of VIS and NIR
 
 
@@ -130,10 +133,11 @@ class SyntheticDatabase(ClipDatabase):
     def _episodes(self, subject: str, count: int) -> list[str]:
         """Draw names like CASME II's: film and expression, f where it ended in a full face."""
         rng = stream(self.seed, "names", subject)
-        chosen = rng.choice(19 * 12, count, replace=False)
+        pairs = [(film, number) for film in range(1, 20) for number in range(1, 13)]
+        free = [pair for pair in pairs if pair not in _DISPUTED]
         return [
-            f"EP{film + 1:02d}_{number + 1:02d}{'f' if rng.random() < 0.3 else ''}"
-            for film, number in (divmod(int(index), 12) for index in chosen)
+            f"EP{free[index][0]:02d}_{free[index][1]:02d}{'f' if rng.random() < 0.3 else ''}"
+            for index in rng.choice(len(free), count, replace=False)
         ]
 
     def _clip(self, subject: str, name: str, label: int, number: int) -> SyntheticClip:

@@ -67,7 +67,7 @@ class ResultsStore:
             content = unseal(sealed)
             arrays = read_arrays(folder / "grid.npz")
             record = record_of(content, arrays)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             if folder.is_dir():
                 set_aside(folder, "a file of it is missing")
             return None
@@ -134,7 +134,7 @@ class ResultsStore:
         path = self.folder / "failures" / f"{key}.json"
         try:
             return unseal(path.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except ValueError as error:
             set_aside(path, str(error))

@@ -1,0 +1,204 @@
+import csv
+import io
+import json
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+from sklearn.svm import SVC
+
+from cdmer_bench.results.store import ResultsStore
+from tests.small_corpus import draw_features
+
+METHOD = """\
+from dataclasses import dataclass
+import numpy as np
+from cdmer_bench.methods import Method, StrandResult
+
+@dataclass
+class Mine(Method):
+    power: float = 2.0
+    broken: bool = False
+
+    def prepare(self, Xs, ys, Xt, Xq):
+        means = np.stack([Xs[ys == c].mean(axis=0) for c in range(ys.max() + 1)])
+        return {"distances": np.abs(Xq[:, None] - means)}
+
+    def solve(self, prepared, settings):
+        if self.broken:
+            raise ZeroDivisionError("broken on purpose")
+        scores = [-(prepared["distances"] ** s.get("power", 2.0)).sum(-1) for s in settings]
+        return StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))
+"""
+
+
+@pytest.fixture
+def own_method(corpus):
+    (corpus.folder / "my_conf" / "method").mkdir()
+    (corpus.folder / "my_conf" / "mine.py").write_text(METHOD)
+    (corpus.folder / "my_conf" / "method" / "mine.yaml").write_text(
+        textwrap.dedent(
+            """\
+            # @package methods.mine
+            _target_: mine.Mine
+            label: Mine
+            parameters: {broken: false}
+            grid: {power: "0.5:0.5:2"}
+            """
+        )
+    )
+    return corpus
+
+
+def test_the_table_holds_the_figures_of_an_independent_svm(corpus, cdmer):
+    code, out, _ = cdmer("run", *corpus.arguments("method=svm", "task=red/green"))
+    assert code == 0
+    (Xs, ys), (Xt, yt) = draw_features(1, 24), draw_features(2, 18)
+    predicted = SVC(C=1.0, kernel="linear").fit(Xs.reshape(24, -1), ys).predict(Xt.reshape(18, -1))
+    f1, accuracy = f1_score(yt, predicted, average="macro"), accuracy_score(yt, predicted)
+    assert f"{f1:.4f} / {100 * accuracy:.2f}" in out
+    assert "chosen with the target labels" in out
+
+
+def test_the_csv_of_tables_is_the_long_form(corpus, cdmer):
+    cdmer("run", *corpus.arguments("method=gfk", "task=red/green"))
+    code, out, _ = cdmer("tables", "--format", "csv", "--results", str(corpus.folder / "results"))
+    assert code == 0
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert rows[0].keys() == set(
+        ["table", "row", "column", "mean_f1", "accuracy", "selection", "n_settings", "corpus"]
+    )
+    assert rows[0]["row"].startswith("GFK")
+    assert rows[0]["n_settings"] == "17"  # all k up to min(24, 18) - 1
+    assert rows[0]["corpus"] == "small"
+
+
+def test_a_comma_list_is_one_run_and_a_second_run_does_nothing(own_method, cdmer):
+    arguments = own_method.arguments("method=svm,mine", "task=red/green,green/red")
+    code, out, err = cdmer("run", *arguments)
+    assert code == 0
+    assert out.count("Own tasks") == 1
+    assert "Mine" in out
+    assert "Baseline" in out
+    assert "4 cells: 4 done" in err
+    stamps = {p: p.stat().st_mtime_ns for p in (own_method.folder / "results").rglob("record.json")}
+    assert len(stamps) == 4
+    again, out_again, _ = cdmer("run", *arguments)
+    assert (again, out_again) == (0, out)
+    assert stamps == {p: p.stat().st_mtime_ns for p in stamps}
+
+
+def test_the_plan_counts_what_is_done_to_do_and_without_data(corpus, cdmer):
+    cdmer("run", *corpus.arguments("method=svm", "task=red/green"))
+    code, out, _ = cdmer(
+        "run",
+        *corpus.arguments("method=svm", "task=red/green,green/red,red/blue", "dry_run=true"),
+    )
+    assert code == 0
+    assert "1 done, 1 to do, 0 failed, 1 without data" in out
+    assert "blue.npz" in out
+
+
+def test_tasks_without_data_are_reported_and_the_others_run(corpus, cdmer):
+    code, out, err = cdmer("run", *corpus.arguments("method=svm", "task=red/green,red/blue"))
+    assert code == 0
+    assert "blue.npz" in out
+    assert "1 done, 0 to do, 0 failed, 1 without data" in err
+    assert "(1 of 2)" in out  # the average is not printed as if it were whole
+
+
+def test_only_tasks_without_data_exit_with_2(corpus, cdmer):
+    code, _, err = cdmer("run", *corpus.arguments("method=svm", "task=red/blue"))
+    assert code == 2
+    assert "blue.npz" in err
+
+
+def test_a_failed_cell_keeps_the_others_and_exits_with_1(own_method, cdmer):
+    code, out, err = cdmer(
+        "run",
+        *own_method.arguments(
+            "method=svm,mine", "task=red/green", "methods.mine.parameters.broken=true"
+        ),
+    )
+    assert code == 1
+    assert "broken on purpose" in err
+    assert "Baseline" in out
+    failure = next((own_method.folder / "results" / "failures").glob("*.json"))
+    assert "ZeroDivisionError" in json.loads(failure.read_text())["content"]["trace"]
+    plan = cdmer(
+        "run",
+        *own_method.arguments(
+            "method=svm,mine",
+            "task=red/green",
+            "methods.mine.parameters.broken=true",
+            "dry_run=true",
+        ),
+    )[1]
+    assert "1 done, 0 to do, 1 failed" in plan
+
+
+def test_editing_a_method_of_the_users_own_runs_it_again(own_method):
+    # In processes of their own, because a module is imported once.
+    def plan(*more):
+        command = [sys.executable, "-m", "cdmer_bench.cli.main", "run"]
+        arguments = own_method.arguments("method=mine", "task=red/green", *more)
+        return subprocess.run([*command, *arguments], capture_output=True, text=True).stdout
+
+    plan()
+    assert "1 done" in plan("dry_run=true")
+    path = own_method.folder / "my_conf" / "mine.py"
+    path.write_text(path.read_text() + "\n# edited\n")
+    assert "0 done, 1 to do" in plan("dry_run=true")
+
+
+def test_a_changed_feature_file_is_noticed(corpus, cdmer):
+    arguments = corpus.arguments("method=svm", "task=red/green", "dry_run=true")
+    cdmer("run", *arguments[:-1])
+    assert "1 done" in cdmer("run", *arguments)[1]
+    corpus.write("green", *draw_features(3, 18))
+    assert "0 done, 1 to do" in cdmer("run", *arguments)[1]
+
+
+def test_multirun_runs_a_job_for_each_value(corpus, cdmer):
+    code, out, _ = cdmer("run", "-m", *corpus.arguments("method=svm,gfk", "task=red/green"))
+    assert code == 0
+    assert out.count("Own tasks") == 2
+
+
+def test_cfg_job_shows_the_configuration(corpus, cdmer):
+    code, out, _ = cdmer("run", *corpus.arguments("method=tca", "--cfg", "job"))
+    assert code == 0
+    assert "cdmer_bench.methods.tca.TCA" in out
+
+
+@pytest.mark.parametrize("backend", ["sequential", "loky"])
+def test_the_stored_bytes_do_not_depend_on_the_number_of_processes(corpus, cdmer, backend):
+    grids = []
+    for n_jobs, folder in ((1, "one"), (2, "two")):
+        code, _, _ = cdmer(
+            "run",
+            *corpus.arguments(
+                "method=tca,sa",
+                "task=red/green",
+                f"backend={backend}",
+                f"n_jobs={n_jobs}",
+                f"results.dir={corpus.folder / folder}",
+            ),
+        )
+        assert code == 0
+        grids.append(
+            {p.parts[-2]: p.read_bytes() for p in (corpus.folder / folder).rglob("grid.npz")}
+        )
+    assert len(grids[0]) == 2
+    assert grids[0] == grids[1]
+
+
+def test_every_settings_predictions_are_kept(corpus, cdmer):
+    cdmer("run", *corpus.arguments("method=sa", "task=red/green"))
+    (record,) = ResultsStore(corpus.folder / "results").records()
+    assert record.predictions.shape == (len(record.settings), 18)
+    assert record.settings[0] == {"k": 1}
+    np.testing.assert_array_equal(record.y_target, draw_features(2, 18)[1])

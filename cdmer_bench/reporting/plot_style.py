@@ -1,0 +1,111 @@
+"""The look that all pictures share, and how they are written.
+
+Colours are those of Okabe and Ito, which people with any colour vision tell apart, always
+together with a marker or a dash pattern; areas use ``cividis``, which stays ordered in grey.
+"""
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cdmer_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES = ("-", "--", "-.", ":")
+AREA = "cividis"
+_STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 10.0,
+    "axes.titleweight": "bold",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.0,
+    "figure.dpi": 100.0,
+    "legend.frameon": False,
+    # The same picture gives the same bytes.
+    "svg.hashsalt": "cdmer-bench",
+    # A label of the user's own may hold a dollar sign.
+    "text.parse_math": False,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Apply the shared look inside a ``with`` block.
+
+    Raises
+    ------
+    UserError
+        If matplotlib is not installed.
+    """
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        raise UserError(
+            "pictures need matplotlib, which is not installed; pip install 'cdmer-bench[plots]'"
+        ) from None
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure of that size in inches; needs no display."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def line_look(index: int) -> dict[str, Any]:
+    """Return colour, marker and dashes of the line with that index, distinct for 32 lines."""
+    return {
+        "color": COLOURS[index % len(COLOURS)],
+        "marker": MARKERS[index % len(MARKERS)],
+        "linestyle": DASHES[index // len(COLOURS) % len(DASHES)],
+    }
+
+
+def readable_on(value: float) -> str:
+    """Return black or white, whichever reads better on ``cividis`` at ``value`` in 0 to 1."""
+    return "black" if value > 0.5 else "white"
+
+
+def synthetic_mark(figure: "Figure", synthetic: bool) -> None:
+    """Write SYNTHETIC DATA above the picture if it shows generated databases."""
+    if synthetic:
+        figure.text(0.995, 0.995, "SYNTHETIC DATA", ha="right", va="top", color="#B00020", size=8)
+
+
+def to_bytes(draw: Callable[[], "Figure"], format: str = "svg") -> bytes:
+    """Draw a picture in the shared style.
+
+    Parameters
+    ----------
+    draw : callable
+        Returns the figure.
+    format : str
+        ``svg``, ``png`` or ``pdf``.
+    """
+    file = io.BytesIO()
+    with style():
+        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
+        draw().savefig(file, format=format, dpi=150, metadata=metadata)
+    return file.getvalue()
+
+
+def save(draw: Callable[[], "Figure"], path: str | Path) -> Path:
+    """Draw a picture into a file whose ending says the format: ``.svg``, ``.png`` or ``.pdf``."""
+    path = Path(path)
+    format = path.suffix.removeprefix(".").lower()
+    if format not in ("svg", "png", "pdf"):
+        raise UserError(f"{path} ends in {path.suffix!r}; pictures are .svg, .png or .pdf")
+    path.write_bytes(to_bytes(draw, format))
+    return path

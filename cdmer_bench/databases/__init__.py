@@ -16,6 +16,8 @@ _MODULES = {
     "ReleasedDatabase": "released",
     "FileFeatureDatabase": "matfiles",
     "fetch_released": "fetch",
+    "FrameDatabase": "frames",
+    "check_frames": "checks",
 }
 __all__ = list(_MODULES)
 

@@ -1,0 +1,296 @@
+"""Whether the frames on disk can run the paper's protocol, and if not, what to do about it."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cdmer_bench.databases.base import EMOTIONS
+from cdmer_bench.databases.clip_folders import FrameClip
+from cdmer_bench.databases.findings import SEVERITIES, Finding
+from cdmer_bench.databases.frames import FrameDatabase
+from cdmer_bench.databases.image_files import frame_number, read_grey
+from cdmer_bench.databases.synthetic.protocol import COUNTS, totals
+from cdmer_bench.errors import DataMissing, UserError
+
+PAPER_DATABASES = {
+    "casme2": "CASME II",
+    "smic_hs": "SMIC (HS)",
+    "smic_vis": "SMIC (VIS)",
+    "smic_nir": "SMIC (NIR)",
+}
+SHORT = 7  # frames; the paper's footnote 2 says that some clips of SMIC have fewer
+LOSSLESS = (".bmp", ".png", ".tif", ".tiff")
+
+
+@dataclass
+class FrameCheck:
+    """All that was noticed of the databases of a corpus.
+
+    Attributes
+    ----------
+    findings : list of Finding
+        Errors first.
+    counts : dict
+        Database to class to ``{'found': n, 'expected': n or None}``; expected is the corrected
+        Table I, None for databases outside the paper.
+    interpretation : list of str
+        The choices that the readers made.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    counts: dict[str, dict[str, dict[str, int | None]]] = field(default_factory=dict)
+    interpretation: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the protocol can run as it is: no finding is an error."""
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as mappings and lists that JSON can hold."""
+        return {
+            "passed": self.passed,
+            "counts": self.counts,
+            "interpretation": self.interpretation,
+            "findings": [finding.as_dict() for finding in self.findings],
+        }
+
+    def text(self) -> str:
+        """Return everything as lines for a person."""
+        lines = [*self.interpretation, ""]
+        lines.append(f"{'clips found (expected)':24}" + "".join(f"{c:>16}" for c in EMOTIONS))
+        for name, classes in self.counts.items():
+            cells = [
+                f"{c['found']}" + ("" if c["expected"] is None else f" ({c['expected']})")
+                for c in classes.values()
+            ]
+            lines.append(f"{name:24}" + "".join(f"{cell:>16}" for cell in cells))
+        lines += ["", *map(str, self.findings)]
+        verdict = "can run as it is" if self.passed else "cannot run as it is: see the errors"
+        return "\n".join(
+            [*lines, "" if self.findings else "no finding", f"The protocol {verdict}."]
+        )
+
+
+def check_frames(
+    root: str | Path,
+    databases: Sequence[FrameDatabase] | None = None,
+    read_images: bool = True,
+    progress: Callable[[Iterable[FrameClip]], Iterable[FrameClip]] | None = None,
+) -> FrameCheck:
+    """Check the licensed databases below a folder.
+
+    Parameters
+    ----------
+    root : path
+        The folder of all databases.
+    databases : sequence of FrameDatabase, optional
+        Those to check; None is the paper's four, read with the default options.
+    read_images : bool
+        Whether to open every frame; else damaged files go unnoticed.
+    progress : callable, optional
+        Wraps the iteration over clips, for a progress bar.
+
+    Returns
+    -------
+    FrameCheck
+    """
+    if databases is None:
+        databases = [
+            FrameDatabase(k, title, root=str(root)) for k, title in PAPER_DATABASES.items()
+        ]
+    check = FrameCheck()
+    for database in databases:
+        _check_database(check, database, read_images, progress)
+    check.findings = sorted(
+        dict.fromkeys(check.findings), key=lambda finding: SEVERITIES.index(finding.severity)
+    )
+    return check
+
+
+def _check_database(
+    check: FrameCheck,
+    database: FrameDatabase,
+    read_images: bool,
+    progress: Callable[[Iterable[FrameClip]], Iterable[FrameClip]] | None,
+) -> None:
+    try:
+        reading = database.read()
+    except DataMissing as error:
+        check.findings.append(
+            Finding("error", "no-root", database.name, str(error), "a folder", "correct the path")
+        )
+        return
+    check.interpretation += reading.interpretation
+    check.findings += reading.findings
+    if re.fullmatch(r"(sub|s)[ _-]?\d+", database.place.resolve().name, re.I):
+        check.findings.append(
+            Finding(
+                "error",
+                "root-too-deep",
+                str(database.place),
+                "the folder of one subject",
+                "the folder that holds all subjects",
+                "give a folder further up",
+            )
+        )
+    damaged = set()
+    if read_images:
+        for clip in progress(reading.clips) if progress else reading.clips:
+            found = check_images(clip, database.title or database.name)
+            check.findings += found
+            damaged |= {clip.name for finding in found if finding.severity == "error"}
+    clips = [clip for clip in reading.clips if clip.name not in damaged]
+    check.findings += _check_names(reading.clips, database)
+    check.findings += _check_counts(clips, database)
+    expected = totals(database.format) if database.format in COUNTS else {}
+    counted = Counter(clip.label for clip in clips)
+    check.counts[database.name] = {
+        name: {"found": counted[index], "expected": expected.get(name)}
+        for index, name in enumerate(database.classes)
+    }
+
+
+def check_images(clip: FrameClip, title: str) -> list[Finding]:
+    """Open every frame of a clip; name the damaged ones and those of an odd size or depth."""
+    findings = []
+    shapes: Counter[tuple[int, ...]] = Counter()
+    deep = 0
+    for path in clip.files:
+        try:
+            image = read_grey(path)
+        except UserError as error:
+            findings.append(
+                Finding(
+                    "error",
+                    "frame-damaged",
+                    f"{title}: {clip.name}",
+                    str(error),
+                    "a whole image",
+                    "copy the file again; without it the clip is not usable",
+                )
+            )
+            continue
+        shapes[image.shape] += 1
+        deep += image.dtype.kind == "f"
+    where = f"{title}: {clip.name}"
+    if len(shapes) > 1:
+        sizes = ", ".join(f"{n} of {s[1]} x {s[0]}" for s, n in shapes.most_common())
+        findings.append(
+            Finding(
+                "error",
+                "frame-sizes-differ",
+                where,
+                f"frames of several sizes: {sizes}",
+                "one size in a clip",
+                "restore the original frames of this clip",
+            )
+        )
+    if deep:
+        findings.append(
+            Finding(
+                "warning",
+                "frames-of-16-bit",
+                where,
+                f"{deep} frames of 16 bits",
+                "8 bits a channel",
+                "they are read as value / 257; check how they were made",
+            )
+        )
+    return findings
+
+
+def _check_names(clips: Sequence[FrameClip], database: FrameDatabase) -> list[Finding]:
+    """Notice what the names of the frames tell: conversion, padding, very short clips."""
+    title = database.title or database.name
+    findings = []
+    suffixes = Counter(path.suffix.lower() for clip in clips for path in clip.files)
+    lossy = sum(n for suffix, n in suffixes.items() if suffix not in LOSSLESS)
+    if database.format.startswith("smic") and lossy:
+        listed = ", ".join(f"{n} {suffix}" for suffix, n in suffixes.most_common())
+        findings.append(
+            Finding(
+                "warning",
+                "frames-converted",
+                title,
+                listed,
+                "the .bmp files of SMIC_all",
+                "take the original files: compression adds noise of the size of the motion",
+            )
+        )
+    unpadded = [
+        clip for clip in clips
+        if [p.name for p in clip.files] != sorted(p.name for p in clip.files)
+    ]  # fmt: skip
+    if unpadded:
+        findings.append(
+            Finding(
+                "info",
+                "numbers-not-padded",
+                title,
+                f"{len(unpadded)} clips whose frames are out of order when sorted by name",
+                "time order",
+                "nothing to do: frames are sorted by the number in the name",
+            )
+        )
+    short = [clip for clip in clips if len(clip.files) < SHORT]
+    if short:
+        listed = ", ".join(f"{clip.name} ({len(clip.files)})" for clip in short[:5])
+        single = any(len(clip.files) == 1 for clip in short)
+        findings.append(
+            Finding(
+                "warning" if single else "info",
+                "clips-short",
+                title,
+                f"{len(short)} clips of fewer than {SHORT} frames: {listed}",
+                "some such clips in SMIC at 25 frames a second",
+                "nothing to do: the temporal interpolation brings them to its length",
+            )
+        )
+    return findings
+
+
+def _check_counts(clips: Sequence[FrameClip], database: FrameDatabase) -> list[Finding]:
+    """Compare the clips of each class, and of each subject, with the corrected Table I."""
+    if database.format not in COUNTS or set(database.classes) != set(EMOTIONS):
+        return []
+    found = Counter((subject_key(c.subject), database.classes[c.label]) for c in clips)
+    expected = {
+        (subject_key(subject), emotion): number
+        for subject, numbers in COUNTS[database.format].items()
+        for emotion, number in zip(EMOTIONS, numbers, strict=True)
+    }
+    subjects = sorted({subject for subject, _ in [*found, *expected]})
+    odd = [
+        f"subject {subject} has {_triple(found, subject)} instead of {_triple(expected, subject)}"
+        for subject in subjects
+        if _triple(found, subject) != _triple(expected, subject)
+    ]
+    if not odd:
+        return []
+    sums = "/".join(str(sum(n for (_, e), n in found.items() if e == c)) for c in EMOTIONS)
+    table = "/".join(str(n) for n in totals(database.format).values())
+    more = f" and {len(odd) - 6} subjects more" if len(odd) > 6 else ""
+    return [
+        Finding(
+            "error",
+            "counts",
+            database.title or database.name,
+            f"{sums} usable clips, negative/positive/surprise ({'; '.join(odd[:6])}{more})",
+            f"{table}, the corrected Table I",
+            "see the other findings for what is missing",
+        )
+    ]
+
+
+def subject_key(subject: str) -> int:
+    """Return the number of a subject such as ``sub01`` or ``s1``."""
+    number = frame_number(subject)
+    return -1 if number is None else number
+
+
+def _triple(counts: dict[tuple[int, str], int], subject: int) -> str:
+    return "/".join(str(counts.get((subject, emotion), 0)) for emotion in EMOTIONS)

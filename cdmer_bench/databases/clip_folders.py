@@ -1,0 +1,154 @@
+"""Folders of frames on disk: the scan of a tree, and clips cut out of it."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.databases.base import Clip
+from cdmer_bench.databases.findings import Finding
+from cdmer_bench.databases.image_files import frame_number, is_image, read_grey
+from cdmer_bench.errors import DataMissing, UserError
+
+MAX_DEPTH = 12  # folders below the root; released trees need at most 8
+
+
+@dataclass(frozen=True)
+class ClipFolder:
+    """A folder with images directly in it, or a folder with nothing below it.
+
+    Attributes
+    ----------
+    path : Path
+        Absolute.
+    files : tuple of str
+        Names of the images, in no particular order; empty for a clip without frames.
+    """
+
+    path: Path
+    files: tuple[str, ...]
+
+    def frames(self) -> list[tuple[int, str]]:
+        """Return (number, name) of the numbered images, in order of the number."""
+        numbered = ((frame_number(name), name) for name in self.files)
+        return sorted((number, name) for number, name in numbered if number is not None)
+
+
+@dataclass
+class Reading:
+    """What a reader understood of a tree.
+
+    Attributes
+    ----------
+    clips : list of FrameClip
+        The usable clips, in the database's frozen order.
+    findings : list of Finding
+    interpretation : list of str
+        The choices that were made, one sentence each.
+    """
+
+    clips: "list[FrameClip]" = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    interpretation: list[str] = field(default_factory=list)
+
+    def note(
+        self, severity: str, code: str, where: object, found: str, expected: str, action: str
+    ) -> None:
+        """Add a finding."""
+        self.findings.append(Finding(severity, code, str(where), found, expected, action))
+
+
+@dataclass(frozen=True)
+class FrameClip(Clip):
+    """A clip whose frames are image files.
+
+    Attributes
+    ----------
+    name, subject, label, fingerprint
+        See `Clip`. The fingerprint is of the frames' names, sizes and times of change.
+    files : tuple of Path
+        In time order.
+    emotion : str
+        The emotion in the database's own words.
+    """
+
+    name: str
+    subject: str
+    label: int
+    fingerprint: str
+    files: tuple[Path, ...]
+    emotion: str = ""
+
+    @classmethod
+    def of(
+        cls, name: str, subject: str, label: int, files: Iterable[Path], emotion: str = ""
+    ) -> "FrameClip":
+        """Make a clip, taking the fingerprint from the files."""
+        paths = tuple(files)
+        return cls(name, subject, label, fingerprint_files(name, paths), paths, emotion)
+
+    def frames(self) -> NDArray:
+        """Read the frames, shape (T, height, width), uint8, or float64 for 16-bit files.
+
+        Raises
+        ------
+        UserError
+            If a frame is damaged or of another size than the first.
+        """
+        images = [read_grey(path) for path in self.files]
+        for path, image in zip(self.files, images, strict=True):
+            if image.shape != images[0].shape:
+                raise UserError(
+                    f"{path} is {image.shape[1]} x {image.shape[0]} pixels, but the clip's first "
+                    f"frame {images[0].shape[1]} x {images[0].shape[0]}; restore the original file"
+                )
+        return np.stack(images)
+
+
+def fingerprint_files(name: str, files: Iterable[Path]) -> str:
+    """Return a SHA-256 of the files' names, sizes and times, independent of where they lie."""
+    digest = hashlib.sha256(name.encode())
+    for path in files:
+        state = path.stat()
+        digest.update(f"\0{path.name}\0{state.st_size}\0{state.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def scan_tree(root: Path) -> tuple[list[ClipFolder], list[Path]]:
+    """List the folders that could be clips, and all coding sheets, below a folder.
+
+    Returns
+    -------
+    folders : list of ClipFolder
+        Those that hold images or have no subfolder, sorted by path.
+    sheets : list of Path
+        Files ending in .xlsx, .xlsm, .xls or .csv, sorted by path.
+
+    Raises
+    ------
+    DataMissing
+        If ``root`` is no folder.
+    """
+    if not root.is_dir():
+        raise DataMissing(
+            f"{root} is not a folder; give the folder of the databases with corpus.root=DIR"
+        )
+    folders, sheets = [], []
+    top = root.resolve()
+    for place, subfolders, names in os.walk(top):
+        depth = len(Path(place).relative_to(top).parts)
+        subfolders[:] = sorted(s for s in subfolders if not s.startswith(".") and depth < MAX_DEPTH)
+        images = tuple(name for name in names if is_image(name))
+        if images or not subfolders:
+            folders.append(ClipFolder(Path(place), images))
+        sheets += [
+            Path(place) / name
+            for name in names
+            if name.lower().endswith((".xlsx", ".xlsm", ".xls", ".csv"))
+            and not name.startswith((".", "~$"))
+        ]
+    return sorted(folders, key=lambda folder: folder.path), sorted(sheets)

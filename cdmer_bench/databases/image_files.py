@@ -1,0 +1,82 @@
+"""Frames stored as image files: finding them, their order, and reading them whole or not at all."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.preprocessing.frames import to_grey
+
+SUFFIXES = (".jpg", ".jpeg", ".bmp", ".png", ".tif", ".tiff")
+
+
+def frame_number(name: str) -> int | None:
+    """Return the last whole number in a file's name, None if it has none.
+
+    ``reg_img46.jpg`` is 46, ``006_05562.jpg`` 5562, ``reg_image001234.bmp`` 1234.
+    """
+    digits = re.findall(r"\d+", name.rsplit(".", 1)[0])
+    return int(digits[-1]) if digits else None
+
+
+def is_image(name: str) -> bool:
+    """Tell whether a name is an image's; hidden files (``._img1.jpg`` of macOS) are not."""
+    return not name.startswith(".") and name.lower().endswith(SUFFIXES)
+
+
+def read_grey(path: Path) -> NDArray:
+    """Read an image as grey values from 0 to 255.
+
+    Colour is converted as ``0.2989 R + 0.5870 G + 0.1140 B`` and rounded; an alpha channel is
+    dropped; 16-bit values are divided by 257 and stay unrounded.
+
+    Returns
+    -------
+    ndarray of uint8 or float64, shape (height, width)
+
+    Raises
+    ------
+    UserError
+        If the file is empty, cut short or no image. Decoders fill the missing part of a cut
+        file with grey and say nothing, so the file's end is checked before.
+    """
+    import cv2
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}); check its permissions"
+        ) from None
+    if not content:
+        raise UserError(f"{path} is empty (0 bytes); copy it again from the original database")
+    if _is_cut_short(content):
+        raise UserError(f"{path} is cut short ({len(content)} bytes); copy it again")
+    try:
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        image = None
+    if image is None:
+        raise UserError(f"{path} is not a readable image; copy it again")
+    return _to_grey(image, path)
+
+
+def _to_grey(image: NDArray, path: Path) -> NDArray:
+    if image.dtype not in (np.uint8, np.uint16):
+        raise UserError(f"{path} holds {image.dtype} values, expected 8 or 16 bits a channel")
+    # OpenCV's channels are blue, green, red (and opacity); two channels are grey and opacity.
+    coloured = image.ndim == 3 and image.shape[2] >= 3
+    grey = to_grey(image[:, :, 2::-1] if coloured else image.reshape(*image.shape[:2], -1)[:, :, 0])
+    return grey / 257.0 if image.dtype == np.uint16 else grey  # 65535 becomes 255
+
+
+def _is_cut_short(content: bytes) -> bool:
+    if content.startswith(b"\xff\xd8"):  # JPEG ends with the marker FF D9; cameras may pad it
+        return b"\xff\xd9" not in content[-4096:]
+    if content.startswith(b"\x89PNG"):
+        return b"IEND" not in content[-4096:]
+    if content.startswith(b"BM"):  # bytes 2 to 5 of a bitmap are the file's length
+        return len(content) < int.from_bytes(content[2:6], "little")
+    return False

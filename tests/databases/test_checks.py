@@ -1,0 +1,138 @@
+import json
+import shutil
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from cdmer_bench.databases.checks import check_frames
+from cdmer_bench.databases.frames import FrameDatabase
+from cdmer_bench.databases.synthetic.protocol import COUNTS
+
+FILES = {"smic_hs": ("HS", "reg_image{:06d}.bmp"), "smic_vis": ("VIS", "reg_{:05d}.bmp"),
+         "smic_nir": ("NIR", "reg_{:05d}.bmp")}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, tree_builder):
+    """All 436 clips, three frames each, with the real counts of subjects and classes."""
+    root = tmp_path_factory.mktemp("licensed")
+    return build(root, tree_builder)
+
+
+def build(root, tree_builder):
+    def event(subject, name, emotion):
+        return SimpleNamespace(
+            subject=subject, name=name, emotion=emotion, onset=9, offset=11, apex=None
+        )
+
+    events = []
+    for subject, counts in COUNTS["casme2"].items():
+        index = 0
+        for emotion, count in zip(("disgust", "happiness", "surprise"), counts, strict=True):
+            for _ in range(count):
+                index += 1
+                events.append(event(int(subject[3:]), f"EP01_{index:02d}", emotion))
+    tree_builder(root, events).casme2().sheet()
+    for name, (camera, file) in FILES.items():
+        events = [
+            event(int(subject[1:]), (token, i + 1), emotion)
+            for subject, counts in COUNTS[name].items()
+            for token, emotion, count in zip(
+                ("ne", "po", "sur"), ("negative", "positive", "surprise"), counts, strict=True
+            )
+            for i in range(count)
+        ]
+        tree_builder(root, events).smic(f"SMIC_all_cropped/{camera}", file=file)
+    return root
+
+
+def codes(check, severity=None):
+    return {f.code: f for f in check.findings if severity in (None, f.severity)}
+
+
+def test_whole_databases_pass_with_the_corrected_counts(whole):
+    check = check_frames(whole)
+    assert check.passed, check.text()
+    found = {name: [c["found"] for c in classes.values()] for name, classes in check.counts.items()}
+    assert found == {
+        "casme2": [73, 32, 25], "smic_hs": [70, 51, 43],
+        "smic_vis": [23, 28, 20], "smic_nir": [23, 28, 20],
+    }  # fmt: skip
+    assert found == {
+        name: [c["expected"] for c in classes.values()] for name, classes in check.counts.items()
+    }
+    assert "numbers-not-padded" in codes(check)  # reg_img9, reg_img10
+    assert "can run as it is" in check.text()
+    assert json.loads(json.dumps(check.as_dict()))["passed"] is True
+
+
+@pytest.fixture
+def smic(whole, tmp_path):
+    """A copy of SMIC (NIR) to break."""
+    shutil.copytree(whole / "SMIC_all_cropped" / "NIR", tmp_path / "NIR")
+    return tmp_path
+
+
+def nir(root, **options):
+    database = FrameDatabase("smic_nir", "SMIC (NIR)", root=str(root))
+    return check_frames(root, [database], **options)
+
+
+CLIP = "NIR/s11/micro/negative/s11_ne_01"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"", "0 bytes"), (b"BM\xff\xff\0\0cut", "cut short"), (b"x", "readable")]
+)
+def test_damaged_images_are_named_and_not_counted(smic, content, said):
+    (smic / CLIP / "reg_00010.bmp").write_bytes(content)
+    check = nir(smic)
+    assert not check.passed
+    assert said in codes(check)["frame-damaged"].found
+    assert "reg_00010.bmp" in codes(check)["frame-damaged"].found
+    assert check.counts["smic_nir"]["negative"] == {"found": 22, "expected": 23}
+    assert "subject 11 has 2/3/1 instead of 3/3/1" in codes(check)["counts"].found
+    assert nir(smic, read_images=False).passed
+
+
+def test_odd_sizes_and_depths(smic, picture_writer):
+    picture_writer(smic / CLIP / "reg_00010.bmp", 5, size=(7, 8))
+    other = smic / CLIP.replace("_01", "_02")
+    (other / "reg_00009.bmp").unlink()
+    cv2.imwrite(str(other / "reg_00009.png"), np.full((6, 8), 3000, np.uint16))
+    check = nir(smic)
+    assert "1 of 8 x 7" in codes(check, "error")["frame-sizes-differ"].found
+    assert "1 frames of 16 bits" in codes(check, "warning")["frames-of-16-bit"].found
+
+
+def test_a_missing_clip_a_lost_class_and_converted_files(smic, picture_writer):
+    shutil.rmtree(smic / CLIP)
+    for path in (smic / CLIP.replace("_01", "_02")).iterdir():
+        picture_writer(path.with_suffix(".jpg"), 50)
+        path.unlink()
+    check = nir(smic)
+    assert "22/28/20" in codes(check)["counts"].found
+    assert codes(check)["counts"].expected.startswith("23/28/20")
+    assert "3 .jpg" in codes(check, "warning")["frames-converted"].found
+
+
+def test_a_root_that_is_too_deep_or_not_there(smic):
+    deep = codes(nir(smic / "NIR" / "s11"))
+    assert "further up" in deep["root-too-deep"].action
+    assert "is not a folder" in codes(nir(smic / "nowhere"))["no-root"].found
+
+
+def test_every_finding_says_found_expected_and_what_to_do(smic):
+    (smic / CLIP / "reg_00010.bmp").unlink()
+    (smic / CLIP / "reg_00011.bmp").write_bytes(b"")
+    check = check_frames(smic)
+    assert {"frame-damaged", "frames-missing", "no-coding-sheet", "no-frames", "counts"} <= set(
+        codes(check)
+    )
+    for finding in check.findings:
+        assert all(finding.as_dict().values()), finding
+    assert [f.severity for f in check.findings] == sorted(
+        (f.severity for f in check.findings), key=["error", "warning", "info"].index
+    )

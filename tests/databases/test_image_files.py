@@ -1,0 +1,70 @@
+import cv2
+import numpy as np
+import pytest
+
+from cdmer_bench.databases.clip_folders import FrameClip
+from cdmer_bench.databases.image_files import frame_number, is_image, read_grey
+from cdmer_bench.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("reg_img46.jpg", 46), ("img007.bmp", 7), ("006_05562.jpg", 5562), ("00012.png", 12),
+        ("reg_image00100234.bmp", 100234), ("Frame_000000031.jpg", 31), ("face.jpg", None),
+    ],
+)  # fmt: skip
+def test_number_in_a_name(name, number):
+    assert frame_number(name) == number
+
+
+def test_what_is_an_image():
+    assert is_image("a1.JPG")
+    assert is_image("a1.tiff")
+    assert not is_image("._a1.jpg")
+    assert not is_image("a1.avi")
+
+
+def test_grey_and_colour(tmp_path):
+    grey = np.arange(48, dtype=np.uint8).reshape(6, 8) * 5
+    cv2.imwrite(str(tmp_path / "grey.png"), grey)
+    cv2.imwrite(str(tmp_path / "three.bmp"), np.stack([grey] * 3, axis=-1))
+    assert np.array_equal(read_grey(tmp_path / "grey.png"), grey)
+    assert np.array_equal(read_grey(tmp_path / "three.bmp"), grey)
+    blue_green_red_alpha = np.zeros((2, 2, 4), np.uint8)
+    blue_green_red_alpha[...] = (10, 100, 200, 7)
+    cv2.imwrite(str(tmp_path / "alpha.png"), blue_green_red_alpha)
+    # 0.2989 x 200 + 0.5870 x 100 + 0.1140 x 10 = 119.62
+    assert read_grey(tmp_path / "alpha.png").tolist() == [[120, 120], [120, 120]]
+
+
+def test_16_bits_are_scaled_to_255(tmp_path):
+    cv2.imwrite(str(tmp_path / "deep.png"), np.array([[0, 257, 65535, 1000]], np.uint16))
+    assert read_grey(tmp_path / "deep.png")[0].tolist() == pytest.approx([0, 1, 255, 1000 / 257])
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.9])
+def test_a_cut_file_is_never_read_as_a_picture(tmp_path, suffix, part):
+    path = tmp_path / f"img1{suffix}"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(part * len(content))])
+    with pytest.raises(UserError, match=r"img1\.\w+ is (empty|cut short|not a readable)"):
+        read_grey(path)
+
+
+def test_something_else_named_jpg(tmp_path):
+    (tmp_path / "a.jpg").write_text("<html>please log in</html>")
+    with pytest.raises(UserError, match="not a readable image"):
+        read_grey(tmp_path / "a.jpg")
+
+
+def test_frames_of_two_sizes_are_no_clip(tmp_path):
+    for number, side in enumerate((4, 4, 5)):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((side, 6), np.uint8))
+    clip = FrameClip.of("a", "s", 0, sorted(tmp_path.iterdir()))
+    with pytest.raises(
+        UserError, match=r"2\.png is 6 x 5 pixels, but the clip's first frame 6 x 4"
+    ):
+        clip.frames()

@@ -1,0 +1,123 @@
+import pytest
+
+from cdmer_bench.databases.frames import FrameDatabase
+from cdmer_bench.errors import DataMissing
+
+# Released order: by subject, then negative, positive, surprise, then index.
+NAMES = ["s1/s1_ne_01", "s1/s1_po_02", "s1/s1_sur_01", "s12/s12_ne_09", "s12/s12_ne_10"]
+POSITIONS = [0, 1, 2, 4, 3]
+
+
+def database(tree, camera="HS", **options):
+    return FrameDatabase(
+        f"smic_{camera.lower()}", f"SMIC ({camera})", root=str(tree.root), **options
+    )
+
+
+def assert_same_clips(tree, read):
+    assert [c.name for c in read] == NAMES
+    assert [c.label for c in read] == [0, 1, 2, 0, 0]
+    assert [c.subject for c in read] == ["s1", "s1", "s1", "s12", "s12"]
+    for clip, position in zip(read, POSITIONS, strict=True):
+        assert clip.frames()[:, 0, 0].tolist() == tree.events[position].expected(position)
+
+
+@pytest.mark.parametrize(
+    ("camera", "folder", "subject", "file", "clip"),
+    [
+        ("HS", "SMIC_all_cropped/HS", "s{}", "reg_image{:06d}.bmp", "s{}_{}_{:02d}"),
+        ("HS", "x/SMIC_all_cropped/SMIC_all_cropped/HS", "s{:02d}", "reg_image{:08d}.bmp",
+         "s{:02d}_{}_{:02d}"),
+        ("VIS", "SMIC_all_cropped/VIS", "s{}", "reg_{:05d}.bmp", "s{}_{}_{:02d}"),
+        ("NIR", "SMIC_all/NIR", "s{}", "reg_{:05d}.bmp", "s{}_{}_{:02d}"),
+        ("HS", "SMIC_all_raw/HS", "s{}", "image{:06d}.bmp", "s{}_{}_{:02d}"),
+        ("VIS", "SMIC_all_raw/VIS", "s{}", "{:05d}.bmp", "s{:02d}_{}_{}"),
+        ("NIR", "SMIC-NIR", "S{:02d}", "{}.png", "s{}_{}_{:02d}"),
+    ],
+)  # fmt: skip
+def test_every_release_gives_the_same_clips(smic_tree, camera, folder, subject, file, clip):
+    smic_tree.smic(folder, subject, file, clip)
+    (smic_tree.root / "li2013microexpressions.pdf").write_bytes(b"%PDF")
+    read = database(smic_tree, camera)
+    assert_same_clips(smic_tree, read.clips())
+    assert not [f for f in read.findings if f.severity == "error"]
+    for other in {"HS", "VIS", "NIR"} - {camera}:
+        with pytest.raises(DataMissing, match="no folder s<k>_"):
+            database(smic_tree, other).clips()
+
+
+@pytest.mark.parametrize("camera", ["HS", "NIR"])
+def test_smic_e_is_cut_by_its_annotation(smic_tree, camera):
+    smic_tree.smic_extended(camera)
+    read = database(smic_tree, camera)
+    assert_same_clips(smic_tree, read.clips())
+    assert ("smic-e" in {f.code for f in read.findings}) == (camera == "HS")
+
+
+def test_cameras_are_kept_apart_and_cropped_goes_before_the_rest(smic_tree):
+    smic_tree.smic_extended("HS").smic("SMIC_all_raw/HS", file="image{:06d}.bmp")
+    smic_tree.smic("SMIC_all_cropped/HS").smic("SMIC_all_cropped/VIS", file="reg_{:05d}.bmp")
+    read = database(smic_tree)
+    assert_same_clips(smic_tree, read.clips())
+    assert "SMIC_all_cropped/HS" in read.clips()[0].files[0].as_posix()
+    assert sum("not used" in line for line in read.interpretation) == 2
+    raw = database(smic_tree, release="raw").clips()
+    assert raw[0].files[0].name == "image000008.bmp"
+    extended = database(smic_tree, release="extended").clips()
+    assert extended[0].files[0].name == "image000008.jpg"
+
+
+def test_the_root_may_be_the_camera_s_folder(smic_tree):
+    smic_tree.smic("SMIC_all_cropped/HS")
+    read = FrameDatabase("smic_hs", root=str(smic_tree.root / "SMIC_all_cropped" / "HS"))
+    assert_same_clips(smic_tree, read.clips())
+
+
+def codes(read):
+    return {finding.code: finding for finding in read.findings}
+
+
+def test_intact_clips_survive_what_is_wrong_with_others(smic_tree):
+    smic_tree.smic("SMIC_all_cropped/HS")
+    base = smic_tree.root / "SMIC_all_cropped" / "HS"
+    for path in (base / "s1" / "micro" / "negative" / "s1_ne_01").iterdir():
+        path.unlink()
+    wrong = base / "s1" / "micro" / "surprise" / "s1_po_02"
+    (base / "s1" / "micro" / "positive" / "s1_po_02").rename(wrong)
+    (base / "s1" / "micro" / "surprise" / "s1_sur_01" / "reg_image000021.bmp").unlink()
+    copy = base / "s12" / "micro" / "negative" / "s12_ne_9"
+    (base / "s12" / "micro" / "negative" / "s12_ne_09").rename(copy)
+    copy.with_name("s12_ne_09").mkdir()
+    (copy.with_name("s12_ne_09") / "reg_image000040.bmp").write_bytes(
+        (copy / "reg_image000040.bmp").read_bytes()
+    )
+    read = database(smic_tree)
+    assert [c.name for c in read.clips()] == ["s1/s1_sur_01", "s12/s12_ne_10"]
+    found = codes(read)
+    assert "s1_ne_01" in found["clip-without-frames"].where
+    assert "a positive clip in the folder surprise" in found["class-contradiction"].found
+    assert "2 frames numbered 20 to 22" in found["frames-missing"].found
+    assert "s12_ne_09" in found["clip-twice"].where
+
+
+def test_smic_e_without_its_sheet_says_so(smic_tree):
+    smic_tree.smic_extended()
+    next(smic_tree.root.rglob("*.xlsx")).unlink()
+    with pytest.raises(DataMissing, match="without a sheet"):
+        database(smic_tree).clips()
+
+
+def test_frames_below_no_camera_are_named(smic_tree):
+    smic_tree.smic("cropped faces")
+    with pytest.raises(DataMissing, match="below no folder that tells the camera"):
+        database(smic_tree).clips()
+
+
+def test_images_without_numbers(smic_tree, picture_writer):
+    smic_tree.smic("HS")
+    place = smic_tree.root / "HS" / "s1" / "micro" / "negative" / "s1_ne_01"
+    for number, path in enumerate(sorted(place.iterdir())):
+        path.rename(path.with_name(f"reg_{'abcde'[number]}.bmp"))
+    read = database(smic_tree)
+    assert [c.name for c in read.clips()] == NAMES[1:]
+    assert "5 images without a number" in codes(read)["frames-without-number"].found

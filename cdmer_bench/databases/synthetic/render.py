@@ -39,7 +39,9 @@ JITTER_SHIFT = 1.6  # pixels at 112 x 112
 JITTER_ANGLE = np.radians(1.3)
 JITTER_SCALE = 0.018
 _EXPOSURE_SPREAD = 0.05
-_INVERSIONS = 6  # fixed-point steps; a map of 6 pixels is then inverted to 0.05 pixel
+_INVERSIONS, _RELAXATION = 8, 0.7  # fixed-point steps that invert the displacement
+_SMALLEST_AREA = 0.25  # what may be left of a patch of skin that a motion squeezes
+_FULL_STRENGTH = 1.25  # no unit moves further than this times the face model's full motion
 
 
 @dataclass(frozen=True)
@@ -82,18 +84,16 @@ def peak_displacement(head: Head, motion: Motion) -> NDArray[np.float64]:
     """Return the displacement of ``head.vertices``, (n, 3), at the peak of a motion."""
     subject = head.subject
     activations = {
-        unit + side: (1.0 if motion.peak is None else subject.gains[unit])
-        * np.exp(subject.bias * (0.5 if side == "L" else -0.5))
+        unit + side: subject.gains[unit] * np.exp(subject.bias * (0.5 if side == "L" else -0.5))
         for unit in motion.units
         for side in motion.sides
     }
     if motion.peak is None:
-        activations = dict.fromkeys(activations, 1.0)
+        return load_face_model().express(dict.fromkeys(activations, 1.0)) @ head.turn.T
     move = load_face_model().express(activations) @ head.turn.T
-    if motion.peak is None:
-        return move
     seen = np.asarray(head.coverage.weights.sum(axis=0)).ravel() > 0
-    return move * (motion.peak / np.linalg.norm(at_112(move[seen]), axis=1).max())
+    scale = motion.peak / np.linalg.norm(at_112(move[seen]), axis=1).max()
+    return move * min(scale, _FULL_STRENGTH / max(activations.values()))
 
 
 @lru_cache(maxsize=2)
@@ -167,15 +167,28 @@ def _layer(
 ) -> tuple[NDArray, NDArray]:
     """Return where each pixel of the crop comes from and how its light changes at the peak."""
     head = portrait.head
-    forward = head.to_image(move[:, :2] * (TEXTURE_SCALE, -TEXTURE_SCALE))
-    forward = cv2.GaussianBlur(forward, (0, 0), 1.0)
+    forward = _unfold(head.to_image(move[:, :2] * (TEXTURE_SCALE, -TEXTURE_SCALE)))
     source = _sample(forward, grid)
     for _ in range(_INVERSIONS):
-        source = _sample(forward, grid - source)
+        source += _RELAXATION * (_sample(forward, grid - source) - source)
     bright = shade(head.to_image(head.normals(move)), camera)
     change = portrait.albedo * (bright - portrait.light)
     change = cv2.GaussianBlur(change, (0, 0), optics(camera))
     return source, _sample(change, grid - source)
+
+
+def _unfold(forward: NDArray) -> NDArray:
+    """Smooth a displacement map (H, W, 2) until it folds the skin nowhere, so has an inverse.
+
+    A lid that closes slides under its own fold; a map of the plane can only squeeze it.
+    """
+    for sigma in (1.0, 2.0, 3.0, 4.5, 6.5, 9.0):
+        smooth = cv2.GaussianBlur(forward, (0, 0), sigma)
+        down, across = np.diff(smooth[:, :-1], axis=0), np.diff(smooth[:-1], axis=1)
+        area = (1 + across[..., 0]) * (1 + down[..., 1]) - across[..., 1] * down[..., 0]
+        if area.min() > _SMALLEST_AREA:
+            break
+    return smooth
 
 
 def _sample(image: NDArray, place: NDArray) -> NDArray:

@@ -41,8 +41,12 @@ def clip_for(name: str, frames: ArrayLike, least: int, why: str) -> NDArray[np.f
 
 def choice(name: str, value: object, allowed: Sequence[object]) -> None:
     """Refuse an option that is not among ``allowed``, naming it and them."""
-    if isinstance(value, bool) != any(isinstance(a, bool) for a in allowed) or (
-        value not in allowed
-    ):
+    # 8.0 and True are no ways to write 8 and 1.
+    same_kind = [a for a in allowed if _kind(a) == _kind(value)]
+    if value not in same_kind:
         listed = ", ".join(map(repr, allowed))
         raise UserError(f"{name} is {value!r}, expected one of {listed}")
+
+
+def _kind(value: object) -> tuple[bool, bool]:
+    return isinstance(value, bool), isinstance(value, float)

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-KEPT_BYTES = 16 * 2**20  # a descriptor's temporaries for a clip of 16 x 112 x 112 fit twice
+KEPT_BYTES = 30 * 2**20  # glibc follows up to 32 MB; a clip's temporaries take about 20
 
 
 @lru_cache(maxsize=1)

@@ -151,7 +151,8 @@ def solve_regression(C: Array, Y: Array, mu: Array, solver: str) -> Regression:
     Regression
     """
     if solver == "paper":
-        return Regression(*ialm(factorize(C, Y), mu, AUTHORS_SCHEDULE))
+        factors = factorize(C, Y, AUTHORS_SCHEDULE.kappa0 / 2)
+        return Regression(*ialm(factors, mu, AUTHORS_SCHEDULE))
     found = Regression.empty(len(mu), C.shape[1], len(Y))
     for i, weight in enumerate(mu):
         found.put([i], _solve_exactly(C[i if len(C) > 1 else 0], Y, float(weight)))

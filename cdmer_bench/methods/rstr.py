@@ -51,7 +51,7 @@ Alternately P is found with w fixed (Eq. 9 to 11, Algorithm 1) and w with P fixe
   depend on the last bits of its input.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -100,40 +100,61 @@ class Alternation(NamedTuple):
     ----------
     P : ndarray, shape (n_settings, n_source + n_target, n_classes)
     w : ndarray, shape (n_settings, n_blocks)
-    penalties : ndarray, shape (n_settings, outer_steps)
-        The weight of ``|w|_1`` in each iteration.
     objectives : ndarray, shape (n_settings, outer_steps, 2)
-        Eq. (8) after the update of P and after that of w, with that iteration's penalty.
+        Eq. (8) after the update of P and after that of w, both with the weight of ``|w|_1`` of
+        that iteration.
+    n_steps : ndarray of int, shape (n_settings,)
+        Iterations; where other settings take more, the rest of ``objectives`` is NaN.
     converged : ndarray of bool, shape (n_settings,)
         False if any inner solver met its limit.
     """
 
     P: Array
     w: Array
-    penalties: Array
     objectives: Array
+    n_steps: NDArray[np.intp]
     converged: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, n_settings: int, n: int, c: int, n_blocks: int, steps: int) -> "Alternation":
+        """Return room for the results of ``n_settings`` settings."""
+        return cls(
+            np.empty((n_settings, n, c)),
+            np.empty((n_settings, n_blocks)),
+            np.full((n_settings, steps, 2), np.nan),
+            np.empty(n_settings, np.intp),
+            np.empty(n_settings, np.bool_),
+        )
+
+    def put(self, members: NDArray[np.intp], ended: "Alternation") -> None:
+        """Write the results of some settings, which took equally many steps."""
+        for mine, other in zip(self[:2], ended[:2], strict=True):
+            mine[members] = other
+        self.objectives[members, : ended.objectives.shape[1]] = ended.objectives
+        self.n_steps[members] = ended.n_steps
+        self.converged[members] = ended.converged
 
 
 def _what_stays(setting: Setting) -> tuple:
     return tuple(setting[name] for name in ("lam", "l1", "outer_steps", "solver"))
 
 
-def _alternate(prepared: Prepared, shared: Setting, mu: Array, tau: Array) -> list[Alternation]:
+def _alternate(
+    prepared: Prepared, shared: Setting, mu: Array, tau: Array
+) -> Iterator[tuple[NDArray[np.intp], Alternation]]:
     """Alternate for settings that differ in ``mu`` and ``tau`` only, some at a time."""
     # [K_i^s, sqrt(gamma) k_i^st]: with this column beside the source's, whose labels are
     # [L^s, 0], the MMD is part of the squared error, in Eq. (9) and in Eq. (13) alike.
     blocks = weigh_mmd(prepared["blocks"], shared["lam"])
     Y = add_mmd_label(prepared["labels"])
-    # w starts at ones, so the first P does not depend on tau.
+    # w starts at ones, so the first P, that of DRLS, does not depend on tau.
     distinct, place = np.unique(mu, return_inverse=True)
     start = np.ones((1, len(blocks)))
     first = solve_regression(weigh_blocks(blocks, start), Y, distinct, shared["solver"])
-    stacks = [np.arange(i, min(i + _STACK, len(mu))) for i in range(0, len(mu), _STACK)]
-    return [
-        _alternate_stack(blocks, Y, shared, mu[stack], tau[stack], first.take(place[stack]))
-        for stack in stacks
-    ]
+    for i in range(0, len(mu), _STACK):
+        stack = np.arange(i, min(i + _STACK, len(mu)))
+        regression = first.take(place[stack])
+        yield stack, _alternate_stack(blocks, Y, shared, mu[stack], tau[stack], regression)
 
 
 def _alternate_stack(
@@ -142,7 +163,7 @@ def _alternate_stack(
     """Repeat the updates of P and w, from the first P on."""
     w = np.ones((len(mu), len(blocks)))
     converged = regression.converged
-    penalties, objectives = [], []
+    objectives = []
     for step in range(int(shared["outer_steps"])):
         if step > 0:
             # 1) Fix w and update P, Eq. (9) to (11) and Algorithm 1.
@@ -153,15 +174,9 @@ def _alternate_stack(
         after_P = objective(design, w, penalty, regression.P, mu)
         w, solved = nonnegative_lasso(design, penalty, w if step > 0 else None)
         objectives.append([after_P, objective(design, w, penalty, regression.P, mu)])
-        penalties.append(penalty)
         converged = converged & regression.converged & solved
-    return Alternation(
-        regression.P,
-        w,
-        np.stack(penalties, axis=1),
-        np.array(objectives).transpose(2, 0, 1),
-        converged,
-    )
+    path = np.array(objectives).transpose(2, 0, 1)
+    return Alternation(regression.P, w, path, np.full(len(mu), len(objectives)), converged)
 
 
 def design_of_weights(blocks: Array, P: Array, Y: Array) -> DesignProducts:
@@ -273,14 +288,14 @@ class RSTR(Method):
     def alternate(self, prepared: Prepared, settings: Sequence[Setting]) -> Alternation:
         """Find P and w of every setting."""
         full = [self._complete(setting) for setting in settings]
-        found: list[Alternation] = []
-        order: list[int] = []
+        most_steps = max(int(setting["outer_steps"]) for setting in full)
+        n_blocks, n, _ = prepared["blocks"].shape
+        found = Alternation.empty(len(full), n, len(prepared["labels"]), n_blocks, most_steps)
         for members in group_by(full, _what_stays):
             mu, tau = (np.array([float(full[i][name]) for i in members]) for name in ("mu", "tau"))
-            found += _alternate(prepared, full[members[0]], mu, tau)
-            order += members
-        back = np.argsort(order)
-        return Alternation(*(np.concatenate(parts)[back] for parts in zip(*found, strict=True)))
+            for stack, ended in _alternate(prepared, full[members[0]], mu, tau):
+                found.put(np.array(members)[stack], ended)
+        return found
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
         """Predict every setting of a strand; the block weights are in ``extras['weights']``."""
@@ -317,8 +332,7 @@ class RSTR(Method):
 
     def _predict(self, prepared: Prepared, found: Alternation) -> StrandResult:
         scores = regressed_labels(prepared["queries"], found)
-        n_steps = np.full(len(scores), found.objectives.shape[1])
-        result = StrandResult.from_scores(scores, found.converged, n_steps)
+        result = StrandResult.from_scores(scores, found.converged, found.n_steps)
         result.extras["weights"] = found.w.astype(np.float32)
         for i, (P, w) in enumerate(zip(found.P, found.w, strict=True)):
             if not w.any():

@@ -41,7 +41,7 @@ class LeastSquaresFactors(NamedTuple):
     W : ndarray, shape (n_stack, n, m)
         ``C @ V``, with orthogonal columns.
     s : ndarray, shape (n_stack, m)
-        Eigenvalues of ``C.T @ C``, not negative, ascending.
+        Eigenvalues of ``C.T @ C``, not negative.
     H : ndarray, shape (n_stack, c, m)
         ``Y @ V``.
     """
@@ -69,7 +69,7 @@ class IalmResult(NamedTuple):
     converged: NDArray[np.bool_]
 
 
-def factorize(C: Array, Y: Array) -> LeastSquaresFactors:
+def factorize(C: Array, Y: Array, smallest_shift: float) -> LeastSquaresFactors:
     """Decompose the least-squares terms with data ``C`` and a common ``Y``.
 
     Parameters
@@ -77,13 +77,23 @@ def factorize(C: Array, Y: Array) -> LeastSquaresFactors:
     C : ndarray, shape (n_stack, n, m)
         Best with m <= n: the decomposition is one of an m x m matrix.
     Y : ndarray, shape (c, m)
+    smallest_shift : float
+        The smallest kappa / 2 that will be added to the eigenvalues. Where the rounding of
+        ``C.T @ C`` comes near it, the slower decomposition of C itself is used.
 
     Returns
     -------
     LeastSquaresFactors
     """
     s, V = np.linalg.eigh(C.transpose(0, 2, 1) @ C)
-    return LeastSquaresFactors(C @ V, np.maximum(s, 0.0), Y @ V)
+    W = C @ V
+    for i in np.flatnonzero(s[:, -1] * np.finfo(float).eps > 1e-3 * smallest_shift):
+        U, lengths, Vt = np.linalg.svd(C[i], full_matrices=False)
+        lengths[lengths < max(C[i].shape) * np.finfo(float).eps * lengths[0]] = 0.0
+        rank = len(lengths)  # min(n, m); further eigenvalues are zero
+        W[i], s[i], V[i] = 0.0, 0.0, 0.0
+        W[i, :, :rank], s[i, :rank], V[i, :, :rank] = U * lengths, lengths**2, Vt.T
+    return LeastSquaresFactors(W, np.maximum(s, 0.0), Y @ V)
 
 
 def ialm(factors: LeastSquaresFactors, mu: Array, schedule: PenaltySchedule) -> IalmResult:

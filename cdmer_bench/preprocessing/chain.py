@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.preprocessing.frames import as_frames, positive_integer
+from cdmer_bench.preprocessing.frames import check_frames, positive_integer
 from cdmer_bench.preprocessing.resize import check_shape, resize_frames
 from cdmer_bench.preprocessing.tim import tim
 
 ROUNDINGS = ("none", "uint8")
+RESIZED_PIXELS = 2**20  # at a time; 8 MB as float64
 
 
 @dataclass
@@ -61,7 +62,14 @@ class Preprocessing:
         UserError
             If ``frames`` is not a non-empty clip of finite numbers.
         """
-        clip = tim(resize_frames(as_frames(frames), self.shape), self.n_frames)
+        given = check_frames(frames)
+        # A few frames at a time: as float64 a long clip of large frames would fill the memory.
+        step = max(1, RESIZED_PIXELS // (given.shape[1] * given.shape[2]))
+        resized = [
+            resize_frames(given[i : i + step].astype(np.float64), self.shape)
+            for i in range(0, len(given), step)
+        ]
+        clip = tim(np.concatenate(resized), self.n_frames)
         return clip if self.round == "none" else np.clip(np.floor(clip + 0.5), 0, 255)
 
     def parameters(self) -> dict[str, Any]:

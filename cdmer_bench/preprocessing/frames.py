@@ -11,8 +11,8 @@ from cdmer_bench.errors import UserError
 RGB_WEIGHTS = (0.2989, 0.5870, 0.1140)
 
 
-def as_frames(frames: ArrayLike) -> NDArray[np.float64]:
-    """Return a clip as a C-contiguous float64 array of shape (T, H, W).
+def check_frames(frames: ArrayLike) -> NDArray:
+    """Return a clip as an array of shape (T, H, W) of its own real type.
 
     Raises
     ------
@@ -30,10 +30,20 @@ def as_frames(frames: ArrayLike) -> NDArray[np.float64]:
             f"the clip has shape {array.shape}, expected (frames, rows, columns) with at least "
             "one of each; convert colour frames with to_grey first"
         )
-    clip = np.ascontiguousarray(array, dtype=np.float64)
-    if array.dtype.kind == "f" and not np.isfinite(clip).all():
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise UserError("the clip holds NaN or infinite grey levels; repair or remove those frames")
-    return clip
+    return array
+
+
+def as_frames(frames: ArrayLike) -> NDArray[np.float64]:
+    """Return a clip as a C-contiguous float64 array of shape (T, H, W).
+
+    Raises
+    ------
+    UserError
+        As :func:`check_frames`.
+    """
+    return np.ascontiguousarray(check_frames(frames), dtype=np.float64)
 
 
 def positive_integer(name: str, value: int) -> int:

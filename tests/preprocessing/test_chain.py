@@ -17,6 +17,12 @@ def test_resizes_and_then_interpolates():
     np.testing.assert_allclose(got, steps, rtol=0, atol=1e-10)
 
 
+def test_large_frames_are_resized_a_few_at_a_time(monkeypatch):
+    whole = Preprocessing()(CLIP)
+    monkeypatch.setattr("cdmer_bench.preprocessing.chain.RESIZED_PIXELS", 2 * 60 * 50)
+    np.testing.assert_allclose(Preprocessing()(CLIP), whole, rtol=0, atol=1e-10)
+
+
 def test_rounding_is_an_option():
     kept = Preprocessing(n_frames=20, shape=(30, 40))(CLIP)
     rounded = Preprocessing(n_frames=20, shape=(30, 40), round="uint8")(CLIP)

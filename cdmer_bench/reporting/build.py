@@ -1,7 +1,8 @@
 """Tables from cell records: which record stands where, chosen by which rule."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.evaluation.metrics import grid_scores
@@ -242,12 +243,17 @@ def _cell(record: CellRecord | None, chosen: Rule, reason: str) -> TableCell:
             float(percent[0]),
             len(record.settings),
             len(record.y_target),
-            ", ".join(
-                f"{k} = {v:g}" if isinstance(v, float) else f"{k} = {v}"
-                for k, v in record.settings[index].items()
-            ),
+            setting_text(record.settings[index]),
             bool(record.converged[index]),
         )
+    )
+
+
+def setting_text(setting: Mapping[str, Any]) -> str:
+    """Return a setting as ``k = 20, mu = 0.1``."""
+    return ", ".join(
+        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
+        for name, value in setting.items()
     )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection import Oracle, Rule
 from cdmer_bench.reporting.plot_style import AREA, COLOURS, new_figure, synthetic_mark
@@ -15,32 +16,45 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def parameter_picture(record: CellRecord, rule: Rule | None = None) -> "Figure | None":
+def parameter_picture(record: CellRecord, rule: Rule | None = None) -> "Figure":
     """Draw mean F1 on the target over the grid, the chosen setting marked.
 
     One parameter gives a curve, two a heat map, three a heat map for each value of the one
-    with the fewest values; None for a grid of one setting or of more parameters.
+    with the fewest values.
 
     Parameters
     ----------
     record : CellRecord
     rule : Rule, optional
         By default the oracle.
+
+    Raises
+    ------
+    UserError
+        If the grid has no parameter with several values, or more than three.
     """
     chosen = (rule or Oracle()).select(record)
-    names = [n for n in record.settings[0] if len({repr(s[n]) for s in record.settings}) > 1]
+    names = searched_parameters(record)
     f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
     if len(names) == 1:
         figure = _curve(record, names[0], f1, chosen)
     elif len(names) in (2, 3):
         figure = _maps(record, names, f1, chosen)
     else:
-        return None
+        raise UserError(
+            f"the grid of {record.method_label} varies {len(names)} parameters; "
+            "a picture shows one to three"
+        )
     figure.suptitle(
         f"{record.method_label}, {record.task_label}: mean F1 over the grid", weight="bold", size=10
     )
     synthetic_mark(figure, record.synthetic)
     return figure
+
+
+def searched_parameters(record: CellRecord) -> list[str]:
+    """Return the parameters that take more than one value in the grid."""
+    return [n for n in record.settings[0] if len({repr(s.get(n)) for s in record.settings}) > 1]
 
 
 def _curve(record: CellRecord, name: str, f1: NDArray, chosen: int) -> "Figure":

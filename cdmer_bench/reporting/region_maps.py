@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Known sets of grids by their number of blocks; the default and the paper's literal one.
-_GRIDS = {85: (1, 2, 4, 8), 30: (1, 2, 3, 4)}
+KNOWN_GRIDS = {85: (1, 2, 4, 8), 30: (1, 2, 3, 4)}
 
 
 def grids_of(n_blocks: int) -> tuple[int, ...]:
@@ -24,8 +24,8 @@ def grids_of(n_blocks: int) -> tuple[int, ...]:
     UserError
         If the number belongs to no known set of grids.
     """
-    if n_blocks in _GRIDS:
-        return _GRIDS[n_blocks]
+    if n_blocks in KNOWN_GRIDS:
+        return KNOWN_GRIDS[n_blocks]
     raise UserError(
         f"{n_blocks} blocks are neither the grids 1, 2, 4, 8 (85) nor 1, 2, 3, 4 (30); "
         "name the grids"

@@ -1,0 +1,74 @@
+"""Pieces of HTML; every text passes :func:`html.escape` here."""
+
+import base64
+from collections.abc import Callable, Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from cdmer_bench.reporting.plot_style import to_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# A cell is a text, or a text and the number that it is sorted by.
+Entry = str | tuple[str, float]
+
+
+def entry_table(
+    caption: str, heads: Sequence[str], rows: Iterable[Sequence[Entry]], words: Iterable[int] = ()
+) -> str:
+    """Return a sortable table; columns in ``words`` hold sentences and may wrap."""
+    wrapping = set(words)
+    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
+    body = "\n".join(
+        "<tr>" + "".join(_entry(e, i in wrapping, i == 0) for i, e in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return (
+        f"<figure><figcaption>{escape(caption)}</figcaption>"
+        f'<div class="scroll"><table class="sortable"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div></figure>\n"
+    )
+
+
+def _entry(entry: Entry, words: bool, first: bool) -> str:
+    text, number = entry if isinstance(entry, tuple) else (entry, None)
+    attributes = "" if number is None else f' data-sort="{number:.8g}"'
+    attributes += ' class="words"' if words else ""
+    if first:
+        return f'<th scope="row"{attributes}>{escape(text)}</th>'
+    return f"<td{attributes}>{escape(text)}</td>"
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return a list of names and values."""
+    items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in pairs)
+    return f'<dl class="facts">{items}</dl>\n'
+
+
+def notes(lines: Iterable[str]) -> str:
+    """Return small print as a list."""
+    return f'<ul class="notes">{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul>\n'
+
+
+def paragraph(text: str, kind: str = "") -> str:
+    """Return a paragraph, with a class if ``kind`` is given."""
+    attribute = f' class="{kind}"' if kind else ""
+    return f"<p{attribute}>{escape(text)}</p>\n"
+
+
+def picture(draw: Callable[[], "Figure"], alternative: str) -> str:
+    """Return a drawing as an image inside the file, with a text for those who cannot see it."""
+    data = base64.b64encode(to_bytes(draw, "svg")).decode()
+    text = escape(alternative)
+    return (
+        f'<figure><img alt="{text}" src="data:image/svg+xml;base64,{data}">'
+        f"<figcaption><small>{text}</small></figcaption></figure>\n"
+    )
+
+
+def section(anchor: str, title: str, content: str) -> str:
+    """Return a section with its heading; empty content gives nothing."""
+    if not content:
+        return ""
+    return f'<section id="{anchor}"><h2>{escape(title)}</h2>\n{content}</section>\n'

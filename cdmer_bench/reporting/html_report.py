@@ -1,0 +1,206 @@
+"""The report: one HTML file that needs no network and no other file."""
+
+import datetime
+from collections.abc import Iterable, Sequence
+from functools import partial
+from html import escape
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation.selection import RULES, NotRecorded, Rule, rule
+from cdmer_bench.reporting.analysis import comparable
+from cdmer_bench.reporting.build import MissingCell, tables_for
+from cdmer_bench.reporting.html_analysis import beside_the_paper, selection_rules, statistics
+from cdmer_bench.reporting.html_parts import paragraph, picture, section
+from cdmer_bench.reporting.html_results import (
+    confusion_tables,
+    gaps,
+    provenance,
+    what_was_run,
+)
+from cdmer_bench.reporting.plot_grids import parameter_picture, searched_parameters
+from cdmer_bench.reporting.plot_scores import budget_picture, score_map, time_picture
+from cdmer_bench.reporting.region_maps import KNOWN_GRIDS, region_picture
+from cdmer_bench.reporting.render_html import to_html
+from cdmer_bench.reporting.tables import Table
+from cdmer_bench.results.record import CellRecord
+
+GLOSSARY = (
+    ("source, target", "the database that a method learns from, and the one it is tested on"),
+    ("task", "a source with a target; Exp.1 to Exp.12 are those of the paper's Table II"),
+    ("TYPE-I, TYPE-II", "both databases are subsets of SMIC; one of them is CASME II"),
+    ("mean F1", "the mean over classes of 2pr / (p + r), p precision, r recall"),
+    ("accuracy", "percent of the target's clips that are recognized"),
+    ("descriptor", "the numbers that stand for a clip, such as LBP-TOP histograms"),
+    ("method", "what adapts from source to target; the Baseline does not adapt"),
+    ("setting, grid", "one choice of a method's parameters; all choices that were tried"),
+    ("selection rule", "how one setting of the grid is chosen for the table"),
+    ("oracle", "the rule of the paper: the best mean F1 on the target's own labels"),
+    ("block", "a part of the face; grids of 1, 4, 16 and 64 blocks make 85"),
+    ("synthetic", "generated clips with the structure of the databases, but not them"),
+)
+
+
+def build_report(
+    records: Sequence[CellRecord],
+    *,
+    selection: str | Rule = "oracle",
+    missing: Iterable[MissingCell] = (),
+    against_paper: bool | None = None,
+    pictures: bool = True,
+) -> str:
+    """Return the report on records as HTML.
+
+    Parameters
+    ----------
+    records : sequence of CellRecord
+        Of one corpus.
+    selection : str or Rule
+        The rule of tables, intervals and matrices.
+    missing : iterable of MissingCell
+        Cells that were asked for and have no result.
+    against_paper : bool, optional
+        Whether the printed figures stand beside; by default unless the data are synthetic.
+    pictures : bool
+        Whether to draw; needs matplotlib.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UserError
+        Without a record, or with records of several corpora.
+    """
+    records, missing, chosen = list(records), list(missing), rule(selection)
+    corpora = sorted({r.corpus for r in records})
+    if len(corpora) != 1:
+        found = f"records of {', '.join(corpora)}" if corpora else "no finished cell"
+        raise UserError(f"a report shows one corpus, but there are {found}; name one")
+    synthetic = any(r.synthetic for r in records)
+    against = not synthetic if against_paper is None else against_paper
+    tables = tables_for(records, chosen, missing=missing, against_paper=against)
+    beside = comparable(records)
+    sections = [
+        ("run", "What was run", what_was_run(records, missing, chosen)),
+        ("tables", "Tables", "".join(map(to_html, tables))),
+        ("paper", "Beside the paper", beside_the_paper(tables) if against else ""),
+        ("rules", "Selection rules", selection_rules(beside, [r() for r in RULES.values()])),
+        ("statistics", "Statistics", statistics(beside, chosen, pictures)),
+        ("pictures", "Pictures", _pictures(beside, tables, chosen) if pictures else ""),
+        ("confusion", "Confusion matrices", confusion_tables(records, chosen)),
+        ("gaps", "Failures and missing cells", gaps(missing, records)),
+        ("cells", "Where the figures come from", provenance(records, chosen)),
+        ("glossary", "Glossary", _glossary()),
+    ]
+    return _page(sections, synthetic)
+
+
+def write_report(path: str | Path, records: Sequence[CellRecord], **options: object) -> Path:
+    """Write the report into a file; options as for :func:`build_report`."""
+    path = Path(path)
+    path.write_text(build_report(records, **options), encoding="utf-8")  # type: ignore[arg-type]
+    return path
+
+
+def _pictures(records: Sequence[CellRecord], tables: Sequence[Table], chosen: Rule) -> str:
+    drawn = [
+        picture(partial(score_map, table), f"Mean F1: {table.heading}; hatched: no result.")
+        for table in tables
+    ]
+    drawn.append(
+        picture(
+            lambda: budget_picture(records),
+            "Expected best mean F1 on the target if only so many settings of the grid, drawn at "
+            "random, had been tried; exact, the last mark is the whole grid.",
+        )
+    )
+    if any(r.about.get("seconds") for r in records):
+        drawn.append(picture(lambda: time_picture(records), "Seconds that the cells took."))
+    for record in _one_per_method(records, chosen):
+        drawn += _method_pictures(record, chosen)
+    text = paragraph(
+        "Of each method the grid of one task is drawn, the first; the drawn face is a sketch."
+    )
+    return text + f'<div class="pictures">{"".join(drawn)}</div>'
+
+
+def _method_pictures(record: CellRecord, chosen: Rule) -> list[str]:
+    drawn = []
+    searched = searched_parameters(record)
+    if 1 <= len(searched) <= 3:
+        drawn.append(
+            picture(
+                lambda: parameter_picture(record, chosen),
+                f"{record.method_label} on {record.task_label}: mean F1 at every setting.",
+            )
+        )
+    weights = record.extras.get("weights")
+    if weights is not None and weights.shape[1] in KNOWN_GRIDS:
+        title = f"{record.method_label}, {record.task_label}: weights of facial blocks"
+        drawn.append(
+            picture(
+                lambda: region_picture(
+                    weights[chosen.select(record)], title, synthetic=record.synthetic
+                ),
+                f"{title} at the chosen setting; white blocks have weight zero.",
+            )
+        )
+    return drawn
+
+
+def _one_per_method(records: Sequence[CellRecord], chosen: Rule) -> list[CellRecord]:
+    """Return each method's first record for which the rule has its input."""
+    first: dict[str, CellRecord] = {}
+    for record in records:
+        try:
+            chosen.select(record)
+        except NotRecorded:
+            continue
+        first.setdefault(record.method_label, record)
+    return list(first.values())
+
+
+def _version() -> str:
+    try:
+        return version("cdmer-bench")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _glossary() -> str:
+    items = "".join(f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>" for word, text in GLOSSARY)
+    return f'<dl class="facts">{items}</dl>'
+
+
+def _page(sections: Sequence[tuple[str, str, str]], synthetic: bool) -> str:
+    here = Path(__file__)
+    style = here.with_name("report.css").read_text(encoding="utf-8")
+    script = here.with_name("report.js").read_text(encoding="utf-8")
+    filled = [entry for entry in sections if entry[2]]
+    links = " ".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title, _ in filled[1:])
+    title = "CDMER benchmark report" + (" (synthetic data)" if synthetic else "")
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    body = [section(*filled[0]), f"<nav>{links}</nav>", *(section(*entry) for entry in filled[1:])]
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; \
+style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>{escape(title)}</title>
+<style>
+{style}</style>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+{"".join(body)}
+<footer><small>Written {now} by cdmer-bench {escape(_version())}.</small></footer>
+<script>
+{script}</script>
+</body>
+</html>
+"""

@@ -1,0 +1,159 @@
+"""Sections of the report about single cells: what was run, confusion matrices, provenance."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import numpy as np
+
+from cdmer_bench.evaluation.metrics import confusion_matrices, grid_scores
+from cdmer_bench.evaluation.selection import NotRecorded, Rule
+from cdmer_bench.reporting.build import MissingCell, setting_text
+from cdmer_bench.reporting.captions import SYNTHETIC, join_names
+from cdmer_bench.reporting.html_parts import Entry, entry_table, facts, paragraph
+from cdmer_bench.results.record import CellRecord
+
+INTRODUCTION = (
+    "Each method learns to recognize micro-expressions on one database, the source, and is "
+    "tested on another, the target, whose labels it never sees. The tables below say how well: "
+    "mean F1-score (0 to 1, every class counts the same) and accuracy (percent of clips)."
+)
+
+
+def what_was_run(records: Sequence[CellRecord], missing: Sequence[MissingCell], rule: Rule) -> str:
+    """Return the first screen: in plain words, what this report is about."""
+    text = paragraph(INTRODUCTION, "lead")
+    if any(r.synthetic for r in records):
+        text = paragraph(SYNTHETIC, "synthetic") + text
+    dates = sorted(str(r.about["date"]) for r in records if r.about.get("date"))
+    span = " to ".join(dict.fromkeys(d[:16].replace("T", " ") for d in (dates[:1] + dates[-1:])))
+    versions = {
+        f"{name} {version}"
+        for r in records
+        for name, version in dict(r.about.get("versions") or {}).items()
+    }
+    results = f"{len(records)} finished cells (a method with its whole grid on one task)"
+    if missing:
+        reasons = Counter(m.reason.split(":")[0] for m in missing)
+        results += "; missing: " + ", ".join(f"{n} {reason}" for reason, n in reasons.items())
+    pairs = [
+        ("Results", results),
+        ("Databases", _names(r.corpus for r in records)),
+        ("Methods", _names(r.method_label for r in records)),
+        ("Descriptors", _names(r.descriptor_label for r in records)),
+        ("Tasks", _names(r.task_label for r in records)),
+        ("Settings", rule.label),
+        ("Computed", span or "date not recorded"),
+        ("Commands", _names((str(r.about.get("command", "")) for r in records), most=6)),
+        ("Machines", _names(str(r.about.get("machine", "")) for r in records)),
+        ("Versions", ", ".join(sorted(versions))),
+    ]
+    return text + facts((name, value) for name, value in pairs if value)
+
+
+def confusion_tables(records: Sequence[CellRecord], rule: Rule) -> str:
+    """Return the confusion matrix of every cell at its chosen setting, by method."""
+    text = ""
+    for method in dict.fromkeys(r.method_label for r in records):
+        matrices = "".join(
+            _matrix(record, rule) for record in records if record.method_label == method
+        )
+        if matrices:
+            text += (
+                f"<details><summary>{escape(method)}</summary>"
+                f'<div class="matrices">{matrices}</div></details>\n'
+            )
+    if not text:
+        return ""
+    return paragraph("Rows are true classes, columns predicted ones, shade is the share.") + text
+
+
+def _matrix(record: CellRecord, rule: Rule) -> str:
+    try:
+        index = rule.select(record)
+    except NotRecorded:
+        return ""
+    chosen = record.predictions[index : index + 1]
+    counts = confusion_matrices(record.y_target, chosen, len(record.classes))[0]
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    heads = "".join(f'<th title="{escape(c)}">{escape(c[:4])}</th>' for c in record.classes)
+    rows = "".join(
+        f"<tr><th>{escape(name[:9])}</th>"
+        + "".join(
+            f'<td style="background:rgba(0,114,178,{part:.2f});'
+            f'color:{"#fff" if part > 0.55 else "#111"}">{count}</td>'
+            for count, part in zip(line, parts, strict=True)
+        )
+        + "</tr>"
+        for name, line, parts in zip(record.classes, counts, share, strict=True)
+    )
+    other = f", {record.descriptor_label}"
+    return (
+        f'<table class="matrix"><caption>{escape(record.task_label + other)}</caption>'
+        f"<tr><th></th>{heads}</tr>{rows}</table>"
+    )
+
+
+def provenance(records: Sequence[CellRecord], rule: Rule) -> str:
+    """Return a table that leads from every figure to its stored cell and setting."""
+    rows: list[Sequence[Entry]] = []
+    for record in records:
+        try:
+            index = rule.select(record)
+        except NotRecorded:
+            continue
+        f1, percent = grid_scores(record.y_target, record.predictions, len(record.classes))
+        seconds = record.about.get("seconds")
+        rows.append(
+            (
+                f"{record.task_label}, {record.method_label}",
+                record.descriptor_label,
+                (f"{f1[index]:.4f}", float(f1[index])),
+                (f"{percent[index]:.2f}", float(percent[index])),
+                (f"{index} of {len(record.settings):,}", float(index)),
+                setting_text(record.settings[index]) or "none",
+                (f"{seconds:,.1f}", float(seconds)) if isinstance(seconds, int | float) else "-",
+                record.key[:16],
+            )
+        )
+    heads = (
+        "Cell",
+        "Descriptor",
+        "Mean F1",
+        "Accuracy",
+        "Row of the grid",
+        "Setting",
+        "Seconds",
+        "Key",
+    )
+    table = entry_table("Where every figure comes from", heads, rows, words=[5])
+    text = (
+        "The predictions of every setting lie in the results folder, in the cell of that key; "
+        "the figure is the score of the row named here, counted from 0."
+    )
+    return f"<details><summary>All cells</summary>{paragraph(text)}{table}</details>"
+
+
+def gaps(missing: Sequence[MissingCell], records: Sequence[CellRecord]) -> str:
+    """Return failed and missing cells, and what methods noted about their results."""
+    text = ""
+    if missing:
+        rows = [(m.task_label, m.method_label, m.descriptor_label, m.reason) for m in missing]
+        heads = ("Task", "Method", "Descriptor", "Reason")
+        text += entry_table("Cells without a result", heads, rows, words=[3])
+    noted: list[Sequence[Entry]] = []
+    for record in records:
+        unconverged = int(np.count_nonzero(~record.converged))
+        remarks = join_names(list(record.notes.values()), 2)
+        if unconverged or remarks:
+            name = f"{record.task_label}, {record.method_label}"
+            share = (f"{unconverged} of {len(record.settings)}", float(unconverged))
+            noted.append((name, share, (str(len(record.notes)), float(len(record.notes))), remarks))
+    if noted:
+        heads = ("Cell", "Settings ended by an iteration limit", "Settings with a note", "Notes")
+        text += entry_table("What to know about results", heads, noted, words=[3])
+    return text or paragraph("No cell failed, none is missing, and no method noted anything.")
+
+
+def _names(values: Iterable[str], most: int = 30) -> str:
+    return join_names([v for v in values if v], most)

@@ -34,9 +34,10 @@ class IWSVM(Method):
     ----------
     lam : float
         lambda > 0, the trade-off that the paper searches.
-    sigma : 'loocv' or float
+    sigma : 'loocv', 'median' or float
         Width of the Gaussians in the unit of the features. ``'loocv'`` takes, for each lambda, the
-        one of 0.001, 0.00316, ..., 10 with the least closed-form leave-one-out score.
+        one of 0.001, 0.00316, ..., 10 with the least closed-form leave-one-out score;
+        ``'median'``, for features of another scale, the median distance of source and target.
     centres : 'all' or int
         Target samples taken as centres: all, or this many drawn at random with ``seed``.
     normalise : {'none', 'mean'}
@@ -96,20 +97,17 @@ class IWSVM(Method):
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
         """Weight the source and train, for each lambda; the widths chosen are in ``extras``."""
         models: dict[tuple, list[RatioModel]] = {}
-        fitted: dict[tuple, tuple[Classified, float]] = {}
-        results = []
+        classified, widths = [], []
         for setting in settings:
             chosen = {**self.parameters(), **setting}
-            # The decades of the paper's grid overlap: each value is fitted once.
-            key = tuple(chosen.values())
-            if key not in fitted:
-                basis = chosen["sigma"], chosen["centres"], chosen["seed"]
-                if basis not in models:
-                    models[basis] = ratio_models(prepared, *basis)
-                fitted[key] = fit_weighted(prepared, models[basis], chosen)
-            results.append(fitted[key])
-        result = strand_result([classified for classified, _ in results])
-        result.extras["sigma"] = np.array([sigma for _, sigma in results])
+            basis = chosen["sigma"], chosen["centres"], chosen["seed"]
+            if basis not in models:
+                models[basis] = ratio_models(prepared, *basis)
+            entry, width = fit_weighted(prepared, models[basis], chosen)
+            classified.append(entry)
+            widths.append(width)
+        result = strand_result(classified)
+        result.extras["sigma"] = np.array(widths)
         return result
 
 
@@ -125,13 +123,15 @@ def ratio_models(prepared: Prepared, sigma: Any, centres: Any, seed: int) -> lis
     """
     n_target = len(prepared["to_target"])
     if isinstance(sigma, str):
-        choose("sigma of IW-SVM, if not a number,", sigma, ("loocv",))
-        if n_target < 2:
+        choose("sigma of IW-SVM, if not a number,", sigma, ("loocv", "median"))
+        if sigma == "loocv" and n_target < 2:
             raise UserError(
                 "IW-SVM cannot leave out one of 1 target sample to choose sigma; give a number "
                 "for sigma, or more target samples"
             )
-        widths = DEFAULT_WIDTHS
+        # Where most samples are the same the median is 0, and any width gives equal weights.
+        median = float(np.sqrt(np.median(prepared["to_source"]))) or 1.0
+        widths = DEFAULT_WIDTHS if sigma == "loocv" else (median,)
     else:
         widths = (positive("sigma", sigma),)
     rows = np.arange(n_target)

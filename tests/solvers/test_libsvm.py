@@ -112,3 +112,9 @@ def test_refuses_what_is_not_finite_and_a_cost_that_is_not_positive():
         fit_gram(np.eye(3), np.array([0, 1, 1]), weights=np.array([1, np.nan, 1]))
     with pytest.raises(UserError, match="C > 0"):
         fit_gram(np.eye(3), np.array([0, 1, 1]), C=0.0)
+
+
+def test_iteration_limit_is_reported(monkeypatch):
+    monkeypatch.setattr("cdmer_bench.solvers.libsvm.MAX_ITERATIONS", 2)
+    Xs, ys, _ = case("A")
+    assert not fit_gram(Xs @ Xs.T, ys - 1).converged

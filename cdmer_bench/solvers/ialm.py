@@ -23,6 +23,9 @@ Every problem of a stack is multiplied on its own, with shapes that its neighbou
 change, so that its result is the same to the last bit in any stack.
 """
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -111,82 +114,147 @@ def ialm(factors: LeastSquaresFactors, mu: Array, schedule: PenaltySchedule) -> 
     -------
     IalmResult
     """
-    n_stack, c = len(mu), factors.H.shape[1]
-    n = factors.W.shape[1]
+    n_stack, n, c = len(mu), factors.W.shape[1], factors.H.shape[1]
     result = IalmResult(
-        np.empty((n_stack, n, c)), np.full(n_stack, schedule.n_steps), np.zeros(n_stack, bool)
+        np.empty((n_stack, n, c)), np.empty(n_stack, np.intp), np.empty(n_stack, bool)
     )
-    state = _State.begin(factors, mu, schedule.start, schedule.kappas[0])
-    last = schedule.n_steps - 1
-    for step, kappa in enumerate(schedule.kappas):
-        moved = state.advance(kappa)  # largest change of T, kappa * max |P - Q|
+    running = _skip_steps_with_zero_P(factors, np.asarray(mu, dtype=np.float64), schedule)
+    kappas = schedule.kappas
+    while len(running.members):
+        kappa = kappas[running.step]
+        moved = _advance(running, kappa[:, None, None])
         met = moved < schedule.tolerance * kappa
-        ended = met | (step == last)
+        ended = met | (running.step == schedule.n_steps - 1)
         if ended.any():
-            members = state.members[ended]
-            result.P[members] = state.scaled_P[ended].transpose(0, 2, 1) / kappa
-            result.n_steps[members] = step + 1
+            members = running.members[ended]
+            P = running.scaled_P[ended] / kappa[ended, None, None]
+            result.P[members] = P.transpose(0, 2, 1)
+            result.n_steps[members] = running.step[ended] + 1
             result.converged[members] = met[ended]
-            if ended.all():
-                break
-            state = state.keep(~ended)
-        state.scaled_P *= schedule.kappas[step + 1] / kappa
+            running, kappa = running.keep(~ended), kappa[~ended]
+        running.step += 1
+        running.scaled_P *= (kappas[running.step] / kappa)[:, None, None]
     return result
 
 
-class _State:
-    """The problems still running, every matrix transposed so that rows are long.
+@dataclass
+class _Running:
+    """The problems that have not stopped; matrices are transposed, so that their rows are long.
 
-    ``clipped`` is -T and ``scaled_P`` is kappa P, both (n_running, c, n).
+    Attributes
+    ----------
+    members : ndarray of int, shape (n_running,)
+        Their places in the stack.
+    step : ndarray of int, shape (n_running,)
+        The step that comes next, from 0.
+    bound : ndarray, shape (n_running, 1, 1)
+        mu.
+    clipped, scaled_P : ndarray, shape (n_running, c, n)
+        -T and kappa P, with the kappa of the step that comes next.
     """
 
-    def __init__(
-        self,
-        members: NDArray[np.intp],
-        factors: LeastSquaresFactors,
-        bound: Array,
-        clipped: Array,
-        scaled_P: Array,
-    ) -> None:
-        self.members = members
-        self.factors = factors
-        self.W_transposed = factors.W.transpose(0, 2, 1)
-        self.s = factors.s[:, None, :]
-        self.bound = bound
-        self.clipped = clipped
-        self.scaled_P = scaled_P
-        self.v = np.empty_like(scaled_P)
-        self.spare = np.empty_like(scaled_P)
+    factors: LeastSquaresFactors
+    members: NDArray[np.intp]
+    step: NDArray[np.intp]
+    bound: Array
+    clipped: Array
+    scaled_P: Array
 
-    @classmethod
-    def begin(cls, factors: LeastSquaresFactors, mu: Array, start: float, kappa: float) -> "_State":
-        shape = (len(mu), factors.H.shape[1], factors.W.shape[1])
-        bound = np.asarray(mu, dtype=np.float64)[:, None, None]
-        clipped, scaled_P = np.full(shape, -start), np.full(shape, kappa * start)
-        return cls(np.arange(len(mu)), factors, bound, clipped, scaled_P)
-
-    def keep(self, left: NDArray[np.bool_]) -> "_State":
+    def keep(self, left: NDArray[np.bool_]) -> "_Running":
+        """Return the problems that go on."""
         shared = len(self.factors.W) == 1
         factors = self.factors if shared else LeastSquaresFactors(*(f[left] for f in self.factors))
-        return _State(
-            self.members[left], factors, self.bound[left], self.clipped[left], self.scaled_P[left]
+        return _Running(
+            factors,
+            self.members[left],
+            self.step[left],
+            self.bound[left],
+            self.clipped[left],
+            self.scaled_P[left],
         )
 
-    def advance(self, kappa: float) -> Array:
-        W, s, H = self.factors.W, self.s, self.factors.H
-        v, spare = self.v, self.spare
-        # Q: kappa Q - T = kappa P - W (W' (T + kappa P) - kappa H) / (s + kappa / 2)
-        np.subtract(self.scaled_P, self.clipped, out=spare)
-        weights = spare @ W
-        weights -= kappa * H
-        weights *= 1.0 / (s + kappa / 2)
-        np.matmul(weights, self.W_transposed, out=v)
-        np.subtract(self.scaled_P, v, out=v)
-        # P: soft(Q - T / kappa, mu / kappa); T: what the clipping leaves.
-        np.maximum(v, -self.bound, out=spare)
-        np.minimum(spare, self.bound, out=spare)
-        np.subtract(v, spare, out=self.scaled_P)
-        self.clipped, self.spare = spare, self.clipped
-        np.subtract(self.spare, self.clipped, out=self.spare)
-        flat = np.abs(self.spare, out=self.spare).reshape(len(v), -1)
-        return flat.max(axis=1)
+
+def _advance(running: _Running, kappa: Array) -> Array:
+    """Take one step; return by how much T changed at most, kappa * max |P - Q|."""
+    W, s, H = running.factors
+    # Q: v = kappa Q - T = kappa P - W (W' (T + kappa P) - kappa H') / (s + kappa / 2)
+    weights = (running.scaled_P - running.clipped) @ W
+    weights -= kappa * H
+    weights *= 1.0 / (s[:, None, :] + kappa / 2)
+    v = weights @ W.transpose(0, 2, 1)
+    np.subtract(running.scaled_P, v, out=v)
+    # P: soft(Q - T / kappa, mu / kappa) is what the clipping cuts off; T: what it leaves.
+    clipped = np.maximum(v, -running.bound)
+    np.minimum(clipped, running.bound, out=clipped)
+    running.scaled_P = np.subtract(v, clipped, out=v)
+    moved = np.subtract(running.clipped, clipped, out=running.clipped)
+    running.clipped = clipped
+    return np.abs(moved, out=moved).reshape(len(moved), -1).max(axis=1)
+
+
+# Steps tried at once while P is zero.
+_BLOCK = 8
+
+
+def _skip_steps_with_zero_P(
+    factors: LeastSquaresFactors, mu: Array, schedule: PenaltySchedule
+) -> _Running:
+    """Take the first steps in which the clipping cuts nothing off and P stays zero.
+
+    Such a step is diagonal in the coordinates of W: its weights e make v = -W e, then
+    W' T = W'W e = s e. Several steps are taken in these coordinates and multiplied out at once,
+    to see where an entry exceeds mu. From there on all is calculated in full, and likewise from
+    where T moves so little that the schedule might stop.
+    """
+    W, last = factors.W, schedule.n_steps - 1
+    n_stack, c, n = len(mu), factors.H.shape[1], W.shape[1]
+    step = np.full(n_stack, last)
+    clipped = np.full((n_stack, c, n), -schedule.start)
+    waiting = np.arange(n_stack)
+    before = np.full((len(W), c, n), -schedule.start)
+    steps = _zero_steps(factors, schedule)
+    for first in range(0, last, _BLOCK):
+        block = list(islice(steps, _BLOCK))
+        weights = np.stack([step_weights for step_weights, _ in block], axis=1)
+        v = -(weights.reshape(len(W), -1, W.shape[2]) @ W.transpose(0, 2, 1))
+        v = v.reshape(len(W), -1, c, n)
+        if first == 0:
+            v[:, 0] += schedule.kappas[0] * schedule.start
+        leaves = np.maximum(v.max(axis=(2, 3)), -v.min(axis=(2, 3))) > mu[:, None]
+        leaves |= np.stack([still for _, still in block], axis=1)
+        for i in waiting:
+            own = i if len(W) > 1 else 0
+            taken = int(leaves[i].argmax()) if leaves[i].any() else v.shape[1]
+            step[i] = first + taken
+            clipped[i] = v[own, taken - 1] if taken else before[own]
+        waiting = waiting[~leaves[waiting].any(axis=1)]
+        if not len(waiting):
+            break
+        before = v[:, -1]
+    scaled_P = np.where(step == 0, schedule.kappas[0] * schedule.start, 0.0)
+    scaled_P = np.broadcast_to(scaled_P[:, None, None], clipped.shape).copy()
+    return _Running(factors, np.arange(n_stack), step, mu[:, None, None], clipped, scaled_P)
+
+
+def _zero_steps(
+    factors: LeastSquaresFactors, schedule: PenaltySchedule
+) -> Iterator[tuple[Array, NDArray[np.bool_]]]:
+    """Yield the weights of every step but the last while P is zero, and where T hardly moves.
+
+    The move of T in the span of W has the squared norm (W' move)^2 / s, summed: the largest
+    entry can only be below the tolerance where this norm is below the tolerance times the root
+    of the number of entries.
+    """
+    W, s, H = factors.W, factors.s[:, None, :], factors.H
+    kappas = schedule.kappas
+    sums = np.broadcast_to(schedule.start * W.sum(axis=1)[:, None, :], H.shape)
+    seen = (1.0 + kappas[0]) * sums  # W' (T + kappa P)
+    size = np.sqrt(W.shape[1] * H.shape[1])
+    for j, kappa in enumerate(kappas[:-1]):
+        previous = sums if j == 0 else seen  # W' T
+        weights = (seen - kappa * H) / (s + kappa / 2)
+        seen = s * weights
+        if j == 0:
+            seen = seen - kappas[0] * sums
+        moved = np.square((seen - previous) / np.sqrt(np.where(s > 0, s, np.inf))).sum(axis=(1, 2))
+        yield weights, np.sqrt(moved) < schedule.tolerance * kappa * size

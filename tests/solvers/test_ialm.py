@@ -100,3 +100,33 @@ def test_a_heavy_penalty_gives_zero(mu):
     found = ialm(factorize(C[None], Y, 5e-4), np.array([mu]), PenaltySchedule())
     assert not found.P.any()
     assert found.converged[0]
+
+
+def test_steps_skipped_while_p_is_zero_leave_the_published_path_unchanged():
+    C, Y = problem(7, n=20, m=12)
+    for mu, start in [(1.5, 1.0), (4.0, 1.0), (15.0, 1.0), (4.0, 0.0), (1e6, 1.0)]:
+        schedule = PenaltySchedule(start=start)
+        P, steps, _ = as_published(C, Y, mu, schedule)
+        found = ialm(factorize(C[None], Y, 5e-4), np.array([mu]), schedule)
+        assert found.n_steps[0] == steps
+        np.testing.assert_allclose(found.P[0], P, atol=1e-11)
+
+
+def test_zero_data_stop_where_the_published_loop_stops():
+    C, Y = np.zeros((5, 3)), np.ones((2, 3))
+    for mu, start in [(0.5, 1.0), (0.5, 0.0), (1e-4, 1.0)]:
+        schedule = PenaltySchedule(start=start)
+        P, steps, _ = as_published(C, Y, mu, schedule)
+        found = ialm(factorize(C[None], Y, 5e-4), np.array([mu]), schedule)
+        assert found.n_steps[0] == steps
+        np.testing.assert_allclose(found.P[0], P, atol=1e-12)
+
+
+def test_data_of_huge_scale_stay_stable():
+    C, Y = problem(8, n=20, m=12)
+    C[:, 6:] = C[:, :6]
+    found = ialm(factorize(1e5 * C[None], Y, 5e-4), np.array([1.0]), PenaltySchedule())
+    assert np.isfinite(found.P).all()
+    best = np.linalg.lstsq(1e5 * C.T, Y.T, rcond=None)[0]
+    fit, least = (np.sum((Y - P.T @ C * 1e5) ** 2) for P in (found.P[0], best))
+    np.testing.assert_allclose(fit, least, rtol=1e-2)

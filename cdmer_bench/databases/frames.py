@@ -11,6 +11,9 @@ from cdmer_bench.databases.findings import Finding
 from cdmer_bench.databases.smic import read_smic
 from cdmer_bench.errors import DataMissing, UserError, closest
 
+# `cdmer data synthesize` leaves this file beside the frames it writes.
+SYNTHETIC_NOTICE = "SYNTHETIC.txt"
+
 Reader = Callable[["FrameDatabase", Sequence[ClipFolder], Sequence[Path]], Reading]
 
 
@@ -55,6 +58,8 @@ class FrameDatabase(ClipDatabase):
         'auto', or the release to take where several are there: 'cropped', 'raw', 'extended'.
     coding : {'sheet', 'paper'}
         For CASME II, see `read_casme2`.
+    synthetic : bool
+        Also set where the frames are found to have been generated.
     emotions : mapping, optional
         From the database's emotions to classes, where not the usual ones are wanted.
     """
@@ -75,6 +80,7 @@ class FrameDatabase(ClipDatabase):
                 f"databases.{self.name}.format is {self.format!r}, which no reader knows; "
                 f"{closest(self.format, FORMATS)}"
             )
+        self.synthetic = self.synthetic or _is_synthetic(self.place)
 
     @property
     def place(self) -> Path:
@@ -115,3 +121,10 @@ class FrameDatabase(ClipDatabase):
     def interpretation(self) -> list[str]:
         """The choices made while reading the tree, one sentence each."""
         return self.read().interpretation
+
+
+def _is_synthetic(place: Path) -> bool:
+    """Tell whether a notice of generated frames lies near: above, in, or two folders below."""
+    if any((folder / SYNTHETIC_NOTICE).exists() for folder in (place, *place.resolve().parents)):
+        return True
+    return any(any(place.glob(f"{depth}{SYNTHETIC_NOTICE}")) for depth in ("*/", "*/*/"))

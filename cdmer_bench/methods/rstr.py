@@ -53,12 +53,13 @@ Alternately P is found with w fixed (Eq. 9 to 11, Algorithm 1) and w with P fixe
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError, closest
+from cdmer_bench.methods.alternation import Alternation
 from cdmer_bench.methods.base import Method, Prepared, StrandResult, check_task
 from cdmer_bench.methods.block_features import group_features, scale_features
 from cdmer_bench.methods.block_kernels import (
@@ -93,48 +94,6 @@ L1_RULES = ("ratio", "absolute")
 _STACK = 10
 
 
-class Alternation(NamedTuple):
-    """Where the alternation ended, for every setting of a strand.
-
-    Attributes
-    ----------
-    P : ndarray, shape (n_settings, n_source + n_target, n_classes)
-    w : ndarray, shape (n_settings, n_blocks)
-    objectives : ndarray, shape (n_settings, outer_steps, 2)
-        Eq. (8) after the update of P and after that of w, both with the weight of ``|w|_1`` of
-        that iteration.
-    n_steps : ndarray of int, shape (n_settings,)
-        Iterations; where other settings take more, the rest of ``objectives`` is NaN.
-    converged : ndarray of bool, shape (n_settings,)
-        False if any inner solver met its limit.
-    """
-
-    P: Array
-    w: Array
-    objectives: Array
-    n_steps: NDArray[np.intp]
-    converged: NDArray[np.bool_]
-
-    @classmethod
-    def empty(cls, n_settings: int, n: int, c: int, n_blocks: int, steps: int) -> "Alternation":
-        """Return room for the results of ``n_settings`` settings."""
-        return cls(
-            np.empty((n_settings, n, c)),
-            np.empty((n_settings, n_blocks)),
-            np.full((n_settings, steps, 2), np.nan),
-            np.empty(n_settings, np.intp),
-            np.empty(n_settings, np.bool_),
-        )
-
-    def put(self, members: NDArray[np.intp], ended: "Alternation") -> None:
-        """Write the results of some settings, which took equally many steps."""
-        for mine, other in zip(self[:2], ended[:2], strict=True):
-            mine[members] = other
-        self.objectives[members, : ended.objectives.shape[1]] = ended.objectives
-        self.n_steps[members] = ended.n_steps
-        self.converged[members] = ended.converged
-
-
 def _what_stays(setting: Setting) -> tuple:
     return tuple(setting[name] for name in ("lam", "l1", "outer_steps", "solver"))
 
@@ -166,7 +125,8 @@ def _alternate_stack(
     objectives = []
     for step in range(int(shared["outer_steps"])):
         if step > 0:
-            # 1) Fix w and update P, Eq. (9) to (11) and Algorithm 1.
+            # 1) Fix w and update P, Eq. (9): by Eq. (10), (11) and Algorithm 1, which is
+            # cdmer_bench.solvers.ialm, or exactly.
             regression = solve_regression(weigh_blocks(blocks, w), Y, mu, shared["solver"])
         # 2) Fix P and update w, Eq. (12) and (13).
         design = design_of_weights(blocks, regression.P, Y)
@@ -176,6 +136,7 @@ def _alternate_stack(
         objectives.append([after_P, objective(design, w, penalty, regression.P, mu)])
         converged = converged & regression.converged & solved
     path = np.array(objectives).transpose(2, 0, 1)
+    # 3) Check convergence: a fixed number of steps, see above.
     return Alternation(regression.P, w, path, np.full(len(mu), len(objectives)), converged)
 
 
@@ -243,7 +204,7 @@ class RSTR(Method):
     coefficients_ : ndarray, shape (n_source + n_target, n_classes)
         P.
     objectives_ : ndarray, shape (outer_steps, 2)
-        See :class:`Alternation`.
+        See :class:`~cdmer_bench.methods.alternation.Alternation`.
     """
 
     lam: float = 1000.0

@@ -19,6 +19,9 @@ products with the n x m matrix W. In terms of :math:`v = \kappa Q - T` the step 
 multipliers are one clipping: the new T is :math:`-\mathrm{clip}(v, -\mu, \mu)` and the new
 :math:`\kappa P` is what the clipping cut off.
 
+Comments number the steps as
+:class:`~cdmer_bench.solvers.penalty_schedule.PenaltySchedule` does.
+
 Every problem of a stack is multiplied on its own, with shapes that its neighbours do not
 change, so that its result is the same to the last bit in any stack.
 """
@@ -123,6 +126,7 @@ def ialm(factors: LeastSquaresFactors, mu: Array, schedule: PenaltySchedule) -> 
     while len(running.members):
         kappa = kappas[running.step]
         moved = _advance(running, kappa[:, None, None])
+        # 3. The check.
         met = moved < schedule.tolerance * kappa
         ended = met | (running.step == schedule.n_steps - 1)
         if ended.any():
@@ -132,6 +136,7 @@ def ialm(factors: LeastSquaresFactors, mu: Array, schedule: PenaltySchedule) -> 
             result.n_steps[members] = running.step[ended] + 1
             result.converged[members] = met[ended]
             running, kappa = running.keep(~ended), kappa[~ended]
+        # 5. The next kappa.
         running.step += 1
         running.scaled_P *= (kappas[running.step] / kappa)[:, None, None]
     return result
@@ -177,13 +182,14 @@ class _Running:
 def _advance(running: _Running, kappa: Array) -> Array:
     """Take one step; return by how much T changed at most, kappa * max |P - Q|."""
     W, s, H = running.factors
-    # Q: v = kappa Q - T = kappa P - W (W' (T + kappa P) - kappa H') / (s + kappa / 2)
+    # 1. Q: v = kappa Q - T = kappa P - W (W' (T + kappa P) - kappa H') / (s + kappa / 2)
     weights = (running.scaled_P - running.clipped) @ W
     weights -= kappa * H
     weights *= 1.0 / (s[:, None, :] + kappa / 2)
     v = weights @ W.transpose(0, 2, 1)
     np.subtract(running.scaled_P, v, out=v)
-    # P: soft(Q - T / kappa, mu / kappa) is what the clipping cuts off; T: what it leaves.
+    # 2. P: kappa P = kappa soft(Q - T / kappa, mu / kappa) is what the clipping cuts off;
+    # 4. T: T + kappa (P - Q) is minus what it leaves.
     clipped = np.maximum(v, -running.bound)
     np.minimum(clipped, running.bound, out=clipped)
     running.scaled_P = np.subtract(v, clipped, out=v)

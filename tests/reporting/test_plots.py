@@ -1,0 +1,157 @@
+"""Pictures hold the numbers they claim to; that they look right was checked by eye."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation import grid_scores
+from cdmer_bench.evaluation.statistics import friedman
+from cdmer_bench.reporting import build_table
+from cdmer_bench.reporting.plot_grids import parameter_picture
+from cdmer_bench.reporting.plot_ranks import rank_picture
+from cdmer_bench.reporting.plot_scores import (
+    budget_picture,
+    confusion_picture,
+    score_map,
+    time_picture,
+)
+from cdmer_bench.reporting.plot_style import save, style, to_bytes
+from cdmer_bench.reporting.region_maps import block_images, grids_of, region_picture
+from tests.reporting.records import labels, record
+
+
+@pytest.fixture(autouse=True)
+def shared_style():
+    with style():
+        yield
+
+
+def grid(names, values):
+    """Make a record whose settings are the product of the values, each with its own score."""
+    settings = [dict(zip(names, v, strict=True)) for v in values]
+    y = labels("smic_nir")
+    rng = np.random.default_rng(0)
+    right = rng.random((len(settings), len(y))) < rng.random((len(settings), 1))
+    return record(5, predictions=np.where(right, y, 0), settings=settings)
+
+
+def texts(figure):
+    from matplotlib.text import Text
+
+    return [t.get_text() for t in figure.findobj(Text)]
+
+
+def test_curve_shows_every_score():
+    made = grid(["k"], [(k,) for k in (4, 1, 3, 2)])
+    f1, _ = grid_scores(made.y_target, made.predictions, 3)
+    line = parameter_picture(made).axes[0].lines[0]
+    assert line.get_xdata().tolist() == [1, 2, 3, 4]
+    assert line.get_ydata() == pytest.approx(f1[[1, 3, 2, 0]])
+
+
+def test_map_of_two_parameters_shows_every_score_in_its_place():
+    made = grid(["lam", "mu"], [(a, b) for a in (0.1, 1.0) for b in (1, 2, 3)])
+    f1, _ = grid_scores(made.y_target, made.predictions, 3)
+    image = parameter_picture(made).axes[0].images[0].get_array()
+    assert np.asarray(image) == pytest.approx(f1.reshape(2, 3))
+
+
+def test_three_parameters_give_a_panel_for_each_value_of_the_smallest():
+    made = grid(["a", "b", "c"], [(a, b, c) for a in range(3) for b in range(2) for c in range(4)])
+    f1, _ = grid_scores(made.y_target, made.predictions, 3)
+    panels = [axes for axes in parameter_picture(made).axes if axes.get_title()]
+    assert [p.get_title() for p in panels] == ["b = 0", "b = 1"]
+    assert np.asarray(panels[1].images[0].get_array()) == pytest.approx(f1.reshape(3, 2, 4)[:, 1])
+
+
+def test_grid_of_one_setting_has_no_picture():
+    with pytest.raises(UserError, match="varies 0 parameters"):
+        parameter_picture(record(5, predictions=np.zeros((1, 71))))
+
+
+def test_categories_are_drawn_too():
+    made = grid(["kernel"], [("linear",), ("rbf",)])
+    assert {"linear", "rbf"} <= set(texts(parameter_picture(made)))
+
+
+def test_score_map_holds_the_table_and_leaves_gaps():
+    table = build_table("III", [record(1), record(5)], whole=False)
+    values = np.asarray(score_map(table).axes[0].images[0].get_array().filled(np.nan))
+    figures = [c.figure.mean_f1 if c.figure else np.nan for c in table.rows[0].cells[:6]]
+    assert values[0] == pytest.approx(figures, nan_ok=True)
+    assert score_map(build_table("III", []))
+
+
+def test_confusion_counts():
+    made = record(5)
+    shown = [int(t) for t in texts(confusion_picture([made])) if t.isdigit()]
+    assert sum(shown) == 71
+
+
+def test_budget_ends_at_the_best_and_averages_tasks():
+    records = [record(5), record(6)]
+    line = budget_picture(records).axes[0].lines[0]
+    best = [grid_scores(r.y_target, r.predictions, 3)[0].max() for r in records]
+    assert line.get_ydata()[-1] == pytest.approx(np.mean(best))
+    assert line.get_xdata().tolist() == [1, 2, 3]
+
+
+def test_times_are_drawn_by_method():
+    records = [record(5, about={"seconds": s}, key=str(s)) for s in (1.0, 4.0)]
+    axes = time_picture([*records, record(5, "sa", "SA", about={})]).axes[0]
+    assert axes.patches[0].get_width() == 2.5
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["TCA"]
+
+
+def test_rank_picture_names_every_method_and_joins_equals():
+    scores = np.array([[0.9, 0.8, 0.1], [0.9, 0.8, 0.1], [0.8, 0.9, 0.1], [0.9, 0.8, 0.1]] * 5)
+    figure = rank_picture(["A", "B", "C"], friedman(scores))
+    assert {" A (1.25) ", " B (1.75) ", " C (3.00) "} <= set(texts(figure))
+    bars = [line for line in figure.axes[0].lines if line.get_linewidth() == 3.5]
+    assert [np.round(b.get_xdata(), 2).tolist() for b in bars] == [[1.21, 1.79]]
+
+
+def test_blocks_run_down_the_columns_of_the_face():
+    images = block_images(np.arange(85))
+    assert images[1].tolist() == [[1, 3], [2, 4]]
+    assert images[2][3, 0] == 8
+    assert images[3][0, 1] == 29
+    assert [len(i) for i in block_images(np.arange(30))] == [1, 2, 3, 4]
+    with pytest.raises(UserError, match="7 blocks"):
+        grids_of(7)
+    with pytest.raises(UserError, match="have 5 blocks, not 6"):
+        block_images(np.arange(6), (1, 2))
+
+
+def test_region_picture_says_how_many_blocks_are_kept():
+    weights = np.zeros(85)
+    weights[[0, 2, 84]] = 1.0
+    shown = texts(region_picture(weights, "RSTR"))
+    assert {"1 x 1: 1 of 1", "2 x 2: 1 of 4", "4 x 4: 0 of 16", "8 x 8: 1 of 64"} <= set(shown)
+    assert region_picture(np.zeros(85), "nothing kept")
+
+
+def test_synthetic_pictures_say_so():
+    made = record(5, corpus="synthetic", synthetic=True)
+    for figure in (
+        parameter_picture(made),
+        confusion_picture([made]),
+        score_map(build_table("III", [made])),
+        budget_picture([made]),
+        time_picture([made]),
+        region_picture(np.ones(85), "x", synthetic=True),
+    ):
+        assert "SYNTHETIC DATA" in texts(figure)
+
+
+def test_same_picture_same_bytes_and_dollars_are_text(tmp_path):
+    made = record(5, "x", "cost $1_a$ {")
+    draw = partial(parameter_picture, made)
+    assert to_bytes(draw) == to_bytes(draw)
+    assert save(draw, tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(UserError, match=r"ends in '\.bmp'"):
+        save(draw, tmp_path / "a.bmp")

@@ -1,0 +1,136 @@
+"""The HTML report: self-contained, escaped, honest about gaps, its figures those of the store."""
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.reporting import MissingCell
+from cdmer_bench.reporting.html_report import build_report, write_report
+from tests.reporting.records import record
+
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Outline(HTMLParser):
+    """Check that tags nest, and collect tags and text."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.tags, self.text, self.addresses = [], [], [], []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [v for k, v in attrs if k in ("src", "href", "action", "srcset")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def records(**changes):
+    made = []
+    for task in (1, 2, 5):
+        for method, label in (("svm", "Baseline"), ("tca", "TCA"), ("sa", "SA")):
+            made.append(record(task, method, label, **changes))
+    return made
+
+
+@pytest.fixture(scope="module")
+def page():
+    missing = [MissingCell("Exp.3", "TCA", "LBP-TOP(R3P8)", "failed: <i>singular</i>")]
+    return build_report(records(), missing=missing, pictures=False)
+
+
+def test_tags_nest_and_nothing_is_loaded_from_outside(page):
+    outline = Outline(page)
+    assert outline.open == []
+    assert outline.addresses
+    assert all(a.startswith(("#", "data:image/svg+xml;base64,")) for a in outline.addresses)
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "@import" not in page
+
+
+def test_opens_with_what_was_run(page):
+    first = page[page.index("<h1>") : page.index("<nav>")]
+    for words in ("9 finished cells", "1 failed", "released", "TCA", "2026-01-01", "cdmer run"):
+        assert words in first
+
+
+def test_gaps_are_listed_and_escaped(page):
+    assert "<i>singular" not in page
+    assert "failed: &lt;i&gt;singular&lt;/i&gt;" in page
+    assert "(3 of 6)" in page
+
+
+def test_figures_are_those_of_the_predictions(page):
+    for made in records():
+        best = 0.0
+        for prediction in made.predictions:
+            f1 = [
+                2
+                * np.sum((made.y_target == c) & (prediction == c))
+                / (np.sum(made.y_target == c) + np.sum(prediction == c))
+                for c in range(3)
+            ]
+            best = max(best, np.mean(f1))
+        rows = re.findall(r'<tr><th scope="row">([^<]+)</th>(.*?)</tr>', page, re.DOTALL)
+        name = f"{made.task_label}, {made.method_label}"
+        assert any(head == name and f">{best:.4f}<" in rest for head, rest in rows)
+
+
+def test_paper_stands_beside_only_for_real_data(page):
+    assert "figures equal to every digit" in page
+    generated = build_report(records(corpus="synthetic", synthetic=True), pictures=False)
+    assert "figures equal to every digit" not in generated
+    assert "SYNTHETIC DATA" in generated[: generated.index("<nav>")]
+    assert "(synthetic data)</title>" in generated
+
+
+def test_labels_of_users_cannot_become_markup():
+    hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
+    made = record(
+        5,
+        "x",
+        hostile,
+        descriptor_label="LBP-TOP(R3P8)",
+        classes=('"><b>', "<u>", "&"),
+        settings=[{"<k>": i} for i in range(3)],
+        notes={0: hostile},
+        about={"command": hostile, "machine": hostile, "date": hostile, "versions": {"<": ">"}},
+    )
+    clean = Outline(build_report([record(5, "svm", "Baseline"), made], pictures=False))
+    assert clean.open == []
+    assert clean.tags.count("script") == 1
+    assert not {"img", "b", "u", "k"} & set(clean.tags) - {"b"}
+
+
+def test_one_record_and_rules_without_input_still_report():
+    page = build_report([record(5)], selection="entropy", pictures=False)
+    assert "entropy needs scores, not recorded" in page
+    assert "Where the figures come from" in page
+
+
+def test_two_corpora_are_refused():
+    with pytest.raises(UserError, match="one corpus, but there are records of other, released"):
+        build_report([record(5), record(6, corpus="other")])
+    with pytest.raises(UserError, match="no finished cell"):
+        build_report([])
+
+
+def test_report_with_pictures_is_written(tmp_path):
+    pytest.importorskip("matplotlib")
+    blocks = {"extras": {"weights": np.arange(255.0).reshape(3, 85)}}
+    path = write_report(tmp_path / "report.html", [*records(), record(5, "rstr", "RSTR", **blocks)])
+    outline = Outline(path.read_text(encoding="utf-8"))
+    # A map, budgets, times, a grid for each method, blocks, and ranks.
+    assert outline.tags.count("img") == 9
+    assert outline.open == []

@@ -97,14 +97,15 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     ------
     ValueError
         If the file is damaged, truncated, empty or no archive of plain arrays.
+    OSError
+        If it is not there or may not be read.
     """
+    data = path.read_bytes()
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise
     except Exception as error:  # zipfile, zlib and numpy each raise their own kinds
-        raise ValueError(f"{path} is damaged ({type(error).__name__}: {error})") from None
+        raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def set_aside(path: Path, reason: str) -> None:

@@ -1,5 +1,9 @@
 """Parallel calls with one BLAS thread each, in the order they finish."""
 
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -55,6 +59,22 @@ class Backend:
         return (BrokenProcessPool,)
 
 
+_WATCH = 1.0  # seconds between two looks at whether the parent process is alive
+
+
+def start_worker() -> None:
+    """Leave Ctrl-C to the parent process, and end when that is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def run_single_threaded(index: int, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
     """Call a function under one BLAS and OpenMP thread.
 
@@ -75,7 +95,9 @@ def run_parallel(calls: Iterable[Call], backend: Backend) -> Iterator[tuple[int,
         return
     import joblib
 
-    with joblib.parallel_config("loky", n_jobs=backend.n_jobs, inner_max_num_threads=1):
+    with joblib.parallel_config(
+        "loky", n_jobs=backend.n_jobs, inner_max_num_threads=1, initializer=start_worker
+    ):
         yield from joblib.Parallel(return_as="generator_unordered")(
             joblib.delayed(run_single_threaded)(index, function, arguments)
             for index, (function, arguments) in enumerate(calls)

@@ -34,7 +34,12 @@ def run(config: RunConfig) -> int:
         extract_for(session, todo)
     open_bar = _open_settings_bar if config.progress else None
     execution = Execution(
-        cells, session.features, session.store, session.backend, Progressing(open_bar, say)
+        cells,
+        session.features,
+        session.store,
+        session.backend,
+        Progressing(open_bar, say),
+        config.force,
     )
     execution.run()
     if execution.bar:

@@ -63,6 +63,8 @@ class Execution:
     backend
         Where strands run.
     progressing
+    force
+        Run cells whose record is there already.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class Execution:
         store: ResultsStore,
         backend: Backend,
         progressing: Progressing | None = None,
+        force: bool = False,
     ) -> None:
+        self.force = force
         self.cells, self.features, self.store, self.backend = cells, features, store, backend
         self.progressing = progressing or Progressing()
         self.running: dict[str, _Running] = {}
@@ -143,6 +147,10 @@ class Execution:
             if not claim.enter_context(self.store.claim(cell.key)):
                 claim.close()
                 busy.append(cell)
+                continue
+            # Another run may have finished the cell since the plan was made.
+            if not self.force and self._finished_elsewhere(cell):
+                claim.close()
                 continue
             running = self._prepare(cell, claim)
             if running is None:

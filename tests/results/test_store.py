@@ -1,0 +1,199 @@
+import dataclasses
+import json
+import multiprocessing
+import zipfile
+
+import numpy as np
+import pytest
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.files import content_key, pack_arrays, write_atomically
+from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.store import ResultsStore, safe_name
+
+
+def make_record(**changes) -> CellRecord:
+    rng = np.random.default_rng(0)
+    predictions = rng.integers(0, 3, size=(4, 7)).astype(np.uint8)
+    record = CellRecord(
+        key="ab" * 32,
+        task="exp05",
+        task_label="Exp.5",
+        source="smic_vis",
+        target="smic_nir",
+        method="gfk",
+        method_label="GFK",
+        descriptor="lbp_top_r3p8",
+        descriptor_label="LBP-TOP(R3P8)",
+        corpus="released",
+        synthetic=False,
+        grid="paper",
+        solver="",
+        classes=("negative", "positive", "surprise"),
+        parameters={"C": 1.0, "k": 10},
+        settings=[{"k": k} for k in range(1, 5)],
+        predictions=predictions,
+        y_target=rng.integers(0, 3, size=7).astype(np.uint8),
+        y_source=rng.integers(0, 3, size=9).astype(np.uint8),
+        subject_target=np.array(list("aabbccd")),
+        scores=rng.normal(size=(4, 7, 3)).astype(np.float32),
+        converged=np.array([True, True, False, True]),
+        iterations=np.array([1, 2, 3, 4]),
+        notes={2: "ended at the limit"},
+        extras={"weights": rng.random((4, 5), dtype=np.float32)},
+        about={"date": "2020-01-01T00:00:00+00:00"},
+    )
+    return dataclasses.replace(record, **changes)
+
+
+def folder_of(store: ResultsStore, record: CellRecord):
+    return store.cell_folder(record.task, record.descriptor, record.method, record.key)
+
+
+def assert_same(left: CellRecord, right: CellRecord):
+    for field in dataclasses.fields(CellRecord):
+        a, b = getattr(left, field.name), getattr(right, field.name)
+        if field.name == "extras":
+            assert a.keys() == b.keys()
+            for name in a:
+                np.testing.assert_array_equal(a[name], b[name])
+        elif isinstance(a, np.ndarray):
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b)
+        else:
+            assert a == b, field.name
+
+
+@pytest.mark.parametrize("changes", [{}, {"scores": None, "subject_target": None, "extras": {}}])
+def test_a_record_comes_back_as_it_was(tmp_path, changes):
+    store, record = ResultsStore(tmp_path), make_record(**changes)
+    store.save(record)
+    loaded = store.load(folder_of(store, record))
+    assert loaded is not None
+    assert_same(loaded, record)
+    assert len(store.records()) == 1
+    assert not store.unfinished(record.key).exists()
+
+
+def damage_bit(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 4
+    path.write_bytes(bytes(data))
+
+
+def truncate(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def foreign(path):
+    path.write_bytes(b"GIF89a, not ours")
+
+
+def swap_prediction(path):
+    """A whole archive whose content is not what was stored with the record."""
+    write_atomically(path, pack_arrays({"predictions": np.zeros((1, 1), np.uint8)}))
+
+
+@pytest.mark.parametrize("file", ["record.json", "grid.npz"])
+@pytest.mark.parametrize("harm", [damage_bit, truncate, empty, foreign, swap_prediction])
+def test_damage_is_noticed_set_aside_and_warned_of_once(tmp_path, file, harm):
+    store, record = ResultsStore(tmp_path), make_record()
+    store.save(record)
+    harm(folder_of(store, record) / file)
+    with pytest.warns(UserWarning, match="set aside") as warned:
+        assert store.load(folder_of(store, record)) is None
+    assert len(warned) == 1
+    assert store.load(folder_of(store, record)) is None  # and now it is simply not there
+    store.save(record)
+    assert store.load(folder_of(store, record)) is not None
+    assert len(list(tmp_path.rglob("*.damaged-*"))) == 1
+
+
+def test_a_record_in_the_place_of_another_is_not_taken(tmp_path):
+    store, record = ResultsStore(tmp_path), make_record()
+    store.save(record)
+    other = store.cell_folder("exp05", "lbp_top_r3p8", "gfk", "cd" * 32)
+    folder_of(store, record).rename(other)
+    with pytest.warns(UserWarning, match="another cell"):
+        assert store.load(other) is None
+
+
+def test_a_pickle_inside_the_archive_is_never_run(tmp_path):
+    store, record = ResultsStore(tmp_path), make_record()
+    store.save(record)
+    path = folder_of(store, record) / "grid.npz"
+    bomb = tmp_path / "bomb.npz"
+    np.savez(bomb, predictions=np.array([{"a": 1}], dtype=object))
+    path.write_bytes(bomb.read_bytes())
+    with pytest.warns(UserWarning, match="set aside"):
+        assert store.load(path.parent) is None
+
+
+def test_the_archive_has_the_same_bytes_every_time(tmp_path):
+    arrays = {"a": np.arange(5.0), "b": np.array("text")}
+    assert pack_arrays(arrays) == pack_arrays(arrays)
+    (tmp_path / "x.npz").write_bytes(pack_arrays(arrays))
+    with zipfile.ZipFile(tmp_path / "x.npz") as archive:
+        assert {i.date_time for i in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_equal_content_has_an_equal_key():
+    assert content_key({"a": 1, "b": [1.5, None]}) == content_key({"b": (1.5, None), "a": 1})
+    assert content_key({"a": 1}) != content_key({"a": 2})
+    assert content_key(np.float64(0.1)) == content_key(0.1)
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "..", "", ".hidden", "x" * 500, "naïve name"])
+def test_no_name_leaves_the_results_folder(tmp_path, name):
+    store = ResultsStore(tmp_path)
+    folder = store.cell_folder(name, name, name, "ab" * 32)
+    assert folder.resolve().is_relative_to(tmp_path.resolve() / "cells")
+    assert len(folder.relative_to(tmp_path / "cells").parts) == 3
+    assert "/" not in safe_name(name)
+
+
+def hold_claim(folder, key, ready, release):
+    with ResultsStore(folder).claim(key) as held:
+        ready.put(held)
+        release.wait(20)
+
+
+def test_a_cell_is_claimed_by_one_run_and_freed_when_that_dies(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    ready, release = context.Queue(), context.Event()
+    process = context.Process(target=hold_claim, args=(tmp_path, "ab" * 32, ready, release))
+    process.start()
+    assert ready.get(timeout=20) is True
+    with ResultsStore(tmp_path).claim("ab" * 32) as held:
+        assert held is False
+    process.kill()
+    process.join()
+    with ResultsStore(tmp_path).claim("ab" * 32) as held:
+        assert held is True
+
+
+def test_failures_are_kept_until_the_cell_succeeds(tmp_path):
+    store, record = ResultsStore(tmp_path), make_record()
+    store.save_failure(record.key, {"error": "no"})
+    assert store.failure(record.key) == {"error": "no"}
+    store.save(record)
+    assert store.failure(record.key) is None
+
+
+def test_records_are_json_and_arrays_that_other_tools_read(tmp_path):
+    store, record = ResultsStore(tmp_path), make_record()
+    store.save(record)
+    content = json.loads((folder_of(store, record) / "record.json").read_text())["content"]
+    assert content["settings"] == record.settings
+    with np.load(folder_of(store, record) / "grid.npz", allow_pickle=False) as arrays:
+        np.testing.assert_array_equal(arrays["predictions"], record.predictions)
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="choose another folder"):
+        ResultsStore(tmp_path / "file").check_writable()

@@ -48,7 +48,15 @@ def selection_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> str
     if not summaries:
         return ""
     by_cell = {(s.method, s.rule): s for s in summaries}
-    shown = [r for r in rules if any(s.rule == r.name and s.n for s in summaries)]
+    # A grid of one setting leaves nothing to choose and so says nothing about a rule's input.
+    searched = {r.method_label for r in records if len(r.settings) > 1}
+    shown = [
+        r
+        for r in rules
+        if any(s.rule == r.name and s.n and s.method in searched for s in summaries)
+    ]
+    if not shown:
+        return ""
     rows: list[Sequence[Entry]] = [
         (method, *(_rule_entry(by_cell[method, rule.name]) for rule in shown))
         for method in dict.fromkeys(s.method for s in summaries)
@@ -62,7 +70,7 @@ def selection_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> str
     text += entry_table(
         "Rules that choose the settings", ["Method", *(r.name for r in shown)], rows
     )
-    lines = [f"{r.name}: {r.label}. {r.reference}".rstrip(". ") + "." for r in shown]
+    lines = [f"{r.label} ({r.reference or 'settings given by the user'})." for r in shown]
     absent = [r.name for r in rules if r not in shown]
     if absent:
         lines.append(f"Not shown, because what they need was not recorded: {', '.join(absent)}.")
@@ -73,7 +81,8 @@ def _rule_entry(summary: RuleSummary) -> Entry:
     if summary.mean_f1 is None or summary.gap is None:
         return "-"
     part = "" if summary.n == summary.of else f" ({summary.n} of {summary.of} tasks)"
-    return f"{summary.mean_f1:.4f} (-{summary.gap:.4f}){part}", summary.mean_f1
+    gap = f" (-{summary.gap:.4f})" if summary.gap > 0 else ""
+    return f"{summary.mean_f1:.4f}{gap}{part}", summary.mean_f1
 
 
 def statistics(records: Sequence[CellRecord], rule: Rule, pictures: bool = True) -> str:

@@ -1,12 +1,15 @@
 """The HTML report: self-contained, escaped, honest about gaps, its figures those of the store."""
 
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation import mean_f1
 from cdmer_bench.reporting import MissingCell
 from cdmer_bench.reporting.html_report import build_report, write_report
 from tests.reporting.records import record
@@ -134,3 +137,38 @@ def test_report_with_pictures_is_written(tmp_path):
     # A map, budgets, times, a grid for each method, blocks, and ranks.
     assert outline.tags.count("img") == 9
     assert outline.open == []
+
+
+def test_browser_sorts_without_errors(tmp_path):
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs a headless Chromium")
+    page = build_report(records(), pictures=False)
+    # Press the heading of Exp.1 twice: first the best on top, then the worst.
+    probe = """<script>
+      const table = document.querySelector("figure.results table");
+      const names = () => Array.from(table.tBodies[0].rows, r => r.cells[0].textContent).join();
+      table.tHead.rows[0].cells[1].querySelector("button").click();
+      const falling = names();
+      table.tHead.rows[0].cells[1].querySelector("button").click();
+      document.title = falling + "|" + names();
+    </script>"""
+    path = tmp_path / "report.html"
+    path.write_text(page.replace("</body>", probe + "</body>"), encoding="utf-8")
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
+    done = subprocess.run(
+        [browser, *options, f"--user-data-dir={tmp_path}", "--dump-dom", path.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    title = re.search(r"<title>(.*?)</title>", done.stdout).group(1)
+    best = {
+        r.method_label: max(mean_f1(r.y_target, p, range(3)) for p in r.predictions)
+        for r in records()
+        if r.task == "exp01"
+    }
+    falling = sorted(best, key=best.get, reverse=True)
+    assert title == f"{','.join(falling)}|{','.join(falling[::-1])}"
+    assert "CONSOLE" not in done.stderr

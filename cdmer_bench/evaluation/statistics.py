@@ -53,7 +53,9 @@ def bootstrap_interval(
 
     Whole subjects are drawn where they are known, because clips of one person are alike;
     otherwise samples. The interval is conditional on the setting: it does not contain the
-    uncertainty of having chosen the setting on the same samples.
+    uncertainty of having chosen the setting on the same samples. A class that a resample
+    neither holds nor predicts is left out of that resample's mean F1; counting it as 0 would
+    pull the interval below the score wherever few subjects show a class.
 
     Parameters
     ----------
@@ -76,7 +78,8 @@ def bootstrap_interval(
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_resamples)
     resampled = np.tensordot(draws, counts, axes=1)
-    f1 = f1_of_counts(resampled).mean(axis=-1)
+    occurs = (resampled.sum(axis=-1) + resampled.sum(axis=-2)) > 0
+    f1 = f1_of_counts(resampled).sum(axis=-1) / occurs.sum(axis=-1)
     percent = 100 * resampled.diagonal(axis1=1, axis2=2).sum(axis=1) / resampled.sum(axis=(1, 2))
     limits = [(1 - level) / 2, (1 + level) / 2]
     low_f1, high_f1 = np.quantile(f1, limits)

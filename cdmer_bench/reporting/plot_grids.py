@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection import Oracle, Rule
-from cdmer_bench.reporting.plot_style import AREA, COLOURS, new_figure, synthetic_mark
+from cdmer_bench.reporting.plot_style import AREA, COLOURS, log_scale, new_figure, synthetic_mark
 from cdmer_bench.results.record import CellRecord
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _curve(record: CellRecord, name: str, f1: NDArray, chosen: int) -> "Figure":
         color=COLOURS[1],
     )
     if numeric and x.min() > 0 and x.max() / x.min() >= 1000:
-        axes.set_xscale("log")
+        log_scale(axes)
     if not numeric:
         axes.set_xticks(x, [str(v) for v in values], rotation=45, ha="right")
     axes.set(xlabel=name, ylabel="mean F1")

@@ -11,6 +11,7 @@ from cdmer_bench.evaluation.selection import NotRecorded, Oracle, Rule
 from cdmer_bench.reporting.plot_style import (
     AREA,
     line_look,
+    log_scale,
     new_figure,
     readable_on,
     synthetic_mark,
@@ -124,7 +125,7 @@ def budget_picture(records: Sequence[CellRecord]) -> "Figure":
             markevery=[-1] if largest > 1 else None,
             **line_look(index),
         )
-    axes.set_xscale("log")
+    log_scale(axes)
     axes.set(xlabel="settings tried at random", ylabel="expected best mean F1")
     n_tasks = len({r.task_label for r in records})
     axes.set_title(f"What the size of a grid is worth (mean over {n_tasks} tasks)", size=10)
@@ -143,7 +144,7 @@ def time_picture(records: Sequence[CellRecord]) -> "Figure":
         seconds = [max(float(r.about["seconds"]), 1e-3) for r in timed if r.method_label == method]
         axes.barh(index, np.median(seconds), color="#BFD7EA", edgecolor="#0072B2", height=0.62)
         axes.plot(seconds, [index] * len(seconds), "o", color="#0072B2", markersize=3.5, alpha=0.7)
-    axes.set_xscale("log")
+    log_scale(axes)
     axes.set_yticks(range(len(methods)), methods)
     axes.invert_yaxis()
     axes.set_xlabel("seconds for a task's whole grid (dots: tasks, bar: median)")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cdmer_bench.errors import UserError
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
@@ -71,6 +72,13 @@ def line_look(index: int) -> dict[str, Any]:
         "marker": MARKERS[index % len(MARKERS)],
         "linestyle": DASHES[index // len(COLOURS) % len(DASHES)],
     }
+
+
+def log_scale(axes: "Axes") -> None:
+    """Make the x-axis logarithmic, its ticks written as plain numbers."""
+    axes.set_xscale("log")
+    # The usual labels are mathematical markup, which the shared style does not read.
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def readable_on(value: float) -> str:

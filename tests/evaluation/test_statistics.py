@@ -134,6 +134,12 @@ def test_drawing_alike_subjects_widens_the_interval():
     assert width[1] > 3 * width[0]
 
 
+def test_class_shown_by_one_subject_does_not_pull_the_interval_down():
+    y = np.repeat([0, 1, 2], [30, 30, 5])
+    subjects = np.r_[np.tile(np.arange(10), 6), np.zeros(5, int)]
+    assert bootstrap_interval(y, y, 3, subjects).mean_f1 == (1.0, 1.0)
+
+
 def test_cliques_of_demsar():
     ranking = friedman(DEMSAR)
     # Within 1.25 ranks of the best are all: 3.143 - 1.964 = 1.179.

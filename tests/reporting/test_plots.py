@@ -100,6 +100,14 @@ def test_budget_ends_at_the_best_and_averages_tasks():
     assert line.get_xdata().tolist() == [1, 2, 3]
 
 
+def test_ticks_are_plain_numbers():
+    made = grid(["lam"], [(10.0**i,) for i in range(-3, 3)])
+    figure = parameter_picture(made)
+    to_bytes(lambda: figure)
+    assert {"0.001", "0.1", "100"} <= set(texts(figure))
+    assert not any("$" in text for text in texts(figure))
+
+
 def test_times_are_drawn_by_method():
     records = [record(5, about={"seconds": s}, key=str(s)) for s in (1.0, 4.0)]
     axes = time_picture([*records, record(5, "sa", "SA", about={})]).axes[0]

@@ -83,7 +83,7 @@ class Wheel:
         self.names = self.zip.namelist()
 
     def mesh(self):
-        """Return the vertices, their texture coordinates, the skin's quads and the eye centres."""
+        """Return the vertices, their texture coordinates and the quads of each group."""
         vertices, texture, uv = [], [], {}
         groups: dict[str, list] = {}
         group = ""

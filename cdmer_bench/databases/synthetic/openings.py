@@ -10,6 +10,8 @@ from cdmer_bench.databases.synthetic.plane import (
     CROP_SIZE,
     NORMAL_SIDE,
     TEXTURE_SCALE,
+    drift,
+    sample,
     to_crop,
     to_texture,
 )
@@ -33,7 +35,9 @@ class Openings:
     moves : list of (n, 3)
         Peak displacement of each motion.
     eyeballs : (H, W)
-        The lit eyes as the crop sees them.
+        The lit eyes without lids, in the texture plane.
+    grid : (rows, columns, 2)
+        Texture position of each pixel of the crop.
     """
 
     def __init__(
@@ -43,8 +47,10 @@ class Openings:
         placement: tuple[NDArray[np.float64], float, float],
         moves: list[NDArray[np.float64]],
         eyeballs: NDArray,
+        grid: NDArray,
     ):
         self.eyeballs = eyeballs
+        self.grid = grid
         self.pixel = camera.shape[1] / CROP_SIZE[0]  # pixels of the crop a unit
         self.per_112 = np.array(camera.shape[::-1]) / NORMAL_SIDE
         self.blur = camera.blur
@@ -83,10 +89,10 @@ class Openings:
             for strength, move in zip(strengths, self.moves, strict=True):
                 rims[name] = rims[name] + strength * move[name]
         for side in "LR":
-            self._eye(image, rims[f"lid_{side}_upper"], rims[f"lid_{side}_lower"])
+            self._eye(image, rims[f"lid_{side}_upper"], rims[f"lid_{side}_lower"], head)
         self._mouth(image, rims)
 
-    def _eye(self, image: NDArray, upper: NDArray, lower: NDArray) -> None:
+    def _eye(self, image: NDArray, upper: NDArray, lower: NDArray, head: NDArray) -> None:
         box = _box(np.concatenate([upper, lower]), 0.08 * self.pixel, image.shape)
         if box is None:
             return
@@ -102,7 +108,7 @@ class Openings:
         rows, columns = box
         part = image[rows, columns]
         part *= 1 - open_
-        part += open_ * shadow * self.eyeballs[rows, columns]
+        part += open_ * shadow * sample(self.eyeballs, self.grid[rows, columns] - drift(head))
         part *= 1 - 0.85 * lash
 
     def _mouth(self, image: NDArray, rims: dict[str, NDArray]) -> None:

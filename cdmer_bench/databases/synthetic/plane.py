@@ -5,6 +5,7 @@ eyeballs, and the eyes of the mean face are EYE_DISTANCE units apart. x grows to
 downwards; everything is an orthographic view from the front.
 """
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +27,17 @@ def to_texture(points: NDArray[np.float64]) -> NDArray[np.float64]:
 def at_112(displacement: NDArray[np.float64]) -> NDArray[np.float64]:
     """Convert displacements (n, 2 or more) from units to pixels of a 112 x 112 crop."""
     return displacement[..., :2] * (NORMAL_SIDE / CROP_SIZE)
+
+
+def drift(head: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Convert a shift of the head, pixels at 112 x 112, to texture pixels."""
+    return (head * CROP_SIZE / NORMAL_SIDE * TEXTURE_SCALE).astype(np.float32)
+
+
+def sample(image: NDArray, place: NDArray) -> NDArray:
+    """Read an image of the texture plane at positions (rows, columns, 2), bilinearly."""
+    x, y = place[..., 0], place[..., 1]
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def crop_grid(

@@ -68,9 +68,8 @@ def rasterise(
         chosen = np.flatnonzero(inside & (size.max(axis=1) <= side) & (size.max(axis=1) > smaller))
         found.append(_candidates(corners, low, depth, triangles, chosen, side, shape))
     pixel, weight, z, owner = (np.concatenate(part) for part in zip(*found, strict=True))
-    order = np.lexsort((owner, z, pixel))  # the last of each pixel is the nearest
-    last = np.append(np.diff(pixel[order]) > 0, True)
-    order = order[last]
+    order = np.lexsort((owner, z, pixel))  # each pixel's last one is its nearest
+    order = order[np.diff(pixel[order], append=-1) != 0]
     mask = np.zeros(shape, bool)
     mask.flat[pixel[order]] = True
     rows = np.repeat(pixel[order], 3)

@@ -17,11 +17,11 @@ from cdmer_bench.databases.synthetic.events import Event, Motion
 from cdmer_bench.databases.synthetic.face_model import load_face_model
 from cdmer_bench.databases.synthetic.openings import Openings
 from cdmer_bench.databases.synthetic.plane import (
-    CROP_SIZE,
-    NORMAL_SIDE,
     TEXTURE_SCALE,
     at_112,
     crop_grid,
+    drift,
+    sample,
 )
 from cdmer_bench.databases.synthetic.portrait import (
     Head,
@@ -132,8 +132,14 @@ class _Scene:
         layers = [_layer(self.portrait, self.camera, move, self.grid) for move in moves]
         self.sources = [source for source, _ in layers]
         self.shading = [shading for _, shading in layers]
-        eyeballs = _sample(self.portrait.eyeballs, self.grid)
-        self.openings = Openings(self.portrait.head, self.camera, placement, moves, eyeballs)
+        self.openings = Openings(
+            self.portrait.head,
+            self.camera,
+            placement,
+            moves,
+            self.portrait.eyeballs,
+            self.grid,
+        )
         self.falloff = _falloff(self.camera)
 
     def film(self) -> NDArray[np.uint8]:
@@ -150,12 +156,11 @@ class _Scene:
         at = np.array([time])
         strengths = [float(motion.strength(at)[0]) for motion in self.motions]
         head = self.take.event.head(at)[0]
-        drift = (head * CROP_SIZE / NORMAL_SIDE * TEXTURE_SCALE).astype(np.float32)
-        source = self.grid - drift
+        source = self.grid - drift(head)
         moving = [k for k, strength in enumerate(strengths) if strength > 0]
         for k in moving:
             source -= np.float32(strengths[k]) * self.sources[k]
-        image = _sample(self.portrait.rest, source)
+        image = sample(self.portrait.rest, source)
         for k in moving:
             image += np.float32(strengths[k]) * self.shading[k]
         self.openings.draw(image, strengths, head)
@@ -168,13 +173,13 @@ def _layer(
     """Return where each pixel of the crop comes from and how its light changes at the peak."""
     head = portrait.head
     forward = _unfold(head.to_image(move[:, :2] * (TEXTURE_SCALE, -TEXTURE_SCALE)))
-    source = _sample(forward, grid)
+    source = sample(forward, grid)
     for _ in range(_INVERSIONS):
-        source += _RELAXATION * (_sample(forward, grid - source) - source)
+        source += _RELAXATION * (sample(forward, grid - source) - source)
     bright = shade(head.to_image(head.normals(move)), camera)
     change = portrait.albedo * (bright - portrait.light)
     change = cv2.GaussianBlur(change, (0, 0), optics(camera))
-    return source, _sample(change, grid - source)
+    return source, sample(change, grid - source)
 
 
 def _unfold(forward: NDArray) -> NDArray:
@@ -189,12 +194,6 @@ def _unfold(forward: NDArray) -> NDArray:
         if area.min() > _SMALLEST_AREA:
             break
     return smooth
-
-
-def _sample(image: NDArray, place: NDArray) -> NDArray:
-    return cv2.remap(
-        image, place[..., 0], place[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
 
 
 def _falloff(camera: Camera) -> NDArray:

@@ -43,6 +43,14 @@ def test_nearest_front_triangle_is_interpolated(seed):
     )
 
 
+def test_nothing_in_view_is_an_empty_image():
+    triangle = np.array([[0, 1, 2]])
+    behind = np.array([[20, 20], [20, 30], [30, 20.0]])
+    found = rasterise(behind, np.zeros(3), triangle, (5, 5))
+    assert not found.mask.any()
+    np.testing.assert_array_equal(found.interpolate(np.ones(3)), np.zeros((5, 5)))
+
+
 def test_a_triangle_too_large_for_the_rasteriser_is_an_error():
     points = np.array([[0, 0], [0, 400], [400, 0.0]])
     with pytest.raises(UserError, match="256 pixels"):

@@ -68,3 +68,16 @@ def test_constant_answers_are_recognized():
     assert constant_class(0.1994, 42.68, (70, 51, 43)) == 0
     assert constant_class(0.1075, 19.23, (73, 32, 25)) == 2
     assert constant_class(0.1075, 56.15, (73, 32, 25)) is None
+
+
+def test_totals_that_no_matrix_has_are_not_taken_for_one():
+    # Every right and predicted counts that add up, whether a matrix has them or not.
+    refused = 0
+    for right in itertools.product(*(range(n + 1) for n in SMALL)):
+        for wrong in splits(sum(SMALL) - sum(right), 3):
+            f1 = sum(2 * r / (n + r + w) for r, n, w in zip(right, SMALL, wrong, strict=True)) / 3
+            value = round(f1, 4)
+            possible = any(k == sum(right) and abs(v - value) <= 0.00005 for v, k in SCORES)
+            assert (find_matrix(value, sum(right), SMALL) is not None) == possible
+            refused += not possible
+    assert refused > 10

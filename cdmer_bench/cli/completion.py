@@ -40,7 +40,8 @@ def main(arguments: list[str]) -> int:
     shell = arguments[0] if arguments else "bash"
     if shell in ("-h", "--help"):
         print(
-            'usage: eval "$(cdmer completion bash)"   # or zsh; fish: cdmer completion fish | source'
+            'usage: eval "$(cdmer completion bash)"   # or zsh\n'
+            "       cdmer completion fish | source"
         )
         return 0
     if shell not in _SCRIPTS:

@@ -1,6 +1,7 @@
 """`cdmer data`: fetch, check and synthesize databases."""
 
 import argparse
+import json
 import os
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from cdmer_bench.errors import UserError, closest
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    actions = {"fetch": fetch, "synthesize": synthesize}
+    actions = {"fetch": fetch, "check": check, "synthesize": synthesize}
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_USAGE, end="")
         return 0
@@ -24,9 +25,11 @@ def main(arguments: list[str]) -> int:
 
 _USAGE = """\
 usage: cdmer data fetch released [--from DIR] [--to DIR]
+       cdmer data check corpus=frames corpus.root=DIR [--format json] [--quick]
        cdmer data synthesize --out DIR [--format png] [--seed N] [--databases casme2,smic_hs]
 
 fetch       put the authors' released features in place and verify their checksums
+check       say what of the licensed databases is there, what is wrong and what to do
 synthesize  write the synthetic databases as images, in the layout of CASME II and SMIC
 """
 
@@ -54,6 +57,34 @@ def fetch(arguments: list[str]) -> int:
     return 0 if usable else 2
 
 
+def check(arguments: list[str]) -> int:
+    """Check licensed frames; exit code 0 only if the protocol can run as it is, else 2."""
+    parser = argparse.ArgumentParser("cdmer data check")
+    parser.add_argument("overrides", nargs="*", default=[], help="such as corpus.root=DIR")
+    parser.add_argument("--config-dir", help="a folder with configuration groups of your own")
+    parser.add_argument("--format", default="text", choices=["text", "json"])
+    parser.add_argument("--quick", action="store_true", help="do not open every image")
+    options = parser.parse_intermixed_args(arguments)
+    from cdmer_bench.config.build import build_databases
+    from cdmer_bench.config.catalogue import compose_config
+    from cdmer_bench.databases.checks import check_frames
+    from cdmer_bench.databases.frames import FrameDatabase
+
+    overrides = options.overrides
+    if not any(o.startswith("corpus=") for o in overrides):
+        overrides = ["corpus=frames", *overrides]
+    config = compose_config(options.config_dir, overrides)
+    databases = list(build_databases(config.corpus).values())
+    frames = [d for d in databases if isinstance(d, FrameDatabase)]
+    if len(frames) < len(databases):
+        raise UserError(
+            f"corpus {config.corpus.get('name')!r} holds no frames to check; give corpus=frames"
+        )
+    found = check_frames(str(config.corpus.get("root", ".")), frames, not options.quick)
+    print(json.dumps(found.as_dict(), indent=1) if options.format == "json" else found.text())
+    return 0 if found.passed else 2
+
+
 def synthesize(arguments: list[str]) -> int:
     """Write the synthetic databases as images."""
     parser = argparse.ArgumentParser("cdmer data synthesize")
@@ -65,7 +96,7 @@ def synthesize(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     from cdmer_bench.config.build import build_databases
     from cdmer_bench.config.catalogue import compose_config
-    from cdmer_bench.databases.base import ClipDatabase
+    from cdmer_bench.databases.synthetic.database import SyntheticDatabase
     from cdmer_bench.databases.synthetic.export import export_database
     from cdmer_bench.parallel import Backend
 
@@ -75,7 +106,7 @@ def synthesize(arguments: list[str]) -> int:
         if name not in databases:
             raise UserError(f"--databases: {name!r} is unknown; {closest(name, databases)}")
         database = databases[name]
-        assert isinstance(database, ClipDatabase)
+        assert isinstance(database, SyntheticDatabase)
         with ProgressBar(database.title, len(database.clips()), "clips") as bar:
             export_database(
                 database,

@@ -88,7 +88,7 @@ class Session:
                 f"methods.{method_name}._target_ is {card._target_}, which is no method; derive "
                 "the class from cdmer_bench.methods.Method"
             )
-        grid_name, grid = choose_grid(method_name, card, self.config)
+        grid_name, grid = choose_grid(card, method.paper_grid, self.config)
         pair = (self.databases[task.source], self.databases[task.target])
         return Cell(
             task,

@@ -1,6 +1,7 @@
 """Objects from configuration cards: databases, descriptors, methods, tasks."""
 
 import inspect
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -96,11 +97,13 @@ def build_tasks(config: RunConfig, databases: dict[str, Database]) -> list[Task]
     return tasks
 
 
-def choose_grid(name: str, card: MethodCard, config: RunConfig) -> tuple[str, dict[str, Any]]:
+def choose_grid(
+    card: MethodCard, paper_grid: Mapping[str, Any], config: RunConfig
+) -> tuple[str, dict[str, Any]]:
     """Return the grid's name and its values for one method.
 
     ``grid=reduced`` takes the grid of that name where the method's card has one, else the
-    card's main grid, which is the paper's.
+    card's main grid. That is called ``paper`` if it is ``paper_grid``, else ``own``.
     """
     if config.grid != "paper" and config.grid in card.grids:
         return config.grid, dict(card.grids[config.grid])
@@ -109,7 +112,7 @@ def choose_grid(name: str, card: MethodCard, config: RunConfig) -> tuple[str, di
         raise UserError(
             f"grid is {config.grid!r}, which no chosen method has; {closest(config.grid, known)}"
         )
-    return "paper", dict(card.grid)
+    return ("paper" if dict(card.grid) == paper_grid else "own"), dict(card.grid)
 
 
 def build_method(name: str, card: MethodCard, solver: str | None) -> Any:

@@ -140,6 +140,12 @@ class ResultsStore:
             set_aside(path, str(error))
             return None
 
+    def failures(self) -> list[dict[str, Any]]:
+        """Return every recorded failure."""
+        names = sorted(self.folder.glob("failures/*.json"))
+        found = (self.failure(path.stem) for path in names)
+        return [failure for failure in found if failure is not None]
+
     @contextmanager
     def claim(self, key: str) -> Iterator[bool]:
         """Claim a cell for this run; yields False if another live run is working on it.

@@ -248,7 +248,15 @@ class Execution:
 
     def _store_failure(self, cell: Cell, error: str, trace: str, user: bool) -> None:
         cell.status, cell.reason = ("refused" if user else "failed"), error
-        content = {"cell": cell.name, "error": error, "trace": trace, "user_error": user}
+        content = {
+            "task_label": cell.task.label,
+            "method_label": cell.method_label,
+            "descriptor_label": cell.descriptor_label,
+            "corpus": cell.corpus,
+            "error": error,
+            "trace": trace,
+            "user_error": user,
+        }
         try:
             self.store.save_failure(cell.key, content)
         except UserError as unwritable:

@@ -1,0 +1,80 @@
+"""`cdmer plot`: pictures of the results."""
+
+import argparse
+from pathlib import Path
+
+from cdmer_bench.cli.console import say
+from cdmer_bench.cli.tables import choose_records
+from cdmer_bench.errors import UserError, closest
+from cdmer_bench.results.record import CellRecord
+
+_KINDS = ("regions", "parameters", "confusion", "budget", "scores", "times")
+_FILTERS = {"method": "method", "task": "task", "descriptor": "descriptor", "corpus": "corpus"}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser("cdmer plot", description=__doc__)
+    parser.add_argument("kind", choices=_KINDS)
+    parser.add_argument("filters", nargs="*", help="such as method=rstr task=exp05")
+    parser.add_argument("--results", default="results", help="the results folder")
+    parser.add_argument("--selection", default="oracle", help="the rule that chooses settings")
+    parser.add_argument("--out", help="the file, .svg, .png or .pdf (default: RESULTS/KIND.svg)")
+    options = parser.parse_args(arguments)
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise UserError(
+            "matplotlib is missing, which draws pictures; pip install 'cdmer-bench[plots]'"
+        ) from None
+    records = _filtered(options.results, options.filters)
+    from cdmer_bench.reporting.plot_style import save
+
+    path = Path(options.out or Path(options.results) / f"{options.kind}.svg")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save(lambda: _draw(options.kind, records, options.selection), path)
+    say(f"wrote {path}")
+    return 0
+
+
+def _filtered(results: str, filters: list[str]) -> list[CellRecord]:
+    wanted: dict[str, str] = {}
+    for text in filters:
+        name, equals, value = text.partition("=")
+        if not equals or name not in _FILTERS:
+            raise UserError(f"{text!r} is no filter; {closest(name, _FILTERS)}, as in task=exp05")
+        wanted[name] = value
+    records = choose_records(results, wanted.pop("corpus", None))
+    for name, value in wanted.items():
+        known = sorted({getattr(r, name) for r in records})
+        records = [r for r in records if getattr(r, name) in value.split(",")]
+        if not records:
+            raise UserError(f"there is no result with {name}={value}; {closest(value, known)}")
+    return records
+
+
+def _draw(kind: str, records: list[CellRecord], selection: str):  # type: ignore[no-untyped-def]
+    from cdmer_bench.evaluation.selection import rule
+    from cdmer_bench.reporting import plot_grids, plot_scores, region_maps, tables_for
+    from cdmer_bench.reporting.captions import join_names
+
+    chosen = rule(selection)
+    first = records[0]
+    if kind == "regions":
+        weighted = next((r for r in records if "weights" in r.extras), None)
+        if weighted is None:
+            methods = join_names(sorted({r.method_label for r in records}), 5)
+            raise UserError(f"{methods} stored no block weights; RSTR does: method=rstr")
+        setting = chosen.select(weighted)
+        title = f"{weighted.method_label}, {weighted.task_label}: {weighted.settings[setting]}"
+        weights = weighted.extras["weights"][setting]
+        return region_maps.region_picture(weights, title, synthetic=weighted.synthetic)
+    if kind == "parameters":
+        return plot_grids.parameter_picture(first, chosen)
+    if kind == "confusion":
+        return plot_scores.confusion_picture(records, chosen)
+    if kind == "budget":
+        return plot_scores.budget_picture(records)
+    if kind == "scores":
+        return plot_scores.score_map(tables_for(records, chosen)[0])
+    return plot_scores.time_picture(records)

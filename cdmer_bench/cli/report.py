@@ -1,0 +1,51 @@
+"""`cdmer report`: one self-contained HTML file on the results."""
+
+import argparse
+import webbrowser
+from pathlib import Path
+
+from cdmer_bench.cli.console import say
+from cdmer_bench.cli.tables import choose_records
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser("cdmer report", description=__doc__)
+    parser.add_argument("--out", default=None, help="the file (default: RESULTS/report.html)")
+    parser.add_argument("--open", action="store_true", help="show it in the browser")
+    parser.add_argument("--results", default="results", help="the results folder")
+    parser.add_argument("--corpus", help="report on this corpus (default: the newest)")
+    parser.add_argument("--selection", default="oracle", help="rule of tables and matrices")
+    options = parser.parse_args(arguments)
+    from cdmer_bench.files import write_atomically
+    from cdmer_bench.reporting import MissingCell
+    from cdmer_bench.reporting.html_report import build_report
+    from cdmer_bench.results.store import ResultsStore
+
+    records = choose_records(options.results, options.corpus)
+    missing = [
+        MissingCell(
+            failure["task_label"],
+            failure["method_label"],
+            failure["descriptor_label"],
+            f"failed: {failure['error']}",
+        )
+        for failure in ResultsStore(options.results).failures()
+        if failure.get("corpus") == records[0].corpus
+    ]
+    page = build_report(records, selection=options.selection, missing=missing, pictures=_can_draw())
+    path = Path(options.out or Path(options.results) / "report.html").absolute()
+    write_atomically(path, page.encode())
+    say(f"wrote {path} ({len(page) / 1e6:.1f} MB)")
+    if options.open:
+        webbrowser.open(path.as_uri())
+    return 0
+
+
+def _can_draw() -> bool:
+    try:
+        import matplotlib
+    except ImportError:
+        say("without pictures, because matplotlib is missing: pip install 'cdmer-bench[plots]'")
+        return False
+    return bool(matplotlib.__version__)

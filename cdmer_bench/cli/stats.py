@@ -1,0 +1,36 @@
+"""`cdmer stats`: intervals, paired tests and ranks from the results folder."""
+
+import argparse
+
+from cdmer_bench.cli.tables import choose_records
+from cdmer_bench.errors import UserError
+
+_COLUMNS = {
+    "3": tuple(f"Exp.{i}" for i in range(1, 7)),
+    "4": tuple(f"Exp.{i}" for i in range(7, 13)),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser("cdmer stats", description=__doc__)
+    parser.add_argument("--tables", default="3,4", help="3, 4 or 3,4 (default)")
+    parser.add_argument("--selection", default="oracle", help="the rule that chooses settings")
+    parser.add_argument("--results", default="results", help="the results folder")
+    parser.add_argument("--corpus", help="use the results of this corpus (default: the newest)")
+    options = parser.parse_args(arguments)
+    from cdmer_bench.evaluation.selection import rule
+    from cdmer_bench.reporting.analysis import comparable
+    from cdmer_bench.reporting.stats_text import stats_text
+
+    columns: list[str] = []
+    for number in options.tables.split(","):
+        if number not in _COLUMNS:
+            raise UserError(f"--tables holds {number!r}; choices: 3, 4")
+        columns += _COLUMNS[number]
+    records = choose_records(options.results, options.corpus)
+    chosen = comparable([r for r in records if r.task_label in columns])
+    if not chosen:
+        raise UserError(f"{options.results} has no result for table {options.tables}")
+    print(stats_text(chosen, rule(options.selection)), end="")
+    return 0

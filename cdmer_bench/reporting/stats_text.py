@@ -1,0 +1,82 @@
+"""Statistics as text: what `cdmer stats` prints."""
+
+from collections.abc import Sequence
+
+from cdmer_bench.evaluation.selection import Rule
+from cdmer_bench.reporting.analysis import (
+    CellComparison,
+    MethodComparison,
+    compare_cells,
+    compare_methods,
+)
+from cdmer_bench.reporting.html_analysis import DEPENDENCE
+from cdmer_bench.results.record import CellRecord
+
+
+def stats_text(records: Sequence[CellRecord], rule: Rule) -> str:
+    """Return intervals and tests of each cell, and of the methods over tasks.
+
+    Parameters
+    ----------
+    records : sequence of CellRecord
+        One for each task and method.
+    rule : Rule
+        The rule that chooses the settings.
+    """
+    lines = [f"Corpus: {records[0].corpus}. Selection: {rule.name}."]
+    if any(record.synthetic for record in records):
+        lines.append("SYNTHETIC DATA: the figures say nothing about CASME II or SMIC.")
+    cells = compare_cells(records, rule)
+    unit = "subjects" if all(c.interval.by_subject for c in cells) else "clips"
+    lines += [
+        "",
+        f"95 % bootstrap intervals over {unit}; McNemar's exact test against the Baseline",
+        "(clips that only the method, only the Baseline has right; p not corrected)",
+        "",
+        f"{'task':<8}{'method':<14}{'mean F1':>8}  {'interval':<16}{'accuracy':>9}  "
+        f"{'interval':<14}{'alone':>9}  {'p':>7}",
+        *map(_cell_line, cells),
+    ]
+    overall = compare_methods(cells)
+    if overall is None:
+        lines.append("\nTests over tasks need two methods that share two tasks.")
+    else:
+        lines += ["", *_method_lines(overall)]
+    lines += ["", DEPENDENCE]
+    return "\n".join(lines) + "\n"
+
+
+def _cell_line(cell: CellComparison) -> str:
+    (f1_low, f1_high), (low, high) = cell.interval.mean_f1, cell.interval.accuracy
+    tested = cell.p is not None
+    alone = f"{cell.only_this} : {cell.only_baseline}" if tested else "-"
+    p = f"{cell.p:.3g}" if tested else "-"
+    return (
+        f"{cell.task:<8}{cell.method:<14}{cell.mean_f1:>8.4f}  "
+        f"{f'{f1_low:.3f} to {f1_high:.3f}':<16}{cell.accuracy:>9.2f}  "
+        f"{f'{low:.1f} to {high:.1f}':<14}{alone:>9}  {p:>7}"
+    )
+
+
+def _method_lines(overall: MethodComparison) -> list[str]:
+    ranking = overall.ranking
+    lines = [
+        f"Over {len(overall.tasks)} tasks: average rank (1 is best) and Wilcoxon's test against "
+        "the Baseline, p after Holm",
+        "",
+        f"{'method':<14}{'mean F1':>8}{'rank':>7}{'p (Holm)':>10}",
+    ]
+    for index, method in enumerate(overall.methods):
+        rank = "-" if ranking is None else f"{ranking.average_ranks[index]:.2f}"
+        adjusted = overall.adjusted
+        p = "-" if adjusted is None or adjusted[index] != adjusted[index] else adjusted[index]
+        text = p if isinstance(p, str) else f"{p:.3g}"
+        lines.append(f"{method:<14}{overall.scores[:, index].mean():>8.4f}{rank:>7}{text:>10}")
+    if ranking is not None:
+        lines.append(
+            f"\nFriedman p = {ranking.p:.3g}; ranks closer than the critical difference "
+            f"{ranking.critical_difference:.2f} are not told apart (Nemenyi, level 0.05)."
+        )
+    if overall.left_out:
+        lines.append(f"Left out, because they lack some tasks: {', '.join(overall.left_out)}.")
+    return lines

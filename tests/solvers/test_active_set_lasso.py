@@ -32,6 +32,8 @@ def random_design(seed, m, k, kind):
         D = D[:, : max(k // 2, 1)] @ rng.normal(size=(max(k // 2, 1), k))
     elif kind == "correlated":
         D = D + 30
+    elif kind == "parallel":
+        D = D[:, :1] + 1e-8 * D
     return D, 3 * rng.normal(size=m)
 
 
@@ -40,7 +42,7 @@ def random_design(seed, m, k, kind):
     seed=st.integers(0, 10**6),
     m=st.integers(1, 25),
     k=st.integers(1, 40),
-    kind=st.sampled_from(["plain", "duplicates", "dependent", "correlated"]),
+    kind=st.sampled_from(["plain", "duplicates", "dependent", "correlated", "parallel"]),
     fraction=st.floats(0.001, 1.5),
     nonnegative=st.booleans(),
 )

@@ -36,11 +36,12 @@ def problem(seed, n=14, m=9, c=3, scale=3.0):
     mu=st.floats(0, 30),
     m=st.integers(1, 14),
     rho=st.sampled_from([1.1, 1.6]),
+    kappa0=st.sampled_from([1e-3, 0.5]),
     start=st.sampled_from([0.0, 1.0]),
 )
-def test_steps_and_results_are_those_of_the_published_loop(seed, mu, m, rho, start):
+def test_steps_and_results_are_those_of_the_published_loop(seed, mu, m, rho, kappa0, start):
     C, Y = problem(seed, m=m)
-    schedule = PenaltySchedule(rho=rho, start=start)
+    schedule = PenaltySchedule(kappa0=kappa0, rho=rho, start=start)
     P, steps, converged = as_published(C, Y, mu, schedule)
     found = ialm(factorize(C[None], Y, 5e-4), np.array([mu]), schedule)
     np.testing.assert_allclose(found.P[0], P, atol=1e-6)
@@ -105,11 +106,12 @@ def test_a_heavy_penalty_gives_zero(mu):
 def test_steps_skipped_while_p_is_zero_leave_the_published_path_unchanged():
     C, Y = problem(7, n=20, m=12)
     for mu, start in [(1.5, 1.0), (4.0, 1.0), (15.0, 1.0), (4.0, 0.0), (1e6, 1.0)]:
-        schedule = PenaltySchedule(start=start)
-        P, steps, _ = as_published(C, Y, mu, schedule)
-        found = ialm(factorize(C[None], Y, 5e-4), np.array([mu]), schedule)
-        assert found.n_steps[0] == steps
-        np.testing.assert_allclose(found.P[0], P, atol=1e-11)
+        for kappa0 in (1e-3, 0.5, 3.0):
+            schedule = PenaltySchedule(kappa0=kappa0, start=start)
+            P, steps, _ = as_published(C, Y, mu, schedule)
+            found = ialm(factorize(C[None], Y, 5e-4), np.array([mu]), schedule)
+            assert found.n_steps[0] == steps
+            np.testing.assert_allclose(found.P[0], P, atol=1e-11)
 
 
 def test_zero_data_stop_where_the_published_loop_stops():

@@ -6,6 +6,7 @@ import platform
 import sys
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 _PACKAGES = ("cdmer-bench", "numpy", "scipy", "scikit-learn", "scikit-image", "opencv-python")
@@ -30,6 +31,6 @@ def describe_run(seconds: float) -> dict[str, Any]:
         "host": platform.node(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": " ".join(["cdmer", *sys.argv[1:]]),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "seconds": round(seconds, 3),
     }

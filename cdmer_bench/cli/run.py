@@ -12,6 +12,7 @@ from cdmer_bench.errors import DataMissing, UserError
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.runner.cell import Cell
 from cdmer_bench.runner.execute import Execution, Progressing
+from cdmer_bench.runner.expectation import expected_times
 from cdmer_bench.runner.plan import place, summary
 
 
@@ -26,7 +27,7 @@ def run(config: RunConfig) -> int:
     cells = session.cells()
     place(cells, session.features, session.store, config.force)
     if config.dry_run:
-        print_plan(cells)
+        print_plan(cells, session)
         return 0
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
     if todo:
@@ -75,7 +76,7 @@ def _open_clips_bar(title: str, total: int) -> ProgressBar:
     return ProgressBar(title, total, "clips")
 
 
-def print_plan(cells: Sequence[Cell]) -> None:
+def print_plan(cells: Sequence[Cell], session: Session) -> None:
     """Print where each method stands on the tasks, and every reason once."""
     reasons: dict[str, None] = {}
     rows: dict[tuple[str, str], dict[str, list[str]]] = {}
@@ -92,6 +93,8 @@ def print_plan(cells: Sequence[Cell]) -> None:
             title = ""
     for reason in reasons:
         print(reason)
+    for line in expected_times(cells, session.features, session.store, session.backend):
+        print(line)
     print(f"{len(cells)} cells: {summary(cells)}")
 
 

@@ -265,12 +265,13 @@ class Execution:
 
 def assemble(cell: Cell, prepared: PreparedCell, store: ResultsStore, seconds: float) -> CellRecord:
     """Put the stored strands of a cell together as its record."""
-    results = []
+    results, solving = [], 0.0
     for strand in range(len(prepared.strands)):
         arrays = store.load_strand(cell.key, strand)
         if arrays is None:
             raise RuntimeError(f"strand {strand} vanished from {store.unfinished(cell.key)}")
         results.append(unpack(arrays)[1])
+        solving += float(arrays["seconds"])
     joined = join_strands(prepared.strands, results)
     codes, target = prepared.class_codes, prepared.target
     scores = joined.scores
@@ -305,5 +306,5 @@ def assemble(cell: Cell, prepared: PreparedCell, store: ResultsStore, seconds: f
         iterations=joined.iterations,
         notes=joined.notes,
         extras=joined.extras,
-        about=describe_run(seconds),
+        about={**describe_run(seconds), "solve_seconds": round(solving, 3)},
     )

@@ -1,5 +1,6 @@
 """One strand, run in any process: read what the cell shares, solve, store the result whole."""
 
+import time
 import traceback
 from dataclasses import dataclass
 from functools import lru_cache
@@ -60,9 +61,11 @@ def run_strand(
         File to write.
     """
     try:
+        started = time.perf_counter()
         found = method.solve(read_prepared(shared), settings)
+        seconds = time.perf_counter() - started
         check_result(method, found, len(settings))
-        write_atomically(result, pack_arrays(pack(found, indices)))
+        write_atomically(result, pack_arrays(pack(found, indices, seconds)))
     except Exception as error:
         return StrandFailure(
             str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}",
@@ -90,10 +93,11 @@ def check_result(method: Method, result: StrandResult, n_settings: int) -> None:
         )
 
 
-def pack(result: StrandResult, indices: list[int]) -> dict[str, np.ndarray]:
-    """Return the arrays that stand for a strand's result."""
+def pack(result: StrandResult, indices: list[int], seconds: float) -> dict[str, np.ndarray]:
+    """Return the arrays that stand for a strand's result and the time that it took."""
     arrays: dict[str, np.ndarray] = {
         "indices": np.array(indices, dtype=np.int64),
+        "seconds": np.array(seconds),
         "predictions": np.asarray(result.predictions).astype(np.uint8),
         "converged": np.asarray(result.converged, dtype=bool),
         "iterations": np.asarray(result.iterations, dtype=np.int64),

@@ -1,0 +1,116 @@
+"""How long cells will take, from measured rates."""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+
+from cdmer_bench.databases.base import ClipDatabase
+from cdmer_bench.errors import UserError
+from cdmer_bench.features.extract import Features
+from cdmer_bench.parallel import Backend
+from cdmer_bench.results.store import ResultsStore
+from cdmer_bench.runner.cell import Cell
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Seconds of one core that a setting took, on a task of ``n`` samples.
+
+    ``origin`` says where it was measured: ``this folder`` or ``reference``.
+    """
+
+    seconds: float
+    n: int
+    origin: str
+
+
+def reference_rates() -> dict[tuple[str, str, str], Rate]:
+    """Return the shipped rates by method, solver and grid; made by ``scripts/rates``."""
+    text = files("cdmer_bench.runner").joinpath("rates.csv").read_text()
+    return {
+        (row["method"], row["solver"], row["grid"]): Rate(
+            float(row["seconds_per_setting"]), int(row["n_samples"]), "reference"
+        )
+        for row in csv.DictReader(text.splitlines())
+    }
+
+
+def measured_rates(store: ResultsStore) -> dict[tuple[str, str, str], Rate]:
+    """Return the rates of the cells that this results folder holds, the largest task's each."""
+    rates: dict[tuple[str, str, str], Rate] = {}
+    for record in store.records():
+        seconds, n_settings = record.about.get("solve_seconds"), len(record.settings)
+        n = len(record.y_source) + len(record.y_target)
+        key = (record.method, record.solver, record.grid)
+        if seconds is not None and (key not in rates or rates[key].n < n):
+            rates[key] = Rate(float(seconds) / n_settings, n, "this folder")
+    return rates
+
+
+def expected_times(
+    cells: Sequence[Cell], features: Features, store: ResultsStore, backend: Backend
+) -> list[str]:
+    """Return a line on each cell that is to run, and one on all of them.
+
+    A rate is scaled by the square of the number of samples, which is how Gram matrices grow.
+    Methods without a rate are named. Extraction is not included.
+    """
+    todo = [cell for cell in cells if cell.status in ("to do", "failed")]
+    if not todo:
+        return []
+    rates = {**reference_rates(), **measured_rates(store)}
+    lines, total, unknown = [], 0.0, set()
+    for cell in todo:
+        solver = str(cell.method.parameters().get("solver", ""))
+        rate = rates.get((cell.method_name, solver, cell.grid_name))
+        sizes = task_sizes(cell, features)
+        if rate is None or sizes is None:
+            unknown.add(cell.method_label)
+            continue
+        n_settings = len(cell.method.settings(cell.grid, sizes))
+        n = sizes[0] + sizes[1]
+        seconds = n_settings * rate.seconds * (n / rate.n) ** 2
+        total += seconds
+        lines.append(
+            f"{cell.name}: {n_settings:,} settings, about {duration(seconds)} of one core "
+            f"(rate of {rate.origin})"
+        )
+    workers = backend.count_workers()
+    if lines:
+        lines.append(f"together about {duration(total / workers)} on {workers} cores")
+    if unknown:
+        lines.append(f"no measured rate for {', '.join(sorted(unknown))}")
+    return lines
+
+
+def task_sizes(cell: Cell, features: Features) -> tuple[int, int, int] | None:
+    """Return (n_source, n_target, n_features), or None if the data cannot be read.
+
+    Of clips that are not extracted yet the width is unknown; it is taken as large, which only
+    matters for dimensions beyond it.
+    """
+    counts = []
+    width = 2**20
+    for name in (cell.task.source, cell.task.target):
+        database = features.databases[name]
+        try:
+            if isinstance(database, ClipDatabase):
+                counts.append(len(database.clips()))
+            else:
+                X = features.load(name, cell.descriptor_name).X
+                counts.append(len(X))
+                width = math.prod(X.shape[1:])
+        except UserError:
+            return None
+    return counts[0], counts[1], width
+
+
+def duration(seconds: float) -> str:
+    """Return a rounded duration such as ``40 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 1:
+        return "1 s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from cdmer_bench.databases.clip_folders import ClipFolder, Reading
 from cdmer_bench.databases.coded_frames import (
-    Release,
     choose_release,
     cut_clips,
     find_releases,
@@ -76,7 +75,7 @@ def read_casme2(
     mapping = dict(EMOTION_CLASSES if emotions is None else emotions)
     candidates = [f for f in folders if f.files and _is_clip_folder(f)]
     releases = find_releases(candidates, subject_and_clip, lambda f: f.path.parent.parent, _kind)
-    rows = _choose_sheet(sheets, releases, mapping, reading)
+    rows = _choose_sheet(sheets, mapping, reading)
     if rows is None:
         return reading
     if coding == "paper":
@@ -143,7 +142,6 @@ def count_classes(rows: Sequence[CodedClip], emotions: Mapping[str, str]) -> Cou
 
 def _choose_sheet(
     sheets: Sequence[Path],
-    releases: Sequence[Release],
     emotions: Mapping[str, str],
     reading: Reading,
 ) -> list[CodedClip] | None:
@@ -164,12 +162,8 @@ def _choose_sheet(
         early = [counts[c] for c in ("negative", "positive", "surprise")] == [73, 32, 25]
         read.append((not early, str(path), path, rows))
     if not read:
-        if any(subject_number(r.base.name) is None for r in releases):
-            found = f"frames in {releases[0].base}, but no coding sheet"
-        else:
-            found = "no coding sheet"
         reading.note(
-            "error", "no-coding-sheet", NAME, found,
+            "error", "no-coding-sheet", NAME, "no coding sheet",
             "CASME2-coding-20140508.xlsx or another version, below the root",
             "copy the database's coding sheet into the root (saved as .xlsx or .csv)",
         )  # fmt: skip

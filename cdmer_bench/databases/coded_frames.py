@@ -131,6 +131,7 @@ def choose_frames(
             "two frame numbers, onset first", "correct the row, or use the cropped frames",
         )  # fmt: skip
         return []
+    frames = _numbered_as_coded(frames, row)
     inside = [(n, name) for n, name in frames if row.onset <= n <= row.offset]
     expected = row.offset - row.onset + 1
     if not inside and len(frames) == expected:
@@ -162,6 +163,15 @@ def choose_frames(
             "these were left out; check that the coding sheet belongs to these frames",
         )  # fmt: skip
     return [folder.path / name for _, name in inside]
+
+
+def _numbered_as_coded(frames: list[tuple[int, str]], row: CodedClip) -> list[tuple[int, str]]:
+    """Count frames from the sheet's first number where the files count from another one."""
+    if row.first is None or row.onset is None or not frames:
+        return frames
+    shift = row.first - frames[0][0]
+    spans = frames[0][0] <= row.onset and row.offset is not None and row.offset <= frames[-1][0]
+    return frames if spans else [(number + shift, name) for number, name in frames]
 
 
 def _note_gap(numbers: Sequence[int], reading: Reading, where: str) -> None:

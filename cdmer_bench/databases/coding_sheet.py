@@ -17,6 +17,7 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "apex": ("apexframe", "apex", "apexf", "apexf1"),
     "offset": ("offsetframe", "offset", "offsetf", "offsetfnir", "offsetfvis", "offsetfhs"),
     "emotion": ("estimatedemotion", "estimatedemotions", "emotion"),
+    "first": ("firstf", "firstframe"),
 }
 
 
@@ -32,6 +33,8 @@ class CodedClip:
         Frame numbers; None where the sheet has no number (CASME II writes ``/``).
     row : int
         In the sheet, the first being 1.
+    first : int or None
+        Number of the recording's first frame, where the sheet tells (SMIC-E).
     """
 
     subject: str
@@ -41,6 +44,7 @@ class CodedClip:
     offset: int | None
     emotion: str
     row: int
+    first: int | None = None
 
 
 def read_coding_sheet(
@@ -162,6 +166,7 @@ def _coded_clips(
                 _frame(cells.get("offset")),
                 _word(cells.get("emotion")).lower(),
                 number,
+                _frame(cells.get("first")),
             )
         )
     return coded

@@ -7,6 +7,7 @@ from pathlib import Path
 from cdmer_bench.databases.base import Clip, ClipDatabase
 from cdmer_bench.databases.casme2 import read_casme2
 from cdmer_bench.databases.clip_folders import ClipFolder, Reading, scan_tree
+from cdmer_bench.databases.coded_layouts import LAYOUTS, CodedLayout, read_coded
 from cdmer_bench.databases.findings import Finding
 from cdmer_bench.databases.smic import read_smic
 from cdmer_bench.errors import DataMissing, UserError, closest
@@ -34,11 +35,23 @@ def _smic(camera: str) -> Reader:
     return read
 
 
+def _coded(layout: CodedLayout) -> Reader:
+    def read(
+        database: "FrameDatabase", folders: Sequence[ClipFolder], sheets: Sequence[Path]
+    ) -> Reading:
+        return read_coded(
+            layout, folders, sheets, database.classes, database.release, database.emotions
+        )
+
+    return read
+
+
 FORMATS: dict[str, Reader] = {
     "casme2": _casme2,
     "smic_hs": _smic("HS"),
     "smic_vis": _smic("VIS"),
     "smic_nir": _smic("NIR"),
+    **{name: _coded(layout) for name, layout in LAYOUTS.items()},
 }
 
 

@@ -121,3 +121,11 @@ def test_images_without_numbers(smic_tree, picture_writer):
     read = database(smic_tree)
     assert [c.name for c in read.clips()] == NAMES[1:]
     assert "5 images without a number" in codes(read)["frames-without-number"].found
+
+
+def test_smic_e_whose_files_count_from_zero(smic_tree):
+    smic_tree.smic_extended()
+    for folder in {path.parent for path in smic_tree.root.rglob("image*.jpg")}:
+        for number, path in enumerate(sorted(folder.iterdir())):
+            path.rename(path.with_name(f"image{number:06d}.jpg"))
+    assert_same_clips(smic_tree, database(smic_tree).clips())

@@ -7,6 +7,7 @@ import textwrap
 
 import numpy as np
 import pytest
+import scipy.io
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.svm import SVC
 
@@ -202,3 +203,48 @@ def test_every_settings_predictions_are_kept(corpus, cdmer):
     assert record.predictions.shape == (len(record.settings), 18)
     assert record.settings[0] == {"k": 1}
     np.testing.assert_array_equal(record.y_target, draw_features(2, 18)[1])
+
+
+def test_another_benchmark_of_four_domains_and_ten_classes_runs_from_a_yaml_alone(
+    tmp_path, cdmer, monkeypatch
+):
+    """800 features, other names: what would have worked only for faces would fail here."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_conf" / "corpus").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    means = rng.normal(size=(10, 800))
+    names = {"amazon": 45, "webcam": 30, "dslr": 24, "caltech": 50}
+    lines = ["# @package corpus", "name: office", "reader:"]
+    lines += [
+        "  _target_: cdmer_bench.databases.matfiles.FileFeatureDatabase",
+        f"  root: {tmp_path}",
+    ]
+    lines += ["databases:"]
+    for name, n in names.items():
+        y = np.arange(n) % 10
+        X = np.abs(means[y] + rng.normal(size=(n, 800)) + rng.normal(size=800))
+        scipy.io.savemat(tmp_path / f"{name}.mat", {"fts": X, "labels": y[:, None] + 1})
+        lines.append(
+            f"  {name}: {{title: {name.title()}, letter: {name[0].upper()}, "
+            "classes: [c0, c1, c2, c3, c4, c5, c6, c7, c8, c9], "
+            f"files: {{given: {name}.mat}}, features: fts}}"
+        )
+    (tmp_path / "my_conf" / "corpus" / "office.yaml").write_text("\n".join(lines) + "\n")
+    pairs = ",".join(f"{a}/{b}" for a in names for b in names if a != b)
+    code, out, err = cdmer(
+        "run",
+        "--config-dir",
+        "my_conf",
+        "corpus=office",
+        "descriptor=given",
+        "method=svm,gfk,sa,tkl",
+        f"task={pairs}",
+    )
+    assert code == 0, err
+    assert "48 cells: 48 done" in err
+    assert "A → W" in out
+    assert "C → D" in out
+    for record in ResultsStore("results").records():
+        assert set(np.unique(record.predictions)) <= set(range(10))
+        best = (record.predictions == record.y_target).mean(axis=1).max()
+        assert best > 0.5  # chance is 0.1

@@ -18,9 +18,7 @@ def solve(D, y, kind, z):
     penalty = ratio_penalties(products, weight) if kind == "ratio" else 2 * weight
     w, converged = nonnegative_lasso(products, penalty)
     assert converged.all()
-    np.testing.assert_allclose(
-        products.squared_error(w), [np.sum((y - D @ w[0]) ** 2)], rtol=1e-9
-    )
+    np.testing.assert_allclose(products.squared_error(w), [np.sum((y - D @ w[0]) ** 2)], rtol=1e-9)
     return w[0], penalty[0]
 
 

@@ -9,8 +9,8 @@ plus its time in strands of that grid; the textbook's time for an independent fi
 sides take turns, on randomly drawn strands and settings, until each has had S seconds; what was
 not reached is assumed to cost the same. ``equal`` is the share of predictions on which both agree
 in the settings drawn; below 1 for TKL, because SciPy's SLSQP, the textbook's solver there, stops
-above the optimum for some damping factors. For TSRG and DRFS-T the floor is the steps taken, times 2 n^2 d floating
-point operations, at the rate of that matrix product measured in the same run.
+above the optimum for some damping factors. For TSRG and DRFS-T the floor is the steps taken, times
+2 n^2 d floating point operations, at the rate of that matrix product measured in the same run.
 """
 
 import argparse

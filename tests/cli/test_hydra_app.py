@@ -1,0 +1,54 @@
+import pytest
+
+from cdmer_bench.cli.completion import choices
+from cdmer_bench.cli.hydra_app import as_lists, flag_value, split_flags
+from cdmer_bench.errors import UserError
+
+
+def test_flags_go_first_with_their_values_and_overrides_keep_their_order():
+    flags, overrides = split_flags(
+        ["method=tca", "--config-dir", "mine", "task=all", "-m", "--info", "x=1", "--cfg=job"]
+    )
+    assert flags == ["--config-dir", "mine", "-m", "--info", "all", "--cfg=job"]
+    assert overrides == ["method=tca", "task=all", "x=1"]
+
+
+def test_a_flag_without_its_value_is_named():
+    with pytest.raises(UserError, match="--config-dir needs a value"):
+        split_flags(["method=tca", "--config-dir"])
+
+
+@pytest.mark.parametrize(
+    "flags", [["-cd", "mine"], ["--config-dir=mine"], ["--config-dir", "mine"]]
+)
+def test_the_folder_is_found_however_it_is_written(flags):
+    assert flag_value(flags, "--config-dir", "-cd") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("method=a,b", "method=[a,b]"),
+        ("task=exp05, exp06 ,exp05", "task=[exp05,exp06]"),
+        ("descriptor=a", "descriptor=a"),
+        ("method=[a,b]", "method=[a,b]"),
+        ("methods.a.grid.k=1,2", "methods.a.grid.k=1,2"),
+    ],
+)
+def test_comma_lists_of_groups_become_lists(given, written):
+    assert as_lists([given]) == [written]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("cdmer ru", ["run"]),
+        ("cdmer run method=tk", ["method=tkl"]),
+        ("cdmer run method=tca,gf", ["method=tca,gfk"]),
+        ("cdmer run task=type", ["task=type1", "task=type2"]),
+        ("cdmer list me", ["methods"]),
+        ("cdmer run n_j", ["n_jobs="]),
+    ],
+)
+def test_completion_of_commands_and_overrides(line, expected):
+    assert choices(line) == expected

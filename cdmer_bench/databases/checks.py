@@ -125,6 +125,10 @@ def _check_database(
         )
         return
     check.interpretation += reading.interpretation
+    if database.synthetic and reading.clips:
+        check.interpretation.append(
+            f"{database.title or database.name}: these frames are synthetic, not the database"
+        )
     check.findings += reading.findings
     if re.fullmatch(r"(sub|s)[ _-]?\d+", database.place.resolve().name, re.I):
         check.findings.append(
@@ -269,7 +273,8 @@ def _check_counts(clips: Sequence[FrameClip], database: FrameDatabase) -> list[F
         for subject in subjects
         if _triple(found, subject) != _triple(expected, subject)
     ]
-    if not odd:
+    # Where nothing was found, the reader's own finding says why.
+    if not odd or not clips:
         return []
     sums = "/".join(str(sum(n for (_, e), n in found.items() if e == c)) for c in EMOTIONS)
     table = "/".join(str(n) for n in totals(database.format).values())

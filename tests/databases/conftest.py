@@ -77,7 +77,8 @@ class TreeBuilder:
             for number in range(event.onset, event.offset + 1):
                 picture = place / "micro" / event.emotion / name / file.format(number)
                 write_picture(picture, grey_value(index, number))
-                write_picture(place / "non_micro" / f"{name}x" / file.format(number), 1)
+                other = clip.format(event.subject, token, count + 50)
+                write_picture(place / "non_micro" / other / file.format(number), 1)
         return self
 
     def smic_extended(self, camera="HS", beyond=2):

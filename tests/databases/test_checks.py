@@ -68,6 +68,25 @@ def test_whole_databases_pass_with_the_corrected_counts(whole):
     assert json.loads(json.dumps(check.as_dict()))["passed"] is True
 
 
+def test_of_two_coding_sheets_the_paper_s_is_taken(whole, sheet_writer):
+    headings = [
+        "Subject",
+        "Filename",
+        "OnsetFrame",
+        "ApexFrame",
+        "OffsetFrame",
+        "Estimated Emotion",
+    ]
+    other = whole / "CASME2-coding-20130101.xlsx"
+    sheet_writer(other, [headings, [1, "EP01_01", 9, 10, 11, "surprise"]])
+    read = FrameDatabase("casme2", root=str(whole))
+    assert len(read.clips()) == 130
+    other.unlink()
+    assert any(
+        "not used: coding sheet" in line and other.name in line for line in read.interpretation
+    )
+
+
 @pytest.fixture
 def smic(whole, tmp_path):
     """A copy of SMIC (NIR) to break."""

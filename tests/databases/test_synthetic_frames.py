@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from cdmer_bench.databases.checks import check_frames
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.synthetic.database import SyntheticDatabase
 from cdmer_bench.databases.synthetic.export import export_database
@@ -116,3 +117,8 @@ def test_smic_e_rearranged(exported, tmp_path, sheet_writer):
     assert [c.name for c in back] == [c.name for c in exported[1]["smic_hs"]]
     for clip, expected in zip(back, exported[2]["smic_hs"], strict=True):
         assert np.array_equal(clip.frames(), expected)
+
+
+def test_the_check_says_that_the_frames_are_synthetic(exported):
+    lines = check_frames(exported[0], read_images=False).interpretation
+    assert sum("these frames are synthetic" in line for line in lines) == 4

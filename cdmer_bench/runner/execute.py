@@ -18,6 +18,7 @@ from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.about import describe_run
 from cdmer_bench.runner.cell import Cell, PreparedCell, prepare_cell
+from cdmer_bench.runner.expectation import expected_settings
 from cdmer_bench.runner.strand import StrandFailure, run_strand, unpack, write_prepared
 
 _WAIT = 0.5  # seconds between two looks at a cell that another run is working on
@@ -82,10 +83,14 @@ class Execution:
         self.running: dict[str, _Running] = {}
         self.calls: list[tuple[str, int]] = []
         self.bar: Progress | None = None
+        self.expected: dict[str, int] = {}
 
     def run(self) -> None:
         """Run every cell that is ``to do`` or ``failed``; statuses say how each ended."""
         waiting = [c for c in self.cells if c.status in ("to do", "failed")]
+        if waiting and self.progressing.open_bar:
+            self.expected = {cell.key: expected_settings(cell, self.features) for cell in waiting}
+            self.bar = self.progressing.open_bar(waiting[0].name, sum(self.expected.values()))
         try:
             with threadpool_limits(1):
                 while waiting:
@@ -183,10 +188,9 @@ class Execution:
             target = self.features.load(cell.task.target, cell.descriptor_name)
             prepared = prepare_cell(cell, source, target)
             cell.n_settings = len(prepared.settings)
-            if self.progressing.open_bar and self.bar is None:
-                self.bar = self.progressing.open_bar("settings", 0)
             if self.bar:
-                self.bar.extend(len(prepared.settings), cell.name)
+                expected = self.expected.pop(cell.key, 0)
+                self.bar.extend(len(prepared.settings) - expected, cell.name)
             pending = set(range(len(prepared.strands)))
             for strand in list(pending):
                 if self._strand_is_stored(cell, prepared, strand):

@@ -65,11 +65,10 @@ def expected_times(
     for cell in todo:
         solver = str(cell.method.parameters().get("solver", ""))
         rate = rates.get((cell.method_name, solver, cell.grid_name))
-        sizes = task_sizes(cell, features)
-        if rate is None or sizes is None:
+        sizes, n_settings = task_sizes(cell, features), expected_settings(cell, features)
+        if rate is None or sizes is None or n_settings == 0:
             unknown.add(cell.method_label)
             continue
-        n_settings = len(cell.method.settings(cell.grid, sizes))
         n = sizes[0] + sizes[1]
         seconds = n_settings * rate.seconds * (n / rate.n) ** 2
         total += seconds
@@ -83,6 +82,17 @@ def expected_times(
     if unknown:
         lines.append(f"no measured rate for {', '.join(sorted(unknown))}")
     return lines
+
+
+def expected_settings(cell: Cell, features: Features) -> int:
+    """Return the number of settings of a cell; 0 where its data or grid cannot be used."""
+    sizes = task_sizes(cell, features)
+    if sizes is None:
+        return 0
+    try:
+        return len(cell.method.settings(cell.grid, sizes))
+    except UserError:
+        return 0  # the run says what is wrong with the grid
 
 
 def task_sizes(cell: Cell, features: Features) -> tuple[int, int, int] | None:

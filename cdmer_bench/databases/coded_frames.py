@@ -131,38 +131,50 @@ def choose_frames(
             "two frame numbers, onset first", "correct the row, or use the cropped frames",
         )  # fmt: skip
         return []
-    frames = _numbered_as_coded(frames, row)
-    inside = [(n, name) for n, name in frames if row.onset <= n <= row.offset]
+    kept = _between(
+        _numbered_as_coded(frames, row), row, cropped, reading, f"{where} ({folder.path})"
+    )
+    return [folder.path / name for name in kept]
+
+
+def _between(
+    frames: list[tuple[int, str]], row: CodedClip, cropped: bool, reading: Reading, where: str
+) -> list[str]:
+    """Return the names of the frames from onset to offset; none where that is uncertain."""
+    assert row.onset is not None
+    assert row.offset is not None
+    inside = [name for number, name in frames if row.onset <= number <= row.offset]
     expected = row.offset - row.onset + 1
-    if not inside and len(frames) == expected:
+    missing, beyond = expected - len(inside), len(frames) - len(inside)
+    coded = f"frames {row.onset} to {row.offset}"
+    span = f"frames {frames[0][0]} to {frames[-1][0]}" if frames else "no numbered frame"
+    # Only an unbroken run of the right length is the clip under other numbers.
+    if missing and len(frames) == expected == frames[-1][0] - frames[0][0] + 1:
         reading.note(
-            "warning", "frames-renumbered", where,
-            f"frames {numbers[0]} to {numbers[-1]}", f"frames {row.onset} to {row.offset}",
+            "warning", "frames-renumbered", where, span, coded,
             "all were taken as the clip, since their count is right; check the first and last",
         )  # fmt: skip
-        return [folder.path / name for _, name in frames]
-    if not inside:
-        span = f"frames {numbers[0]} to {numbers[-1]}" if frames else "no numbered frame"
+        return [name for _, name in frames]
+    # Cropped frames both beyond the coding and short of it count from another number.
+    if not inside or (cropped and missing and beyond):
         reading.note(
-            "error", "frames-outside-coding", where,
-            f"{span} in {folder.path}", f"frames {row.onset} to {row.offset}",
+            "error", "frames-outside-coding", where, span, coded,
             "use the coding sheet that belongs to these frames, or restore the frames' names",
         )  # fmt: skip
         return []
-    if len(inside) < expected:
+    if missing:
         reading.note(
             "warning", "frames-missing", where,
             f"{len(inside)} frames between onset {row.onset} and offset {row.offset}",
             f"{expected} frames", "the clip is used as it is; copy the missing frames",
         )  # fmt: skip
-    if cropped and len(inside) < len(frames):
+    elif cropped and beyond:
         reading.note(
             "warning", "frames-beyond-coding", where,
-            f"{len(frames) - len(inside)} frames before onset or after offset",
-            f"frames {row.onset} to {row.offset} only",
+            f"{beyond} frames before onset or after offset", f"{coded} only",
             "these were left out; check that the coding sheet belongs to these frames",
         )  # fmt: skip
-    return [folder.path / name for _, name in inside]
+    return inside
 
 
 def _numbered_as_coded(frames: list[tuple[int, str]], row: CodedClip) -> list[tuple[int, str]]:

@@ -139,9 +139,27 @@ def test_frames_that_do_not_fit_the_sheet(casme2_tree, picture_writer):
     found = codes(read)
     assert "6 frames between onset 46 and offset 52" in found["frames-missing"].found
     assert "1 frames before onset or after" in found["frames-beyond-coding"].found
-    assert "sub07" not in found["frames-renumbered"].found
     assert "frames 1 to 10" in found["frames-renumbered"].found
     assert "EP06_02_02" in found["frames-outside-coding"].where
+
+
+def test_renumbered_frames_that_overlap_the_coding_are_no_shorter_clip(
+    tmp_path, tree_builder, event
+):
+    events = [event(1, f"EP01_0{i}", "fear", 4, 9) for i in (1, 2, 3)]
+    tree = tree_builder(tmp_path, events).casme2().sheet()
+    for name in ("EP01_01", "EP01_02"):
+        place = tmp_path / "Cropped" / "sub01" / name
+        for number in range(4, 10):  # counted from 1: 1 to 6, of which 4 to 6 look right
+            (place / f"reg_img{number}.jpg").rename(place / f"reg_img{number - 3}.jpg")
+    (place / "reg_img2.jpg").unlink()  # now the count does not tell either
+    place = tmp_path / "Cropped" / "sub01" / "EP01_03"  # here it does, but there is a gap
+    (place / "reg_img5.jpg").rename(place / "reg_img10.jpg")
+    read = database(tree)
+    assert [c.name for c in read.clips()] == ["sub01/EP01_01"]
+    assert read.clips()[0].frames()[:, 0, 0].tolist() == events[0].expected(0)
+    refused = [f.where for f in read.findings if f.code == "frames-outside-coding"]
+    assert ["EP01_02" in refused[0], "EP01_03" in refused[1]] == [True, True]
 
 
 def test_no_sheet_old_sheet_and_wrong_sheet(casme2_tree, sheet_writer):

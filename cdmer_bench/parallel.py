@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -33,25 +34,36 @@ class Backend:
     name : str
         ``loky`` (processes on this machine), ``sequential`` or ``dask``.
     n_jobs : int
-        Number of processes; -1 is one for each core.
+        Number of processes; -1 is one for each core. A dask cluster has its own number.
     address : str or None
         Of the dask scheduler.
+    shared : Path or None
+        Folder that the workers of a dask cluster must see, if it exists.
     """
 
     name: str = "loky"
     n_jobs: int = -1
     address: str | None = None
+    shared: Path | None = None
 
     def count_workers(self) -> int:
-        """Return the number of processes on this machine."""
+        """Return the number of processes on this machine, or of the cluster."""
         import joblib
 
         if self.name == "sequential":
             return 1
+        if self.name == "dask":
+            from cdmer_bench.dask_cluster import count_workers
+
+            return count_workers(self.address)
         return max(1, joblib.cpu_count() + 1 + self.n_jobs) if self.n_jobs < 0 else self.n_jobs
 
     def worker_death(self) -> tuple[type[BaseException], ...]:
-        """Return what is raised when a worker process is killed."""
+        """Return what is raised when a worker process is killed, on dask several times."""
+        if self.name == "dask":
+            from distributed import KilledWorker
+
+            return (KilledWorker,)
         if self.count_workers() == 1:
             return ()
         from joblib.externals.loky.process_executor import BrokenProcessPool
@@ -89,9 +101,18 @@ def run_single_threaded(index: int, function: Callable[..., Any], arguments: Seq
 
 def run_parallel(calls: Iterable[Call], backend: Backend) -> Iterator[tuple[int, Any]]:
     """Yield (index of the call, result) as calls finish; with one worker in this process."""
+    numbered = (
+        (run_single_threaded, (index, function, arguments))
+        for index, (function, arguments) in enumerate(calls)
+    )
+    if backend.name == "dask":
+        from cdmer_bench.dask_cluster import run_on_cluster
+
+        yield from run_on_cluster(numbered, backend.address, backend.shared)
+        return
     if backend.count_workers() == 1:
-        for index, (function, arguments) in enumerate(calls):
-            yield run_single_threaded(index, function, arguments)
+        for function, arguments in numbered:
+            yield function(*arguments)
         return
     import joblib
 
@@ -99,6 +120,5 @@ def run_parallel(calls: Iterable[Call], backend: Backend) -> Iterator[tuple[int,
         "loky", n_jobs=backend.n_jobs, inner_max_num_threads=1, initializer=start_worker
     ):
         yield from joblib.Parallel(return_as="generator_unordered")(
-            joblib.delayed(run_single_threaded)(index, function, arguments)
-            for index, (function, arguments) in enumerate(calls)
+            joblib.delayed(function)(*arguments) for function, arguments in numbered
         )

@@ -13,7 +13,8 @@ BASE = {"errors"}
 MAY_IMPORT = {
     "errors": set(),
     "files": BASE,
-    "parallel": BASE,
+    "dask_cluster": BASE,
+    "parallel": BASE | {"dask_cluster"},
     "solvers": BASE,
     "methods": BASE | {"solvers"},
     "preprocessing": BASE,

@@ -54,8 +54,9 @@ class Session:
             _build_preprocessing(config),
             FeatureStore(config.cache.dir),
         )
-        backend = Backend(config.backend.name, config.n_jobs, config.backend.address)
-        return cls(config, databases, tasks, features, ResultsStore(config.results.dir), backend)
+        store = ResultsStore(config.results.dir)
+        backend = Backend(config.backend.name, config.n_jobs, config.backend.address, store.folder)
+        return cls(config, databases, tasks, features, store, backend)
 
     @property
     def corpus(self) -> str:

@@ -14,6 +14,7 @@ COMMANDS = {
     "stats": ("stats", "confidence intervals, paired tests and ranks"),
     "plot": ("plot", "draw results: regions, parameters, confusion, budget, scores, times"),
     "results": ("results", "merge the results of several machines"),
+    "check": ("check", "check a method, descriptor or database of your own"),
     "audit": ("audit", "check the paper's own tables against themselves"),
     "doctor": ("doctor", "show versions, BLAS, cores and folders"),
     "completion": ("completion", "print the shell code for completion (bash, zsh, fish)"),

@@ -23,7 +23,8 @@ def composer(config_dir: str | None, overrides: list[str]) -> Iterator[Any]:
         loader = GlobalHydra.instance().config_loader()
         if config_dir:
             path: ConfigSearchPath = loader.config_search_path  # type: ignore[attr-defined]
-            path.append("command line", f"file://{config_dir}")
+            # Hydra insists on its schemas being last.
+            path.prepend("command line", f"file://{config_dir}", "schema")
             loader.repository.initialize_sources(path)  # type: ignore[attr-defined]
         yield loader
 

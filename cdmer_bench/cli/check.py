@@ -1,0 +1,120 @@
+"""`cdmer check`: does a method, descriptor or database of yours keep what the package relies on?"""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from cdmer_bench.config.build import build, build_databases, build_method, choose_grid
+from cdmer_bench.config.catalogue import compose_config
+from cdmer_bench.config.schema import RunConfig
+from cdmer_bench.contract import Check
+from cdmer_bench.errors import UserError, closest
+
+Checked = Iterator[tuple[str, list[Check]]]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command; exit code 0 if every check passed, else 1."""
+    options = _parse(arguments)
+    overrides = list(options.overrides)
+    if options.kind != "database":
+        overrides.append(f"{options.kind}={options.name}")
+    config = _compose(options.config_dir, overrides)
+    find = {"method": _methods, "descriptor": _descriptors, "database": _databases}[options.kind]
+    n_failed = 0
+    for title, checks in find(config, options.name):
+        n_failed += _report(title, checks)
+    return 1 if n_failed else 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "cdmer check",
+        description=__doc__,
+        epilog="cdmer check method my_method --config-dir my_conf",
+    )
+    parser.add_argument("kind", choices=["method", "descriptor", "database"])
+    parser.add_argument("name", help="as in the configuration; a database's key in the corpus")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        default=[],
+        help="such as corpus=NAME, descriptor=NAME, solver=exact",
+    )
+    parser.add_argument("--config-dir", help="a folder with configuration groups of your own")
+    return parser.parse_intermixed_args(arguments)
+
+
+def _compose(config_dir: str | None, overrides: list[str]) -> RunConfig:
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from cdmer_bench.cli.hydra_app import as_lists, explain_hydra
+    from cdmer_bench.config.schema import explain
+
+    try:
+        return compose_config(config_dir, as_lists(overrides))
+    except HydraException as error:
+        raise UserError(explain_hydra(error)) from None
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from None
+
+
+def _methods(config: RunConfig, _: str) -> Checked:
+    from cdmer_bench.methods.base import Method
+    from cdmer_bench.methods.contract import MethodContract
+
+    for name, card in config.methods.items():
+        method = _expect(build_method(name, card, config.solver), Method, f"methods.{name}")
+        grid = choose_grid(card, method.paper_grid, config)[1]
+        yield f"method {name}", MethodContract(method, grid).checks()
+
+
+def _descriptors(config: RunConfig, _: str) -> Checked:
+    from cdmer_bench.descriptors.base import Descriptor
+    from cdmer_bench.descriptors.contract import DescriptorContract
+
+    for name, card in config.descriptors.items():
+        key = f"descriptors.{name}"
+        if not card._target_:
+            raise UserError(
+                f"{key} stands for features of files, which nothing extracts; check their "
+                "database instead: cdmer check database NAME corpus=..."
+            )
+        built = _expect(build(card._target_, dict(card.parameters), key), Descriptor, key)
+        yield f"descriptor {name}", DescriptorContract(built).checks()
+
+
+def _databases(config: RunConfig, name: str) -> Checked:
+    from cdmer_bench.databases.contract import database_checks
+
+    databases = build_databases(config.corpus)
+    if name not in databases:
+        raise UserError(
+            f"the corpus {config.corpus.get('name')!r} has no database {name!r}; "
+            f"{closest(name, databases)}"
+        )
+    yield f"database {name}", database_checks(databases[name], list(config.descriptors))
+
+
+def _expect(built: Any, kind: type, key: str) -> Any:
+    if not isinstance(built, kind):
+        raise UserError(
+            f"{key}._target_ is {type(built).__name__}, which is no {kind.__name__}; derive the "
+            f"class from {kind.__module__}.{kind.__name__}"
+        )
+    return built
+
+
+def _report(title: str, checks: list[Check]) -> int:
+    """Perform the checks, print a line for each, and return how many failed."""
+    print(title)
+    width = max(len(check.name) for check in checks)
+    failed = 0
+    for check in checks:
+        outcome = check.run()
+        failed += not outcome.passed
+        verdict = "pass" if outcome.passed else "FAIL"
+        print(f"  {verdict}  {outcome.name:<{width}}  {outcome.reason}", flush=True)
+    print(f"{len(checks) - failed} of {len(checks)} checks passed")
+    return failed

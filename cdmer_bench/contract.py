@@ -1,0 +1,50 @@
+"""Checks of a contribution against what the package relies on, each with its outcome."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one check.
+
+    Attributes
+    ----------
+    name : str
+    passed : bool
+    reason : str
+        One sentence: what holds, or what was found instead.
+    """
+
+    name: str
+    passed: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that must hold.
+
+    Attributes
+    ----------
+    name : str
+    promise : str
+        The sentence that is true if the check passes.
+    find : callable
+        Returns None, or a sentence that says what is wrong. An exception is a failure too.
+    """
+
+    name: str
+    promise: str
+    find: Callable[[], str | None]
+
+    def run(self) -> Outcome:
+        """Perform the check; a RuntimeWarning (overflow, division by zero) fails it."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", RuntimeWarning)
+                wrong = self.find()
+        except Exception as error:
+            wrong = f"it raised {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        return Outcome(self.name, wrong is None, self.promise if wrong is None else wrong)

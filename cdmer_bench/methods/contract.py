@@ -1,0 +1,242 @@
+"""What the runner relies on in every method, as checks on small tasks drawn from a fixed seed."""
+
+import dataclasses
+import inspect
+import pickle
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.contract import Check
+from cdmer_bench.errors import UserError
+from cdmer_bench.methods.base import Grid, Method, check_task, join_strands
+from cdmer_bench.methods.grid import Setting
+
+N_SOURCE, N_TARGET, N_CLASSES = 24, 15, 3
+N_BLOCKS, BLOCK_DIM = 4, 5
+MOST_SETTINGS = 12  # settings of a grid that are tried, spread evenly over it
+
+Task = tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]]
+
+
+def draw_task(
+    n_source: int = N_SOURCE, n_target: int = N_TARGET, n_classes: int = N_CLASSES
+) -> Task:
+    """Draw block histograms around class means that both domains share, shifted in the target.
+
+    Returns
+    -------
+    Xs : ndarray, shape (n_source, 4, 5)
+    ys : ndarray of int, shape (n_source,)
+    Xt : ndarray, shape (n_target, 4, 5)
+    """
+    rng = np.random.default_rng(20)
+    means = rng.gamma(1.0, size=(n_classes, N_BLOCKS, BLOCK_DIM))
+    ys, yt = np.arange(n_source) % n_classes, np.arange(n_target) % n_classes
+    shift = rng.gamma(1.0, size=(N_BLOCKS, BLOCK_DIM))
+    Xs = means[ys] * rng.gamma(8.0, size=(n_source, N_BLOCKS, BLOCK_DIM))
+    Xt = means[yt] * rng.gamma(8.0, size=(n_target, N_BLOCKS, BLOCK_DIM)) + shift
+    Xs, Xt = (X / X.sum(axis=-1, keepdims=True) for X in (Xs, Xt))
+    return Xs, ys, Xt
+
+
+class MethodContract:
+    """The checks of one method.
+
+    Parameters
+    ----------
+    method : Method
+    grid
+        The grid to take settings from; None is the method's own.
+    """
+
+    def __init__(self, method: Method, grid: Grid | None = None) -> None:
+        self.method = method
+        self.grid = method.paper_grid if grid is None else grid
+
+    def settings(self, task: Task) -> list[Setting]:
+        """List at most ``MOST_SETTINGS`` settings of the grid, spread over it."""
+        Xs, _, Xt = task
+        every = self.method.settings(self.grid, (len(Xs), len(Xt), int(np.prod(Xs.shape[1:]))))
+        chosen = np.linspace(0, len(every) - 1, min(len(every), MOST_SETTINGS)).round().astype(int)
+        return [every[i] for i in chosen]
+
+    def predictions(self, task: Task, settings: Sequence[Setting] | None = None) -> NDArray:
+        """Return the predicted labels under each setting, shape (n_settings, n_target)."""
+        chosen = self.settings(task) if settings is None else list(settings)
+        return self.method.predict_grid(*task, grid=chosen)[1]
+
+    def checks(self) -> list[Check]:
+        """List the checks, the plainest first."""
+        return [
+            Check("class", "it is a dataclass with a whole-number version", self._class),
+            Check("pickle", "it can be sent to a worker process", self._pickle),
+            Check("no peeking", "it is never given a label of the target", self._no_peeking),
+            Check("grid", "its grid gives settings of its own parameters", self._grid),
+            Check("strands", "its strands hold each setting once", self._strands),
+            Check("shapes", "one known label for each setting and target sample", self._shapes),
+            Check("scores", "its scores, if any, are finite, one for each class", self._scores),
+            Check(
+                "determinism", "the same task twice gives the same predictions", self._same_twice
+            ),
+            Check("alone", "a setting alone predicts what it predicts in the grid", self._alone),
+            Check("split", "any split into strands gives the same predictions", self._split),
+            Check("target order", "reordering target samples reorders predictions", self._order),
+            Check("queries", "predicting some samples does not change their labels", self._queries),
+            Check("label types", "labels may be text or any numbers", self._label_types),
+            *self._robustness(),
+        ]
+
+    def _class(self) -> str | None:
+        kind = type(self.method)
+        if not dataclasses.is_dataclass(kind):
+            return f"{kind.__name__} is no dataclass; put @dataclass above it"
+        if not isinstance(kind.version, int) or isinstance(kind.version, bool):
+            return f"version is {kind.version!r}, expected a whole number"
+        return None
+
+    def _pickle(self) -> str | None:
+        again = pickle.loads(pickle.dumps(self.method))
+        same = again.parameters() == self.method.parameters()
+        return None if same else "pickling it changed its parameters"
+
+    def _no_peeking(self) -> str | None:
+        for function, expected in ((self.method.prepare, 4), (self.method.solve, 2)):
+            names = list(inspect.signature(function).parameters)
+            if len(names) != expected:
+                wanted = "(Xs, ys, Xt, Xq)" if expected == 4 else "(prepared, settings)"
+                return f"{function.__name__} takes ({', '.join(names)}), expected {wanted}"
+        return None
+
+    def _grid(self) -> str | None:
+        return None if self.settings(draw_task()) else "the grid holds no setting"
+
+    def _strands(self) -> str | None:
+        settings = self.settings(draw_task())
+        given = sorted(i for strand in self.method.strands(settings) for i in strand)
+        if given != list(range(len(settings))):
+            return f"strands of {len(settings)} settings hold the indices {given}"
+        return None
+
+    def _shapes(self) -> str | None:
+        return wrong_labels(self.predictions(draw_task()), draw_task()[1], N_TARGET)
+
+    def _scores(self) -> str | None:
+        task = draw_task()
+        settings = self.settings(task)
+        scores = self._solve(task, settings, self.method.strands(settings)).scores
+        if scores is None:
+            return None
+        expected = (len(settings), N_TARGET, N_CLASSES)
+        if scores.shape != expected:
+            return f"scores have shape {scores.shape}, expected {expected}"
+        return None if np.isfinite(scores).all() else "some scores are NaN or infinite"
+
+    def _same_twice(self) -> str | None:
+        first, second = self.predictions(draw_task()), self.predictions(draw_task())
+        return difference(first, second, "the second time")
+
+    def _alone(self) -> str | None:
+        task = draw_task()
+        settings = self.settings(task)
+        together = self.predictions(task, settings)
+        for setting, row in zip(settings, together, strict=True):
+            wrong = difference(row, self.predictions(task, [setting])[0], f"{setting} alone")
+            if wrong:
+                return wrong
+        return None
+
+    def _split(self) -> str | None:
+        task = draw_task()
+        settings = self.settings(task)
+        whole = self._solve(task, settings, self.method.strands(settings)).predictions
+        rng = np.random.default_rng(0)
+        for n_strands in {1, 2, 3} & set(range(len(settings) + 1)):
+            order = rng.permutation(len(settings))
+            strands = [part.tolist() for part in np.array_split(order, n_strands)]
+            split = self._solve(task, settings, strands).predictions
+            wrong = difference(whole, split, f"{n_strands} strands in another order")
+            if wrong:
+                return wrong
+        return None
+
+    def _solve(self, task: Task, settings: list[Setting], strands: list[list[int]]) -> Any:
+        """Solve the settings strand by strand, on read-only arrays as worker processes have."""
+        Xs, ys, Xt = check_task(self.method, *task)
+        prepared = self.method.prepare(Xs, ys, Xt, Xt)
+        for array in prepared.values():
+            array.flags.writeable = False
+        results = [self.method.solve(prepared, [settings[i] for i in s]) for s in strands]
+        return join_strands(strands, results)
+
+    def _order(self) -> str | None:
+        Xs, ys, Xt = draw_task()
+        order = np.random.default_rng(1).permutation(len(Xt))
+        straight = self.predictions((Xs, ys, Xt))
+        return difference(straight[:, order], self.predictions((Xs, ys, Xt[order])), "reordered")
+
+    def _queries(self) -> str | None:
+        Xs, ys, Xt = draw_task()
+        fitted = self.method.fit(Xs, ys, Xt)
+        return difference(fitted.predict(Xt)[:4], fitted.predict(Xt[:4]), "four of them")
+
+    def _label_types(self) -> str | None:
+        Xs, ys, Xt = draw_task()
+        plain = self.predictions((Xs, ys, Xt))
+        for names in (np.array(["a", "b", "c"]), np.array([-7, 0, 300]), np.array([0.5, 1, 2.5])):
+            wrong = difference(names[plain], self.predictions((Xs, names[ys], Xt)), f"{names}")
+            if wrong:
+                return wrong
+        return None
+
+    def _robustness(self) -> list[Check]:
+        Xs, ys, Xt = draw_task()
+        constant = np.ones_like(Xs), ys, np.ones_like(Xt)
+        partly = [X.copy() for X in (Xs, Xt)]
+        for X in partly:
+            X[..., 2:] = 0.2
+        rare = np.where(np.arange(len(ys)) == 0, 2, ys % 2)
+        tasks: dict[str, Task] = {
+            "two samples": draw_task(2, 2, 2),
+            "two classes": draw_task(n_classes=2),
+            "ten classes": draw_task(n_source=30, n_classes=10),
+            "rare class": (Xs, rare, Xt),
+            "duplicates": (np.repeat(Xs[:6], 3, axis=0), np.repeat(ys[:6], 3), Xt[[0] * 5]),
+            "source = target": (Xs, ys, Xs.copy()),
+            "constant": constant,
+            "partly constant": (partly[0], ys, partly[1]),
+            "tiny values": (Xs * 1e-6, ys, Xt * 1e-6),
+            "huge values": (Xs * 1e6, ys, Xt * 1e6),
+        }
+        if not self.method.needs_blocks:
+            tasks["one feature"] = (Xs[:, 0, :1], ys, Xt[:, 0, :1])
+        promise = "known labels, or one sentence that refuses the task"
+        return [Check(name, promise, self._survives(task)) for name, task in tasks.items()]
+
+    def _survives(self, task: Task) -> Callable[[], str | None]:
+        def find() -> str | None:
+            try:
+                predictions = self.predictions(task)
+            except UserError as refusal:
+                return None if str(refusal).strip() else "it is refused without a reason"
+            return wrong_labels(predictions, task[1], len(task[2]))
+
+        return find
+
+
+def wrong_labels(predictions: NDArray, ys: NDArray, n_target: int) -> str | None:
+    """Say what is wrong with predicted labels, or return None."""
+    if predictions.ndim != 2 or predictions.shape[1] != n_target:
+        return f"predictions have shape {predictions.shape}, expected (n_settings, {n_target})"
+    strange = set(np.unique(predictions).tolist()) - set(np.unique(ys).tolist())
+    return f"it predicts {sorted(strange)}, which the source has not" if strange else None
+
+
+def difference(expected: NDArray, found: NDArray, what: str) -> str | None:
+    """Say how many predictions differ, or return None."""
+    if expected.shape != found.shape:
+        return f"{what}: predictions of shape {found.shape}, expected {expected.shape}"
+    changed = int((expected != found).sum())
+    return f"{what}: {changed} of {expected.size} predictions differ" if changed else None

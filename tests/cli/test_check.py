@@ -1,0 +1,231 @@
+"""`cdmer check` passes what is sound and names what is broken."""
+
+import textwrap
+
+import numpy as np
+import pytest
+
+from cdmer_bench.contract import Check
+from cdmer_bench.databases.base import ClipDatabase
+from cdmer_bench.databases.contract import database_checks, wrong_codes
+from cdmer_bench.descriptors import LBPSIP, Descriptor
+from cdmer_bench.descriptors.contract import DescriptorContract
+from cdmer_bench.methods import GFK, SVM, TCA, StrandResult
+from cdmer_bench.methods.contract import MethodContract
+
+METHOD = """\
+from dataclasses import dataclass
+import numpy as np
+from cdmer_bench.methods import Method, StrandResult
+
+@dataclass
+class Nearest(Method):
+    power: float = 2.0
+
+    def prepare(self, Xs, ys, Xt, Xq):
+        means = np.stack([Xs[ys == c].mean(axis=0) for c in range(ys.max() + 1)])
+        return {"distances": np.abs(Xq[:, None] - means)}
+
+    def solve(self, prepared, settings):
+        scores = [-(prepared["distances"] ** s.get("power", self.power)).sum(-1) for s in settings]
+        return StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))
+"""
+
+
+def failures(checks):
+    return {outcome.name: outcome.reason for c in checks if not (outcome := c.run()).passed}
+
+
+@pytest.mark.parametrize("method", [SVM(), GFK(), TCA()], ids=lambda m: type(m).__name__)
+def test_the_packages_own_methods_pass(method):
+    assert failures(MethodContract(method).checks()) == {}
+
+
+def spoil(name, change):
+    """A GFK whose result ``change`` alters: (predictions, prepared, settings) -> predictions."""
+
+    class Spoilt(GFK):
+        def solve(self, prepared, settings):
+            result = super().solve(prepared, settings)
+            predictions = change(result.predictions.copy(), prepared, settings)
+            return StrandResult.closed_form(predictions, result.scores)
+
+    Spoilt.__name__ = name
+    return Spoilt()
+
+
+def test_a_setting_that_depends_on_its_company_is_caught():
+    def change(predictions, prepared, settings):
+        return (predictions + (len(settings) > 5)) % 2
+
+    assert {"alone", "split"} <= failures(MethodContract(spoil("Company", change)).checks()).keys()
+
+
+def test_a_prediction_that_depends_on_the_position_is_caught():
+    def change(predictions, prepared, settings):
+        predictions[:, 0] = 0
+        predictions[:, -1] = 1
+        return predictions
+
+    found = failures(MethodContract(spoil("Position", change)).checks())
+    assert {"target order", "queries"} <= found.keys()
+    assert "predictions differ" in found["target order"]
+
+
+def test_a_random_method_is_caught():
+    rng = np.random.default_rng()
+
+    def change(predictions, prepared, settings):
+        return rng.integers(0, 2, predictions.shape)
+
+    assert "determinism" in failures(MethodContract(spoil("Random", change)).checks())
+
+
+def test_writing_into_the_shared_arrays_is_caught():
+    def change(predictions, prepared, settings):
+        next(iter(prepared.values()))[...] = 0
+        return predictions
+
+    found = failures(MethodContract(spoil("Writer", change)).checks())
+    assert "read-only" in found["split"]
+
+
+def test_scores_that_are_not_finite_are_caught():
+    class Scoring(GFK):
+        def solve(self, prepared, settings):
+            result = super().solve(prepared, settings)
+            scores = np.full((*result.predictions.shape, 3), np.nan)
+            return StrandResult.closed_form(result.predictions, scores)
+
+    assert "NaN" in failures(MethodContract(Scoring()).checks())["scores"]
+
+
+def test_a_method_that_asks_for_target_labels_is_caught():
+    class Peeking(GFK):
+        def prepare(self, Xs, ys, Xt, Xq, yt=None):
+            return super().prepare(Xs, ys, Xt, Xq)
+
+    assert "yt" in failures(MethodContract(Peeking()).checks())["no peeking"]
+
+
+def test_strands_that_lose_a_setting_are_caught():
+    class Losing(GFK):
+        def strands(self, settings):
+            return [list(range(len(settings) - 1))]
+
+    assert "strands" in failures(MethodContract(Losing()).checks())
+
+
+def test_a_runtime_warning_fails_a_check():
+    outcome = Check("division", "it divides", lambda: str(np.log(np.zeros(1)))).run()
+    assert not outcome.passed
+    assert "RuntimeWarning" in outcome.reason
+
+
+def test_the_packages_own_descriptor_passes():
+    assert failures(DescriptorContract(LBPSIP(R=3)).checks()) == {}
+
+
+def test_a_broken_descriptor_is_caught():
+    class Broken(Descriptor):
+        calls = 0
+
+        @property
+        def label(self):
+            return "Broken"
+
+        def parameters(self):
+            return {"array": np.zeros(2)}
+
+        def extract(self, frames):
+            Broken.calls += 1
+            frames = np.asarray(frames)
+            return np.full((1, Broken.calls), frames.flat[0] / (frames.max() - frames.min()))
+
+    found = failures(DescriptorContract(Broken()).checks())
+    assert {"parameters", "shape", "same shape", "constant clip", "refuses NaN"} <= found.keys()
+
+
+class BrokenClips(ClipDatabase):
+    """Clips that change their order and their frames."""
+
+    def clips(self):
+        rng = np.random.default_rng()
+
+        class Clip:
+            def __init__(self, number):
+                self.name, self.subject, self.label = f"c{rng.random()}", "", 5
+                self.fingerprint = str(rng.random())
+
+            def frames(self):
+                return rng.normal(size=(3, 4, 4)) * 1000
+
+        return [Clip(number) for number in range(3)]
+
+
+def test_a_broken_database_is_caught():
+    found = failures(database_checks(BrokenClips("broken"), []))
+    assert {"order", "names", "labels", "fingerprints", "pickle", "frames", "same frames"} == set(
+        found
+    )
+
+
+def test_codes_of_classes():
+    assert wrong_codes(np.array([0, 1, 1]), ("a", "b")) is None
+    assert "'b'" in wrong_codes(np.array([0, 0]), ("a", "b"))
+    assert "label 2" in wrong_codes(np.array([0, 1, 2]), ("a", "b"))
+
+
+@pytest.fixture
+def own_method(corpus):
+    (corpus.folder / "my_conf" / "method").mkdir()
+    (corpus.folder / "my_conf" / "checked_nearest.py").write_text(METHOD)
+    (corpus.folder / "my_conf" / "method" / "nearest.yaml").write_text(
+        textwrap.dedent(
+            """\
+            # @package methods.nearest
+            _target_: checked_nearest.Nearest
+            label: Nearest
+            grid: {power: [1.0, 2.0]}
+            """
+        )
+    )
+    return str(corpus.folder / "my_conf")
+
+
+def test_the_command_checks_a_method_of_ones_own(own_method, cdmer):
+    code, out, _ = cdmer("check", "method", "nearest", "--config-dir", own_method)
+    assert code == 0
+    assert out.startswith("method nearest\n  pass  class")
+    assert "FAIL" not in out
+
+
+def test_the_command_exits_with_1_where_a_check_fails(own_method, cdmer):
+    # A grid of a parameter that the method has not.
+    code, out, _ = cdmer(
+        "check", "method", "nearest", "--config-dir", own_method, "+methods.nearest.grid.sharp=[1]"
+    )
+    assert code == 1
+    assert "has no parameter 'sharp'" in out
+
+
+def test_the_command_checks_a_database_of_features(own_method, cdmer):
+    arguments = ["--config-dir", own_method, "corpus=small", "descriptor=given"]
+    assert cdmer("check", "database", "red", *arguments)[0] == 0
+    code, out, _ = cdmer("check", "database", "blue", *arguments)
+    assert code == 1
+    assert "blue.npz" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["method", "gkf"], "'gfk'"),
+        (["descriptor", "given"], "descriptors.given"),
+        (["database", "casme3"], "casme2"),
+    ],
+)
+def test_unknown_names_exit_with_2(arguments, named, cdmer):
+    code, _, err = cdmer("check", *arguments)
+    assert code == 2
+    assert named in err

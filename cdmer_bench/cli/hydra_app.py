@@ -1,6 +1,7 @@
 """Run a function on the configuration that Hydra composes from the command line."""
 
 import os
+import platform
 import sys
 from collections.abc import Callable
 
@@ -14,6 +15,14 @@ _VALUE_FLAGS = (
 )  # fmt: skip
 _INFO_CHOICES = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 Job = Callable[..., int]
+
+
+class JobFailed(Exception):
+    """A job that a launcher ran in another process ended with a code other than 0."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def split_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -100,19 +109,28 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
     resolvers.register()
     search_path.register(flag_value(flags, "--config-dir", "-cd"), overrides)
     codes: list[int] = []
+    here, importable = _process(), list(sys.path)
 
     def job_of(config: DictConfig) -> None:
+        # A launcher such as submitit's calls this in another process, maybe on another machine.
+        sys.path.extend(folder for folder in importable if folder not in sys.path)
         try:
-            codes.append(job(validate(config)))
+            code = job(validate(config))
         except UserError as error:
             say(f"cdmer: {error}")
-            codes.append(2)
+            code = 2
+        codes.append(code)
+        if code and _process() != here:
+            raise JobFailed(code)
 
     sys.argv = [f"cdmer {command}", *flags, *overrides]
     try:
         hydra.main(config_path="pkg://cdmer_bench.conf", config_name="run", version_base="1.3")(
             job_of
         )()
+    except JobFailed as failed:
+        say("cdmer: a launched job failed; its output is in results.dir/multirun/.submitit")
+        codes.append(failed.code)
     except HydraException as error:
         if debugging:
             raise
@@ -122,6 +140,10 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
             raise
         raise UserError(explain(error)) from None
     return 1 if 1 in codes else max(codes, default=0)
+
+
+def _process() -> tuple[str, int]:
+    return platform.node(), os.getpid()
 
 
 def explain_hydra(error: Exception) -> str:

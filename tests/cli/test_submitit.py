@@ -1,0 +1,93 @@
+"""Hydra's submitit launcher: each job of a multirun in a process of its own."""
+
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+pytestmark = pytest.mark.slow
+
+METHOD = """\
+import os
+from dataclasses import dataclass
+import numpy as np
+from cdmer_bench.errors import UserError
+from cdmer_bench.methods import Method, StrandResult
+
+@dataclass
+class Mine(Method):
+    power: float = 2.0
+    parent: int = 0
+
+    def prepare(self, Xs, ys, Xt, Xq):
+        if self.parent == os.getppid():
+            raise UserError("the job runs in the process that was started")
+        means = np.stack([Xs[ys == c].mean(axis=0) for c in range(ys.max() + 1)])
+        return {"distances": np.abs(Xq[:, None] - means)}
+
+    def solve(self, prepared, settings):
+        scores = [-(prepared["distances"] ** s["power"]).sum(-1) for s in settings]
+        return StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))
+"""
+
+
+@pytest.fixture
+def mine(corpus):
+    (corpus.folder / "my_conf" / "method").mkdir()
+    (corpus.folder / "my_conf" / "mine.py").write_text(METHOD)
+    (corpus.folder / "my_conf" / "method" / "mine.yaml").write_text(
+        textwrap.dedent(
+            f"""\
+            # @package methods.mine
+            _target_: mine.Mine
+            label: Mine
+            parameters: {{parent: {os.getpid()}}}
+            grid: {{power: "0.5:0.5:2"}}
+            """
+        )
+    )
+    return corpus
+
+
+def submit(corpus, *more):
+    launcher = ["-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5"]
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "cdmer_bench.cli.main",
+            "run",
+            *launcher,
+            "n_jobs=1",
+            *corpus.arguments("task=red/green", *more),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )
+
+
+def grids(folder):
+    return {p.parts[-2]: p.read_bytes() for p in folder.glob("cells/*/*/*/grid.npz")}
+
+
+def test_submitted_jobs_store_the_bytes_of_one_process(mine, cdmer):
+    done = submit(mine, "method=svm,mine")
+    assert done.returncode == 0, done.stderr
+    arguments = mine.arguments("method=svm,mine", "task=red/green", "backend=sequential")
+    code, _, err = cdmer("run", *arguments, f"results.dir={mine.folder / 'plain'}")
+    assert code == 0, err
+    assert len(grids(mine.folder / "results")) == 2
+    assert grids(mine.folder / "results") == grids(mine.folder / "plain")
+
+
+def test_a_submitted_job_that_fails_gives_its_exit_code(mine):
+    done = submit(mine, "method=gfk", "methods.gfk.grid.k=[1],[1000]")
+    assert done.returncode == 2, done.stderr
+    assert "a launched job failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(grids(mine.folder / "results")) == 1

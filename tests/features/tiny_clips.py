@@ -1,0 +1,67 @@
+"""A database of small random clips, for tests of extraction and its store."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cdmer_bench.databases.base import Clip, ClipDatabase, FeatureSet
+from cdmer_bench.descriptors import LBPTOP
+from cdmer_bench.errors import UserError
+from cdmer_bench.preprocessing import Preprocessing
+
+
+@dataclass
+class TinyClip(Clip):
+    """Noise of a seed; logs that it was read, and fails where told to."""
+
+    name: str
+    subject: str
+    label: int
+    seed: int
+    log: str = ""
+    broken: bool = False
+
+    @property
+    def fingerprint(self):
+        return f"noise of seed {self.seed}"
+
+    def frames(self):
+        if self.log:
+            with open(self.log, "a") as log:
+                log.write(f"{self.name}\n")
+        if self.broken:
+            raise UserError("a frame is damaged")
+        shape = (5 + self.seed % 3, 20, 18)
+        return np.random.default_rng(self.seed).integers(0, 256, shape, dtype=np.uint8)
+
+    @classmethod
+    def some(cls, count: int, log: Path | str = "") -> "list[TinyClip]":
+        return [cls(f"clip{i}", f"s{i // 2}", i % 3, i, str(log)) for i in range(count)]
+
+
+@dataclass
+class TinyClips(ClipDatabase):
+    given: list = field(default_factory=list)
+
+    def clips(self):
+        return self.given
+
+
+def descriptor() -> LBPTOP:
+    return LBPTOP(R=1, P=4, grids=(1, 2))
+
+
+def preprocessing() -> Preprocessing:
+    return Preprocessing(n_frames=6, shape=(16, 16))
+
+
+def features() -> FeatureSet:
+    rng = np.random.default_rng(0)
+    return FeatureSet(
+        "tiny",
+        rng.random((4, 5, 3, 15)),
+        np.array([0, 1, 2, 1], dtype=np.intp),
+        np.array(["a", "a", "b", "c"]),
+        fingerprint="ab" * 32,
+    )

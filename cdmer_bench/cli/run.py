@@ -14,6 +14,7 @@ from cdmer_bench.runner.cell import Cell
 from cdmer_bench.runner.execute import Execution, Progressing
 from cdmer_bench.runner.expectation import expected_times
 from cdmer_bench.runner.plan import place, summary
+from cdmer_bench.runner.selection_inputs import SelectionRun, lacking
 
 
 def main(arguments: list[str]) -> int:
@@ -28,11 +29,14 @@ def run(config: RunConfig) -> int:
     place(cells, session.features, session.store, config.force)
     if config.dry_run:
         print_plan(cells, session)
+        if config.selection_inputs:
+            print(f"{len(lacking(cells, session.store))} done cells lack their selection inputs")
         return 0
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
-    if todo:
+    unvalidated = lacking(cells, session.store) if config.selection_inputs else []
+    if todo or unvalidated:
         session.store.check_writable()
-        extract_for(session, todo)
+        extract_for(session, [*todo, *unvalidated])
     open_bar = _open_settings_bar if config.progress else None
     execution = Execution(
         cells,
@@ -45,9 +49,15 @@ def run(config: RunConfig) -> int:
     execution.run()
     if execution.bar:
         execution.bar.close()
+    failed = 0
+    if config.selection_inputs:
+        selection = SelectionRun(
+            session.features, session.store, session.backend, Progressing(open_bar, say)
+        )
+        failed = selection.run(cells)
     records = [r for r in map(execution.load, (c for c in cells if c.status == "done")) if r]
     print_tables(records, cells, config)
-    return report(cells, records)
+    return report(cells, records) or int(failed > 0)
 
 
 def _open_settings_bar(title: str, total: int) -> ProgressBar:

@@ -91,6 +91,18 @@ class CacheCard:
 
 
 @dataclass
+class C3DCard:
+    """Weights and input of the deep descriptors."""
+
+    weights: str | None = None
+    weights_ucf101: str | None = None
+    weights_finetuned: str | None = None
+    pool5: str = "auto"
+    mean: Any = "auto"
+    frames: str = "as_is"
+
+
+@dataclass
 class RunConfig:
     """The whole configuration of a run."""
 
@@ -103,9 +115,11 @@ class RunConfig:
     backend: BackendCard = field(default_factory=BackendCard)
     results: ResultsCard = field(default_factory=ResultsCard)
     cache: CacheCard = field(default_factory=CacheCard)
+    c3d: C3DCard = field(default_factory=C3DCard)
     grid: str = "paper"
     solver: str | None = None
     n_jobs: int = -1
+    selection_inputs: bool = False
     force: bool = False
     dry_run: bool = False
     progress: bool = True

@@ -49,7 +49,8 @@ class CellRecord:
     notes : dict from int to str
         By index of the setting.
     extras : dict from str to ndarray
-        What else the method recorded, one row for each setting, such as RSTR's ``weights``.
+        What else the method recorded, one row for each setting, such as RSTR's ``weights``; and
+        the selection inputs (:mod:`cdmer_bench.evaluation.selection.source`), if recorded.
     about : dict
         Versions, host, date, seconds, command: what describes the run but does not change it.
     """

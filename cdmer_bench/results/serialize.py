@@ -8,6 +8,7 @@ import numpy as np
 
 from cdmer_bench.files import content_key
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.selection_inputs import NAMES as SELECTION_INPUTS
 
 FORMAT = 1
 _ARRAYS = ("predictions", "y_target", "y_source", "converged", "iterations")
@@ -16,12 +17,14 @@ _APART = (*_ARRAYS, *_OPTIONAL_ARRAYS, "extras")
 
 
 def arrays_of(record: CellRecord) -> dict[str, np.ndarray]:
-    """Return the arrays of a record, by name."""
+    """Return the arrays of a record, by name, but for the selection inputs in their own file."""
     arrays = {name: getattr(record, name) for name in _ARRAYS}
     for name in _OPTIONAL_ARRAYS:
         if getattr(record, name) is not None:
             arrays[name] = getattr(record, name)
-    arrays.update({f"extra_{name}": array for name, array in record.extras.items()})
+    arrays.update(
+        {f"extra_{n}": array for n, array in record.extras.items() if n not in SELECTION_INPUTS}
+    )
     arrays["key"] = np.array(record.key)
     return arrays
 

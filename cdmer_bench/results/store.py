@@ -19,6 +19,7 @@ from cdmer_bench.files import (
     set_aside,
     write_atomically,
 )
+from cdmer_bench.results import selection_inputs
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.serialize import arrays_of, content_of, record_of, seal, unseal
 
@@ -31,7 +32,8 @@ def safe_name(text: str) -> str:
 class ResultsStore:
     """Finished cells, finished strands of unfinished cells, and failures.
 
-    ``cells/<task>/<descriptor>/<method>-<key>/`` holds ``record.json`` and ``grid.npz``;
+    ``cells/<task>/<descriptor>/<method>-<key>/`` holds ``record.json``, ``grid.npz`` and, where a
+    run recorded what further selection rules need, ``selection.npz``;
     ``unfinished/<key>/`` what a cell in progress has so far; ``failures/<key>.json`` why a cell
     failed last time. Folders of several machines can be merged by copying ``cells``.
 
@@ -79,7 +81,26 @@ class ResultsStore:
         if folder.name != f"{safe_name(record.method)}-{record.key[:32]}":
             set_aside(folder, "it holds the record of another cell")
             return None
+        record.extras.update(self._load_selection_inputs(folder, record))
         return record
+
+    def _load_selection_inputs(self, folder: Path, record: CellRecord) -> dict[str, np.ndarray]:
+        path = folder / selection_inputs.FILE
+        try:
+            return selection_inputs.unpack_inputs(record, read_arrays(path))
+        except FileNotFoundError:
+            return {}
+        except PermissionError:
+            raise UserError(f"{path} cannot be read by you; set results.dir to another") from None
+        except ValueError as error:
+            set_aside(path, str(error))
+            return {}
+
+    def save_selection_inputs(self, record: CellRecord, inputs: dict[str, np.ndarray]) -> None:
+        """Store what selection rules need beside a stored record, which stays as it is."""
+        folder = self.cell_folder(record.task, record.descriptor, record.method, record.key)
+        packed = selection_inputs.pack_inputs(record.key, inputs)
+        write_atomically(folder / selection_inputs.FILE, packed)
 
     def save(self, record: CellRecord) -> None:
         """Store a finished cell as a whole: its folder appears only when complete."""
@@ -89,6 +110,10 @@ class ResultsStore:
             shutil.rmtree(building, ignore_errors=True)
             write_atomically(building / "grid.npz", pack_arrays(arrays_of(record)))
             write_atomically(building / "record.json", seal(content_of(record)))
+            inputs = {n: a for n, a in record.extras.items() if n in selection_inputs.NAMES}
+            if inputs:
+                packed = selection_inputs.pack_inputs(record.key, inputs)
+                write_atomically(building / selection_inputs.FILE, packed)
             folder.parent.mkdir(parents=True, exist_ok=True)
             if folder.exists():
                 shutil.rmtree(folder)

@@ -67,12 +67,15 @@ def run_strand(
         check_result(method, found, len(settings))
         write_atomically(result, pack_arrays(pack(found, indices, seconds)))
     except Exception as error:
-        return StrandFailure(
-            str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}",
-            traceback.format_exc(),
-            isinstance(error, UserError),
-        )
+        return strand_failure(error)
     return None
+
+
+def strand_failure(error: Exception) -> StrandFailure:
+    """Describe the exception that is being handled."""
+    is_user_error = isinstance(error, UserError)
+    text = str(error) if is_user_error else f"{type(error).__name__}: {error}"
+    return StrandFailure(text, traceback.format_exc(), is_user_error)
 
 
 def check_result(method: Method, result: StrandResult, n_settings: int) -> None:

@@ -84,7 +84,8 @@ class Rule(ABC):
         Raises
         ------
         NotRecorded
-            If the record lacks something in ``needs``. A grid of one setting needs nothing.
+            If the record lacks something in ``needs``, or the criterion is undefined for every
+            setting. A grid of one setting needs nothing.
         """
         if len(record.settings) == 1:
             return 0
@@ -97,6 +98,12 @@ class Rule(ABC):
                     f"{self.name} needs {need}, not recorded",
                 )
         values = np.asarray(self.criterion(record), dtype=float)
+        if np.isnan(values).all():
+            raise NotRecorded(
+                f"rule {self.name!r} is undefined for every setting of {record.method_label} on "
+                f"{record.task_label}",
+                f"{self.name} is undefined for every setting",
+            )
         # A setting whose criterion is undefined must never win.
         return int(np.where(np.isnan(values), -np.inf, values).argmax())
 

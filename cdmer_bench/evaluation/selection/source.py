@@ -3,7 +3,9 @@
 Arrays in ``record.extras``:
 
 ``source_cv_predictions`` : uint8, shape (n_settings, n_source)
-    Class predicted for each source sample while it was held out (by subject where known).
+    Class predicted for each source sample while it was held out (by subject where known), or
+    ``NOT_PREDICTED`` where the setting does not exist for so few source samples. A setting with
+    such a sample has no criterion and is never chosen.
 ``density_ratio`` : float, shape (n_source,)
     Estimate of p_target(x) / p_source(x) at each source sample.
 ``reverse_predictions`` : uint8, shape (n_settings, n_source)
@@ -19,6 +21,9 @@ from numpy.typing import NDArray
 from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection.base import Evaluated, Rule
 
+# More than any class index; databases have a handful of classes.
+NOT_PREDICTED = 255
+
 
 @dataclass(frozen=True)
 class SourceCV(Rule):
@@ -31,8 +36,7 @@ class SourceCV(Rule):
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return each setting's mean F1 on the held-out source samples."""
-        held_out = record.extras["source_cv_predictions"]
-        return grid_scores(record.y_source, held_out, len(record.classes))[0]
+        return _source_scores(record, "source_cv_predictions")
 
 
 @dataclass(frozen=True)
@@ -85,10 +89,24 @@ class ReverseValidation(Rule):
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return each setting's mean F1 on the source by the reversed method."""
-        back = record.extras["reverse_predictions"]
-        return grid_scores(record.y_source, back, len(record.classes))[0]
+        return _source_scores(record, "reverse_predictions")
+
+
+def _source_scores(record: Evaluated, name: str) -> NDArray[np.float64]:
+    """Return each setting's mean F1 on the source; NaN where a sample was not predicted."""
+    predictions = np.asarray(record.extras[name])
+    complete = (predictions != NOT_PREDICTED).all(axis=1)
+    scores = np.full(len(predictions), np.nan)
+    if complete.any():
+        f1, _ = grid_scores(record.y_source, predictions[complete], len(record.classes))
+        scores[complete] = f1
+    return scores
 
 
 def _weighted_losses(record: Evaluated) -> NDArray[np.float64]:
-    wrong = np.asarray(record.extras["source_cv_predictions"]) != record.y_source
-    return wrong * np.asarray(record.extras["density_ratio"], dtype=float)
+    """Return weight times zero-one loss; NaN for settings with a sample not predicted."""
+    predictions = np.asarray(record.extras["source_cv_predictions"])
+    wrong = predictions != record.y_source
+    losses = wrong * np.asarray(record.extras["density_ratio"], dtype=float)
+    losses[(predictions == NOT_PREDICTED).any(axis=1)] = np.nan
+    return losses

@@ -1,0 +1,48 @@
+"""What selection rules need beyond the predictions, in a file of its own beside a cell's record."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
+from cdmer_bench.files import content_key, pack_arrays
+from cdmer_bench.results.record import CellRecord
+
+FILE = "selection.npz"
+# Raised whenever the recorded numbers change; older files are then set aside.
+VERSION = 1
+NAMES = ("source_cv_predictions", "density_ratio", "reverse_predictions")
+
+__all__ = ["FILE", "NAMES", "NOT_PREDICTED", "pack_inputs", "selection_key", "unpack_inputs"]
+
+
+def selection_key(record_key: str) -> str:
+    """Return the key of the selection inputs that belong to a record."""
+    return content_key({"selection inputs": VERSION, "record": record_key})
+
+
+def pack_inputs(record_key: str, inputs: Mapping[str, np.ndarray]) -> bytes:
+    """Return the file that holds ``inputs``, bound to a record by its key."""
+    return pack_arrays({**inputs, "key": np.array(selection_key(record_key))})
+
+
+def unpack_inputs(record: CellRecord, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Check what a file of :func:`pack_inputs` held against its record.
+
+    Raises
+    ------
+    ValueError
+        If it belongs to another record or version, or an array does not fit the record.
+    """
+    held = dict(arrays)
+    key = held.pop("key", None)
+    if key is None or str(key) != selection_key(record.key):
+        raise ValueError("it belongs to another cell, or to another version of cdmer-bench")
+    n_settings, n_source = len(record.settings), len(record.y_source)
+    for name, array in held.items():
+        expected = (n_source,) if name == "density_ratio" else (n_settings, n_source)
+        if name not in NAMES:
+            raise ValueError(f"it holds an array {name!r}, which no rule knows")
+        if array.shape != expected:
+            raise ValueError(f"{name} has shape {array.shape}, not {expected}")
+    return held

@@ -7,8 +7,9 @@ more than that form a *strand*, the unit of parallel work, solved by :meth:`Meth
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -73,6 +74,21 @@ class StrandResult:
                     "all scores are equal, so every sample is given the first class"
                 )
         return result
+
+
+class on_default_instance:
+    """Let a method of a class be called on the class too, which then means ``Class()``.
+
+    ``TCA.predict_grid(...)`` reads better than ``TCA().predict_grid(...)`` where the grid sets
+    every parameter.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __get__(self, instance: Any, owner: type) -> Callable[..., Any]:
+        return MethodType(self.function, owner() if instance is None else instance)
 
 
 class Method(ABC):
@@ -247,6 +263,7 @@ class Method(ABC):
         result = self.result_ if same else self._evaluate(queries, [{}])
         return self.classes_[result.predictions[0]]
 
+    @on_default_instance
     def predict_grid(
         self, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike, grid: Grid | None = None
     ) -> tuple[list[Setting], NDArray]:
@@ -315,6 +332,8 @@ def shape_samples(method: Method, X: ArrayLike, name: str) -> NDArray[np.float64
             f"{name} has shape {array.shape}, expected (n_samples, n_features) "
             "or (n_samples, n_blocks, ...)"
         )
+    if array.size == 0:
+        raise UserError(f"{name} has shape {array.shape}, so no sample or no feature; pass some")
     if not np.isfinite(array).all():
         raise UserError(f"{name} holds NaN or infinite values; remove or repair those samples")
     if method.needs_blocks:
@@ -344,8 +363,6 @@ def check_task(
             f"source samples have shape {source.shape[1:]} and target samples "
             f"{target.shape[1:]}; extract both with the same descriptor"
         )
-    if len(target) == 0:
-        raise UserError("the target has no sample; pass at least one")
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise UserError(f"the source has {len(classes)} class(es), expected at least two")

@@ -46,7 +46,7 @@ REDUCED_GRID = {
     "mu": "0.001:0.002:0.009, 0.01:0.02:0.09, 0.1:0.2:0.9, 1, 3, 5, 10",
 }
 # Relative duality gap up to which a solution counts as exact.
-RELATIVE_GAP = 1e-4
+RELATIVE_GAP = 1e-6
 
 
 class Regeneration(NamedTuple):
@@ -59,7 +59,7 @@ class Regeneration(NamedTuple):
     square : ndarray, shape (n, n)
         P P', summed over the D columns.
     converged : bool
-        Paper: the loop met its tolerance. Exact: the relative gap is at most 1e-4.
+        Paper: the loop met its tolerance. Exact: the relative gap is at most 1e-6.
     iterations : int
         Steps of the loop, or the most breakpoints of a path.
     gap : float
@@ -102,6 +102,11 @@ class Regenerator(Method):
         self, prepared: Prepared, found: Regeneration, C: float
     ) -> tuple[VotingMachine, NDArray[np.float64]]:
         """Return the trained machine and the kernel between queries and training samples."""
+
+    def check_values(self, setting: Setting) -> None:
+        """Refuse a value that is outside its parameter's range."""
+        super().check_values(setting)
+        _check_parameters(type(self).__name__, {**self.parameters(), **setting})
 
     def strands(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group the settings of one lambda: all if exact (one path), else by two."""

@@ -45,7 +45,8 @@ def certify(
     """
     residual = responses - coefficients @ design.T
     largest = np.abs(2 * residual @ design).max(1)
-    shrink = np.minimum(1.0, mu / np.maximum(largest, np.finfo(float).tiny))
+    shrink = np.ones(len(largest))
+    np.divide(mu, largest, out=shrink, where=largest > mu)
     objective = (residual**2).sum(1) + mu * np.abs(coefficients).sum(1)
     feasible = 2 * residual * shrink[:, None]
     dual = (feasible * responses).sum(1) - (feasible**2).sum(1) / 4

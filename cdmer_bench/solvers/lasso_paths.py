@@ -18,8 +18,8 @@ from cdmer_bench.errors import UserError
 # A variable whose squared distance from the span of the active ones is below this fraction of its
 # squared norm counts as dependent on them: rounding of the inverse would decide its coefficient.
 DEPENDENT = 1e-10
-# Rates below this never bring a variable to its bound.
-NEVER = 1e-30
+# A correlation that nears its bound more slowly than this, relative to the bound, never meets it.
+NEVER = 1e-10
 # Breakpoints allowed for each variable; general position needs one or two.
 BREAKPOINTS_A_VARIABLE = 20
 
@@ -154,13 +154,13 @@ class _Walk:
 
         joining = np.where(joins, joining, self.n)
         crossed = self.padded[joining[:, None], self.variable]
-        projection = np.matmul(self.inverse, crossed[:, :, None])[:, :, 0]
+        projection = self._times_inverse(crossed)
         end = self.mu - distance
         self._record(end)
         self.value += distance[:, None] * self.slope
         self.mu = end
         self.breakpoints[self.row] += 1
-        self.left[:] = -1
+        self.left[distance > 0] = -1
         self._change_active_sets(
             np.flatnonzero(joins), joining, join_sign, crossed, projection,
             np.flatnonzero(leaves), leaving,
@@ -194,9 +194,12 @@ class _Walk:
         """Find where the first inactive variable's correlation meets mu or -mu."""
         rows = np.arange(len(self.mu))
         mu = self.mu[:, None]
-        # c - d * rate = +-(mu - d); a rate beyond the bound's own never meets it.
-        above = np.maximum(mu - correlation, 0) / np.maximum(1 - rate, NEVER)
-        below = np.maximum(mu + correlation, 0) / np.maximum(1 + rate, NEVER)
+        # c - d * rate = +-(mu - d); one that falls faster than the bound never meets it.
+        above, below = np.full_like(rate, np.inf), np.full_like(rate, np.inf)
+        for bound, sign in ((above, 1), (below, -1)):
+            approach = 1 - sign * rate
+            room = np.maximum(mu - sign * correlation, 0)
+            np.divide(room, approach, out=bound, where=approach > NEVER)
         # A variable that has just left still lies on its bound, and moves away from it.
         for bound, sign in ((above, 1), (below, -1)):
             on_it = np.flatnonzero((self.left >= 0) & (self.left_sign == sign))
@@ -214,9 +217,9 @@ class _Walk:
         """Find where the first active coefficient shrinks to zero."""
         towards = -self.slope * self.sign
         distance = np.full(towards.shape, np.inf)
-        np.divide(
-            np.maximum(self.value * self.sign, 0), towards, out=distance, where=towards > NEVER
-        )
+        left_over = np.maximum(self.value * self.sign, 0)
+        with np.errstate(over="ignore"):
+            np.divide(left_over, towards, out=distance, where=towards > 0)
         leaving = distance.argmin(1)
         return leaving, distance[np.arange(len(distance)), leaving]
 
@@ -247,10 +250,14 @@ class _Walk:
         leaving: NDArray[np.intp],
     ) -> None:
         """Let one variable join or leave in each path, by a rank-one change of the inverse."""
-        change = projection
         factor = np.zeros(len(self.mu))
         own = self.padded[joining[joins], joining[joins]]
-        apart = own - np.einsum("bk,bk->b", crossed[joins], change[joins])
+        # |a_j - A_active u|^2 for u as it is: a small number left by a large cancellation, which
+        # the bare own - g'u would drown in the error of u.
+        missed = crossed - self._slots(self._dense(projection) @ self.gram)
+        missed[self.variable == self.n] = 0
+        apart = own - np.einsum("bk,bk->b", (crossed + missed)[joins], projection[joins])
+        change = projection + self._times_inverse(missed)
         free = apart > DEPENDENT * own
         self.closed[joins, joining[joins]] = True  # active, or dependent on the active ones
         joins = joins[free]
@@ -312,6 +319,10 @@ class _Walk:
         variable = np.tile(variable, (len(slots) // max(len(variable), 1), 1))
         np.put_along_axis(dense, variable, slots, axis=1)
         return dense[:, : self.n]
+
+    def _times_inverse(self, slots: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Multiply each path's vector on the slots by its inverse."""
+        return np.matmul(self.inverse, slots[:, :, None])[:, :, 0]
 
     def _slots(self, dense: NDArray[np.float64]) -> NDArray[np.float64]:
         """Pick the active variables' values; those of free slots mean nothing."""

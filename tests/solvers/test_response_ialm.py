@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.solvers.penalty_schedule import PenaltySchedule
+from cdmer_bench.solvers.response_ialm import ResponseIALM
+
+
+def loop(G, B, mu, schedule):
+    """Do the loop as it is written in PenaltySchedule, all responses (columns of B) together."""
+    n, q = B.shape
+    P = np.full((n, q), schedule.start)
+    T = np.full((n, q), schedule.start)
+    kappa = schedule.kappa0
+    for step in range(1, schedule.n_steps + 1):
+        Q = np.linalg.solve(G + kappa / 2 * np.eye(n), B + (T + kappa * P) / 2)
+        Z = Q - T / kappa
+        P = np.sign(Z) * np.maximum(np.abs(Z) - mu / kappa, 0)
+        if np.abs(P - Q).max() < schedule.tolerance:
+            return P, step, True
+        T = T + kappa * (P - Q)
+        kappa = min(schedule.rho * kappa, schedule.kappa_max)
+    return P, step, False
+
+
+@pytest.mark.parametrize("mu", [0.0, 0.02, 0.7, 5.0])
+@pytest.mark.parametrize("block", [1, 4, 256])
+def test_blocks_give_the_iterates_of_the_undivided_loop(mu, block):
+    rng = np.random.default_rng(2)
+    A = rng.normal(size=(6, 10)) + 1
+    # Responses of very different sizes meet the tolerance at very different steps.
+    B = A.T @ (rng.normal(size=(6, 11)) * np.logspace(-6, 2, 11))
+    expected, steps, converged = loop(A.T @ A, B, mu, PenaltySchedule())
+    found = ResponseIALM(A.T @ A).solve(np.ascontiguousarray(B.T), mu, block=block)
+    assert (found.iterations, found.converged) == (steps, converged)
+    np.testing.assert_allclose(found.coefficients, expected.T, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("kappa_max", [1e-2, 1e15])
+def test_a_schedule_that_ends_early_is_reported(kappa_max):
+    schedule = PenaltySchedule(tolerance=1e-40, kappa_max=kappa_max, n_extra=3)
+    rng = np.random.default_rng(3)
+    A, B = rng.normal(size=(5, 4)), rng.normal(size=(4, 7))
+    found = ResponseIALM(A.T @ A, schedule).solve(np.ascontiguousarray(B.T), 0.3, block=2)
+    expected, steps, converged = loop(A.T @ A, B, 0.3, schedule)
+    assert (found.iterations, found.converged) == (steps, converged)
+    np.testing.assert_allclose(found.coefficients, expected.T, atol=1e-8)
+
+
+def test_slow_growth_from_zero_comes_near_the_optimum():
+    rng = np.random.default_rng(4)
+    A = np.linalg.qr(rng.normal(size=(8, 5)))[0]
+    B = rng.normal(size=(5, 3))
+    schedule = PenaltySchedule(rho=1.01, start=0.0)
+    found = ResponseIALM(A.T @ A, schedule).solve(np.ascontiguousarray(B.T), 0.4).coefficients
+    soft = np.sign(B) * np.maximum(np.abs(B) - 0.2, 0)
+    np.testing.assert_allclose(found.T, soft, atol=1e-4)
+
+
+def test_wrong_constants_are_refused():
+    with pytest.raises(UserError, match="must not be negative"):
+        ResponseIALM(np.eye(2)).solve(np.ones((1, 2)), -1.0)
+    for wrong in ({"rho": 1.0}, {"kappa0": 0.0}, {"kappa_max": 1e-9}, {"tolerance": 0.0}):
+        with pytest.raises(UserError, match="penalty schedule"):
+            PenaltySchedule(**wrong)
+
+
+def test_schedule_multiplies_as_the_loop_does():
+    schedule = PenaltySchedule()
+    kappa = 1e-3
+    for value in schedule.kappas[:500]:
+        assert value == kappa
+        kappa = min(1.1 * kappa, 1e15)
+    assert schedule.kappas[-1] == 1e15

@@ -53,10 +53,10 @@ def test_the_wheel_runs_from_another_folder(wheel, tmp_path, corpus):
         "PYTHONPATH": sysconfig.get_path("purelib"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+    show = "import cdmer_bench as a, cdmer_bench.conf as b; print(a.__file__, b.__file__)"
     where = subprocess.run(
-        [python, "-c", "import cdmer_bench as a, cdmer_bench.conf as b; print(a.__file__, b.__file__)"],
-        capture_output=True, text=True, env=env, cwd=tmp_path, check=True,
-    ).stdout.split()  # fmt: skip
+        [python, "-c", show], capture_output=True, text=True, env=env, cwd=tmp_path, check=True
+    ).stdout.split()
     assert all(str(environment) in path for path in where)
     done = subprocess.run(
         [environment / "bin" / "cdmer", "run", *corpus.arguments("method=sa", "task=red/green")],

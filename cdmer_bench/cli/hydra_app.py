@@ -102,6 +102,7 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
     from hydra.errors import HydraException
     from omegaconf import DictConfig
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     from cdmer_bench.config import resolvers, search_path
     from cdmer_bench.config.schema import explain, validate
@@ -128,6 +129,10 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
         hydra.main(config_path="pkg://cdmer_bench.conf", config_name="run", version_base="1.3")(
             job_of
         )()
+    except (YAMLError, UnicodeDecodeError) as error:
+        if debugging:
+            raise
+        raise UserError(explain_yaml(error)) from None
     except JobFailed as failed:
         say("cdmer: a launched job failed; its output is in results.dir/multirun/.submitit")
         codes.append(failed.code)
@@ -140,6 +145,14 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
             raise
         raise UserError(explain(error)) from None
     return 1 if 1 in codes else max(codes, default=0)
+
+
+def explain_yaml(error: Exception) -> str:
+    """Put the error of an unreadable configuration file into one sentence with file and line."""
+    mark = getattr(error, "problem_mark", None)
+    place = f"{mark.name}, line {mark.line + 1}" if mark else "a configuration file"
+    reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"{place} is not plain YAML: {reason}; correct it there"
 
 
 def _process() -> tuple[str, int]:

@@ -86,7 +86,10 @@ def unseal(data: bytes) -> dict[str, Any]:
     ValueError
         If the checksum is not that of the content.
     """
-    sealed = json.loads(data)
+    try:
+        sealed = json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
     if not isinstance(sealed, dict) or not isinstance(sealed.get("content"), dict):
         raise ValueError("it holds no record")
     content: dict[str, Any] = sealed["content"]

@@ -29,6 +29,13 @@ def safe_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_+-]", "_", text)[:80] or "_"
 
 
+def checked_key(key: str) -> str:
+    """Return ``key`` if it is fit to be part of a file's name; raise a UserError otherwise."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", key):
+        raise UserError(f"a cell has the key {key!r}, expected letters and digits; run it again")
+    return key
+
+
 class ResultsStore:
     """Finished cells, finished strands of unfinished cells, and failures.
 
@@ -69,6 +76,7 @@ class ResultsStore:
             content = unseal(sealed)
             arrays = read_arrays(folder / "grid.npz")
             record = record_of(content, arrays)
+            checked_key(record.key)
         except (FileNotFoundError, NotADirectoryError):
             if folder.is_dir():
                 set_aside(folder, "a file of it is missing")
@@ -129,7 +137,7 @@ class ResultsStore:
 
     def unfinished(self, key: str) -> Path:
         """Return the folder of what a cell in progress has so far."""
-        return self.folder / "unfinished" / key[:32]
+        return self.folder / "unfinished" / checked_key(key)[:32]
 
     def strand_path(self, key: str, strand: int) -> Path:
         """Return where a finished strand's result lies."""
@@ -152,7 +160,8 @@ class ResultsStore:
 
     def save_failure(self, key: str, failure: dict[str, Any]) -> None:
         """Record why a cell failed; it is run again the next time."""
-        write_atomically(self.folder / "failures" / f"{key}.json", seal(failure))
+        path = self.folder / "failures" / f"{checked_key(key)}.json"
+        write_atomically(path, seal(failure))
 
     def failure(self, key: str) -> dict[str, Any] | None:
         """Return why the cell failed last time, or None."""

@@ -45,6 +45,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (256, 256))
 """
 
 
+@pytest.mark.slow
 def test_a_write_that_is_cut_short_leaves_earlier_results_intact(corpus):
     assert run(corpus, "method=svm").returncode == 0
     before = grids(corpus.folder / "results")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dger
 
 from cdmer_bench.errors import UserError
 
@@ -37,7 +38,9 @@ class PathBlock(NamedTuple):
         Steps walked.
     complete : ndarray of bool, shape (n_block,)
         False where the limit of breakpoints ended the walk; the coefficients of the penalties
-        that were not reached are then those of the last breakpoint.
+        that were not reached are then those of the last breakpoint. A walk can also lose its
+        way by rounding where the Gram matrix of independent variables has a condition above
+        about 1e11; the gap of :mod:`~cdmer_bench.solvers.lasso_certificate` tells.
     """
 
     rows: NDArray[np.intp]
@@ -279,7 +282,9 @@ class _Walk:
         self.slope += scaled * (np.einsum("bk,bk->b", change, self.sign) / 2)[:, None]
         # What rounding left of the coefficient that leaves goes to those that stay.
         self.value[leaves] += scaled[leaves] * self.value[leaves, gone][:, None]
-        self.inverse += scaled[:, :, None] * change[:, None, :]
+        for path in np.flatnonzero(factor):
+            # In place and without a copy: the update of the inverses is most of the walk's time.
+            dger(factor[path], change[path], change[path], a=self.inverse[path].T, overwrite_a=1)
         self._clear(leaves, gone)
 
     def _clear(self, leaves: NDArray[np.intp], gone: NDArray[np.intp]) -> None:

@@ -1,7 +1,6 @@
 """Reading named arrays out of feature files: MATLAB (all versions), NumPy and CSV."""
 
 import hashlib
-import zipfile
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -123,7 +122,8 @@ def _hash_content(path: str, size: int, mtime_ns: int) -> str:
 def _open_npz(path: Path) -> Any:
     try:
         arrays = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    # A damaged archive makes zipfile, zlib and NumPy raise errors of many kinds of their own.
+    except Exception as error:
         raise UserError(f"{path} is not a readable .npz file ({error}); copy it again") from None
     if not isinstance(arrays, np.lib.npyio.NpzFile):
         raise UserError(f"{path} holds a single array, expected an .npz file of named arrays")
@@ -133,14 +133,12 @@ def _open_npz(path: Path) -> Any:
 def _npz_array(path: Path, arrays: Any, name: str) -> NDArray:
     try:
         return arrays[name]
-    except ValueError as error:
-        if "pickle" not in str(error).lower():
-            raise UserError(f"{path}: variable {name!r} is damaged ({error})") from None
-        raise UserError(
-            f"{path}: variable {name!r} holds Python objects, which are refused because loading "
-            "them can run code; save it as an array of numbers or strings"
-        ) from None
-    except (OSError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+    except Exception as error:
+        if isinstance(error, ValueError) and "pickle" in str(error).lower():
+            raise UserError(
+                f"{path}: variable {name!r} holds Python objects, which are refused because "
+                "loading them can run code; save it as an array of numbers or strings"
+            ) from None
         raise UserError(f"{path}: variable {name!r} is damaged ({error}); copy it again") from None
 
 

@@ -9,6 +9,9 @@ from cdmer_bench.errors import UserError
 
 Setting = dict[str, Any]
 
+_LARGEST = Decimal("1e300")  # floats end at 1.8e308
+_MOST_VALUES = 1_000_000  # the paper's longest range has 100
+
 
 def parse_range(notation: str) -> list[float]:
     """Expand the paper's MATLAB-like notation into the values it means.
@@ -36,21 +39,29 @@ def parse_range(notation: str) -> list[float]:
     for part in notation.split(","):
         try:
             numbers = [Decimal(text.strip()) for text in part.split(":")]
+            if not all(number.is_finite() for number in numbers):
+                numbers = []
         except InvalidOperation:
             numbers = []
-        if len(numbers) == 1 and numbers[0].is_finite():
+        if len(numbers) == 1 and abs(numbers[0]) <= _LARGEST:
             values.append(float(numbers[0]))
-        elif len(numbers) == 3 and all(n.is_finite() for n in numbers) and numbers[1] > 0:
-            first, step, last = numbers
-            if last < first:
-                raise UserError(f"range {part.strip()!r} is empty: {last} lies below {first}")
-            values.extend(float(first + step * i) for i in range(int((last - first) / step) + 1))
+        elif len(numbers) == 3 and all(abs(n) <= _LARGEST for n in numbers) and numbers[1] > 0:
+            values.extend(_steps(part.strip(), *numbers))
         else:
             raise UserError(
                 f"range part {part.strip()!r} is neither a number nor first:step:last "
                 "with a positive step, such as '0.1:0.1:1'"
             )
     return values
+
+
+def _steps(part: str, first: Decimal, step: Decimal, last: Decimal) -> list[float]:
+    """List first, first + step, ... up to last."""
+    if last < first:
+        raise UserError(f"range {part!r} is empty: {last} lies below {first}")
+    if last - first > step * _MOST_VALUES:
+        raise UserError(f"range {part!r} has more than {_MOST_VALUES:,} values; take larger steps")
+    return [float(first + step * i) for i in range(int((last - first) / step) + 1)]
 
 
 def expand_grid(grid: Mapping[str, Sequence[Any]] | Sequence[Setting]) -> list[Setting]:

@@ -1,0 +1,271 @@
+"""Random and mutated input: a clean result or a UserError, never anything else.
+
+The fast suite draws a few hundred inputs, the slow one (``-m slow``) more than ten thousand.
+"""
+
+import io
+import warnings
+
+import numpy as np
+import pytest
+import scipy.io
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cdmer_bench.config.schema import MethodCard
+from cdmer_bench.databases.coding_sheet import read_coding_sheet
+from cdmer_bench.databases.matfiles import FileFeatureDatabase
+from cdmer_bench.errors import UserError
+from cdmer_bench.methods.grid import expand_grid, parse_range
+
+QUICK, LONG = 60, 2200
+QUIET = {
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "suppress_health_check": list(HealthCheck),
+}
+
+
+def both(strategy, test):
+    """Return the quick and the long test of a property of one drawn input."""
+
+    @settings(max_examples=QUICK, **QUIET)
+    @given(strategy)
+    def quick(drawn):
+        test(drawn)
+
+    @pytest.mark.slow
+    @settings(max_examples=LONG, **QUIET)
+    @given(strategy)
+    def long(drawn):
+        test(drawn)
+
+    return quick, long
+
+
+NUMBERS = st.one_of(
+    st.integers(-50, 200).map(str),
+    st.decimals(-5, 20, places=3).map(str),
+    st.sampled_from(["1e400", "-1e-400", "nan", "inf", "", " ", "1_0", "٣", "0x1", "1e9", "a"]),
+)
+PARTS = st.lists(NUMBERS, min_size=1, max_size=4).map(":".join)
+NOTATIONS = st.one_of(st.lists(PARTS, max_size=5).map(",".join), st.text(max_size=30))
+
+
+def check_notation(notation):
+    try:
+        values = parse_range(notation)
+    except UserError:
+        return
+    assert values
+    assert np.isfinite(values).all()
+    assert len(expand_grid({"a": values[:50], "b": [1, 2]})) == 2 * len(values[:50])
+
+
+test_random_notation, test_more_random_notation = both(NOTATIONS, check_notation)
+
+
+def feature_bytes(kind: str) -> bytes:
+    rng = np.random.default_rng(0)
+    arrays = {"features": rng.random((6, 4)), "labels": np.arange(6) % 3}
+    buffer = io.BytesIO()
+    if kind == "npz":
+        np.savez_compressed(buffer, **arrays)
+    elif kind == "csv":
+        table = np.column_stack([arrays["labels"], arrays["features"]])
+        np.savetxt(buffer, table, "%g", ",", header="labels,f1,f2,f3,f4", comments="")
+    else:
+        scipy.io.savemat(buffer, arrays, do_compression=kind == "compressed.mat")
+    return buffer.getvalue()
+
+
+WHOLE = {kind: feature_bytes(kind) for kind in ("npz", "mat", "compressed.mat", "csv")}
+
+
+@st.composite
+def damaged_files(draw):
+    """A file's kind and its bytes after a few edits, or bytes of no kind at all."""
+    kind = draw(st.sampled_from(sorted(WHOLE)))
+    if draw(st.integers(0, 5)) == 0:
+        return kind, draw(st.binary(max_size=300))
+    data = bytearray(WHOLE[kind])
+    for _ in range(draw(st.integers(0, 4))):
+        place = draw(st.integers(0, max(0, len(data) - 1)))
+        edit = draw(st.sampled_from(["flip", "set", "cut", "insert", "swap"]))
+        if edit == "flip" and data:
+            data[place] ^= 1 << draw(st.integers(0, 7))
+        elif edit == "set" and data:
+            data[place] = draw(st.sampled_from([0, 1, 127, 128, 255, 10, 44]))
+        elif edit == "cut":
+            del data[place : place + draw(st.integers(1, 100))]
+        elif edit == "insert":
+            data[place:place] = draw(st.binary(max_size=9))
+        elif data:
+            data = data[place:] + data[:place]
+    return kind, bytes(data)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _folder(tmp_path_factory):
+    global FOLDER
+    FOLDER = tmp_path_factory.mktemp("fuzz")
+
+
+def check_feature_file(drawn):
+    kind, data = drawn
+    path = FOLDER / f"file.{kind.rpartition('.')[2]}"
+    path.write_bytes(data)
+    features = "f" if kind == "csv" else "features"
+    database = FileFeatureDatabase(
+        "db", root=str(FOLDER), files={"given": path.name}, features=features, first_label=0
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            found = database.load("given")
+        except UserError:
+            return
+    assert len(found.X) == len(found.y)
+    assert np.isfinite(found.X).all()
+    assert set(found.y) <= {0, 1, 2}
+
+
+test_damaged_feature_files, test_more_damaged_feature_files = both(
+    damaged_files(), check_feature_file
+)
+
+CELLS = st.one_of(
+    st.sampled_from(
+        "Subject,Filename,OnsetFrame,ApexFrame,OffsetFrame,Estimated Emotion,"
+        "1,sub01,EP02_01f,46,/,happiness,,-5,1e5,٣,²,46.0".split(",")
+    ),
+    st.text(max_size=8),
+)
+SHEETS = st.one_of(
+    st.lists(st.lists(CELLS, max_size=8), max_size=6).map(
+        lambda rows: "\n".join(",".join(row) for row in rows).encode(errors="replace")
+    ),
+    st.lists(st.lists(CELLS, min_size=6, max_size=6), max_size=6).map(
+        lambda rows: (
+            "Subject,Filename,OnsetFrame,ApexFrame,OffsetFrame,Estimated Emotion\n"
+            + "\n".join(",".join(row) for row in rows)
+        ).encode(errors="replace")
+    ),
+    st.binary(max_size=200),
+)
+
+
+def check_sheet(data):
+    for suffix in (".csv", ".xlsx") if data[:2] == b"PK" or len(data) % 20 == 0 else (".csv",):
+        path = FOLDER / f"sheet{suffix}"
+        path.write_bytes(data)
+        try:
+            rows = read_coding_sheet(path)
+        except UserError:
+            continue
+        for row in rows:
+            assert row.clip
+            assert row.subject
+            assert row.onset is None or row.onset >= 0
+
+
+test_random_coding_sheets, test_more_random_coding_sheets = both(SHEETS, check_sheet)
+
+PLAIN = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(-5, 5), st.floats(), st.text(max_size=6),
+        st.sampled_from(["${range:'1:1:3'}", "${oc.env:HOME}", "???", "${nothing}", "!!int x"]),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)  # fmt: skip
+CARDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "methods": st.dictionaries(
+            st.sampled_from(["svm", "tca"]),
+            st.fixed_dictionaries(
+                {"_target_": st.sampled_from(["cdmer_bench.methods.svm.SVM", "os.nothing", "x"])},
+                optional={"label": PLAIN, "grid": PLAIN, "parameters": PLAIN, "grids": PLAIN},
+            ),
+        ),
+        "corpus": PLAIN,
+        "tasks": PLAIN,
+        "n_jobs": PLAIN,
+        "solver": PLAIN,
+        "backend": PLAIN,
+        "results": PLAIN,
+        "unknown": PLAIN,
+    },
+)
+
+
+def check_card(content):
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from cdmer_bench.config import resolvers
+    from cdmer_bench.config.build import build_databases, build_method
+    from cdmer_bench.config.schema import RunConfig, validate
+
+    resolvers.register()
+    try:
+        # As Hydra composes it: YAML is parsed into a DictConfig before the package sees it.
+        given_config = OmegaConf.create(content)
+    except OmegaConfBaseException:
+        return
+    try:
+        config = validate(given_config)
+        assert isinstance(config, RunConfig)
+        for name, card in config.methods.items():
+            assert isinstance(card, MethodCard)
+            build_method(name, card, config.solver)
+        build_databases(config.corpus)
+    except UserError:
+        return
+
+
+test_random_configurations, test_more_random_configurations = both(CARDS, check_card)
+
+
+def check_yaml(text):
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    from cdmer_bench.cli.hydra_app import explain_yaml
+
+    try:
+        content = OmegaConf.load(io.StringIO(text))
+    except YAMLError as error:
+        said = explain_yaml(error)
+    except (OmegaConfBaseException, OSError, AssertionError):
+        return
+    else:
+        said = ""
+    if said:
+        assert "is not plain YAML" in said
+        return
+    plain = OmegaConf.to_container(content) if content is not None else {}
+    if isinstance(plain, dict) and all(isinstance(key, str) for key in plain):
+        check_card(plain)
+
+
+YAML_TEXTS = st.lists(
+    st.one_of(
+        st.sampled_from(["methods:", "  svm:", "corpus: ", "- ", "{", "}", "[", ": ", "\n", "&a ",
+                         "*a", "!!python/name:os.system", "\t", "'", '"', "|", "n_jobs: 2\n"]),
+        st.text(max_size=4),
+    ),
+    max_size=12,
+).map("".join)  # fmt: skip
+test_random_yaml, test_more_random_yaml = both(YAML_TEXTS, check_yaml)
+
+
+@pytest.mark.parametrize("notation", ["0:1e-9:1", "0:1:1e250", "1e400", "1:1:1e999999", "nan:1:2"])
+def test_a_range_that_would_fill_the_memory_or_no_float_is_refused(notation):
+    with pytest.raises(UserError, match="range"):
+        parse_range(notation)

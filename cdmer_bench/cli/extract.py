@@ -26,20 +26,28 @@ def extract(config: RunConfig) -> int:
                 f"the corpus {session.corpus!r} holds features that are already extracted; choose "
                 "a corpus of clips, such as corpus=synthetic or corpus=frames"
             )
-        try:
-            missing = [d for d in descriptors if not session.features.is_ready(name, d)]
-        except DataMissing as error:
-            say(f"without data: {name}\n    {error}")
+        reasons: dict[str, list[str]] = {}
+        ready: dict[str, bool] = {}
+        for descriptor in descriptors:
+            try:
+                ready[descriptor] = session.features.is_ready(name, descriptor)
+            except DataMissing as error:
+                reasons.setdefault(str(error), []).append(descriptor)
+        for reason, lacking in reasons.items():
+            of = name if len(lacking) == len(descriptors) else f"{name}, {', '.join(lacking)}"
+            say(f"without data: {of}\n    {reason}")
+        if not ready:
             absent += 1
             continue
+        missing = [d for d in ready if not ready[d]]
         if missing:
             session.features.extract(database, missing, session.backend, _bar)
         say(
             f"{database.title or name}: {len(missing)} descriptors extracted, "
-            f"{len(descriptors) - len(missing)} were there already"
+            f"{len(ready) - len(missing)} were there already"
         )
     if absent == len(wanted):
-        raise DataMissing("none of the chosen tasks has its databases on this machine")
+        raise DataMissing("nothing that was chosen has its databases and files on this machine")
     return 0
 
 

@@ -158,7 +158,7 @@ def report(cells: Sequence[Cell], records: list[CellRecord]) -> int:
     if "refused" in statuses:
         return 2
     if statuses == {"without data"}:
-        raise DataMissing("none of the chosen tasks has its databases on this machine")
+        raise DataMissing("nothing that was chosen has its databases and files on this machine")
     if "to do" in statuses:
         raise UserError("some cells are still to do; run the same command again")
     return 0

@@ -97,12 +97,18 @@ class Session:
             card.label or method.label or method_name,
             method,
             descriptor,
-            self.config.descriptors[descriptor].label,
+            self._row(descriptor),
             grid_name,
             grid,
             self.corpus,
             any(database.synthetic for database in pair),
         )
+
+    def _row(self, descriptor: str) -> str:
+        """Return the label of a descriptor's row, with its remark if it has one."""
+        label = self.config.descriptors[descriptor].label
+        built = self.features.descriptors.get(descriptor)
+        return f"{label} [{built.remark}]" if built is not None and built.remark else label
 
 
 def _build_preprocessing(config: RunConfig) -> Preprocessing:

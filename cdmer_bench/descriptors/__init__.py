@@ -3,6 +3,7 @@
 # Imported here and not on demand, because `lbp_top` and the others are also names of modules:
 # once those are imported, the package would show the module in the place of the function.
 from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.descriptors.c3d import C3D, c3d
 from cdmer_bench.descriptors.higo_top import HIGOTOP, higo_top
 from cdmer_bench.descriptors.hog_top import HOGTOP, hog_top
 from cdmer_bench.descriptors.lbp_sip import LBPSIP, lbp_sip
@@ -10,12 +11,14 @@ from cdmer_bench.descriptors.lbp_top import LBPTOP, lbp_top
 from cdmer_bench.descriptors.lpq_top import LPQTOP, lpq_top
 
 __all__ = [
+    "C3D",
     "HIGOTOP",
     "HOGTOP",
     "LBPSIP",
     "LBPTOP",
     "LPQTOP",
     "Descriptor",
+    "c3d",
     "higo_top",
     "hog_top",
     "lbp_sip",

@@ -50,6 +50,11 @@ class Descriptor(ABC):
             If the clip is not finite, not three-dimensional, or too small.
         """
 
+    @property
+    def remark(self) -> str:
+        """What the row's label must say beside its name; empty but for figures of no meaning."""
+        return ""
+
     def parameters(self) -> dict[str, Any]:
         """Return the parameters as plain values (lists for tuples), for stored features' keys."""
         values = asdict(self)  # type: ignore[call-overload]

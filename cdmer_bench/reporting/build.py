@@ -29,6 +29,7 @@ from cdmer_bench.reporting.variants import split_variants
 from cdmer_bench.results.record import CellRecord
 
 NOT_RUN = "not run"
+NOT_A_RESULT = "[random weights]"  # end of the label of a descriptor that only tests use
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,8 @@ def tables_for(
 def row_of(record: CellRecord | MissingCell, layout: Layout, descriptor: str) -> str | None:
     """Return the row that a record belongs to in a layout, or None."""
     method, its_descriptor = record.method_label, record.descriptor_label
+    if its_descriptor.endswith(NOT_A_RESULT) and layout.number != "own":
+        return None
     if layout.compares == "methods":
         return method if its_descriptor == descriptor else None
     if its_descriptor == PAPER_DESCRIPTOR:
@@ -174,7 +177,11 @@ def row_of(record: CellRecord | MissingCell, layout: Layout, descriptor: str) ->
 def _places(found: Sequence[CellRecord | MissingCell]) -> list[tuple[str, str]]:
     """List (table number, descriptor) for every table that something belongs into."""
     places = []
-    paper = [f for f in found if f.task_label in DIRECTIONS]
+    paper = [
+        f
+        for f in found
+        if f.task_label in DIRECTIONS and not f.descriptor_label.endswith(NOT_A_RESULT)
+    ]
     described = {f.descriptor_label for f in paper if f.method_label == BASELINE}
     others = described - {PAPER_DESCRIPTOR}
     for descriptor in dict.fromkeys(f.descriptor_label for f in paper):

@@ -1,0 +1,92 @@
+"""The C3D network (3-D convolutions over 16 frames) as a torch module.
+
+Importing this module imports torch, so it is imported only once features are computed.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+# Names as in the authors' Caffe files; channels of the eight convolutions.
+CONVOLUTIONS = ("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b")
+CHANNELS = (64, 128, 256, 256, 512, 512, 512, 512)
+_POOLED_AFTER = ("conv1a", "conv2a", "conv3b", "conv4b", "conv5b")
+
+
+class C3DNetwork(nn.Module):
+    """C3D of Tran et al., 79,991,015 parameters with its 487 classes of Sports-1M.
+
+    Eight convolutions 3 x 3 x 3 (padding 1), each followed by ReLU, with max pooling after
+    conv1a (1 x 2 x 2), conv2a, conv3b, conv4b and conv5b (2 x 2 x 2); then fc6 and fc7, each
+    with ReLU and dropout, and the linear fc8.
+
+    Parameters
+    ----------
+    n_classes : int
+        Outputs of fc8.
+    pool5 : {'caffe', 'ports'}
+        How the last pooling covers 7 x 7 maps by 4 x 4 windows. Caffe rounds up without
+        padding: windows {0, 1}, {2, 3}, {4, 5}, {6}. The ports to other libraries pad both
+        sides: {0}, {1, 2}, {3, 4}, {5, 6}. The size of fc6 is the same, its content shifted.
+    channels : sequence of 8 int
+        Of the convolutions; smaller ones only for tests.
+    hidden : int
+        Width of fc6 and fc7.
+
+    References
+    ----------
+    D. Tran, L. Bourdev, R. Fergus, L. Torresani, M. Paluri, Learning spatiotemporal features
+    with 3D convolutional networks, ICCV 2015.
+    """
+
+    def __init__(
+        self,
+        n_classes: int = 487,
+        pool5: str = "caffe",
+        channels: Sequence[int] = CHANNELS,
+        hidden: int = 4096,
+    ) -> None:
+        super().__init__()
+        incoming = 3
+        for name, outgoing in zip(CONVOLUTIONS, channels, strict=True):
+            setattr(self, name, nn.Conv3d(incoming, outgoing, 3, padding=1))
+            incoming = outgoing
+        self.pool5 = pool5
+        self.fc6 = nn.Linear(incoming * 16, hidden)  # 16 = 1 x 4 x 4 positions after pool5
+        self.fc7 = nn.Linear(hidden, hidden)
+        self.fc8 = nn.Linear(hidden, n_classes)
+        self.dropout = nn.Dropout(0.5)
+
+    def convolve(self, clips: Tensor) -> Tensor:
+        """Return pool5, flattened channel first: (n, 3, 16, 112, 112) -> (n, channels * 16)."""
+        maps = clips
+        for name in CONVOLUTIONS:
+            maps = torch.relu(getattr(self, name)(maps))
+            if name in _POOLED_AFTER:
+                maps = self._pool(maps, name)
+        return maps.flatten(1)
+
+    def _pool(self, maps: Tensor, after: str) -> Tensor:
+        if after == "conv1a":
+            return nn.functional.max_pool3d(maps, (1, 2, 2))
+        if after != "conv5b":
+            return nn.functional.max_pool3d(maps, 2)
+        if self.pool5 == "caffe":
+            return nn.functional.max_pool3d(maps, 2, ceil_mode=True)
+        return nn.functional.max_pool3d(maps, 2, padding=(0, 1, 1))
+
+    def hidden_layers(self, clips: Tensor) -> tuple[Tensor, Tensor]:
+        """Return fc6 and fc7 after their ReLU, each of shape (n, hidden).
+
+        Parameters
+        ----------
+        clips : Tensor of float32, shape (n, 3, 16, 112, 112)
+            Blue, green, red in 0..255, the mean subtracted.
+        """
+        fc6 = self.dropout(torch.relu(self.fc6(self.convolve(clips))))
+        return fc6, self.dropout(torch.relu(self.fc7(fc6)))
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Return the scores of the classes, shape (n, n_classes)."""
+        return self.fc8(self.hidden_layers(clips)[1])

@@ -21,6 +21,7 @@ def test_a_machine_of_the_raw_source_classifies_the_regenerated_target(solver):
 
 @pytest.mark.slow
 def test_printed_figure_of_nir_to_vis():
+    # The setting at which the paper's grid has its best mean F1 among lambda = 1000.
     Xs, ys, Xt, yt = released_task("NV")
-    method = TSRG(lam=1.0, mu=0.1)
+    method = TSRG(lam=1000.0, mu=0.1)
     assert macro_f1_and_accuracy(yt, method.fit(Xs, ys, Xt).predict(Xt)) == (0.8116, 81.69)

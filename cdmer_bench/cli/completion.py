@@ -30,6 +30,10 @@ complete -c cdmer -f -a '(_CDMER_COMPLETE=1 COMP_LINE=(commandline -cp) cdmer 2>
 _HYDRA_COMMANDS = ("run", "extract")
 _WORDS = {
     "data": ("fetch", "check", "synthesize"),
+    "check": ("method", "descriptor", "database"),
+    "results": ("merge",),
+    "plot": ("regions", "parameters", "confusion", "budget", "scores", "times"),
+    "completion": ("bash", "zsh", "fish"),
     "tables": ("3", "4", "5", "6", "7", "all"),
     "list": ("methods", "descriptors", "tasks", "databases", "corpora", "selections", "runs"),
 }

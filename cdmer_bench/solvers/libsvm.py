@@ -183,7 +183,13 @@ def fit_gram(
         sklearn.config_context(assume_finite=True, skip_parameter_validation=True),
     ):
         warnings.simplefilter("ignore", ConvergenceWarning)  # reported by `converged` instead
-        machine.fit(gram, codes, sample_weight=weights)
+        try:
+            machine.fit(gram, codes, sample_weight=weights)
+        except ValueError as error:
+            raise UserError(
+                f"LIBSVM could not train on kernel values up to {np.abs(gram).max():.3g} ({error}); "
+                "scale the features to values near 1"
+            ) from None
     converged = machine.fit_status_ == 0
     return VotingMachine(
         classes, width, kept, machine, converged, int(np.sum(machine.n_iter_)), note

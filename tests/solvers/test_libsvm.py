@@ -118,3 +118,9 @@ def test_iteration_limit_is_reported(monkeypatch):
     monkeypatch.setattr("cdmer_bench.solvers.libsvm.MAX_ITERATIONS", 2)
     Xs, ys, _ = case("A")
     assert not fit_gram(Xs @ Xs.T, ys - 1).converged
+
+
+def test_kernel_values_beyond_what_libsvm_can_solve_are_one_sentence():
+    gram = np.full((4, 4), 1e307) + np.diag([8e307, 1.0, 5e307, 2.0])
+    with pytest.raises(UserError, match=r"^LIBSVM could not train.*scale the features"):
+        fit_gram(gram * np.array([[1, -1, 1, -1]] * 4), np.array([0, 1, 0, 1]), C=1e300)

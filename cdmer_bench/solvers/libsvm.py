@@ -187,7 +187,8 @@ def fit_gram(
             machine.fit(gram, codes, sample_weight=weights)
         except ValueError as error:
             raise UserError(
-                f"LIBSVM could not train on kernel values up to {np.abs(gram).max():.3g} ({error}); "
+                f"LIBSVM could not train on kernel values up to {np.abs(gram).max():.3g} "
+                f"({error}); "
                 "scale the features to values near 1"
             ) from None
     converged = machine.fit_status_ == 0

@@ -26,24 +26,24 @@ class Rate:
     origin: str
 
 
-def reference_rates() -> dict[tuple[str, str, str], Rate]:
-    """Return the shipped rates by method, solver and grid; made by ``scripts/rates``."""
+def reference_rates() -> dict[tuple[str, str], Rate]:
+    """Return the shipped rates by method and solver; made by ``scripts/rates``."""
     text = files("cdmer_bench.runner").joinpath("rates.csv").read_text()
     return {
-        (row["method"], row["solver"], row["grid"]): Rate(
+        (row["method"], row["solver"]): Rate(
             float(row["seconds_per_setting"]), int(row["n_samples"]), "reference"
         )
         for row in csv.DictReader(text.splitlines())
     }
 
 
-def measured_rates(store: ResultsStore) -> dict[tuple[str, str, str], Rate]:
+def measured_rates(store: ResultsStore) -> dict[tuple[str, str], Rate]:
     """Return the rates of the cells that this results folder holds, the largest task's each."""
-    rates: dict[tuple[str, str, str], Rate] = {}
+    rates: dict[tuple[str, str], Rate] = {}
     for record in store.records():
         seconds, n_settings = record.about.get("solve_seconds"), len(record.settings)
         n = len(record.y_source) + len(record.y_target)
-        key = (record.method, record.solver, record.grid)
+        key = (record.method, record.solver)
         if seconds is not None and (key not in rates or rates[key].n < n):
             rates[key] = Rate(float(seconds) / n_settings, n, "this folder")
     return rates
@@ -64,7 +64,7 @@ def expected_times(
     lines, total, unknown = [], 0.0, set()
     for cell in todo:
         solver = str(cell.method.parameters().get("solver", ""))
-        rate = rates.get((cell.method_name, solver, cell.grid_name))
+        rate = rates.get((cell.method_name, solver))
         sizes, n_settings = task_sizes(cell, features), expected_settings(cell, features)
         if rate is None or sizes is None or n_settings == 0:
             unknown.add(cell.method_label)

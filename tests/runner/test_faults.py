@@ -22,6 +22,7 @@ from cdmer_bench.methods import Method, StrandResult
 @dataclass
 class Slow(Method):
     step: float = 0.0
+    pause: float = 0.03
     log: str = ""
 
     def prepare(self, Xs, ys, Xt, Xq):
@@ -34,10 +35,12 @@ class Slow(Method):
     def solve(self, prepared, settings):
         with open(self.log, "a") as log:
             log.write(f"{prepared['n']} {settings[0]['step']} {os.getpid()}\\n")
-        time.sleep(0.03)
+        time.sleep(self.pause)
         scores = [-(prepared["distances"] ** (1 + s["step"])).sum(-1) for s in settings]
         return StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))
 """
+# Slow enough that a signal arrives before the run has ended, on a fast machine too.
+SLOWLY = "methods.slow.parameters.pause=0.3"
 N_STRANDS = 2 * 10  # two tasks, twenty settings each in pairs
 
 
@@ -52,7 +55,7 @@ def slow(corpus):
             # @package methods.slow
             _target_: slow.Slow
             label: Slow
-            parameters: {{log: {corpus.folder / "strands.log"}}}
+            parameters: {{pause: 0.03, log: {corpus.folder / "strands.log"}}}
             grid: {{step: "0.1:0.1:2"}}
             """
         )
@@ -72,9 +75,9 @@ def command(corpus, results: str, *more: str) -> list[str]:
     ]
 
 
-def start(corpus, results: str) -> subprocess.Popen:
+def start(corpus, results: str, *more: str) -> subprocess.Popen:
     return subprocess.Popen(
-        command(corpus, results),
+        command(corpus, results, *more),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -180,7 +183,7 @@ def test_concurrent_runs_share_the_work_and_print_the_same_table(slow, n_runs):
 
 
 def test_ctrl_c_says_that_the_work_is_kept_and_exits_with_130(slow):
-    process = start(slow, "interrupted")
+    process = start(slow, "interrupted", SLOWLY)
     wait_for_strands(process, slow.folder / "interrupted", 3)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
@@ -191,7 +194,7 @@ def test_ctrl_c_says_that_the_work_is_kept_and_exits_with_130(slow):
 
 def test_a_damaged_strand_is_run_again_with_one_warning(slow):
     whole = finish(slow, "whole")
-    process = start(slow, "killed")
+    process = start(slow, "killed", SLOWLY)
     wait_for_strands(process, slow.folder / "killed", 4)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate(timeout=60)
@@ -199,7 +202,9 @@ def test_a_damaged_strand_is_run_again_with_one_warning(slow):
     data = bytearray(strand.read_bytes())
     data[len(data) // 2] ^= 1
     strand.write_bytes(bytes(data))
-    done = subprocess.run(command(slow, "killed"), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command(slow, "killed", SLOWLY), capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0
     assert done.stderr.count("was set aside") == 1
     assert done.stdout == whole

@@ -75,6 +75,11 @@ def command(corpus, results: str, *more: str) -> list[str]:
     ]
 
 
+def heed_interrupts() -> None:
+    """Undo what a background job of a shell inherits: that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(corpus, results: str, *more: str) -> subprocess.Popen:
     return subprocess.Popen(
         command(corpus, results, *more),
@@ -82,6 +87,7 @@ def start(corpus, results: str, *more: str) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
 
 

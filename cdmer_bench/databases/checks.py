@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from cdmer_bench.databases.base import EMOTIONS
+from cdmer_bench.databases.clip_checks import check_frame_names, check_images
 from cdmer_bench.databases.clip_folders import FrameClip
 from cdmer_bench.databases.findings import SEVERITIES, Finding
 from cdmer_bench.databases.frames import FrameDatabase
-from cdmer_bench.databases.image_files import frame_number, read_grey
+from cdmer_bench.databases.image_files import frame_number
 from cdmer_bench.databases.synthetic.protocol import COUNTS, totals
-from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.errors import DataMissing
 
 PAPER_DATABASES = {
     "casme2": "CASME II",
@@ -21,8 +22,6 @@ PAPER_DATABASES = {
     "smic_vis": "SMIC (VIS)",
     "smic_nir": "SMIC (NIR)",
 }
-SHORT = 7  # frames; the paper's footnote 2 says that some clips of SMIC have fewer
-LOSSLESS = (".bmp", ".png", ".tif", ".tiff")
 
 
 @dataclass
@@ -148,7 +147,7 @@ def _check_database(
             check.findings += found
             damaged |= {clip.name for finding in found if finding.severity == "error"}
     clips = [clip for clip in reading.clips if clip.name not in damaged]
-    check.findings += _check_names(reading.clips, database)
+    check.findings += check_frame_names(reading.clips, database)
     check.findings += _check_counts(clips, database)
     expected = totals(database.format) if database.format in COUNTS else {}
     counted = Counter(clip.label for clip in clips)
@@ -156,105 +155,6 @@ def _check_database(
         name: {"found": counted[index], "expected": expected.get(name)}
         for index, name in enumerate(database.classes)
     }
-
-
-def check_images(clip: FrameClip, title: str) -> list[Finding]:
-    """Open every frame of a clip; name the damaged ones and those of an odd size or depth."""
-    findings = []
-    shapes: Counter[tuple[int, ...]] = Counter()
-    deep = 0
-    for path in clip.files:
-        try:
-            image = read_grey(path)
-        except UserError as error:
-            findings.append(
-                Finding(
-                    "error",
-                    "frame-damaged",
-                    f"{title}: {clip.name}",
-                    str(error),
-                    "a whole image",
-                    "copy the file again; without it the clip is not usable",
-                )
-            )
-            continue
-        shapes[image.shape] += 1
-        deep += image.dtype.kind == "f"
-    where = f"{title}: {clip.name}"
-    if len(shapes) > 1:
-        sizes = ", ".join(f"{n} of {s[1]} x {s[0]}" for s, n in shapes.most_common())
-        findings.append(
-            Finding(
-                "error",
-                "frame-sizes-differ",
-                where,
-                f"frames of several sizes: {sizes}",
-                "one size in a clip",
-                "restore the original frames of this clip",
-            )
-        )
-    if deep:
-        findings.append(
-            Finding(
-                "warning",
-                "frames-of-16-bit",
-                where,
-                f"{deep} frames of 16 bits",
-                "8 bits a channel",
-                "they are read as value / 257; check how they were made",
-            )
-        )
-    return findings
-
-
-def _check_names(clips: Sequence[FrameClip], database: FrameDatabase) -> list[Finding]:
-    """Notice what the names of the frames tell: conversion, padding, very short clips."""
-    title = database.title or database.name
-    findings = []
-    suffixes = Counter(path.suffix.lower() for clip in clips for path in clip.files)
-    lossy = sum(n for suffix, n in suffixes.items() if suffix not in LOSSLESS)
-    if database.format.startswith("smic") and lossy:
-        listed = ", ".join(f"{n} {suffix}" for suffix, n in suffixes.most_common())
-        findings.append(
-            Finding(
-                "warning",
-                "frames-converted",
-                title,
-                listed,
-                "the .bmp files of SMIC_all",
-                "take the original files: compression adds noise of the size of the motion",
-            )
-        )
-    unpadded = [
-        clip for clip in clips
-        if [p.name for p in clip.files] != sorted(p.name for p in clip.files)
-    ]  # fmt: skip
-    if unpadded:
-        findings.append(
-            Finding(
-                "info",
-                "numbers-not-padded",
-                title,
-                f"{len(unpadded)} clips whose frames are out of order when sorted by name",
-                "time order",
-                "nothing to do: frames are sorted by the number in the name",
-            )
-        )
-    short = [clip for clip in clips if len(clip.files) < SHORT]
-    if short:
-        listed = ", ".join(f"{clip.name} ({len(clip.files)})" for clip in short[:5])
-        single = any(len(clip.files) == 1 for clip in short)
-        findings.append(
-            Finding(
-                "warning" if single else "info",
-                "clips-short",
-                title,
-                f"{len(short)} clips of fewer than {SHORT} frames: {listed}",
-                "some such clips in SMIC at 25 frames a second",
-                "nothing to do: the temporal interpolation brings them to its length",
-            )
-        )
-    return findings
 
 
 def _check_counts(clips: Sequence[FrameClip], database: FrameDatabase) -> list[Finding]:

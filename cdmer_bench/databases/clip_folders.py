@@ -113,13 +113,19 @@ def fingerprint_files(name: str, files: Iterable[Path]) -> str:
     """Return a SHA-256 of the files' names, sizes and times, independent of where they lie."""
     digest = hashlib.sha256(name.encode())
     for path in files:
-        state = path.stat()
-        digest.update(f"\0{path.name}\0{state.st_size}\0{state.st_mtime_ns}".encode())
+        try:
+            state = path.stat()
+        except OSError as error:  # a link to nowhere; reading the frame says so
+            digest.update(f"\0{path.name}\0{error.errno}".encode())
+        else:
+            digest.update(f"\0{path.name}\0{state.st_size}\0{state.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 
 def scan_tree(root: Path) -> tuple[list[ClipFolder], list[Path]]:
     """List the folders that could be clips, and all coding sheets, below a folder.
+
+    Links to folders are followed; a folder that can be reached twice counts once.
 
     Returns
     -------
@@ -139,7 +145,13 @@ def scan_tree(root: Path) -> tuple[list[ClipFolder], list[Path]]:
         )
     folders, sheets = [], []
     top = root.resolve()
-    for place, subfolders, names in os.walk(top):
+    visited: set[tuple[int, int]] = set()  # a link to a folder above would lead round for ever
+    for place, subfolders, names in os.walk(top, followlinks=True):
+        state = os.stat(place)
+        if (state.st_dev, state.st_ino) in visited:
+            subfolders.clear()
+            continue
+        visited.add((state.st_dev, state.st_ino))
         depth = len(Path(place).relative_to(top).parts)
         subfolders[:] = sorted(s for s in subfolders if not s.startswith(".") and depth < MAX_DEPTH)
         images = tuple(name for name in names if is_image(name))

@@ -1,6 +1,9 @@
 """Frames stored as image files: finding them, their order, and reading them whole or not at all."""
 
+import os
 import re
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +18,11 @@ SUFFIXES = (".jpg", ".jpeg", ".bmp", ".png", ".tif", ".tiff")
 def frame_number(name: str) -> int | None:
     """Return the last whole number in a file's name, None if it has none.
 
-    ``reg_img46.jpg`` is 46, ``006_05562.jpg`` 5562, ``reg_image001234.bmp`` 1234.
+    ``reg_img46.jpg`` is 46, ``006_05562.jpg`` 5562, ``reg_image001234.bmp`` 1234. The mark of a
+    copy is no number: ``img46 (1).jpg`` is 46 again.
     """
-    digits = re.findall(r"\d+", name.rsplit(".", 1)[0])
+    stem = re.sub(r"\s*\(\d+\)$", "", name.rsplit(".", 1)[0])
+    digits = re.findall(r"\d+", stem)
     return int(digits[-1]) if digits else None
 
 
@@ -39,8 +44,9 @@ def read_grey(path: Path) -> NDArray:
     Raises
     ------
     UserError
-        If the file is empty, cut short or no image. Decoders fill the missing part of a cut
-        file with grey and say nothing, so the file's end is checked before.
+        If the file is empty, cut short, damaged or no image. Decoders fill what is missing of a
+        cut file with grey and return it, so the file's end is checked before; of damage inside
+        a JPEG they only warn, so a warning counts as damage.
     """
     import cv2
 
@@ -54,13 +60,36 @@ def read_grey(path: Path) -> NDArray:
         raise UserError(f"{path} is empty (0 bytes); copy it again from the original database")
     if _is_cut_short(content):
         raise UserError(f"{path} is cut short ({len(content)} bytes); copy it again")
-    try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        image = None
+
+    def decode() -> NDArray | None:
+        try:
+            return cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        except cv2.error:
+            return None
+
+    image, warning = _with_warnings_of_decoder(decode)
     if image is None:
         raise UserError(f"{path} is not a readable image; copy it again")
+    if "JPEG" in warning:
+        raise UserError(f"{path} is damaged ({warning.splitlines()[0]}); copy it again")
     return _to_grey(image, path)
+
+
+def _with_warnings_of_decoder(decode: Callable[[], NDArray | None]) -> tuple[NDArray | None, str]:
+    """Return what ``decode`` returns, and what the C library behind it wrote to standard error.
+
+    libjpeg and libpng have no other way to say through OpenCV that a picture is damaged.
+    """
+    with tempfile.TemporaryFile() as written:
+        standard_error = os.dup(2)
+        try:
+            os.dup2(written.fileno(), 2)
+            image = decode()
+        finally:
+            os.dup2(standard_error, 2)
+            os.close(standard_error)
+        written.seek(0)
+        return image, written.read().decode(errors="replace").strip()
 
 
 def _to_grey(image: NDArray, path: Path) -> NDArray:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from cdmer_bench.databases.checks import check_frames
+from cdmer_bench.databases.clip_checks import check_images
+from cdmer_bench.databases.clip_folders import FrameClip
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.synthetic.protocol import COUNTS
 
@@ -155,3 +157,15 @@ def test_every_finding_says_found_expected_and_what_to_do(smic):
     assert [f.severity for f in check.findings] == sorted(
         (f.severity for f in check.findings), key=["error", "warning", "info"].index
     )
+
+
+def test_equal_neighbouring_frames_are_a_warning_and_the_clip_stays(tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (5, 5), np.uint8) for _ in range(3)]
+    files = []
+    for number, which in enumerate((0, 1, 1, 2, 0)):
+        files.append(tmp_path / f"img{number}.png")
+        cv2.imwrite(str(files[-1]), pictures[which])
+    [finding] = check_images(FrameClip.of("a", "s", 0, files), "CASME II")
+    assert (finding.severity, finding.code) == ("warning", "frames-equal")
+    assert "1 frames equal to the one before (first: img2.png)" in finding.found

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cdmer_bench.databases.clip_folders import FrameClip
+from cdmer_bench.databases.clip_folders import FrameClip, scan_tree
 from cdmer_bench.databases.image_files import frame_number, is_image, read_grey
 from cdmer_bench.errors import UserError
 
@@ -12,6 +12,7 @@ from cdmer_bench.errors import UserError
     [
         ("reg_img46.jpg", 46), ("img007.bmp", 7), ("006_05562.jpg", 5562), ("00012.png", 12),
         ("reg_image00100234.bmp", 100234), ("Frame_000000031.jpg", 31), ("face.jpg", None),
+        ("img46 (1).jpg", 46), ("img46(2).jpg", 46),
     ],
 )  # fmt: skip
 def test_number_in_a_name(name, number):
@@ -54,6 +55,19 @@ def test_a_cut_file_is_never_read_as_a_picture(tmp_path, suffix, part):
         read_grey(path)
 
 
+def test_damage_inside_a_jpeg_is_never_read_as_a_picture(tmp_path, capfd):
+    path = tmp_path / "img1.jpg"
+    cv2.imwrite(str(path), np.random.default_rng(0).integers(0, 256, (120, 120), np.uint8))
+    read_grey(path)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 200] = bytes(200)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"img1\.jpg is damaged \(.*JPEG data.*copy it again"):
+        read_grey(path)
+    assert capfd.readouterr().err == ""
+
+
 def test_something_else_named_jpg(tmp_path):
     (tmp_path / "a.jpg").write_text("<html>please log in</html>")
     with pytest.raises(UserError, match="not a readable image"):
@@ -68,3 +82,25 @@ def test_frames_of_two_sizes_are_no_clip(tmp_path):
         UserError, match=r"2\.png is 6 x 5 pixels, but the clip's first frame 6 x 4"
     ):
         clip.frames()
+
+
+def test_a_link_to_nowhere_is_named_when_read(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((4, 4), np.uint8))
+    (tmp_path / "2.png").symlink_to(tmp_path / "gone.png")
+    clip = FrameClip.of("a", "s", 0, [tmp_path / "1.png", tmp_path / "2.png"])
+    with pytest.raises(UserError, match=r"2\.png cannot be read \(No such file"):
+        clip.frames()
+
+
+def test_linked_folders_are_scanned_once_and_circles_end(tmp_path):
+    disk, root = tmp_path / "disk", tmp_path / "root"
+    (disk / "sub01" / "EP01_01").mkdir(parents=True)
+    root.mkdir()
+    cv2.imwrite(str(disk / "sub01" / "EP01_01" / "img1.png"), np.zeros((4, 4), np.uint8))
+    (root / "first").symlink_to(disk, target_is_directory=True)
+    (root / "second").symlink_to(disk, target_is_directory=True)
+    (disk / "sub01" / "circle").symlink_to(root, target_is_directory=True)
+    folders, _ = scan_tree(root)
+    assert [folder.path for folder in folders if folder.files] == [
+        root.resolve() / "first" / "sub01" / "EP01_01"
+    ]

@@ -100,6 +100,9 @@ class C3DCard:
     pool5: str = "auto"
     mean: Any = "auto"
     frames: str = "as_is"
+    device: str = "auto"
+    batch_size: int = 8
+    width: float = 1.0
 
 
 @dataclass

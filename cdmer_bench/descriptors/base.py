@@ -1,6 +1,7 @@
 """What every descriptor is: a configured map from a clip to histograms of facial blocks."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -20,9 +21,14 @@ class Descriptor(ABC):
     version : int
         Raised whenever the numbers that the descriptor gives change; part of the key of
         stored features.
+    in_batches : bool
+        True where a model is too large for every worker: :meth:`extract_batch` is then called
+        in the main process with ``batch_size`` clips at a time.
     """
 
     version: ClassVar[int] = 1
+    in_batches: ClassVar[bool] = False
+    batch_size: int = 1
 
     @property
     @abstractmethod
@@ -49,6 +55,13 @@ class Descriptor(ABC):
         UserError
             If the clip is not finite, not three-dimensional, or too small.
         """
+
+    def extract_batch(self, clips: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Describe several clips, shape (n_clips, n_blocks, n_planes, n_bins)."""
+        return np.stack([self.extract(clip) for clip in clips])
+
+    def check_ready(self) -> None:  # noqa: B027  (most descriptors need nothing)
+        """Raise a UserError if no clip can be described, such as for an unreadable model file."""
 
     @property
     def remark(self) -> str:

@@ -1,16 +1,18 @@
 """C3D: the hidden layers of a 3-D convolutional network as features of a clip."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.descriptors.c3d_caffe import read_binaryproto
 from cdmer_bench.descriptors.c3d_weights import (
     CUBE_MEAN,
     FINETUNED,
@@ -22,7 +24,7 @@ from cdmer_bench.descriptors.c3d_weights import (
 )
 from cdmer_bench.descriptors.clip import choice
 from cdmer_bench.errors import DataMissing, UserError
-from cdmer_bench.preprocessing.frames import as_frames
+from cdmer_bench.preprocessing.frames import as_frames, positive_integer
 from cdmer_bench.preprocessing.resize import resize_frames
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ LAYERS = ("fc6", "fc7")
 TRAINED_ON = (SPORTS1M, UCF101, FINETUNED)
 POOL5 = ("auto", "caffe", "ports")
 FRAMES = ("as_is", "centre_crop")
+DEVICES = ("auto", "cpu", "cuda")
 RANDOM = "random"
 INPUT = (16, 112, 112)  # frames, rows, columns
 _WIDE, _CROP = (128, 171), (slice(8, 120), slice(29, 141))  # Caffe's frames and central crop
@@ -39,7 +42,7 @@ _ROWS = {SPORTS1M: "Sports1M", UCF101: "UCF101", FINETUNED: "Finetune"}
 
 
 def network_input(
-    frames: ArrayLike, mean: Sequence[float], how: str = "as_is"
+    frames: ArrayLike, mean: Sequence[float] | NDArray, how: str = "as_is"
 ) -> NDArray[np.float32]:
     """Turn a grey clip into what C3D was trained on: three channels less their mean.
 
@@ -47,9 +50,8 @@ def network_input(
     ----------
     frames : array, shape (16, 112, 112)
         Grey levels in 0..255, not scaled.
-    mean : 3 floats
-        Of blue, green and red. The mean cube of Sports-1M is constant in time to 0.01, so a
-        value a channel replaces it.
+    mean : 3 floats or array, shape (3, 16, 112, 112)
+        Of blue, green and red: a value a channel, or the central crop of a mean cube.
     how : {'as_is', 'centre_crop'}
         ``'as_is'`` takes the frames as they are; ``'centre_crop'`` enlarges them to 128 x 171
         and cuts the central 112 x 112, as Caffe does with videos, which loses the face's rim.
@@ -74,8 +76,80 @@ def network_input(
     return np.stack([clip - m for m in mean]).astype(np.float32)
 
 
+def load_mean(path: str) -> NDArray[np.float64]:
+    """Read a mean cube and cut its centre, (3, 16, 112, 112).
+
+    Parameters
+    ----------
+    path : str
+        ``.npy`` or Caffe's ``.binaryproto``, of shape (3, 16, 128, 171) in blue, green, red,
+        with or without leading sizes of 1.
+
+    Raises
+    ------
+    UserError
+        If the file is not there or holds something else.
+    """
+    found = Path(path).expanduser()
+    if not found.is_file():
+        raise UserError(
+            f"mean is {path!r}, expected auto, three numbers [blue, green, red] or the file of a "
+            "mean cube (.npy, .binaryproto)"
+        )
+    if found.suffix == ".npy":
+        try:
+            cube = np.load(found, allow_pickle=False)
+        except Exception as error:  # numpy raises several kinds
+            raise UserError(f"{found} cannot be read as an array ({error})") from None
+    else:
+        cube = read_binaryproto(found)
+    wanted = (3, 16, *_WIDE)
+    if cube.size != np.prod(wanted) or cube.shape[-4:] != wanted or not np.isfinite(cube).all():
+        raise UserError(f"{found} has the shape {cube.shape}, expected a mean cube of {wanted}")
+    return np.asarray(cube, dtype=np.float64).reshape(wanted)[:, :, *_CROP]
+
+
+def find_device(device: str) -> str:
+    """Return ``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    UserError
+        If a GPU was asked for and torch sees none.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("c3d.device is cuda, but torch sees no GPU; set c3d.device=auto or cpu")
+    return device
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Choose algorithms that give the same bits each time, and full float32 on a GPU."""
+    import os
+
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    flags = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
+    benchmark = torch.backends.cudnn.benchmark
+    was = torch.are_deterministic_algorithms_enabled()
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = flags
+        torch.backends.cudnn.benchmark = benchmark
+        torch.use_deterministic_algorithms(was)
+
+
 def load_network(
-    weights: str | None, trained_on: str, pool5: str = "auto"
+    weights: str | None, trained_on: str, pool5: str = "auto", width: float = 1.0
 ) -> "tuple[C3DNetwork, tuple[float, float, float]]":
     """Build the network in evaluation mode; also give the mean that belongs to its weights.
 
@@ -90,29 +164,28 @@ def load_network(
     """
     if weights == RANDOM:
         check_torch()
-        return _load_network(RANDOM, "", trained_on, pool5)
+        return _load_network(RANDOM, "", trained_on, pool5, width)
     path = find_file(weights, trained_on)
     check_torch()
-    return _load_network(str(path), sha256_of(path), trained_on, pool5)
+    return _load_network(str(path), sha256_of(path), trained_on, pool5, width)
 
 
-# Both layers of both trained networks are extracted from each clip in turn: two are kept,
-# 320 MB each.
-@lru_cache(maxsize=2)
+# The networks of a table are applied to each batch in turn: three are kept, 320 MB each.
+@lru_cache(maxsize=3)
 def _load_network(
-    weights: str, sha256: str, trained_on: str, pool5: str
+    weights: str, sha256: str, trained_on: str, pool5: str, width: float
 ) -> "tuple[C3DNetwork, tuple[float, float, float]]":
     import torch
 
-    from cdmer_bench.descriptors.c3d_network import C3DNetwork
+    from cdmer_bench.descriptors.c3d_network import C3DNetwork, sizes
 
     if weights == RANDOM:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            network = C3DNetwork(pool5="caffe" if pool5 == "auto" else pool5)
+            network = C3DNetwork(487, "caffe" if pool5 == "auto" else pool5, *sizes(width))
         return network.eval(), CUBE_MEAN
-    found = load_weights(Path(weights), trained_on)
-    network = C3DNetwork(1, found.pool5 if pool5 == "auto" else pool5)
+    found = load_weights(Path(weights), trained_on, width)
+    network = C3DNetwork(1, found.pool5 if pool5 == "auto" else pool5, *sizes(width))
     hidden = {k: t.float() for k, t in found.tensors.items() if not k.startswith("fc8.")}
     network.load_state_dict(hidden, strict=False)  # fc8 is not used; load_weights checked the rest
     return network.eval(), found.mean
@@ -127,23 +200,30 @@ def check_torch() -> None:
         )
 
 
-@lru_cache(maxsize=4)
+# Holds the last batch under a few networks, so that the second layer costs no forward pass.
+@lru_cache(maxsize=3)
 def _hidden_layers(
-    clip: bytes, how: str, mean: tuple[float, ...] | None, sha256: str, *network: str
+    batch: bytes,
+    how: str,
+    mean: tuple[float, ...] | str,
+    device: str,
+    sha256: str,
+    *network: Any,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return fc6 and fc7 of a float64 clip, kept so that the second layer costs no forward."""
+    """Return fc6 and fc7 of a float64 batch, each (n, hidden)."""
     import torch
 
     loaded, own_mean = load_network(*network)
-    array = network_input(np.frombuffer(clip).reshape(INPUT), mean or own_mean, how)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums in one order, so the same bits for any number of workers
-    try:
-        with torch.inference_mode():
-            fc6, fc7 = loaded.hidden_layers(torch.from_numpy(array[None]))
-    finally:
-        torch.set_num_threads(threads)
-    return fc6[0].double().numpy(), fc7[0].double().numpy()
+    centre: Any = mean
+    if isinstance(mean, str):
+        centre = own_mean if mean == "auto" else load_mean(mean)
+    clips = np.frombuffer(batch).reshape(-1, *INPUT)
+    array = np.stack([network_input(clip, centre, how) for clip in clips])
+    with deterministic(), torch.inference_mode():
+        loaded.to(device)
+        layers = loaded.hidden_layers(torch.from_numpy(array).to(device))
+        fc6, fc7 = (layer.double().cpu().numpy() for layer in layers)
+    return fc6, fc7
 
 
 @dataclass
@@ -162,10 +242,18 @@ class C3D(Descriptor):
         is for tests; such a row never enters a table of the paper's layout.
     pool5 : {'auto', 'caffe', 'ports'}
         Alignment of the last pooling; ``'auto'`` is what the weights were trained with.
-    mean : 'auto' or 3 floats
-        Of blue, green and red; ``'auto'`` is what the weights were trained with.
+    mean : 'auto', 3 floats or str
+        Of blue, green and red; ``'auto'`` is what the weights were trained with; else the file of
+        a mean cube (:func:`load_mean`).
     frames : {'as_is', 'centre_crop'}
         See :func:`network_input`.
+    device : {'auto', 'cpu', 'cuda'}
+        ``'auto'`` takes the GPU if there is one. The device is no part of the stored features'
+        key: both compute in float32 and differ by rounding.
+    batch_size : int
+        Clips in one forward pass; changes features by rounding only (1e-5 of the largest).
+    width : float
+        Of the network, 1 being C3D's; less is for tests and never enters a paper's table.
 
     Notes
     -----
@@ -178,20 +266,30 @@ class C3D(Descriptor):
     with 3D convolutional networks, ICCV 2015.
     """
 
+    in_batches: ClassVar[bool] = True
     layer: str = "fc6"
     trained_on: str = SPORTS1M
     weights: str | None = None
     pool5: str = "auto"
     mean: str | Sequence[float] = "auto"
     frames: str = "as_is"
+    device: str = "auto"
+    batch_size: int = 8
+    width: float = 1.0
 
     def __post_init__(self) -> None:
         choice("layer", self.layer, LAYERS)
         choice("trained_on", self.trained_on, TRAINED_ON)
         choice("pool5", self.pool5, POOL5)
         choice("frames", self.frames, FRAMES)
-        if self.mean != "auto":
+        choice("device", self.device, DEVICES)
+        self.batch_size = positive_integer("batch_size", self.batch_size)
+        if not 0 < self.width <= 1:
+            raise UserError(f"width is {self.width!r}, expected more than 0 and at most 1")
+        if not isinstance(self.mean, str):
             self.mean = _three_levels(self.mean)
+        elif self.mean != "auto":
+            load_mean(self.mean)
 
     @property
     def label(self) -> str:
@@ -200,32 +298,69 @@ class C3D(Descriptor):
 
     @property
     def remark(self) -> str:
-        """``random weights`` where the figures must not be taken for results."""
-        return "random weights" if self.weights == RANDOM else ""
+        """``random weights`` or ``reduced network``: the figures are no results."""
+        if self.weights == RANDOM:
+            return "random weights"
+        return "reduced network" if self.width != 1 else ""
 
     def parameters(self) -> dict[str, Any]:
-        """Return the parameters, with the SHA-256 of the weight file in the place of its path.
+        """Return what decides the features, with the SHA-256 of files in place of their paths.
 
         Raises
         ------
         DataMissing
-            If the weight file or torch is not there; the message says which files fit.
+            If no weight file was given, or torch is not there; the message says which files fit.
+        UserError
+            If the weight file is not there.
         """
-        found = super().parameters()
-        if self.weights != RANDOM:
-            found["weights"] = sha256_of(find_file(self.weights, self.trained_on))
+        mean = self.mean if isinstance(self.mean, str) else list(self.mean)
+        if isinstance(mean, str) and mean != "auto":
+            mean = sha256_of(Path(mean).expanduser())
+        found = {
+            "layer": self.layer,
+            "trained_on": self.trained_on,
+            "weights": self.weights_identity(),
+            "pool5": self.pool5,
+            "mean": mean,
+            "frames": self.frames,
+        }
         check_torch()
-        return found
+        return found if self.width == 1 else {**found, "width": self.width}
+
+    def weights_identity(self) -> str:
+        """Return what stands for the weights in the key of stored features."""
+        if self.weights == RANDOM:
+            return RANDOM
+        return sha256_of(find_file(self.weights, self.trained_on))
+
+    def check_ready(self) -> None:
+        """Load the network, so that a bad file shows before the first clip."""
+        self.load()
+        find_device(self.device)
+
+    def load(self) -> "tuple[C3DNetwork, tuple[float, float, float]]":
+        """Return the network and its mean, see :func:`load_network`."""
+        return load_network(self.weights, self.trained_on, self.pool5, self.width)
 
     def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
         """Return the layer as one block of one plane, shape (1, 1, 4096)."""
-        clip = np.ascontiguousarray(as_frames(frames))
-        network_input(clip, CUBE_MEAN)  # refuse another shape before bytes lose it
-        mean = None if isinstance(self.mean, str) else tuple(self.mean)
-        network = (str(self.weights), self.trained_on, self.pool5)
-        sha256 = str(self.parameters()["weights"])  # a file replaced in between is another network
-        layers = _hidden_layers(clip.tobytes(), self.frames, mean, sha256, *network)
-        return layers[LAYERS.index(self.layer)].reshape(1, 1, -1).copy()
+        return self.extract_batch([as_frames(frames)])[0]
+
+    def extract_batch(self, clips: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return the layer of several clips from one forward pass, shape (n, 1, 1, 4096)."""
+        arrays = [as_frames(clip) for clip in clips]
+        for clip in arrays:
+            network_input(clip, CUBE_MEAN)  # refuse another shape before bytes lose it
+        identity = str(self.parameters()["weights"])  # a file replaced in between is another one
+        layers = _hidden_layers(
+            np.stack(arrays).tobytes(),
+            self.frames,
+            self.mean if isinstance(self.mean, str) else tuple(self.mean),
+            find_device(self.device),
+            identity,
+            *(self.weights, self.trained_on, self.pool5, self.width),
+        )
+        return layers[LAYERS.index(self.layer)][:, None, None, :].copy()
 
 
 def _three_levels(mean: Any) -> tuple[float, float, float]:

@@ -14,6 +14,11 @@ CHANNELS = (64, 128, 256, 256, 512, 512, 512, 512)
 _POOLED_AFTER = ("conv1a", "conv2a", "conv3b", "conv4b", "conv5b")
 
 
+def sizes(width: float) -> tuple[tuple[int, ...], int]:
+    """Return channels and hidden units of a network ``width`` times as wide as C3D, at least 2."""
+    return tuple(max(2, round(c * width)) for c in CHANNELS), max(2, round(4096 * width))
+
+
 class C3DNetwork(nn.Module):
     """C3D of Tran et al., 79,991,015 parameters with its 487 classes of Sports-1M.
 
@@ -56,7 +61,6 @@ class C3DNetwork(nn.Module):
         self.fc6 = nn.Linear(incoming * 16, hidden)  # 16 = 1 x 4 x 4 positions after pool5
         self.fc7 = nn.Linear(hidden, hidden)
         self.fc8 = nn.Linear(hidden, n_classes)
-        self.dropout = nn.Dropout(0.5)
 
     def convolve(self, clips: Tensor) -> Tensor:
         """Return pool5, flattened channel first: (n, 3, 16, 112, 112) -> (n, channels * 16)."""
@@ -76,17 +80,22 @@ class C3DNetwork(nn.Module):
             return nn.functional.max_pool3d(maps, 2, ceil_mode=True)
         return nn.functional.max_pool3d(maps, 2, padding=(0, 1, 1))
 
-    def hidden_layers(self, clips: Tensor) -> tuple[Tensor, Tensor]:
+    def hidden_layers(self, clips: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return fc6 and fc7 after their ReLU, each of shape (n, hidden).
 
         Parameters
         ----------
         clips : Tensor of float32, shape (n, 3, 16, 112, 112)
             Blue, green, red in 0..255, the mean subtracted.
+        kept : Tensor, shape (2, n, hidden), optional
+            Factors on fc6 and fc7: 2 for the units that dropout keeps, 0 for the others. They
+            are drawn outside, so that they depend neither on the device nor on the batches.
         """
-        fc6 = self.dropout(torch.relu(self.fc6(self.convolve(clips))))
-        return fc6, self.dropout(torch.relu(self.fc7(fc6)))
+        fc6 = torch.relu(self.fc6(self.convolve(clips)))
+        fc6 = fc6 if kept is None else fc6 * kept[0]
+        fc7 = torch.relu(self.fc7(fc6))
+        return fc6, fc7 if kept is None else fc7 * kept[1]
 
-    def forward(self, clips: Tensor) -> Tensor:
+    def forward(self, clips: Tensor, kept: Tensor | None = None) -> Tensor:
         """Return the scores of the classes, shape (n, n_classes)."""
-        return self.fc8(self.hidden_layers(clips)[1])
+        return self.fc8(self.hidden_layers(clips, kept)[1])

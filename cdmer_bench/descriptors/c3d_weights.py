@@ -17,9 +17,10 @@ SPORTS1M, UCF101, FINETUNED = "sports1m", "ucf101", "finetuned"
 CUBE_MEAN = (95.14, 102.86, 107.76)
 OPENMMLAB_MEAN = (104.0, 117.0, 128.0)
 WHICH_FIT = {
-    SPORTS1M: "c3d.pickle, c3d-pretrained.pth or c3d_sports1m_pretrain_20201016-dcc47ddc.pth",
-    UCF101: "ucf101-caffe.pth or c3d_sports1m-pretrained_8xb30-16x1x1-45e_ucf101-rgb_"
-    "20220811-31723200.pth",
+    SPORTS1M: "conv3d_deepnetA_sport1m_iter_1900000 (Caffe), c3d.pickle, c3d-pretrained.pth or "
+    "c3d_sports1m_pretrain_20201016-dcc47ddc.pth",
+    UCF101: "c3d_ucf101_finetune_whole_iter_20000 (Caffe), ucf101-caffe.pth or "
+    "c3d_sports1m-pretrained_8xb30-16x1x1-45e_ucf101-rgb_20220811-31723200.pth",
     FINETUNED: "weights tuned elsewhere on SMIC (HS), saved under the names of a public file,",
 }
 OPTIONS = {
@@ -27,6 +28,7 @@ OPTIONS = {
     UCF101: "c3d.weights_ucf101",
     FINETUNED: "c3d.weights_finetuned",
 }
+OWN_FORMAT = "cdmer-bench tuned C3D"  # marks the files that fine-tuning writes
 _LAYERS = (
     *("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b"),
     *("fc6", "fc7", "fc8"),
@@ -78,14 +80,16 @@ def find_file(path: str | None, trained_on: str) -> Path:
     Raises
     ------
     DataMissing
-        If no file was given, or it is not there.
+        If no file was given.
+    UserError
+        If the given one is not there.
     """
     how = f"give {WHICH_FIT[trained_on]} by {OPTIONS[trained_on]}=/path/to/it"
     if path is None:
         raise DataMissing(f"no weights: C3D ({trained_on}) has no weight file; {how}")
     found = Path(path).expanduser()
     if not found.is_file():
-        raise DataMissing(f"no weights: {path} is not a file; {how}")
+        raise UserError(f"no weights: {path} is not a file; {how}")
     return found
 
 
@@ -117,7 +121,7 @@ def check_suffix(path: Path) -> None:
         )
 
 
-def load_weights(path: Path, trained_on: str) -> Weights:
+def load_weights(path: Path, trained_on: str, width: float = 1.0) -> Weights:
     """Read a weight file of any known family; code inside the file is never run.
 
     Parameters
@@ -125,6 +129,8 @@ def load_weights(path: Path, trained_on: str) -> Weights:
     path : Path
     trained_on : {'sports1m', 'ucf101', 'finetuned'}
         What the user says the weights are; refused where the file shows something else.
+    width : float
+        Of the network that the shapes must fit; 1 but in tests.
 
     Raises
     ------
@@ -132,23 +138,54 @@ def load_weights(path: Path, trained_on: str) -> Weights:
         If the file is damaged, has unknown or missing layers, wrong shapes or another number
         of classes.
     """
+    check_suffix(path)
+    caffe = _is_caffe(path)
+    content = _read_caffe(path) if caffe else _read_torch(path, trained_on)
+    weights = _recognise(path, content, trained_on, caffe)
+    _check_shapes(path, weights.tensors, trained_on, width)
+    return weights
+
+
+def _is_caffe(path: Path) -> bool:
+    """Tell Caffe's files from those of torch, which are zip archives or pickles (0x80)."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    return start != b"PK" and not start.startswith(b"\x80")
+
+
+def _read_caffe(path: Path) -> dict[str, Any]:
     import torch
 
-    check_suffix(path)
+    from cdmer_bench.descriptors.c3d_caffe import read_caffemodel
+
+    found = {}
+    for name, array in read_caffemodel(path).items():
+        layer, _, kind = name.rpartition(".")
+        layer = "fc8" if layer.startswith("fc8") else layer
+        if layer not in _LAYERS:
+            raise UserError(f"{path} has a layer {layer!r}, which C3D has not; give a C3D network")
+        # Biases, and weights of fully connected layers, come with leading sizes of 1.
+        rank = 1 if kind == "bias" else 5 if layer.startswith("conv") else 2
+        surplus = array.shape[: array.ndim - rank]
+        array = array.reshape(array.shape[len(surplus) :]) if set(surplus) <= {1} else array
+        found[f"{layer}.{kind}"] = torch.from_numpy(array.copy())
+    return found
+
+
+def _read_torch(path: Path, trained_on: str) -> Any:
+    import torch
+
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch, pickle and zipfile each raise their own kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
             f"{path} cannot be read as a file of plain tensors ({reason[:150]}); "
             f"{OPTIONS[trained_on]} takes {WHICH_FIT[trained_on]}"
         ) from None
-    weights = _recognise(path, content, trained_on)
-    _check_shapes(path, weights.tensors, trained_on)
-    return weights
 
 
-def _recognise(path: Path, content: Any, trained_on: str) -> Weights:
+def _recognise(path: Path, content: Any, trained_on: str, caffe: bool) -> Weights:
     """Tell the family of a file by its names, and what belongs to it."""
     given = content.get("state_dict", content) if isinstance(content, dict) else {}
     tensors = {str(k).removeprefix("module.").removeprefix("backbone."): given[k] for k in given}
@@ -169,7 +206,9 @@ def _recognise(path: Path, content: Any, trained_on: str) -> Weights:
     # the port's. A classifier that is not that of Sports-1M tells the second kind, but in files
     # with Caffe's numbering the classifier was dropped in conversion.
     head = renamed.get("fc8.weight")
-    retrained = scheme != "numbered names" and head is not None and len(head) != 487
+    if isinstance(content, dict) and content.get("format") == OWN_FORMAT:
+        return Weights(scheme, renamed, *_own_alignment(path, content))
+    retrained = not caffe and scheme != "numbered names" and head is not None and len(head) != 487
     openmmlab = scheme == "OpenMMLab names" and retrained
     return Weights(
         scheme,
@@ -177,6 +216,14 @@ def _recognise(path: Path, content: Any, trained_on: str) -> Weights:
         "ports" if retrained else "caffe",
         OPENMMLAB_MEAN if openmmlab else CUBE_MEAN,
     )
+
+
+def _own_alignment(path: Path, content: dict[str, Any]) -> tuple[str, tuple[float, float, float]]:
+    """Return alignment and mean as a file tuned by this package states them."""
+    pool5, mean = content.get("pool5"), content.get("mean")
+    if pool5 not in ("caffe", "ports") or not isinstance(mean, list) or len(mean) != 3:
+        raise UserError(f"{path} lacks its pool5 or mean; tune the network again")
+    return str(pool5), (float(mean[0]), float(mean[1]), float(mean[2]))
 
 
 def _under_caffe_names(
@@ -206,13 +253,13 @@ def _under_caffe_names(
     return renamed
 
 
-def _check_shapes(path: Path, tensors: Mapping[str, Any], trained_on: str) -> None:
+def _check_shapes(path: Path, tensors: Mapping[str, Any], trained_on: str, width: float) -> None:
     import torch
 
-    from cdmer_bench.descriptors.c3d_network import C3DNetwork
+    from cdmer_bench.descriptors.c3d_network import C3DNetwork, sizes
 
     with torch.device("meta"):
-        expected = C3DNetwork().state_dict()
+        expected = C3DNetwork(487, "caffe", *sizes(width)).state_dict()
     for name, tensor in tensors.items():
         shape = tuple(getattr(tensor, "shape", ()))
         wanted = tuple(expected[name].shape)

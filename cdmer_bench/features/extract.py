@@ -107,28 +107,87 @@ class Features:
         missing = [d for d in descriptors if not self.is_ready(database.name, d)]
         if not missing:
             return
+        together = [d for d in missing if self.descriptors[d].in_batches]
+        single = [d for d in missing if d not in together]
         clips = list(database.clips())
-        kinds = [self.descriptors[d] for d in missing]
+        progress = None
+        if progressing:
+            title = database.title or database.name
+            progress = progressing(title, len(clips) * (bool(single) + bool(together)))
+        if single:
+            self._extract_each(database, clips, single, backend, progress)
+        if together:
+            self._extract_batches(database, clips, together, backend, progress)
+        if progress:
+            progress.close()
+
+    def _extract_each(
+        self,
+        database: ClipDatabase,
+        clips: Sequence[Clip],
+        names: Sequence[str],
+        backend: Backend,
+        progress: Progress | None,
+    ) -> None:
+        kinds = [self.descriptors[name] for name in names]
         found: list[list[NDArray[np.float64]]] = [[] for _ in clips]
         calls = [(describe_clip, (clip, self.preprocessing, kinds)) for clip in clips]
-        progress = progressing(database.title or database.name, len(clips)) if progressing else None
         for index, described in run_parallel(calls, backend):
             found[index] = described
             if progress:
                 progress.advance(1)
-        if progress:
-            progress.close()
-        for position, name in enumerate(missing):
-            self.store.save(
-                FeatureSet(
-                    database.name,
-                    np.stack([described[position] for described in found]),
-                    np.array([clip.label for clip in clips], dtype=np.intp),
-                    np.array([clip.subject for clip in clips], dtype=np.str_),
-                    database.classes,
-                    self.fingerprint(database.name, name),
-                )
+        for position, name in enumerate(names):
+            self._save(database, clips, name, np.stack([d[position] for d in found]))
+
+    def _extract_batches(
+        self,
+        database: ClipDatabase,
+        clips: Sequence[Clip],
+        names: Sequence[str],
+        backend: Backend,
+        progress: Progress | None,
+    ) -> None:
+        """Read clips in parallel; describe a batch at a time here, where the model is."""
+        size = max(self.descriptors[name].batch_size for name in names)
+        found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
+        for first in range(0, len(clips), size):
+            batch = clips[first : first + size]
+            calls = [(read_clip, (clip, self.preprocessing)) for clip in batch]
+            frames = dict(run_parallel(calls, backend))
+            for name, parts in found.items():
+                ordered = [frames[i] for i in range(len(batch))]
+                parts.append(self.descriptors[name].extract_batch(ordered))
+                if not np.isfinite(parts[-1]).all():
+                    raise UserError(
+                        f"clips {batch[0].name} to {batch[-1].name}: "
+                        f"{self.descriptors[name].label} gave NaN or infinite values"
+                    )
+            if progress:
+                progress.advance(len(batch))
+        for name, parts in found.items():
+            self._save(database, clips, name, np.concatenate(parts))
+
+    def _save(
+        self, database: ClipDatabase, clips: Sequence[Clip], name: str, X: NDArray[np.float64]
+    ) -> None:
+        self.store.save(
+            FeatureSet(
+                database.name,
+                X,
+                np.array([clip.label for clip in clips], dtype=np.intp),
+                np.array([clip.subject for clip in clips], dtype=np.str_),
+                database.classes,
+                self.fingerprint(database.name, name),
             )
+        )
+
+
+def read_clip(clip: Clip, preprocessing: Preprocessing) -> NDArray[np.float64]:
+    """Read and preprocess a clip."""
+    try:
+        return preprocessing(clip.frames())
+    except UserError as error:
+        raise UserError(f"clip {clip.name}: {error}") from None
 
 
 def describe_clip(

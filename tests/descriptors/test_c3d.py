@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.descriptors import C3D
-from cdmer_bench.descriptors.c3d import network_input
+from cdmer_bench.descriptors.c3d import find_device, load_mean, network_input
 from cdmer_bench.errors import DataMissing, UserError
 
 CLIP = np.random.default_rng(0).uniform(0, 255, (16, 112, 112))
@@ -111,15 +111,18 @@ def test_other_clips_are_refused(shape):
 @pytest.mark.parametrize("weights", [None, "nowhere/c3d.pickle"])
 def test_without_weights(trained_on, said, weights):
     descriptor = C3D(trained_on=trained_on, weights=weights)  # does not raise: rows stay in plans
-    with pytest.raises(DataMissing, match=said):
-        descriptor.parameters()
-    with pytest.raises(DataMissing, match=said):
-        descriptor.extract(CLIP)
+    # No file is a matter of what is on the machine, a wrong path the user's mistake.
+    kind = DataMissing if weights is None else UserError
+    for use in (descriptor.parameters, descriptor.check_ready, lambda: descriptor.extract(CLIP)):
+        with pytest.raises(kind, match=said) as raised:
+            use()
+        assert isinstance(raised.value, DataMissing) == (weights is None)
 
 
 @pytest.mark.parametrize(
     "wrong",
     [{"layer": "fc8"}, {"trained_on": "kinetics"}, {"pool5": "valid"}, {"frames": "crop"}]
+    + [{"device": "tpu"}, {"batch_size": 0}, {"width": 0}, {"width": 2}]
     + [{"mean": m} for m in ("cube", 3, [1, 2], [1, 2, float("nan")])],
 )
 def test_wrong_parameters_are_named(wrong):
@@ -138,3 +141,36 @@ def test_both_layers_of_the_full_network():
     assert np.array_equal(fc6, first.extract(CLIP.copy()))
     assert first.label == "C3D-FC1 (Sports1M)"
     assert first.remark == second.remark == "random weights"
+
+
+def test_a_batch_gives_what_its_clips_give_alone():
+    pytest.importorskip("torch", reason="C3D needs torch")
+    clips = [np.roll(CLIP, 7 * i, axis=i % 3) + 3 * i for i in range(5)]
+    for layer in ("fc6", "fc7"):
+        descriptor = C3D(layer, weights="random", width=0.05)
+        alone = np.stack([descriptor.extract(clip) for clip in clips])
+        batch = descriptor.extract_batch(clips)
+        assert batch.shape == (5, 1, 1, 205)
+        # Sums are added in another order: float32 rounding, 1e-5 of the largest feature.
+        assert np.abs(batch - alone).max() <= 1e-5 * alone.max()
+        assert np.abs(np.diff(alone, axis=0)).max() > 1e-3 * alone.max()
+        assert np.array_equal(batch, descriptor.extract_batch(clips))
+
+
+def test_a_mean_cube_is_cut_like_the_frames(tmp_path):
+    cube = np.random.default_rng(5).uniform(80, 120, (1, 3, 16, 128, 171))
+    np.save(tmp_path / "mean.npy", cube)
+    crop = load_mean(str(tmp_path / "mean.npy"))
+    assert np.array_equal(crop, cube[0, :, :, 8:120, 29:141])
+    assert np.allclose(network_input(CLIP, crop), CLIP - crop, atol=1e-4)
+    np.save(tmp_path / "other.npy", cube[..., :112])
+    with pytest.raises(UserError, match="expected a mean cube"):
+        C3D(mean=str(tmp_path / "other.npy"))
+
+
+def test_a_gpu_that_is_not_there(monkeypatch):
+    torch = pytest.importorskip("torch", reason="C3D needs torch")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="torch sees no GPU"):
+        C3D(weights="random", width=0.05, device="cuda").extract(CLIP)
+    assert find_device("auto") == "cpu"

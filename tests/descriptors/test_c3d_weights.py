@@ -12,7 +12,7 @@ from cdmer_bench.descriptors.c3d_weights import (
     find_file,
     load_weights,
 )
-from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.errors import UserError
 
 torch = pytest.importorskip("torch", reason="C3D needs torch")
 
@@ -130,5 +130,5 @@ def test_suffix_of_the_name_is_the_beginning_of_the_sha256(tmp_path):
 
 
 def test_a_folder_is_no_weight_file(tmp_path):
-    with pytest.raises(DataMissing, match="is not a file"):
+    with pytest.raises(UserError, match="is not a file"):
         find_file(str(tmp_path), "sports1m")

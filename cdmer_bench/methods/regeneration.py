@@ -224,7 +224,7 @@ def regeneration_coefficients(
     kernel = pool(fixed, moving, fixed)["kernel"]
     design, correlations = _lassos(kernel, fixed, lam)
     if solver == "paper":
-        coefficients = ResponseIALM(design.T @ design).solve(correlations, mu).coefficients
+        coefficients = ResponseIALM(design).solve(correlations, mu).coefficients
     else:
         coefficients = np.empty_like(correlations)
         for part in lasso_paths(design.T @ design, correlations, [mu]):
@@ -250,7 +250,7 @@ def _responses(fixed: NDArray[np.float64]) -> NDArray[np.float64]:
 def _regenerate_as_paper(prepared: Prepared, lam: float, mus: list[float]) -> list[Regeneration]:
     """Run the authors' loop for each mu of one lambda."""
     design, correlations = _lassos(prepared["kernel"], prepared["fixed"], lam)
-    loop = ResponseIALM(design.T @ design)
+    loop = ResponseIALM(design)
     results = []
     for mu in mus:
         P, iterations, converged = loop.solve(correlations, mu)

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.solvers.penalty_schedule import PenaltySchedule
 
-# Responses whose state fits a core's second-level cache; 128 to 512 are within 10% of each other.
-BLOCK = 256
+# Responses treated together: many enough that a step's matrix is read once for all of them, few
+# enough that their state stays in cache; 256 to 512 are within 10% of each other.
+BLOCK = 384
 
 
 class IALMSolution(NamedTuple):
@@ -33,13 +34,16 @@ class IALMSolution(NamedTuple):
 class ResponseIALM:
     r"""Minimise :math:`\sum_r p_r' G p_r - 2 b_r' p_r + \mu |p_r|_1`, all responses r in step.
 
-    In one step, with the penalty kappa and M = kappa/2 (G + kappa/2 I)^-1, the quantities
-    D = kappa P and C = -T obey (rows are responses)
+    G = A'A for a design A (n_rows x n_variables). In one step, with the penalty kappa and
+    M = kappa/2 (G + kappa/2 I)^-1, the quantities D = kappa P and C = -T obey (rows are responses)
 
         Z = (2B - C + kappa P_old) M + C,    C_new = clip(Z, -mu, mu),    D_new = Z - C_new,
 
     and max |P - Q| is max |C_new - C| / kappa. This is one product with an n x n matrix and six
     passes over the data, done for a block of responses at a time so that the passes stay in cache.
+    Where A has few rows, M is the identity but for the r eigenvectors V of G that are not in its
+    null space, with eigenvalues s: X M = X - X V diag(s / (s + kappa/2)) V', two products with an
+    n x r matrix, which are less work where r < n/2.
 
     The responses are independent but for the stopping rule, which is on the largest residual of
     all: the loop stops at the first step at which *every* block is below the tolerance. A block
@@ -49,19 +53,18 @@ class ResponseIALM:
 
     Parameters
     ----------
-    hessian : ndarray, shape (n_variables, n_variables)
-        G, symmetric positive semidefinite.
+    design : ndarray, shape (n_rows, n_variables)
+        A.
     schedule : PenaltySchedule
         Constants of the method.
     """
 
     def __init__(
-        self, hessian: NDArray[np.float64], schedule: PenaltySchedule | None = None
+        self, design: NDArray[np.float64], schedule: PenaltySchedule | None = None
     ) -> None:
         self.schedule = PenaltySchedule() if schedule is None else schedule
-        eigenvalues, self._vectors = np.linalg.eigh(hessian)
-        self._eigenvalues = np.maximum(eigenvalues, 0)
-        self._smoothers: list[NDArray[np.float64]] = []
+        kind = _FewRows if 2 * len(design) < design.shape[1] else _ManyRows
+        self._shrinkage = kind(design, self.schedule)
 
     def solve(
         self, correlations: NDArray[np.float64], mu: float, *, block: int = BLOCK
@@ -93,7 +96,7 @@ class ResponseIALM:
         while any(part.step < step or not part.met for part in blocks) or step == 0:
             for part in blocks:
                 while part.step < step or (not part.met and part.step < schedule.n_steps):
-                    part.advance(self._smoother(part.step), mu)
+                    part.advance(self._shrinkage, mu)
                 step = part.step
             if step == schedule.n_steps and all(part.step == step for part in blocks):
                 break
@@ -102,13 +105,44 @@ class ResponseIALM:
         coefficients /= last_kappa
         return IALMSolution(coefficients, step, all(part.met for part in blocks))
 
-    def _smoother(self, step: int) -> NDArray[np.float64]:
-        """Return M of a step."""
-        while len(self._smoothers) <= step:
-            half = self.schedule.kappas[len(self._smoothers)] / 2
+
+class _ManyRows:
+    """Products with M by the matrices M of all steps, kept for the next L1 weight."""
+
+    def __init__(self, design: NDArray[np.float64], schedule: PenaltySchedule) -> None:
+        eigenvalues, self._vectors = np.linalg.eigh(design.T @ design)
+        self._eigenvalues = np.maximum(eigenvalues, 0)
+        self._kappas = schedule.kappas
+        self._matrices: list[NDArray[np.float64]] = []
+
+    def multiply(
+        self, right: NDArray[np.float64], step: int, out: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Write ``right @ M`` of a step to ``out`` and return it."""
+        while len(self._matrices) <= step:
+            half = self._kappas[len(self._matrices)] / 2
             weights = half / (self._eigenvalues + half)
-            self._smoothers.append((self._vectors * weights) @ self._vectors.T)
-        return self._smoothers[step]
+            self._matrices.append((self._vectors * weights) @ self._vectors.T)
+        return np.matmul(right, self._matrices[step], out=out)
+
+
+class _FewRows:
+    """Products with M by the right singular vectors of the design, fewer than half of n."""
+
+    def __init__(self, design: NDArray[np.float64], schedule: PenaltySchedule) -> None:
+        _, lengths, vectors = np.linalg.svd(design, full_matrices=False)
+        self._eigenvalues, self._vectors = lengths**2, vectors
+        self._transposed = np.ascontiguousarray(vectors.T)
+        self._kappas = schedule.kappas
+
+    def multiply(
+        self, right: NDArray[np.float64], step: int, out: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Write ``right @ M`` of a step to ``out`` and return it."""
+        coordinates = right @ self._transposed
+        coordinates *= self._eigenvalues / (self._eigenvalues + self._kappas[step] / 2)
+        np.matmul(coordinates, self._vectors, out=out)
+        return np.subtract(right, out, out=out)
 
 
 class _Block:
@@ -121,16 +155,17 @@ class _Block:
         self.pull = 2 * correlations
         self.clipped = np.full(correlations.shape, -schedule.start)  # C = -T
         self.scaled = np.full(correlations.shape, schedule.kappas[0] * schedule.start)  # kappa P
+        self._right = np.empty_like(self.scaled)
         self._worst = 0
 
-    def advance(self, smoother: NDArray[np.float64], mu: float) -> None:
+    def advance(self, shrinkage: _ManyRows | _FewRows, mu: float) -> None:
         """Do one step, and note whether it meets the tolerance."""
         kappas = self.schedule.kappas
         growth = kappas[self.step] / kappas[self.step - 1] if self.step else 1.0
-        right = self.scaled * growth
+        right = np.multiply(self.scaled, growth, out=self._right)
         right -= self.clipped
         right += self.pull
-        z = np.matmul(right, smoother, out=self.scaled)
+        z = shrinkage.multiply(right, self.step, self.scaled)
         z += self.clipped
         limit = self.schedule.tolerance * kappas[self.step]
         # The entry that was last the worst decides nearly always, so the rest need no look.

@@ -31,7 +31,7 @@ def test_blocks_give_the_iterates_of_the_undivided_loop(mu, block):
     # Responses of very different sizes meet the tolerance at very different steps.
     B = A.T @ (rng.normal(size=(6, 11)) * np.logspace(-6, 2, 11))
     expected, steps, converged = loop(A.T @ A, B, mu, PenaltySchedule())
-    found = ResponseIALM(A.T @ A).solve(np.ascontiguousarray(B.T), mu, block=block)
+    found = ResponseIALM(A).solve(np.ascontiguousarray(B.T), mu, block=block)
     assert (found.iterations, found.converged) == (steps, converged)
     np.testing.assert_allclose(found.coefficients, expected.T, atol=1e-9 * np.abs(expected).max())
 
@@ -41,7 +41,7 @@ def test_a_schedule_that_ends_early_is_reported(kappa_max):
     schedule = PenaltySchedule(tolerance=1e-40, kappa_max=kappa_max, n_extra=3)
     rng = np.random.default_rng(3)
     A, B = rng.normal(size=(5, 4)), rng.normal(size=(4, 7))
-    found = ResponseIALM(A.T @ A, schedule).solve(np.ascontiguousarray(B.T), 0.3, block=2)
+    found = ResponseIALM(A, schedule).solve(np.ascontiguousarray(B.T), 0.3, block=2)
     expected, steps, converged = loop(A.T @ A, B, 0.3, schedule)
     assert (found.iterations, found.converged) == (steps, converged)
     np.testing.assert_allclose(found.coefficients, expected.T, atol=1e-8)
@@ -52,7 +52,7 @@ def test_slow_growth_from_zero_comes_near_the_optimum():
     A = np.linalg.qr(rng.normal(size=(8, 5)))[0]
     B = rng.normal(size=(5, 3))
     schedule = PenaltySchedule(rho=1.01, start=0.0)
-    found = ResponseIALM(A.T @ A, schedule).solve(np.ascontiguousarray(B.T), 0.4).coefficients
+    found = ResponseIALM(A, schedule).solve(np.ascontiguousarray(B.T), 0.4).coefficients
     soft = np.sign(B) * np.maximum(np.abs(B) - 0.2, 0)
     np.testing.assert_allclose(found.T, soft, atol=1e-4)
 

@@ -113,12 +113,11 @@ def fingerprint_files(name: str, files: Iterable[Path]) -> str:
     """Return a SHA-256 of the files' names, sizes and times, independent of where they lie."""
     digest = hashlib.sha256(name.encode())
     for path in files:
-        try:
-            state = path.stat()
-        except OSError as error:  # a link to nowhere; reading the frame says so
-            digest.update(f"\0{path.name}\0{error.errno}".encode())
-        else:
-            digest.update(f"\0{path.name}\0{state.st_size}\0{state.st_mtime_ns}".encode())
+        if not os.access(path, os.R_OK):  # forbidden or a link to nowhere; reading it says so
+            digest.update(f"\0{path.name}\0unreadable".encode())
+            continue
+        state = path.stat()
+        digest.update(f"\0{path.name}\0{state.st_size}\0{state.st_mtime_ns}".encode())
     return digest.hexdigest()
 
 

@@ -217,7 +217,7 @@ def cut_clips(
         if folder is None:
             reading.note(
                 "error", "clip-without-frames", clip_name,
-                f"no folder with images for row {row.row} of the coding sheet",
+                f"no folder with images for {_source(row)}",
                 f"a folder like those in {release.base}",
                 "copy that folder from the original database",
             )  # fmt: skip
@@ -232,6 +232,12 @@ def cut_clips(
                 FrameClip.of(unique, subject, list(classes).index(label), files, row.emotion)
             )
     _note_uncoded(release, rows, reading, name)
+
+
+def _source(row: CodedClip) -> str:
+    if row.row:
+        return f"row {row.row} of the coding sheet"
+    return "this clip, which only the early coding sheet has"
 
 
 def _note_uncoded(release: Release, rows: Sequence[CodedClip], reading: Reading, name: str) -> None:

@@ -42,12 +42,12 @@ def list_variables(path: Path) -> dict[str, tuple[int, ...]]:
     UserError
         If the file is damaged or of another kind.
     """
-    if path.suffix == ".mat":
+    if path.suffix.lower() == ".mat":
         return list_matlab(path)
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         with _open_npz(path) as arrays:
             return {name: _npz_array(path, arrays, name).shape for name in arrays.files}
-    if path.suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         table = _read_csv(path)
         return {str(column): (len(table),) for column in table.columns}
     raise UserError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
@@ -71,7 +71,7 @@ def read_variables(path: Path, names: Iterable[str]) -> dict[str, NDArray]:
                 f"{path} has no variable {name!r}; it has: {listed or 'none'}; "
                 "name the right one in the corpus configuration"
             )
-    if path.suffix == ".mat":
+    if path.suffix.lower() == ".mat":
         return read_matlab(path, wanted)
     with _open_npz(path) as arrays:
         return {name: _npz_array(path, arrays, name) for name in wanted}

@@ -54,7 +54,7 @@ def read_grey(path: Path) -> NDArray:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(
-            f"{path} cannot be read ({error.strerror}); check its permissions"
+            f"{path} cannot be read ({error.strerror}); check its permissions, or copy it again"
         ) from None
     if not content:
         raise UserError(f"{path} is empty (0 bytes); copy it again from the original database")

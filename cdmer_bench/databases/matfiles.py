@@ -75,6 +75,12 @@ class FileFeatureDatabase(FeatureDatabase):
                 f"database {self.name!r} names no files; write files: {{descriptor: path}}"
             )
 
+        if not isinstance(self.first_label, int):
+            raise UserError(
+                f"databases.{self.name}.first_label is {self.first_label!r}, expected the whole "
+                "number of the first class, such as 1"
+            )
+
     def path(self, descriptor: str) -> Path:
         """Return where the file of a descriptor is expected."""
         return Path(self.root).expanduser() / Path(self._entry(descriptor)["path"]).expanduser()
@@ -101,7 +107,7 @@ class FileFeatureDatabase(FeatureDatabase):
             self.label_map,
         )
         layout = entry["layout"]
-        if layout == "auto" and path.suffix != ".mat":
+        if layout == "auto" and path.suffix.lower() != ".mat":
             layout = "samples_rows"
         X = _orient(arrays["features"], len(y), layout, f"{path}: {entry['features']}")
         X = check_features(X, f"{path}: {entry['features']}")
@@ -162,6 +168,11 @@ def cut_blocks(X: NDArray[np.float64], blocks: Mapping[str, Any], where: str) ->
     UserError
         If the width is not a multiple of the blocks.
     """
+    if not isinstance(blocks, Mapping):
+        raise UserError(
+            f"{where}: blocks is {blocks!r}, expected a mapping such as "
+            "{n_blocks: 85, layout: block_major}"
+        )
     unknown = sorted(set(blocks) - set(BLOCK_KEYS))
     layout = blocks.get("layout", "block_major")
     if unknown or layout not in BLOCK_LAYOUTS:
@@ -174,15 +185,22 @@ def cut_blocks(X: NDArray[np.float64], blocks: Mapping[str, Any], where: str) ->
             f"{where} holds features of shape {X.shape}, which has its blocks already; "
             "leave blocks out of the configuration"
         )
-    grids = [int(g) for g in blocks.get("grids", GRIDS)]
-    n_blocks = int(blocks.get("n_blocks", sum(g * g for g in grids)))
+    try:
+        grids = [int(g) for g in blocks.get("grids", GRIDS)]
+        n_blocks = int(blocks.get("n_blocks", sum(g * g for g in grids)))
+        n_planes = int(blocks.get("n_planes", 3))
+    except (TypeError, ValueError):
+        raise UserError(
+            f"{where}: blocks is {dict(blocks)}, expected whole numbers for n_blocks and "
+            "n_planes and a list of them for grids"
+        ) from None
     if layout == "released":
         if n_blocks != sum(g * g for g in grids):
             raise UserError(
                 f"{where}: blocks says n_blocks {n_blocks}, but the grids {grids} have "
                 f"{sum(g * g for g in grids)}; correct either"
             )
-        return from_released_layout(X, grids, int(blocks.get("n_planes", 3)))
+        return from_released_layout(X, grids, n_planes)
     if n_blocks < 1 or X.shape[1] % n_blocks:
         raise UserError(
             f"{where} holds vectors of {X.shape[1]} values, which do not divide into "
@@ -193,7 +211,7 @@ def cut_blocks(X: NDArray[np.float64], blocks: Mapping[str, Any], where: str) ->
 
 def _read(path: Path, entry: Mapping[str, Any]) -> dict[str, NDArray]:
     """Return the arrays ``features``, ``labels`` and perhaps ``subjects`` of a file."""
-    if path.suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         return read_csv_columns(path, entry["features"], entry["labels"], entry["subjects"])
     roles = {role: entry[role] for role in ("features", "labels", "subjects")}
     names = [name for name in roles.values() if name is not None]

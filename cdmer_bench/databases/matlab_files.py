@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.databases.matlab_elements import check_elements
 from cdmer_bench.errors import UserError
 
 
@@ -48,7 +49,13 @@ def read_matlab(path: Path, names: Sequence[str]) -> dict[str, NDArray]:
             return {name: _hdf5_array(path, file, name) for name in names}
     from scipy.io import loadmat
 
+    _guard(path, check_elements, path.read_bytes())
     loaded = _guard(path, loadmat, str(path), variable_names=list(names))
+    for name in names:
+        if not isinstance(loaded.get(name), np.ndarray):
+            raise UserError(
+                f"{path}: variable {name!r} is no plain matrix, or damaged; save it as one again"
+            )
     return {name: _plain(path, name, loaded[name]) for name in names}
 
 
@@ -100,6 +107,8 @@ def _hdf5_array(path: Path, file: Any, name: str) -> NDArray:
 
 def _plain(path: Path, name: str, values: NDArray) -> NDArray:
     """Return numbers or strings as a plain array; unpack cells of strings; refuse the rest."""
+    if not isinstance(values, np.ndarray):  # SciPy gives MATLAB's sparse matrices their own type
+        raise UserError(f"{path}: variable {name!r} is sparse; save it as full({name})")
     if values.dtype == object:
         cells = [np.asarray(cell) for cell in values.ravel(order="F")]
         if all(cell.size == 1 and cell.dtype.kind in "USbiuf" for cell in cells):

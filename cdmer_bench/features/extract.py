@@ -1,7 +1,9 @@
 """Features of whole databases: each clip is read once for all its descriptors."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,14 @@ class Source:
     descriptor_name: str
     key: str
     stored: bool
+
+
+@dataclass(frozen=True)
+class DamagedClip:
+    """A clip whose frames cannot be read, and why."""
+
+    name: str
+    reason: str
 
 
 class Features:
@@ -92,6 +102,13 @@ class Features:
                     self.extract(found, [descriptor], Backend("sequential"), None)
                     stored = self.store.load(found, key)
                 assert stored is not None
+                absent = len(found.clips()) - len(stored.y)
+                if absent:
+                    warnings.warn(
+                        f"{found.title or found.name}: {absent} clips with unreadable frames are "
+                        "left out; 'cdmer data check' names them",
+                        stacklevel=2,
+                    )
                 features = stored
             self._loaded[pair] = features
         return self._loaded[pair]
@@ -103,7 +120,15 @@ class Features:
         backend: Backend,
         progressing: Progressing | None,
     ) -> None:
-        """Extract and store the descriptors that the store lacks, in parallel over clips."""
+        """Extract and store the descriptors that the store lacks, in parallel over clips.
+
+        A clip whose frames cannot be read is left out, with a warning that names it.
+
+        Raises
+        ------
+        UserError
+            If no clip can be read, or a descriptor refuses a clip.
+        """
         missing = [d for d in descriptors if not self.is_ready(database.name, d)]
         if not missing:
             return
@@ -130,14 +155,15 @@ class Features:
         progress: Progress | None,
     ) -> None:
         kinds = [self.descriptors[name] for name in names]
-        found: list[list[NDArray[np.float64]]] = [[] for _ in clips]
+        found: list[list[NDArray[np.float64]] | DamagedClip] = [[] for _ in clips]
         calls = [(describe_clip, (clip, self.preprocessing, kinds)) for clip in clips]
         for index, described in run_parallel(calls, backend):
             found[index] = described
             if progress:
                 progress.advance(1)
+        intact, described_clips = _intact(database, clips, found)
         for position, name in enumerate(names):
-            self._save(database, clips, name, np.stack([d[position] for d in found]))
+            self._save(database, intact, name, np.stack([d[position] for d in described_clips]))
 
     def _extract_batches(
         self,
@@ -150,12 +176,18 @@ class Features:
         """Read clips in parallel; describe a batch at a time here, where the model is."""
         size = max(self.descriptors[name].batch_size for name in names)
         found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
+        intact: list[Clip] = []
         for first in range(0, len(clips), size):
             batch = clips[first : first + size]
             calls = [(read_clip, (clip, self.preprocessing)) for clip in batch]
-            frames = dict(run_parallel(calls, backend))
+            read = dict(run_parallel(calls, backend))
+            in_order = [read[i] for i in range(len(batch))]
+            if all(isinstance(frames, DamagedClip) for frames in in_order):
+                _warn_of_damage(database, in_order)
+                continue
+            whole, ordered = _intact(database, batch, in_order)
+            intact += whole
             for name, parts in found.items():
-                ordered = [frames[i] for i in range(len(batch))]
                 parts.append(self.descriptors[name].extract_batch(ordered))
                 if not np.isfinite(parts[-1]).all():
                     raise UserError(
@@ -164,8 +196,10 @@ class Features:
                     )
             if progress:
                 progress.advance(len(batch))
+        if not intact:
+            raise UserError(f"no clip of {database.title or database.name} can be read")
         for name, parts in found.items():
-            self._save(database, clips, name, np.concatenate(parts))
+            self._save(database, intact, name, np.concatenate(parts))
 
     def _save(
         self, database: ClipDatabase, clips: Sequence[Clip], name: str, X: NDArray[np.float64]
@@ -182,20 +216,22 @@ class Features:
         )
 
 
-def read_clip(clip: Clip, preprocessing: Preprocessing) -> NDArray[np.float64]:
+def read_clip(clip: Clip, preprocessing: Preprocessing) -> NDArray[np.float64] | DamagedClip:
     """Read and preprocess a clip."""
     try:
         return preprocessing(clip.frames())
     except UserError as error:
-        raise UserError(f"clip {clip.name}: {error}") from None
+        return DamagedClip(clip.name, str(error))
 
 
 def describe_clip(
     clip: Clip, preprocessing: Preprocessing, descriptors: Sequence[Descriptor]
-) -> list[NDArray[np.float64]]:
+) -> list[NDArray[np.float64]] | DamagedClip:
     """Read a clip, preprocess it once, and describe it by each descriptor."""
+    frames = read_clip(clip, preprocessing)
+    if isinstance(frames, DamagedClip):
+        return frames
     try:
-        frames = preprocessing(clip.frames())
         described = [descriptor.extract(frames) for descriptor in descriptors]
     except UserError as error:
         raise UserError(f"clip {clip.name}: {error}") from None
@@ -203,3 +239,26 @@ def describe_clip(
         if not np.isfinite(array).all():
             raise UserError(f"clip {clip.name}: {descriptor.label} gave NaN or infinite values")
     return described
+
+
+def _intact(
+    database: ClipDatabase, clips: Sequence[Clip], found: Sequence[Any]
+) -> tuple[list[Clip], list[Any]]:
+    """Return the clips that could be read, and what was found of each; warn of the others."""
+    _warn_of_damage(database, found)
+    pairs = [p for p in zip(clips, found, strict=True) if not isinstance(p[1], DamagedClip)]
+    if not pairs:
+        raise UserError(
+            f"no clip of {database.title or database.name} can be read (first: {found[0].reason})"
+        )
+    return [clip for clip, _ in pairs], [result for _, result in pairs]
+
+
+def _warn_of_damage(database: ClipDatabase, found: Sequence[Any]) -> None:
+    for damaged in found:
+        if isinstance(damaged, DamagedClip):
+            warnings.warn(
+                f"{database.title or database.name}: clip {damaged.name} is left out: "
+                f"{damaged.reason}",
+                stacklevel=2,
+            )

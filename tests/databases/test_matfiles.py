@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+import scipy.sparse
 
 from cdmer_bench.databases import FileFeatureDatabase
 from cdmer_bench.errors import DataMissing, UserError
@@ -181,3 +182,24 @@ def test_contradicting_descriptions(tmp_path, options, message):
     save_npz(tmp_path / "mine.npz")
     with pytest.raises(UserError, match=message):
         small(tmp_path, **options).load("mine")
+
+
+def test_sparse_matrices_and_odd_blocks_are_one_sentence(tmp_path):
+    X = np.arange(12.0).reshape(4, 3)
+    arrays = {"features": scipy.sparse.csc_matrix(X), "labels": [1, 2, 1, 2]}
+    scipy.io.savemat(tmp_path / "sparse.mat", arrays)
+    scipy.io.savemat(tmp_path / "whole.MAT", {"features": X, "labels": [1, 2, 1, 2]})
+
+    def load(file, **options):
+        options = {"classes": ("a", "b"), "files": {"d": file}, **options}
+        return FileFeatureDatabase("my", root=str(tmp_path), **options).load("d")
+
+    with pytest.raises(UserError, match=r"'features' is sparse; save it as full\(features\)"):
+        load("sparse.mat")
+    assert np.array_equal(load("whole.MAT").X, X)
+    with pytest.raises(UserError, match="blocks is 5, expected a mapping"):
+        load("whole.MAT", blocks=5)
+    with pytest.raises(UserError, match="expected whole numbers for n_blocks"):
+        load("whole.MAT", blocks={"n_blocks": "three"})
+    with pytest.raises(UserError, match="first_label is 'one', expected the whole number"):
+        load("whole.MAT", first_label="one")

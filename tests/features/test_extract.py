@@ -77,12 +77,28 @@ def test_a_damaged_entry_is_extracted_again_with_one_warning(tmp_path, damage):
     assert contents(tmp_path) == whole
 
 
-def test_a_damaged_clip_is_named_and_nothing_is_stored(tmp_path):
+def test_a_damaged_clip_is_named_and_left_out_and_the_others_are_used(tmp_path):
     clips = TinyClip.some(4)
     clips[2].broken = True
+    features, _ = make(tmp_path, clips)
+    with pytest.warns(UserWarning, match="tiny: clip clip2 is left out: a frame is damaged"):
+        features.extract(features.databases["tiny"], BOTH, Backend("loky", 2), None)
+    with pytest.warns(UserWarning, match="1 clips with unreadable frames are left out"):
+        found = features.load("tiny", "lbp")
+    whole, _ = make(tmp_path / "whole", [clips[0], clips[1], clips[3]])
+    np.testing.assert_array_equal(found.X, whole.load("tiny", "lbp").X)
+    assert (found.y.tolist(), found.subject.tolist()) == ([0, 1, 0], ["s0", "s0", "s1"])
+
+
+def test_a_database_without_a_readable_clip_is_refused_and_nothing_is_stored(tmp_path):
+    clips = TinyClip.some(2)
+    clips[0].broken = clips[1].broken = True
     features, database = make(tmp_path, clips)
-    with pytest.raises(UserError, match="clip2: a frame is damaged"):
-        features.extract(database, BOTH, Backend("loky", 2), None)
+    with (
+        pytest.warns(UserWarning, match="is left out"),
+        pytest.raises(UserError, match=r"no clip of tiny can be read \(first: a frame is damaged"),
+    ):
+        features.extract(database, BOTH, Backend("sequential"), None)
     assert contents(tmp_path) == {}
 
 

@@ -52,10 +52,8 @@ def read_matlab(path: Path, names: Sequence[str]) -> dict[str, NDArray]:
     _guard(path, check_elements, path.read_bytes())
     loaded = _guard(path, loadmat, str(path), variable_names=list(names))
     for name in names:
-        if not isinstance(loaded.get(name), np.ndarray):
-            raise UserError(
-                f"{path}: variable {name!r} is no plain matrix, or damaged; save it as one again"
-            )
+        if name not in loaded:
+            raise UserError(f"{path}: variable {name!r} is damaged; copy the file again")
     return {name: _plain(path, name, loaded[name]) for name in names}
 
 

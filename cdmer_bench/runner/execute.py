@@ -87,6 +87,7 @@ class Execution:
 
     def run(self) -> None:
         """Run every cell that is ``to do`` or ``failed``; statuses say how each ended."""
+        self._tidy()
         waiting = [c for c in self.cells if c.status in ("to do", "failed")]
         if waiting and self.progressing.open_bar:
             self.expected = {cell.key: expected_settings(cell, self.features) for cell in waiting}
@@ -101,6 +102,14 @@ class Execution:
         finally:
             for running in self.running.values():
                 running.claim.close()
+
+    def _tidy(self) -> None:
+        """Remove the strands of finished cells, left by a run killed right after storing one."""
+        for cell in self.cells:
+            if cell.status == "done" and self.store.unfinished(cell.key).exists():
+                with self.store.claim(cell.key) as held:
+                    if held:
+                        self.store.forget_unfinished(cell.key)
 
     def _finished_elsewhere(self, cell: Cell) -> bool:
         if self.load(cell) is None:

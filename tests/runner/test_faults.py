@@ -106,10 +106,16 @@ def grids(folder: Path) -> dict[str, bytes]:
     return {p.parent.parent.parent.name: p.read_bytes() for p in folder.rglob("grid.npz")}
 
 
+def count_kept(folder: Path) -> int:
+    """Strands whose result is stored, in the record of their cell or still apart."""
+    done = {p.parent.name.rpartition("-")[2] for p in folder.glob("cells/*/*/*/record.json")}
+    return 10 * len(done) + sum(key not in done for key, _ in stored_strands(folder))
+
+
 def wait_for_strands(process: subprocess.Popen, folder: Path, count: int) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
-        if len(stored_strands(folder)) + 10 * len(list(folder.rglob("record.json"))) >= count:
+        if count_kept(folder) >= count:
             return
         time.sleep(0.005)
 
@@ -151,7 +157,7 @@ def check_one_kill(corpus, whom: str, after: int, results: str, whole: str) -> N
     kill_some(process, whom)
     process.communicate(timeout=120)
     time.sleep(0.2)  # workers that outlive their runner end their strand
-    kept = len(stored_strands(folder)) + 10 * len(list(folder.rglob("record.json")))
+    kept = count_kept(folder)
     started_before = len(log.read_text().splitlines())
     assert finish(corpus, results) == whole
     started_after = len(log.read_text().splitlines()) - started_before
@@ -216,3 +222,14 @@ def test_a_damaged_strand_is_run_again_with_one_warning(slow):
     assert done.stdout == whole
     with np.load(next((slow.folder / "killed").rglob("grid.npz"))) as arrays:
         assert len(arrays["predictions"]) == 20
+
+
+def test_strands_of_a_cell_that_was_stored_just_before_the_kill_are_removed(slow):
+    """A run killed between the record's rename and the removal of its strands leaves both."""
+    whole = finish(slow, "whole")
+    record = next((slow.folder / "whole").glob("cells/*/*/*"))
+    left = slow.folder / "whole" / "unfinished" / record.name.rpartition("-")[2]
+    left.mkdir(parents=True)
+    (left / "strand-00000.npz").write_bytes(b"")
+    assert finish(slow, "whole") == whole
+    assert not left.exists()

@@ -15,10 +15,13 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 class Progress(Protocol):
     """What a progress bar can do."""
 
-    def extend(self, steps: int, title: str) -> None:
-        """Add steps to the total; ``title`` says what they belong to."""
+    def extend(self, steps: int, title: str, weight: float = 1.0) -> None:
+        """Add steps to the total; ``title`` says what they belong to.
 
-    def advance(self, steps: int) -> None:
+        ``weight`` is what one of them costs, in any unit that all steps share.
+        """
+
+    def advance(self, steps: int, weight: float = 1.0) -> None:
         """Count steps as done."""
 
     def close(self) -> None:

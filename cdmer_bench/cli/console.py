@@ -39,20 +39,26 @@ class ProgressBar:
     def __init__(self, title: str, total: int, unit: str = "settings", every: float = 15.0) -> None:
         self.title, self.total, self.unit, self.every = title, total, unit, every
         self.done = 0
-        self.skipped = 0
+        self.work, self.work_done = float(total), 0.0
         self.started = time.monotonic()
         self.shown = self.started
         self.terminal = sys.stderr.isatty()
 
-    def extend(self, steps: int, title: str) -> None:
-        """Add steps to the total; ``title`` says what they belong to."""
+    def extend(self, steps: int, title: str, weight: float = 1.0) -> None:
+        """Add steps to the total; ``title`` says what they belong to.
+
+        ``weight`` is what one of them costs, in any unit that all steps share: the time left is
+        told from the cost, not from the number of steps.
+        """
         self.total += steps
+        self.work += steps * weight
         self.title = title
         self._show()
 
-    def advance(self, steps: int) -> None:
+    def advance(self, steps: int, weight: float = 1.0) -> None:
         """Count steps as done."""
         self.done += steps
+        self.work_done += steps * weight
         self._show()
 
     def close(self) -> None:
@@ -70,13 +76,14 @@ class ProgressBar:
             return
         self.shown = now
         rate = self.done / (now - self.started)
-        left = clock((self.total - self.done) / rate) if rate > 0 else "?"
+        speed = self.work_done / (now - self.started)
+        left = clock((self.work - self.work_done) / speed) if speed > 0 else "?"
         text = f"{self.done:,}/{self.total:,} {self.unit}  {rate:,.1f}/s  {left} left  {self.title}"
         if not self.terminal:
             say(text)
             return
         width = shutil.get_terminal_size().columns - 1
-        eighths = round(self.done / max(self.total, 1) * 160)
+        eighths = round(160 * self.work_done / self.work) if self.work > 0 else 0
         bar = (_BARS[8] * (eighths // 8) + _BARS[eighths % 8]).ljust(20)[:20]
         sys.stderr.write(f"\r\033[K{f'▕{bar}▏ {text}'[:width]}")
         sys.stderr.flush()

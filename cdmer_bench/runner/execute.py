@@ -18,7 +18,7 @@ from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.about import describe_run
 from cdmer_bench.runner.cell import Cell, PreparedCell, prepare_cell
-from cdmer_bench.runner.expectation import expected_settings
+from cdmer_bench.runner.expectation import expected_settings, setting_weights
 from cdmer_bench.runner.strand import StrandFailure, run_strand, unpack, write_prepared
 
 _WAIT = 0.5  # seconds between two looks at a cell that another run is working on
@@ -84,14 +84,15 @@ class Execution:
         self.calls: list[tuple[str, int]] = []
         self.bar: Progress | None = None
         self.expected: dict[str, int] = {}
+        self.weights: dict[str, float] = {}
 
     def run(self) -> None:
         """Run every cell that is ``to do`` or ``failed``; statuses say how each ended."""
         self._tidy()
         waiting = [c for c in self.cells if c.status in ("to do", "failed")]
         if waiting and self.progressing.open_bar:
-            self.expected = {cell.key: expected_settings(cell, self.features) for cell in waiting}
-            self.bar = self.progressing.open_bar(waiting[0].name, sum(self.expected.values()))
+            self.bar = self.progressing.open_bar(waiting[0].name, 0)
+            self._announce(waiting, self.bar)
         try:
             with threadpool_limits(1):
                 while waiting:
@@ -102,6 +103,13 @@ class Execution:
         finally:
             for running in self.running.values():
                 running.claim.close()
+
+    def _announce(self, cells: list[Cell], bar: Progress) -> None:
+        """Tell the bar how many settings are expected, and what one of each cell costs."""
+        self.weights = setting_weights(cells, self.features, self.store)
+        for cell in cells:
+            self.expected[cell.key] = expected_settings(cell, self.features)
+            bar.extend(self.expected[cell.key], cells[0].name, self.weights[cell.key])
 
     def _tidy(self) -> None:
         """Remove the strands of finished cells, left by a run killed right after storing one."""
@@ -199,13 +207,15 @@ class Execution:
             cell.n_settings = len(prepared.settings)
             if self.bar:
                 expected = self.expected.pop(cell.key, 0)
-                self.bar.extend(len(prepared.settings) - expected, cell.name)
+                self.bar.extend(
+                    len(prepared.settings) - expected, cell.name, self.weights[cell.key]
+                )
             pending = set(range(len(prepared.strands)))
             for strand in list(pending):
                 if self._strand_is_stored(cell, prepared, strand):
                     pending.discard(strand)
                     if self.bar:
-                        self.bar.advance(len(prepared.strands[strand]))
+                        self.bar.advance(len(prepared.strands[strand]), self.weights[cell.key])
             if pending:
                 write_prepared(self.store.unfinished(cell.key) / "shared", prepared.arrays)
             prepared.arrays = {}
@@ -230,7 +240,7 @@ class Execution:
         if failure is not None:
             running.failures.append(failure)
         if self.bar:
-            self.bar.advance(len(running.prepared.strands[strand]))
+            self.bar.advance(len(running.prepared.strands[strand]), self.weights[key])
         if not running.pending:
             self._close(running)
 

@@ -49,28 +49,57 @@ def measured_rates(store: ResultsStore) -> dict[tuple[str, str], Rate]:
     return rates
 
 
+def known_rates(store: ResultsStore) -> dict[tuple[str, str], Rate]:
+    """Return the shipped rates, and in their place those that this results folder holds."""
+    return {**reference_rates(), **measured_rates(store)}
+
+
+def rate_of(cell: Cell, features: Features, rates: dict[tuple[str, str], Rate]) -> Rate | None:
+    """Return the rate of a cell's method, scaled to its task; None if unknown.
+
+    It is scaled by the square of the number of samples, which is how Gram matrices grow.
+    """
+    solver = str(cell.method.parameters().get("solver", ""))
+    rate, sizes = rates.get((cell.method_name, solver)), task_sizes(cell, features)
+    if rate is None or sizes is None:
+        return None
+    n = sizes[0] + sizes[1]
+    return Rate(rate.seconds * (n / rate.n) ** 2, n, rate.origin)
+
+
+def setting_weights(
+    cells: Sequence[Cell], features: Features, store: ResultsStore
+) -> dict[str, float]:
+    """Return by each cell's key what one of its settings costs, in seconds of one core.
+
+    A method without a rate counts as the mean of the others; without any, all settings count 1.
+    """
+    rates = known_rates(store)
+    found = {cell.key: rate_of(cell, features, rates) for cell in cells}
+    seconds = {key: rate.seconds for key, rate in found.items() if rate is not None}
+    mean = sum(seconds.values()) / len(seconds) if seconds else 1.0
+    return {key: seconds.get(key, mean) for key in found}
+
+
 def expected_times(
     cells: Sequence[Cell], features: Features, store: ResultsStore, backend: Backend
 ) -> list[str]:
     """Return a line on each cell that is to run, and one on all of them.
 
-    A rate is scaled by the square of the number of samples, which is how Gram matrices grow.
     Methods without a rate are named. Extraction is not included.
     """
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
     if not todo:
         return []
-    rates = {**reference_rates(), **measured_rates(store)}
+    rates = known_rates(store)
     lines, total, unknown = [], 0.0, set()
     for cell in todo:
-        solver = str(cell.method.parameters().get("solver", ""))
-        rate = rates.get((cell.method_name, solver))
-        sizes, n_settings = task_sizes(cell, features), expected_settings(cell, features)
-        if rate is None or sizes is None or n_settings == 0:
+        n_settings = expected_settings(cell, features)
+        rate = rate_of(cell, features, rates)
+        if rate is None or n_settings == 0:
             unknown.add(cell.method_label)
             continue
-        n = sizes[0] + sizes[1]
-        seconds = n_settings * rate.seconds * (n / rate.n) ** 2
+        seconds = n_settings * rate.seconds
         total += seconds
         lines.append(
             f"{cell.name}: {n_settings:,} settings, about {duration(seconds)} of one core "

@@ -131,3 +131,21 @@ def test_commands_in_documents_exist(document):
 
     used = set(re.findall(r"(?:`| {4}|^)(?:scripts/)?cdmer ([a-z]+)\b", document.read_text(), re.M))
     assert used <= set(COMMANDS), f"{document.name} names {sorted(used - set(COMMANDS))}"
+
+
+@pytest.mark.slow
+def test_the_quickstart_runs_as_written_and_prints_what_it_shows(tmp_path):
+    """Figures are not compared: they may change with the version of a library."""
+    document = ROOT / "docs" / "quickstart.md"
+    printed = ""
+    for command in write_files(document, tmp_path):
+        done = run(command, tmp_path)
+        assert done.returncode == 0, done.stderr
+        printed += done.stdout
+    lines = {re.sub(r"\d", "0", line.strip()) for line in printed.splitlines()}
+    for language, shown in BLOCK.findall(document.read_text()):
+        if language == "text":
+            for line in shown.splitlines():
+                assert re.sub(r"\d", "0", line.strip()) in lines
+    for name in ("parameters.svg", "report.html"):
+        assert (tmp_path / "results" / name).exists()

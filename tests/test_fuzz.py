@@ -3,9 +3,15 @@
 The fast suite draws a few hundred inputs, the slow one (``-m slow``) more than ten thousand.
 """
 
+import contextlib
 import io
+import shutil
+import struct
 import warnings
+from pathlib import Path
 
+import cv2
+import h5py
 import numpy as np
 import pytest
 import scipy.io
@@ -13,7 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cdmer_bench.config.schema import MethodCard
+from cdmer_bench.databases.checks import check_frames
 from cdmer_bench.databases.coding_sheet import read_coding_sheet
+from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.matfiles import FileFeatureDatabase
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.grid import expand_grid, parse_range
@@ -75,21 +83,30 @@ def feature_bytes(kind: str) -> bytes:
     elif kind == "csv":
         table = np.column_stack([arrays["labels"], arrays["features"]])
         np.savetxt(buffer, table, "%g", ",", header="labels,f1,f2,f3,f4", comments="")
+    elif kind == "hdf5.mat":
+        with h5py.File(buffer, "w") as file:
+            for name, array in arrays.items():
+                file[name] = array.T
     else:
         scipy.io.savemat(buffer, arrays, do_compression=kind == "compressed.mat")
     return buffer.getvalue()
 
 
-WHOLE = {kind: feature_bytes(kind) for kind in ("npz", "mat", "compressed.mat", "csv")}
+WHOLE = {kind: feature_bytes(kind) for kind in ("npz", "mat", "compressed.mat", "hdf5.mat", "csv")}
 
 
 @st.composite
 def damaged_files(draw):
     """A file's kind and its bytes after a few edits, or bytes of no kind at all."""
     kind = draw(st.sampled_from(sorted(WHOLE)))
+    return kind, draw(damaged(WHOLE[kind]))
+
+
+@st.composite
+def damaged(draw, whole):
     if draw(st.integers(0, 5)) == 0:
-        return kind, draw(st.binary(max_size=300))
-    data = bytearray(WHOLE[kind])
+        return draw(st.binary(max_size=300))
+    data = bytearray(whole)
     for _ in range(draw(st.integers(0, 4))):
         place = draw(st.integers(0, max(0, len(data) - 1)))
         edit = draw(st.sampled_from(["flip", "set", "cut", "insert", "swap"]))
@@ -103,7 +120,7 @@ def damaged_files(draw):
             data[place:place] = draw(st.binary(max_size=9))
         elif data:
             data = data[place:] + data[:place]
-    return kind, bytes(data)
+    return bytes(data)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -135,6 +152,85 @@ test_damaged_feature_files, test_more_damaged_feature_files = both(
     damaged_files(), check_feature_file
 )
 
+
+def test_a_number_type_that_would_end_the_process_is_refused():
+    """SciPy looks the type up without a bound."""
+    data = bytearray(WHOLE["mat"])
+    place = data.index(struct.pack("<II", 9, 6 * 4 * 8))  # the element of features, doubles
+    for kind in (0, 8, 14, 15, 200, 30_000):
+        data[place : place + 4] = struct.pack("<I", kind)
+        (FOLDER / "file.mat").write_bytes(data)
+        database = FileFeatureDatabase("db", root=str(FOLDER), files={"given": "file.mat"})
+        with pytest.raises(UserError, match=r"file\.mat"):
+            database.load("given")
+
+
+def picture(suffix):
+    values = np.random.default_rng(0).integers(0, 255, (6, 8), np.uint8)
+    return cv2.imencode(suffix, values)[1].tobytes()
+
+
+PICTURES = {suffix: picture(suffix) for suffix in (".jpg", ".png", ".bmp")}
+FOLDERS = st.sampled_from(
+    ["HS/s1/micro/negative/s1_ne_01", "VIS/s11/micro/positive/s11_po_01", "NIR/s20/s20_sur_02",
+     "s1_ne_01", "sub01/EP02_01f", "sub01", "sub26/EP18_50", "non_micro/s1", "", "ü/\n"]
+)  # fmt: skip
+STEMS = st.one_of(
+    st.sampled_from(
+        ["reg_image000001", "image000002", "reg_00001", "00002", "reg_img46", "img047"]
+    ),
+    st.text("0123456789ab_-. ²", min_size=1, max_size=8),
+)
+
+
+@st.composite
+def image_trees(draw):
+    """Paths with their bytes, or None for a link to the root, in the places of real releases."""
+    tree = {}
+    for _ in range(draw(st.integers(0, 6))):
+        suffix = draw(st.sampled_from(sorted(PICTURES)))
+        path = f"{draw(FOLDERS)}/{draw(STEMS)}{suffix}"
+        whole = draw(st.booleans())
+        tree[path] = PICTURES[suffix] if whole else draw(damaged(PICTURES[suffix]))
+    if draw(st.booleans()):
+        tree["CASME2-coding.csv"] = draw(SHEETS)
+    if draw(st.integers(0, 4)) == 0:
+        tree[f"{draw(FOLDERS)}/link"] = None
+    return tree
+
+
+def check_image_folder(tree):
+    root = FOLDER / "images"
+    shutil.rmtree(root, ignore_errors=True)
+    for name, data in tree.items():
+        path = root / name.lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if data is None:
+            path.unlink(missing_ok=True)
+            path.symlink_to(root, target_is_directory=True)
+        elif not path.is_dir():
+            path.write_bytes(data)
+    databases = [
+        FrameDatabase(name, root=str(root), classes=("negative", "positive", "surprise"))
+        for name in ("casme2", "smic_hs", "smic_vis", "smic_nir")
+    ]
+    with contextlib.suppress(UserError):
+        assert isinstance(check_frames(str(root), databases, True).text(), str)
+    for database in databases:
+        try:
+            clips = database.clips()
+        except UserError:
+            continue
+        for clip in clips:
+            assert Path(clip.name).name
+            try:
+                frames = np.asarray(clip.frames())
+            except UserError:
+                continue
+            assert frames.ndim == 3
+            assert np.isfinite(frames).all()
+
+
 CELLS = st.one_of(
     st.sampled_from(["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame"]),
     st.sampled_from(["Estimated Emotion", "happiness", "1", "sub01", "EP02_01f", "46", "46.0"]),
@@ -153,6 +249,9 @@ SHEETS = st.one_of(
     ),
     st.binary(max_size=200),
 )
+
+
+test_random_image_folders, test_more_random_image_folders = both(image_trees(), check_image_folder)
 
 
 def check_sheet(data):
@@ -247,7 +346,6 @@ def check_yaml(text):
         said = ""
     if said:
         assert "is not plain YAML" in said
-        return
         return
     plain = OmegaConf.to_container(content) if content is not None else {}
     if isinstance(plain, dict) and all(isinstance(key, str) for key in plain):

@@ -1,6 +1,7 @@
 """Variables of MATLAB files: versions 4 to 7 through SciPy, 7.3 (HDF5) through h5py."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +71,19 @@ def _is_hdf5(path: Path) -> bool:
     return False
 
 
-def _open_hdf5(path: Path) -> Any:
+@contextmanager
+def _open_hdf5(path: Path) -> Iterator[Any]:
+    """Yield the open file; whatever h5py raises on a damaged one becomes one sentence."""
     import h5py
 
     try:
-        return h5py.File(path, "r")
-    except OSError as error:
+        with h5py.File(path, "r") as file:
+            yield file
+    except UserError:
+        raise
+    # OSError, KeyError, RuntimeError, ValueError and TypeError have all been met; a damaged shape
+    # asks for more memory than there is.
+    except Exception as error:
         raise UserError(
             f"{path} is damaged or truncated ({_short(error)}); copy it again"
         ) from None

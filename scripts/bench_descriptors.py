@@ -1,56 +1,57 @@
-"""Time each descriptor against a peer that computes the same thing, in one run.
+"""Descriptors against their peers and floors, for one clip of 16 x 112 x 112 and 85 blocks.
 
-    python scripts/bench_descriptors.py [--repeats N] [--csv FILE]
-
-Every figure is the median over interleaved repeats, with one BLAS thread, for one clip of
-16 x 112 x 112 voxels and 85 blocks. Ratios are medians of the repeats' own ratios, so a busy
-machine shifts both sides. Each peer's result is compared with ours before anything is timed.
+CPU seconds of interleaved repeats with one BLAS thread; a ratio is the median of the repeats' own
+ratios. Each peer's result is compared with ours before anything is timed.
 """
 
-import argparse
-import csv
-import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
+import plain_descriptors
+from bench_rows import Row, above, faster
 from numpy.typing import NDArray
 from scipy.ndimage import convolve1d
 from skimage.feature import local_binary_pattern
-from threadpoolctl import threadpool_limits
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cdmer_bench.descriptors import higo_top, hog_top, lbp_sip, lbp_top, lpq_top
 from cdmer_bench.descriptors.blocks import GRIDS, cut_axis
 from cdmer_bench.descriptors.lpq_top import whitening
 
 SHAPE = (16, 112, 112)
-SMALL = (8, 24, 24)  # for plain loops
+SMALL = (8, 14, 14)  # for plain loops
 PLANES = ((1, 2), (0, 2), (0, 1))
 REFERENCE = "LBP-TOP(R3P8)"
-N_CLIPS = 436  # CASME II 130, SMIC-HS 164, VIS 71, NIR 71
+SECTION = "descriptors"
 Array = NDArray[np.float64]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Contest:
-    """A descriptor and its peer.
+    """A descriptor, a vectorised peer, and the loop over voxels.
 
-    ``scale`` multiplies the peer's time, where the peer ran on a smaller clip.
+    Attributes
+    ----------
+    margins : (int, int, int)
+        Voxels that have no code at each end of (t, y, x); a clip's cost is per voxel with one.
+    floor : tuple of (str, float)
+        Its name, and how many passes over the clip or floating point operations a voxel.
+    goal : str
+        Against LBP-TOP(R3P8).
     """
 
     name: str
     ours: Callable[..., Array]
     peer: Callable[[Array], Array]
     how: str
+    loop: Callable[[Array], Array]
+    margins: tuple[int, int, int]
+    floor: tuple[str, float]
+    goal: str = ""
     tolerance: float = 1e-9
-    shape: tuple[int, int, int] = SHAPE
-    scale: float = 1.0
     sort_bins: bool = False
 
 
@@ -86,23 +87,16 @@ def skimage_lbp_top(clip: Array, R: int, P: int) -> Array:
     return np.stack(planes, axis=1)
 
 
-def loop_lbp_sip(clip: Array, R: int) -> Array:
-    """LBP-SIP of one block, voxel by voxel in Python."""
-    counts = np.zeros(20)
-    T, H, W = clip.shape
-    for t in range(R, T - R):
-        for y in range(R, H - R):
-            for x in range(R, W - R):
-                c = clip[t, y, x]
-                spatial = (
-                    (clip[t, y, x + R] >= c)
-                    + 2 * (clip[t, y - R, x] >= c)
-                    + 4 * (clip[t, y, x - R] >= c)
-                    + 8 * (clip[t, y + R, x] >= c)
-                )
-                counts[spatial] += 1
-                counts[16 + (clip[t + R, y, x] >= c) + 2 * (clip[t - R, y, x] >= c)] += 1
-    return (counts / counts[:16].sum())[None]
+def skimage_lbp_sip(clip: Array, R: int) -> Array:
+    """LBP-SIP from scikit-image's four-point codes of XY, and of XT for the temporal bits."""
+    kept = slice(R, -R)
+    spatial = [local_binary_pattern(image, 4, R)[kept, kept] for image in clip[kept]]
+    across = [local_binary_pattern(image, 4, R)[kept, kept] for image in clip.swapaxes(0, 1)[kept]]
+    temporal = np.array(across, dtype=np.intp).swapaxes(0, 1)
+    # In XT the four points are x + R, t - R, x - R and t + R.
+    temporal = (temporal >> 3 & 1) + 2 * (temporal >> 1 & 1)
+    codes = per_block(np.array(spatial, dtype=np.intp), 16), per_block(temporal, 4)
+    return np.hstack(codes)
 
 
 def scipy_lpq_top(clip: Array, decorr: float) -> Array:
@@ -146,101 +140,145 @@ def contests() -> list[Contest]:
     """List the twelve variants of Tables V and VI with their peers."""
     found = []
     for R, P in ((3, 8), (1, 4), (1, 8), (3, 4)):
-        ours, peer = partial(lbp_top, R=R, P=P), partial(skimage_lbp_top, R=R, P=P)
+        parts = [
+            partial(f, R=R, P=P) for f in (lbp_top, skimage_lbp_top, plain_descriptors.lbp_top)
+        ]
+        ours, peer, loop = parts
+        # Six neighbours on the axes, which planes share, and four more a plane if P = 8.
+        passes = "comparisons", 6.0 if P == 4 else 18.0
         # scikit-image rounds its sampling points to 1e-5 and numbers the bins differently.
-        how = "scikit-image nri_uniform, all slices"
-        found.append(Contest(f"LBP-TOP(R{R}P{P})", ours, peer, how, 2e-3, sort_bins=True))
+        found.append(
+            Contest(
+                f"LBP-TOP(R{R}P{P})",
+                ours,
+                peer,
+                "scikit-image, all slices",
+                loop,
+                (R, R, R),
+                passes,
+                tolerance=2e-3,
+                sort_bins=True,
+            )
+        )
     for R in (1, 3):
-        voxels = [np.prod([n - 2 * R for n in shape]) for shape in (SHAPE, SMALL)]
-        how = f"Python loop, one block of {' x '.join(map(str, SMALL))}, scaled by voxels"
-        ours, peer = partial(lbp_sip, R=R), partial(loop_lbp_sip, R=R)
-        scale = float(voxels[0] / voxels[1])
-        found.append(Contest(f"LBP-SIP(R{R})", ours, peer, how, shape=SMALL, scale=scale))
+        parts = [partial(f, R=R) for f in (lbp_sip, skimage_lbp_sip, plain_descriptors.lbp_sip)]
+        ours, peer, loop = parts
+        how, passes = "scikit-image, all slices", ("comparisons", 6.0)
+        found.append(Contest(f"LBP-SIP(R{R})", ours, peer, how, loop, (R, R, R), passes, "<= 1.5"))
     for decorr in (0.1, 0):
-        ours, peer = partial(lpq_top, decorr=decorr), partial(scipy_lpq_top, decorr=decorr)
-        how = "scipy.ndimage complex convolutions"
-        found.append(Contest(f"LPQ-TOP(decorr={decorr})", ours, peer, how))
+        parts = [
+            partial(f, decorr=decorr) for f in (lpq_top, scipy_lpq_top, plain_descriptors.lpq_top)
+        ]
+        ours, peer, loop = parts
+        how = "scipy.ndimage, complex convolutions"
+        # 25 voxels of a window times 8 filters, a multiplication and an addition each.
+        flops = "operations", 3 * 25 * 8 * 2.0
+        found.append(
+            Contest(f"LPQ-TOP(decorr={decorr})", ours, peer, how, loop, (1, 1, 1), flops, "<= 4")
+        )
     for name, function, magnitude in (("HOG", hog_top, True), ("HIGO", higo_top, False)):
         for bins in (4, 8):
-            peer = partial(atan2_hog_top, bins=bins, magnitude=magnitude)
             ours = partial(function, bins=bins)
-            found.append(Contest(f"{name}-TOP(p={bins})", ours, peer, "NumPy arctan2 and floor"))
+            peer = partial(atan2_hog_top, bins=bins, magnitude=magnitude)
+            loop = partial(plain_descriptors.gradients_top, bins=bins, magnitude=magnitude)
+            how, passes = "NumPy, arctan2 and floor", ("comparisons", 6.0)
+            found.append(
+                Contest(f"{name}-TOP(p={bins})", ours, peer, how, loop, (1, 1, 1), passes, "<= 1.5")
+            )
     return found
 
 
-def check(contest: Contest, clip: Array) -> None:
-    """Stop if the peer does not compute the same descriptor."""
-    small = contest.shape != SHAPE
-    got = contest.ours(clip, grids=(1,)) if small else contest.ours(clip)
-    peer = contest.peer(clip)
-    if contest.sort_bins:
-        got, peer = np.sort(got, axis=-1), np.sort(peer, axis=-1)
-    apart = float(np.abs(got - peer).max())
-    if apart > contest.tolerance:
-        raise SystemExit(f"{contest.name}: the peer's result differs by {apart:.2g}")
+def check(contest: Contest, clip: Array, small: Array) -> None:
+    """Stop if a peer does not compute the same descriptor."""
+    pairs = [
+        ("the peer", contest.ours(clip), contest.peer(clip)),
+        ("the loop", contest.ours(small, grids=(1,)), contest.loop(small)),
+    ]
+    for who, got, theirs in pairs:
+        if contest.sort_bins and who == "the peer":
+            got, theirs = np.sort(got, axis=-1), np.sort(theirs, axis=-1)
+        apart = float(np.abs(got - theirs).max())
+        if apart > contest.tolerance:
+            raise SystemExit(f"{contest.name}: {who}'s result differs by {apart:.2g}")
 
 
-def seconds(function: Callable[[Array], Array], clip: Array) -> float:
-    """Time one call that follows another, so that neither side pays for the other's memory."""
+def seconds(function: Callable[[Array], Array], clip: Array, calls: int = 2) -> float:
+    """Time calls that follow another, so that neither side pays for the other's memory."""
     function(clip)
-    start = time.perf_counter()
-    function(clip)
-    return time.perf_counter() - start
+    start = time.process_time()
+    for _ in range(calls):
+        function(clip)
+    return (time.process_time() - start) / calls
 
 
-def measure(found: list[Contest], repeats: int) -> list[dict[str, object]]:
-    """Time ours and the peers in turn; return one row for each descriptor."""
+def costs(clip: Array) -> dict[str, float]:
+    """Measure the seconds of a comparison pass over the clip, and of an operation of a product."""
+    out = np.empty(clip.shape, dtype=bool)
+    A, B = np.ones((512, 512)), np.ones((512, 512))
+    return {
+        "comparisons": seconds(lambda c: np.greater_equal(c, 0.5, out=out), clip, 200),
+        "operations": seconds(lambda _: A @ B, clip, 20) / (2 * 512**3),
+    }
+
+
+def measure(repeats: int) -> list[Row]:
+    """Time ours and the peers in turn."""
+    # scikit-image warns that codes of floating-point images depend on tiny differences.
+    warnings.filterwarnings("ignore", message="Applying `local_binary_pattern`")
     rng = np.random.default_rng(0)
     clip, small = rng.normal(128, 40, SHAPE), rng.normal(128, 40, SMALL)
+    found = contests()
+    loops = []
     for contest in found:
-        check(contest, clip if contest.shape == SHAPE else small)
+        check(contest, clip, small)
+        inside = [
+            np.prod([n - 2 * m for n, m in zip(shape, contest.margins, strict=True)])
+            for shape in (SHAPE, SMALL)
+        ]
+        loops.append(float(inside[0] / inside[1]) * seconds(contest.loop, small, 1))
     ours, peers = np.empty((2, repeats, len(found)))
     for repeat in range(repeats):
         for i, contest in enumerate(found):
             ours[repeat, i] = seconds(contest.ours, clip)
-            theirs = clip if contest.shape == SHAPE else small
-            peers[repeat, i] = contest.scale * seconds(contest.peer, theirs)
+            peers[repeat, i] = seconds(contest.peer, clip, 1)
+    return list(rows(found, ours, peers, loops, costs(clip)))
+
+
+def rows(
+    found: list[Contest], ours: Array, peers: Array, loops: list[float], cost: dict[str, float]
+) -> Iterator[Row]:
+    """Yield the rows of each descriptor."""
     reference = [contest.name for contest in found].index(REFERENCE)
-    to_reference = ours / ours[:, [reference]]
-    return [
-        {
-            "descriptor": contest.name,
-            "ms": round(1e3 * float(np.median(ours[:, i])), 2),
-            "times_lbp_top_r3p8": round(float(np.median(to_reference[:, i])), 2),
-            "peer_times_ours": round(float(np.median(peers[:, i] / ours[:, i])), 1),
-            "peer": contest.how,
-        }
-        for i, contest in enumerate(found)
-    ]
-
-
-def print_table(rows: list[dict[str, object]]) -> None:
-    """Print the rows as aligned text."""
-    cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for line in cells:
-        print("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip())
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--repeats", type=int, default=9, help="interleaved repeats (default 9)")
-    parser.add_argument("--csv", type=Path, help="also write the table to this file")
-    options = parser.parse_args(argv)
-    # scikit-image warns that codes of floating-point images depend on tiny differences.
-    warnings.filterwarnings("ignore", message="Applying `local_binary_pattern`")
-    with threadpool_limits(1):
-        rows = measure(contests(), max(1, options.repeats))
-    print_table(rows)
-    total = sum(float(str(row["ms"])) for row in rows) * N_CLIPS / 1e3
-    print(f"\nall {len(rows)} variants of {N_CLIPS} such clips, one process: {total:.0f} s")
-    if options.csv:
-        with options.csv.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    timed = f"median of {len(ours)}"
+    middle = np.median(ours, axis=0)
+    for i, contest in enumerate(found):
+        peer = float(np.median(peers[:, i] / ours[:, i]))
+        mine = float(middle[i])
+        yield Row(
+            SECTION, contest.name, "peer", contest.how, peer, "", mine, peer * mine, "s", timed
+        )
+        small = f"one block of {' x '.join(map(str, SMALL))}, scaled by voxels"
+        yield faster(
+            SECTION, contest.name, "plain", "loop over voxels", mine, loops[i], timed=small
+        )
+        if i != reference:
+            ratio = float(np.median(ours[:, i] / ours[:, reference]))
+            yield Row(
+                SECTION,
+                contest.name,
+                "reference",
+                REFERENCE,
+                ratio,
+                contest.goal,
+                mine,
+                float(middle[reference]),
+                "s",
+                timed,
+            )
+        unit, number = contest.floor
+        if unit == "comparisons":
+            what, floor = f"{number:g} passes over the clip", number * cost[unit]
+        else:
+            what = f"{number:g} operations a voxel at a product's rate"
+            floor = number * float(np.prod(SHAPE)) * cost[unit]
+        yield above(SECTION, contest.name, "floor", what, mine, floor, timed=timed)

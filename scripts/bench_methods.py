@@ -1,34 +1,29 @@
-"""Time each adaptation method against the plain textbook way, in one run, as ratios.
-
-    python scripts/bench_methods.py [--methods a,b] [--seconds S] [--csv FILE]
+"""Adaptation methods against the plain textbook way, and their floors.
 
 One task of the paper's size: 164 source and 71 target samples of three classes, random histograms
 of 85 blocks x 3 planes x 59 bins from a fixed seed. Per setting, in CPU seconds and with one BLAS
 thread: the package's time for its shared preparation, divided by all settings of the paper's grid,
 plus its time in strands of that grid; the textbook's time for an independent fit of a setting. Both
-sides take turns, on randomly drawn strands and settings, until each has had S seconds; what was
-not reached is assumed to cost the same. ``equal`` is the share of predictions on which both agree
-in the settings drawn; below 1 for TKL, because SciPy's SLSQP, the textbook's solver there, stops
-above the optimum for some damping factors. For TSRG and DRFS-T the floor is the steps taken, times
-2 n^2 d floating point operations, at the rate of that matrix product measured in the same run.
+sides take turns, on randomly drawn strands and settings, until each has had its share of time; what
+was not reached is assumed to cost the same. ``equal`` is the share of predictions on which both
+agree in the settings drawn; below 1 for TKL, because SciPy's SLSQP, the textbook's solver there,
+stops above the optimum for some damping factors.
+
+TSRG and DRFS-T: the floor is the steps of the paper's loop, times 2 n^2 D floating point operations
+(one product of n x n with n x D), at the rate of that product measured in the same run. The exact
+mode is timed on one whole lambda (all its mu share a path) for a random part of the D features,
+scaled up, because the lassos of the features are independent; its floor row is the *paper's* floor.
+Elsewhere the floor is that of the preparation: the n^2 D multiplications of the kernel.
 """
 
-import argparse
-import csv
-import sys
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 import textbook_methods
+from bench_rows import Row, above, cpu_seconds, faster
+from numpy.typing import NDArray
 
 from cdmer_bench import methods
 
@@ -46,14 +41,18 @@ CLASSES = {
     "rstr": "RSTR",
 }
 N_SOURCE, N_TARGET, N_BLOCKS, N_PLANES, N_BINS = 164, 71, 85, 3, 59
-COLUMNS = ("method", "settings", "timed", "ours_ms", "plain_ms", "ratio", "equal", "over_floor")
+N_SOURCE, N_TARGET, N_BLOCKS, N_PLANES, N_BINS = 164, 71, 85, 3, 59
+SECTION = "methods"
 Array = NDArray[np.float64]
+Task = tuple[Array, NDArray[np.intp], Array]
 
 
-def random_histograms(seed: int = 0) -> tuple[Array, NDArray[np.intp], Array]:
+def random_histograms(
+    seed: int = 0, n_blocks: int = N_BLOCKS
+) -> tuple[Array, NDArray[np.intp], Array]:
     """Return Xs, ys, Xt of histograms, whose means differ by class and by domain."""
     rng = np.random.default_rng(seed)
-    shape = (N_BLOCKS, N_PLANES, N_BINS)
+    shape = (n_blocks, N_PLANES, N_BINS)
     base = rng.gamma(0.5, size=shape) + 0.02
     # Classes so close that the baseline errs in a third of the target.
     by_class = [base * rng.gamma(1500, 1 / 1500, size=shape) for _ in range(3)]
@@ -65,7 +64,7 @@ def random_histograms(seed: int = 0) -> tuple[Array, NDArray[np.intp], Array]:
             means = by_class[label] * (shift if shifted else 1.0)
             means = means * rng.gamma(5, 1 / 5, size=shape)
             samples.append(rng.multinomial(400, means / means.sum(-1, keepdims=True)) / 400)
-        return np.array(samples).reshape(len(labels), N_BLOCKS, -1)
+        return np.array(samples).reshape(len(labels), n_blocks, -1)
 
     ys, yt = (rng.integers(0, 3, n) for n in (N_SOURCE, N_TARGET))
     return draw(ys, False), ys, draw(yt, True)
@@ -74,8 +73,8 @@ def random_histograms(seed: int = 0) -> tuple[Array, NDArray[np.intp], Array]:
 class Ours:
     """The package's side: one method, prepared once, its strands timed one after another."""
 
-    def __init__(self, name: str, task: tuple[Array, NDArray[np.intp], Array]) -> None:
-        self.method = getattr(methods, CLASSES[name])()
+    def __init__(self, name: str, task: Task, **parameters: Any) -> None:
+        self.method = getattr(methods, CLASSES[name])(**parameters)
         Xs, ys, Xt = task
         if not self.method.needs_blocks:
             Xs, Xt = textbook_methods.flat(Xs), textbook_methods.flat(Xt)
@@ -104,23 +103,15 @@ class Ours:
         return self.preparation / len(self.settings) + self.spent / self.timed
 
 
-def product_rate(n: int, width: int = 512) -> float:
-    """Measure the floating point operations a second of (n x n) @ (n x width)."""
+def product_seconds(n: int, m: int) -> float:
+    """Measure a product of (n x n) with (n x m), in parts that fit the cache."""
     rng = np.random.default_rng(0)
-    A, B = rng.normal(size=(n, n)), rng.normal(size=(n, width))
-    best = np.inf
-    for _ in range(20):
-        start = time.perf_counter()
-        for _ in range(10):
-            A @ B
-        best = min(best, time.perf_counter() - start)
-    return 10 * 2 * n * n * width / best
+    A, B = rng.normal(size=(n, n)), rng.normal(size=(n, 512))
+    return cpu_seconds(lambda: [A @ B for _ in range(10)], 10) / 10 * m / 512
 
 
-def contest(
-    name: str, task: tuple[Array, NDArray[np.intp], Array], seconds: float
-) -> dict[str, Any]:
-    """Time one method on both sides, in turns, and return its row of the table."""
+def contest(name: str, task: Task, seconds: float) -> Iterator[Row]:
+    """Time one method on both sides, in turns."""
     ours, plain = Ours(name, task), getattr(textbook_methods, name)
     rng = np.random.default_rng(1)
     strands = ours.method.strands(ours.settings)
@@ -128,7 +119,7 @@ def contest(
     drawn = list(rng.permutation(len(ours.settings)))
     spent, done, same = 0.0, 0, []
     while (strands and ours.spent < seconds) or (drawn and spent < seconds):
-        if strands and (ours.spent < seconds):
+        if strands and ours.spent < seconds:
             ours.take(strands.pop())
         if drawn and spent < seconds:
             index = drawn.pop()
@@ -136,72 +127,63 @@ def contest(
             predicted = plain(*task, **ours.settings[index])
             spent, done = spent + time.process_time() - start, done + 1
             same.append(np.mean(predicted == ours.predict(index)))
-    row = {
-        "method": name,
-        "settings": len(ours.settings),
-        "timed": f"{ours.timed} / {done}",
-        "ours_ms": 1e3 * ours.seconds,
-        "plain_ms": 1e3 * spent / done,
-        "ratio": spent / done / ours.seconds,
-        "equal": float(np.mean(same)),
-        "over_floor": None,
-    }
-    if name in ("tsrg", "drfs_t"):
-        n, d = N_SOURCE + N_TARGET, N_BLOCKS * N_PLANES * N_BINS
-        floor = ours.steps / ours.timed * 2 * n * n * d / product_rate(n)
-        row["over_floor"] = ours.seconds / floor
-    return row
-
-
-def write(value: Any) -> str:
-    """Return a cell of the table."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
-    return str(value)
-
-
-def choose(text: str) -> list[str]:
-    """Return the names in a list separated by commas."""
-    names = [name.strip() for name in text.split(",")]
-    unknown = [name for name in names if name not in CLASSES]
-    if unknown:
-        raise argparse.ArgumentTypeError(
-            f"unknown method {unknown[0]!r}; choices: {', '.join(CLASSES)}"
-        )
-    return names
-
-
-def main(argv: list[str]) -> int:
-    """Run the contests and print the table."""
-    parser = argparse.ArgumentParser(
-        "bench_methods", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    n, d = N_SOURCE + N_TARGET, task[0][0].size
+    label = ours.method.label
+    yield faster(
+        SECTION,
+        label,
+        "plain",
+        f"textbook; {np.mean(same):.3g} of predictions equal",
+        ours.seconds,
+        spent / done,
+        # The goals are for all 85 blocks.
+        goal="" if d < N_BLOCKS * N_PLANES * N_BINS else ">= 15" if name == "rstr" else ">= 5",
+        timed=f"{ours.timed} and {done} of {len(ours.settings)} settings, {d} features",
     )
-    parser.add_argument("--methods", type=choose, default=list(CLASSES), metavar="a,b")
-    parser.add_argument("--seconds", type=float, default=15.0, help="a side and method")
-    parser.add_argument("--csv", type=Path, metavar="FILE")
-    options = parser.parse_args(argv)
-    task, rows = random_histograms(), []
-    widths = [8, 8, 11, 9, 9, 7, 6, 10]
-    print(" ".join(f"{c:>{w}}" for c, w in zip(COLUMNS, widths, strict=True)), flush=True)
-    with threadpool_limits(1):
-        for name in options.methods:
-            try:
-                row = contest(name, task, options.seconds)
-            except ModuleNotFoundError as error:
-                print(f"{name:>8} skipped: {error}", flush=True)
-                continue
-            rows.append(row)
-            cells = [write(row[c]) for c in COLUMNS]
-            print(" ".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True)), flush=True)
-    if options.csv:
-        with options.csv.open("w", newline="") as file:
-            table = csv.DictWriter(file, COLUMNS)
-            table.writeheader()
-            table.writerows(rows)
-    return 0
+    if name in ("tsrg", "drfs_t"):
+        yield from regeneration_floors(name, task, ours, seconds)
+    else:
+        what = "preparation over its kernel's product"
+        yield above(SECTION, label, "floor", what, ours.preparation, product_seconds(n, d) / 2)
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def regeneration_floors(name: str, task: Task, paper: Ours, seconds: float) -> Iterator[Row]:
+    """Yield how far TSRG or DRFS-T are above the floor of the paper's loop, in both modes."""
+    n, d = N_SOURCE + N_TARGET, task[0][0].size
+    steps = paper.steps / paper.timed
+    floor = steps * product_seconds(n, d)
+    what = f"{steps:.0f} steps of n x n times n x D"
+    yield above(
+        SECTION,
+        f"{paper.method.label}, paper",
+        "floor",
+        what,
+        paper.seconds,
+        floor,
+        goal="<= 2",
+        timed=f"{paper.timed} settings",
+    )
+    exact = Ours(name, task, solver="exact")
+    part = min(d, max(100, int(d * seconds / 150)))
+    columns = np.sort(np.random.default_rng(2).permutation(d)[:part])
+    for key in ("fixed", "raw"):
+        exact.prepared[key] = np.ascontiguousarray(exact.prepared[key][:, columns])
+    strands = exact.method.strands(exact.settings)
+    exact.take(strands[len(strands) // 2])
+    yield above(
+        SECTION,
+        f"{paper.method.label}, exact",
+        "floor",
+        f"the paper mode's: {what}",
+        exact.preparation / len(exact.settings) + exact.spent / exact.timed * d / part,
+        floor,
+        goal="<= 1",
+        timed=f"1 of {len(strands)} lambda with all mu, {part} of {d} features",
+    )
+
+
+def measure(names: Sequence[str], seconds: float, quick: bool) -> Iterator[Row]:
+    """Yield the rows of each method; ``quick`` takes a fifth of the blocks."""
+    task = random_histograms(n_blocks=N_BLOCKS // 5 if quick else N_BLOCKS)
+    for name in names:
+        yield from contest(name, task, seconds)

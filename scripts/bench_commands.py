@@ -1,0 +1,96 @@
+"""Whole commands against the limits that were set for two cores, with the memory they take."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bench_rows import Row, above
+
+SECTION = "commands"
+CORES = 2
+WORKER_LIMIT = 1000.0  # MB
+QUICK_METHODS = "svm,iw_svm,tca,gfk,sa,stm,tkl,drls,rstr"
+# All but C3D, which needs weights.
+DESCRIPTORS = (
+    "lbp_top_r3p8,lbp_top_r1p4,lbp_top_r1p8,lbp_top_r3p4,lbp_sip_r1,lbp_sip_r3,lpq_top_decorr01,"
+    "lpq_top_decorr0,hog_top_p4,hog_top_p8,higo_top_p4,higo_top_p8"
+)
+
+
+def parents_and_peaks() -> dict[int, tuple[int, float]]:
+    """Return (parent, peak resident MB) of every process; empty where there is no /proc."""
+    found = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+            found[int(fields["Pid"])] = int(fields["PPid"]), int(fields["VmHWM"].split()[0]) / 1024
+        except (OSError, KeyError, ValueError):
+            continue
+    return found
+
+
+def family(root: int, processes: dict[int, tuple[int, float]]) -> set[int]:
+    """Return ``root`` and all that descend from it."""
+    members = {root}
+    while True:
+        more = {pid for pid, (parent, _) in processes.items() if parent in members} - members
+        if not more:
+            return members
+        members |= more
+
+
+def run(arguments: Sequence[str], folder: Path) -> tuple[float, float]:
+    """Run ``cdmer``; return seconds and the largest peak of one of its processes in MB."""
+    environment = {**os.environ, "CDMER_CACHE": str(folder / "cache"), "NO_COLOR": "1"}
+    started = time.monotonic()
+    command = [sys.executable, "-m", "cdmer_bench.cli.main", *arguments, f"n_jobs={CORES}"]
+    with (folder / "log").open("w+") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+        peaks: dict[int, float] = {}
+        while process.poll() is None:
+            processes = parents_and_peaks()
+            for pid in family(process.pid, processes) & processes.keys():
+                peaks[pid] = processes[pid][1]
+            time.sleep(0.2)
+        seconds = time.monotonic() - started
+        if process.returncode:
+            log.seek(0)
+            raise SystemExit(f"cdmer {' '.join(arguments)} failed:\n{log.read()[-2000:]}")
+    return seconds, max(peaks.values(), default=0.0)
+
+
+def limit(name: str, what: str, seconds: float, most: float) -> Row:
+    """Return the row of a time against its limit."""
+    return above(SECTION, name, "limit", what, seconds, most, goal="<= 1")
+
+
+def memory(name: str, peak: float) -> Row:
+    """Return the row of a peak against the limit of a worker."""
+    what = f"{WORKER_LIMIT:.0f} MB a process"
+    return above(SECTION, name, "limit", what, peak, WORKER_LIMIT, goal="<= 1", unit="MB")
+
+
+def measure(tables: bool) -> Iterator[Row]:
+    """Extract, then run Tables V and VI; with ``tables`` also III and IV."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        extraction, peak = run(["extract", f"descriptor={DESCRIPTORS}"], folder)
+        what = "90 s, 12 descriptors x 436 clips, rendering and TIM included"
+        yield limit("extraction", what, extraction, 90.0)
+        yield memory("extraction, memory", peak)
+        seconds, peak = run(
+            ["run", "method=svm", f"descriptor={DESCRIPTORS}", "task=all", "results.dir=v"], folder
+        )
+        yield limit("Tables V and VI", "300 s, from synthetic frames", extraction + seconds, 300.0)
+        yield memory("Tables V and VI, memory", peak)
+        if tables:
+            seconds, peak = run(
+                ["run", f"method={QUICK_METHODS}", "task=all", "results.dir=iii"], folder
+            )
+            what = "3600 s, every setting of nine methods"
+            yield limit("Tables III and IV", what, seconds, 3600.0)
+            yield memory("Tables III and IV, memory", peak)

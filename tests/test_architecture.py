@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "databases": BASE | {"contract", "files", "parallel", "preprocessing"},
     "tasks": BASE,
     "features": BASE | {"files", "parallel", "databases", "descriptors", "preprocessing"},
+    "finetuning": BASE | {"files", "parallel", "databases", "descriptors", "preprocessing"},
     "evaluation": BASE,
     "results": BASE | {"files", "evaluation"},
     "runner": BASE | {"files", "parallel", "databases", "features", "methods", "results", "tasks"},

@@ -16,9 +16,9 @@ def main(arguments: list[str]) -> int:
 def extract(config: RunConfig) -> int:
     """Extract every chosen descriptor of every database that the chosen tasks need."""
     session = Session.of(config)
-    descriptors = list(config.descriptors)
     wanted = list(dict.fromkeys(d for t in session.tasks for d in (t.source, t.target)))
     absent = 0
+    failed = False
     for name in wanted:
         database = session.databases[name]
         if not isinstance(database, ClipDatabase):
@@ -26,12 +26,20 @@ def extract(config: RunConfig) -> int:
                 f"the corpus {session.corpus!r} holds features that are already extracted; choose "
                 "a corpus of clips, such as corpus=synthetic or corpus=frames"
             )
+        tasks = [t for t in session.tasks if name in (t.source, t.target)]
+        descriptors = list(
+            dict.fromkeys(session.descriptor_for(d, t) for d in config.descriptors for t in tasks)
+        )
         reasons: dict[str, list[str]] = {}
         ready: dict[str, bool] = {}
         for descriptor in descriptors:
             try:
-                ready[descriptor] = session.features.is_ready(name, descriptor)
-            except DataMissing as error:
+                there = session.features.is_ready(name, descriptor)
+                if not there:
+                    session.make_ready([descriptor], _steps_bar)
+                ready[descriptor] = there
+            except UserError as error:
+                failed = failed or not isinstance(error, DataMissing)
                 reasons.setdefault(str(error), []).append(descriptor)
         for reason, lacking in reasons.items():
             of = name if len(lacking) == len(descriptors) else f"{name}, {', '.join(lacking)}"
@@ -48,7 +56,12 @@ def extract(config: RunConfig) -> int:
         )
     if absent == len(wanted):
         raise DataMissing("nothing that was chosen has its databases and files on this machine")
-    return 0
+    return int(failed)
+
+
+def _steps_bar(title: str, total: int) -> ProgressBar:
+    say(f"fine-tuning {title}: {total} steps")
+    return ProgressBar(title, total, "steps")
 
 
 def _bar(title: str, total: int) -> ProgressBar:

@@ -63,27 +63,57 @@ def run(config: RunConfig) -> int:
 def _open_settings_bar(title: str, total: int) -> ProgressBar:
     return ProgressBar(title, total, "settings")
 
+def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
+    """Return the arrays to record for ``selection_inputs=``: true, false, a rule or a list."""
+    from cdmer_bench.evaluation.selection import RULES, needed_inputs
+
+    if isinstance(selection_inputs, bool):
+        return needed_inputs(RULES) if selection_inputs else ()
+    rules = [selection_inputs] if isinstance(selection_inputs, str) else selection_inputs
+    if not isinstance(rules, list) or not all(isinstance(name, str) for name in rules):
+        raise UserError(
+            f"selection_inputs is {selection_inputs!r}, expected true, false or selection rules "
+            "such as [source_cv,reverse]"
+        )
+    return needed_inputs(rules)
+
+
 
 def extract_for(session: Session, cells: Sequence[Cell]) -> None:
-    """Extract the features that cells need and the store lacks."""
+    """Extract the features that cells need and the store lacks.
+
+    Cells of a descriptor whose model cannot be used are refused; the others go on.
+    """
     needed: dict[str, dict[str, None]] = {}
-    for cell in cells:
-        for side in (cell.task.source, cell.task.target):
-            needed.setdefault(side, {})[cell.descriptor_name] = None
+    bar = session.config.progress
+    for descriptor in dict.fromkeys(cell.descriptor_name for cell in cells):
+        mine = [cell for cell in cells if cell.descriptor_name == descriptor]
+        sides = list(dict.fromkeys(s for c in mine for s in (c.task.source, c.task.target)))
+        try:
+            if not all(session.features.is_ready(name, descriptor) for name in sides):
+                session.make_ready([descriptor], _open_steps_bar if bar else None)
+        except UserError as error:
+            for cell in (c for c in mine if c.status != "done"):
+                cell.status, cell.reason = "refused", str(error)
+            continue
+        for name in sides:
+            needed.setdefault(name, {})[descriptor] = None
     for name, descriptors in needed.items():
         database = session.databases[name]
         if isinstance(database, ClipDatabase):
             session.features.extract(
-                database,
-                list(descriptors),
-                session.backend,
-                _open_clips_bar if session.config.progress else None,
+                database, list(descriptors), session.backend, _open_clips_bar if bar else None
             )
 
 
 def _open_clips_bar(title: str, total: int) -> ProgressBar:
     say(f"extracting {title}: {total} clips")
     return ProgressBar(title, total, "clips")
+def _open_steps_bar(title: str, total: int) -> ProgressBar:
+    say(f"fine-tuning {title}: {total} steps")
+    return ProgressBar(title, total, "steps")
+
+
 
 
 def print_plan(cells: Sequence[Cell], session: Session) -> None:
@@ -156,7 +186,7 @@ def report(cells: Sequence[Cell], records: list[CellRecord]) -> int:
     if "failed" in statuses:
         return 1
     if "refused" in statuses:
-        return 2
+        return 1 if records else 2
     if statuses == {"without data"}:
         raise DataMissing("nothing that was chosen has its databases and files on this machine")
     if "to do" in statuses:

@@ -1,6 +1,8 @@
 """The objects of one run, built from its configuration."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from cdmer_bench.config.build import (
     build,
@@ -15,11 +17,13 @@ from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.extract import Features
 from cdmer_bench.features.store import FeatureStore
-from cdmer_bench.parallel import Backend
+from cdmer_bench.parallel import Backend, Progress
 from cdmer_bench.preprocessing import Preprocessing
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell
 from cdmer_bench.tasks.task import Task
+
+Progressing = Callable[[str, int], Progress]
 
 
 @dataclass
@@ -34,6 +38,8 @@ class Session:
     features : Features
     store : ResultsStore
     backend : Backend
+    tunings : dict from str to Tuning
+        By source; made when a task needs one.
     """
 
     config: RunConfig
@@ -42,6 +48,7 @@ class Session:
     features: Features
     store: ResultsStore
     backend: Backend
+    tunings: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: RunConfig) -> "Session":
@@ -76,9 +83,59 @@ class Session:
         return [
             self._cell(task, method_name, methods[method_name], descriptor)
             for descriptor in config.descriptors
-            for method_name in config.methods
+            for method_name, card in config.methods.items()
             for task in self.tasks
+            if card.descriptors is None or descriptor in card.descriptors
         ]
+
+    def descriptor_for(self, name: str, task: Task) -> str:
+        """Return the name of a descriptor on a task.
+
+        C3D is tuned on the task's source, so there is one network for each source: its
+        descriptors are called ``c3d_fc1_finetune@smic_hs``.
+        """
+        built = self.features.descriptors.get(name)
+        source = self.databases[task.source]
+        if not getattr(built, "needs_tuning", False) or not isinstance(source, ClipDatabase):
+            return name
+        given = self.config.c3d
+        if given.weights_finetuned is not None and task.source == given.finetuned_on:
+            return name
+        bound = f"{name}@{task.source}"
+        if bound not in self.features.descriptors:
+            self.features.descriptors[bound] = self._tuned(built, source)
+        return bound
+
+    def _tuned(self, card: Any, source: ClipDatabase) -> Descriptor:
+        from cdmer_bench.finetuning.recipe import Recipe
+        from cdmer_bench.finetuning.tuned import Tuning, tuned_layer
+
+        if source.name not in self.tunings:
+            start = replace(card, trained_on="sports1m", weights=self.config.c3d.weights)
+            self.tunings[source.name] = Tuning(
+                source,
+                start,
+                Recipe(**self.config.c3d.finetune),
+                self.features.preprocessing,
+                self.features.store.folder / "tuned",
+            )
+        return tuned_layer(card, self.tunings[source.name])
+
+    def make_ready(self, descriptors: Sequence[str], progressing: Progressing | None) -> None:
+        """Tune and load the models of descriptors; a bad one is an error for its own cells.
+
+        Raises
+        ------
+        UserError
+            For the first that cannot be used.
+        """
+        for name in descriptors:
+            built = self.features.descriptors.get(name)
+            tuning = getattr(built, "tuning", None)
+            if tuning is not None:
+                tuning.run(self.backend, progressing)
+            if built is not None:
+                built.check_ready()
 
     def _cell(self, task: Task, method_name: str, method: object, descriptor: str) -> Cell:
         from cdmer_bench.methods.base import Method
@@ -89,6 +146,7 @@ class Session:
                 f"methods.{method_name}._target_ is {card._target_}, which is no method; derive "
                 "the class from cdmer_bench.methods.Method"
             )
+        bound = self.descriptor_for(descriptor, task)
         grid_name, grid = choose_grid(card, method.paper_grid, self.config)
         pair = (self.databases[task.source], self.databases[task.target])
         return Cell(
@@ -96,18 +154,18 @@ class Session:
             method_name,
             card.label or method.label or method_name,
             method,
-            descriptor,
-            self._row(descriptor),
+            bound,
+            self._row(descriptor, bound),
             grid_name,
             grid,
             self.corpus,
             any(database.synthetic for database in pair),
         )
 
-    def _row(self, descriptor: str) -> str:
+    def _row(self, descriptor: str, bound: str) -> str:
         """Return the label of a descriptor's row, with its remark if it has one."""
         label = self.config.descriptors[descriptor].label
-        built = self.features.descriptors.get(descriptor)
+        built = self.features.descriptors.get(bound)
         return f"{label} [{built.remark}]" if built is not None and built.remark else label
 
 

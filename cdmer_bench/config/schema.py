@@ -26,6 +26,7 @@ class MethodCard:
     parameters: dict[str, Any] = field(default_factory=dict)
     grid: dict[str, Any] = field(default_factory=dict)
     grids: dict[str, Any] = field(default_factory=dict)
+    descriptors: list[str] | None = None
 
 
 @dataclass
@@ -103,6 +104,8 @@ class C3DCard:
     device: str = "auto"
     batch_size: int = 8
     width: float = 1.0
+    finetuned_on: str = "smic_hs"
+    finetune: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -297,6 +297,11 @@ class C3D(Descriptor):
         return f"C3D-FC{LAYERS.index(self.layer) + 1} ({_ROWS[self.trained_on]})"
 
     @property
+    def needs_tuning(self) -> bool:
+        """Whether the weights are to be tuned on the source of each task."""
+        return self.trained_on == FINETUNED
+
+    @property
     def remark(self) -> str:
         """``random weights`` or ``reduced network``: the figures are no results."""
         if self.weights == RANDOM:

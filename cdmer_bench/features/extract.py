@@ -56,7 +56,7 @@ class Features:
         preprocessing: Preprocessing,
         store: FeatureStore,
     ) -> None:
-        self.databases, self.descriptors = databases, descriptors
+        self.databases, self.descriptors = databases, dict(descriptors)
         self.preprocessing, self.store = preprocessing, store
         self._keys: dict[tuple[str, str], str] = {}
         self._loaded: dict[tuple[str, str], FeatureSet] = {}

@@ -29,7 +29,7 @@ from cdmer_bench.reporting.variants import split_variants
 from cdmer_bench.results.record import CellRecord
 
 NOT_RUN = "not run"
-NOT_A_RESULT = "[random weights]"  # end of the label of a descriptor that only tests use
+NOT_A_RESULT = ("[random weights]", "[reduced network]")  # ends of labels that only tests give
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,227 @@
+"""C3D fine-tuned on a source database: as a descriptor that is made when first needed."""
+
+import fcntl
+import os
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cdmer_bench.databases.base import ClipDatabase
+from cdmer_bench.descriptors.c3d import (
+    C3D,
+    deterministic,
+    find_device,
+    load_mean,
+    load_network,
+    network_input,
+)
+from cdmer_bench.descriptors.c3d_weights import FINETUNED, OWN_FORMAT
+from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.files import clear_errors, content_key
+from cdmer_bench.finetuning.augmentation import split_by_clip
+from cdmer_bench.finetuning.recipe import Recipe
+from cdmer_bench.finetuning.training import Samples, Training, save_whole
+from cdmer_bench.parallel import Backend, Progress, run_parallel
+from cdmer_bench.preprocessing import Preprocessing
+
+Progressing = Callable[[str, int], Progress]
+VERSION = 1  # raised whenever training gives another network
+
+
+class Tuning:
+    """Fine-tuning of a network on one database, and the file that it gives.
+
+    Parameters
+    ----------
+    database : ClipDatabase
+        The source of the tasks that the network serves. Its labels are used, no other's.
+    start : C3D
+        The network to begin with.
+    recipe : Recipe
+    preprocessing : Preprocessing
+        How clips are resized.
+    folder : Path
+        Where networks and checkpoints are stored.
+    """
+
+    def __init__(
+        self,
+        database: ClipDatabase,
+        start: C3D,
+        recipe: Recipe,
+        preprocessing: Preprocessing,
+        folder: Path,
+    ) -> None:
+        self.database, self.start, self.recipe = database, start, recipe
+        self.preprocessing, self.folder = preprocessing, folder
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of everything that decides the network but the device.
+
+        Raises
+        ------
+        DataMissing, UserError
+            If the start's weights or the database are not there.
+        """
+        start = {k: v for k, v in self.start.parameters().items() if k != "layer"}
+        return content_key(
+            {
+                "version": VERSION,
+                "recipe": self.recipe.identity(),
+                "start": start,
+                "preprocessing": self.preprocessing.parameters(),
+                "classes": self.database.classes,
+                "clips": [[c.name, c.label, c.fingerprint] for c in self.database.clips()],
+            }
+        )
+
+    @property
+    def path(self) -> Path:
+        """Where the tuned network lies or will lie."""
+        return self.folder / f"{self.database.name}-{self.key[:32]}.pth"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where a run in progress keeps its state."""
+        return self.path.with_suffix(".checkpoint")
+
+    def run(self, backend: Backend, progressing: Progressing | None) -> None:
+        """Tune the network if its file is not there, from the last checkpoint if there is one."""
+        if self.path.exists():
+            return
+        with clear_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be tuning the same network
+            if not self.path.exists():
+                for left in self.folder.glob(f".writing-{self.path.stem}*"):
+                    left.unlink(missing_ok=True)  # of a run that was killed while it wrote
+                self._tune(backend, progressing)
+        finally:
+            os.close(lock)
+
+    def _tune(self, backend: Backend, progressing: Progressing | None) -> None:
+        start = self.start
+        network, own_mean = load_network(start.weights, start.trained_on, start.pool5, start.width)
+        mean: Any = own_mean if start.mean == "auto" else start.mean
+        centre = load_mean(mean) if isinstance(mean, str) else mean
+        samples = self._samples(
+            backend, lambda clip: network_input(self._rounded(clip), centre, start.frames)
+        )
+        recipe = self.recipe
+        split = split_by_clip(samples.labels, recipe.n_total, recipe.n_validation, recipe.seed)
+        with deterministic():
+            training = Training(
+                deepcopy(network),  # the start itself stays in use for its own rows
+                len(self.database.classes),
+                samples,
+                split,
+                recipe,
+                find_device(start.device),
+                self.checkpoint,
+                self.key,
+            )
+            done = training.resume()
+            title = f"C3D on {self.database.title or self.database.name}"
+            progress = progressing(title, recipe.n_steps - done) if progressing else None
+            state = training.run(progress.advance if progress else None)
+            if progress:
+                progress.close()
+        save_whole(
+            {
+                "format": OWN_FORMAT,
+                "state_dict": state,
+                "pool5": network.pool5,
+                "mean": list(own_mean),
+                "source": self.database.name,
+                "recipe": recipe.identity(),
+                "validated": training.validated,
+                "n_validation": len(split.validation),
+                "key": self.key,
+            },
+            self.path,
+        )
+        self.checkpoint.unlink(missing_ok=True)
+
+    def _samples(self, backend: Backend, as_input: Callable) -> Samples:
+        clips = list(self.database.clips())
+        calls = [(resized_clip, (clip, self.preprocessing)) for clip in clips]
+        frames = dict(run_parallel(calls, backend))
+        return Samples([frames[i] for i in range(len(clips))], [c.label for c in clips], as_input)
+
+    def _rounded(self, clip: np.ndarray) -> np.ndarray:
+        if self.preprocessing.round == "none":
+            return clip
+        return np.clip(np.floor(clip + 0.5), 0, 255)
+
+
+def resized_clip(clip: Any, preprocessing: Preprocessing) -> np.ndarray:
+    """Read and resize a clip without interpolating it, float32 (T, H, W)."""
+    try:
+        frames = clip.frames()
+        # As many frames as there are: temporal interpolation is then the identity.
+        plain = replace(preprocessing, n_frames=max(1, len(frames)), round="none")
+        return plain(frames).astype(np.float32)
+    except UserError as error:
+        raise UserError(f"clip {clip.name}: {error}") from None
+
+
+@dataclass
+class TunedC3D(C3D):
+    """A layer of the network that a :class:`Tuning` makes.
+
+    Parameters
+    ----------
+    tuning : Tuning
+        The other parameters are those of :class:`~cdmer_bench.descriptors.C3D`.
+    """
+
+    tuning: Tuning | None = None
+
+    @property
+    def remark(self) -> str:
+        """The remark of the start."""
+        assert self.tuning is not None
+        return self.tuning.start.remark
+
+    def weights_identity(self) -> str:
+        """Return the hash of what the network is made of, known before it is made."""
+        assert self.tuning is not None
+        return self.tuning.key
+
+    def check_ready(self) -> None:
+        """Load the tuned network."""
+        assert self.tuning is not None
+        if not self.tuning.path.exists():
+            raise DataMissing(f"{self.tuning.path} is not there; `cdmer run` tunes it")
+        self.weights = str(self.tuning.path)
+        super().check_ready()
+
+    def extract_batch(self, clips: Any) -> Any:
+        """As for C3D, once the network is made."""
+        self.check_ready()
+        return super().extract_batch(clips)
+
+
+def tuned_layer(card: C3D, tuning: Tuning) -> TunedC3D:
+    """Return the descriptor of a card's layer from a tuned network."""
+    start = tuning.start
+    return TunedC3D(
+        card.layer,
+        FINETUNED,
+        None,
+        "auto",  # the tuned file says which alignment it was trained with
+        start.mean,
+        start.frames,
+        start.device,
+        start.batch_size,
+        start.width,
+        tuning=tuning,
+    )

@@ -88,7 +88,8 @@ def active_set_lasso(
         signs[entering] = 1.0 if gradient[entering] > 0 else -1.0
         # A gain that rounding alone makes sends the variable straight out again: bar it until
         # the point has moved.
-        barred[:] = barred & ~_descend(gram, correlation, penalty, x, signs)
+        if _descend(gram, correlation, penalty, x, signs):
+            barred[:] = False
         barred[entering] |= signs[entering] == 0
     return LassoResult(x, limit, False)
 

@@ -63,6 +63,9 @@ def run(config: RunConfig) -> int:
 def _open_settings_bar(title: str, total: int) -> ProgressBar:
     return ProgressBar(title, total, "settings")
 
+def _open_settings_bar(title: str, total: int) -> ProgressBar:
+    return ProgressBar(title, total, "settings")
+
 def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
     """Return the arrays to record for ``selection_inputs=``: true, false, a rule or a list."""
     from cdmer_bench.evaluation.selection import RULES, needed_inputs

@@ -11,7 +11,7 @@ from cdmer_bench.methods.base import Prepared, StrandResult
 from cdmer_bench.methods.dimension import SubspaceMethod, choose
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import classify_linearly, strand_result
-from cdmer_bench.solvers.kernels import linear_kernel
+from cdmer_bench.solvers.kernels import linear_kernel, pooled_kernel
 
 
 @dataclass
@@ -69,10 +69,12 @@ class TCA(SubspaceMethod):
         Xq: NDArray[np.float64],
     ) -> Prepared:
         """Compute the kernel of all samples, and of the queries with them (n_query, n)."""
-        X = np.concatenate([Xs, Xt])
-        kernel = linear_kernel(X, X)
-        queries = kernel[len(Xs) :] if Xq is Xt else linear_kernel(Xq, X)
-        largest = self.largest_dimension(len(Xs), len(Xt), X.shape[1])
+        kernel = pooled_kernel(Xs, Xt)
+        if Xq is Xt:
+            queries = kernel[len(Xs) :]
+        else:
+            queries = np.hstack([linear_kernel(Xq, X) for X in (Xs, Xt)])
+        largest = self.largest_dimension(len(Xs), len(Xt), Xs.shape[1])
         return {"kernel": kernel, "queries": queries, "ys": ys, "largest": np.array(largest)}
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:

@@ -12,7 +12,7 @@ from cdmer_bench.methods.base import Method, Prepared, StrandResult
 from cdmer_bench.methods.dimension import choose
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import classify_linearly, strand_result
-from cdmer_bench.solvers.kernels import linear_kernel
+from cdmer_bench.solvers.kernels import pooled_kernel
 from cdmer_bench.solvers.ordered_quadratic import minimise_ordered
 
 # Added to the diagonal of the kernel by the public code, whatever the kernel's scale.
@@ -76,9 +76,8 @@ class TKL(Method):
         Xq: NDArray[np.float64],
     ) -> Prepared:
         """Compute the inner products of all samples, the queries last unless they are Xt."""
-        X = np.concatenate([Xs, Xt] if Xq is Xt else [Xs, Xt, Xq])
-        sizes = np.array([len(Xs), len(Xt)])
-        return {"products": linear_kernel(X, X), "ys": ys, "sizes": sizes}
+        products = pooled_kernel(*([Xs, Xt] if Xq is Xt else [Xs, Xt, Xq]))
+        return {"products": products, "ys": ys, "sizes": np.array([len(Xs), len(Xt)])}
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
         """Fit the eigenvalues and train, for each damping factor."""

@@ -1,9 +1,19 @@
-"""Kernel matrices between samples, checked to be finite."""
+"""Kernel matrices between samples, checked to be finite.
+
+Samples may be memory maps larger than memory. Kernels of many or long samples are built block by
+block of rows, so that beside the kernel itself only a block's product is held; a block of a map is
+read when it is multiplied and can be dropped again. Which way is taken depends on the shapes alone,
+never on the machine, so that the same samples give the same bits everywhere.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
+
+# Bytes of samples from which on kernels are built block by block, and of a block of rows.
+BLOCKWISE = 1 << 28
+BLOCK = 1 << 26
 
 
 def linear_kernel(X: NDArray[np.float64], Y: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -12,7 +22,7 @@ def linear_kernel(X: NDArray[np.float64], Y: NDArray[np.float64]) -> NDArray[np.
     Parameters
     ----------
     X, Y : ndarray, shapes (n, n_features) and (m, n_features)
-        If both are the same array, the result is exactly symmetric.
+        Perhaps memory maps. If both are the same array, the result is exactly symmetric.
 
     Returns
     -------
@@ -24,7 +34,59 @@ def linear_kernel(X: NDArray[np.float64], Y: NDArray[np.float64]) -> NDArray[np.
         If a product overflows.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        kernel = X @ Y.T
+        kernel = X @ Y.T if max(X.nbytes, Y.nbytes) <= BLOCKWISE else _product_by_blocks(X, Y)
+    return _checked(kernel)
+
+
+def pooled_kernel(*parts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the inner products of all samples of several arrays, in their order.
+
+    Beyond ``BLOCKWISE`` bytes the samples are never put together: that would copy them.
+
+    Parameters
+    ----------
+    *parts : ndarray, shape (n_i, n_features) each
+        Perhaps memory maps.
+
+    Returns
+    -------
+    ndarray, shape (n, n), n the sum of the n_i
+        Exactly symmetric.
+
+    Raises
+    ------
+    UserError
+        If a product overflows.
+    """
+    if sum(part.nbytes for part in parts) <= BLOCKWISE:
+        X = np.concatenate(parts)
+        return linear_kernel(X, X)
+    ends = np.cumsum([len(part) for part in parts])
+    kernel = np.empty((ends[-1], ends[-1]))
+    places = [slice(end - len(part), end) for part, end in zip(parts, ends, strict=True)]
+    for i, (rows, X) in enumerate(zip(places, parts, strict=True)):
+        for columns, Y in zip(places[:i], parts[:i], strict=True):
+            kernel[rows, columns] = linear_kernel(X, Y)
+            kernel[columns, rows] = kernel[rows, columns].T
+        kernel[rows, rows] = linear_kernel(X, X)
+    return kernel
+
+
+def _product_by_blocks(X: NDArray[np.float64], Y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Multiply block of rows by block of rows; half of them if both are the same array."""
+    size = max(1, BLOCK // max(1, X.itemsize * X.shape[1]))
+    kernel = np.empty((len(X), len(Y)))
+    for first in range(0, len(X), size):
+        rows = slice(first, first + size)
+        for start in range(0, first + 1 if X is Y else len(Y), size):
+            columns = slice(start, start + size)
+            kernel[rows, columns] = X[rows] @ Y[columns].T
+            if X is Y and start < first:
+                kernel[columns, rows] = kernel[rows, columns].T
+    return kernel
+
+
+def _checked(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
     if not np.isfinite(kernel).all():
         raise UserError(
             "the inner products of the samples overflow float64 (features beyond about 1e150); "

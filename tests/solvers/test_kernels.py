@@ -1,10 +1,13 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.solvers.kernels import linear_kernel, squared_distances
+from cdmer_bench.solvers import kernels
+from cdmer_bench.solvers.kernels import linear_kernel, pooled_kernel, squared_distances
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -31,3 +34,56 @@ def test_gram_matrix_is_exactly_symmetric():
 def test_overflow_is_refused():
     with pytest.raises(UserError, match="overflow float64"):
         linear_kernel(np.full((1, 2), 1e200), np.full((1, 2), 1e200))
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    # Blocks of three rows of 37 features.
+    monkeypatch.setattr(kernels, "BLOCKWISE", 0)
+    monkeypatch.setattr(kernels, "BLOCK", 3 * 37 * 8)
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (3, 7), (10, 3), (23, 11)])
+def test_blocks_of_rows_give_the_product(small_blocks, n, m):
+    rng = np.random.default_rng(n)
+    X, Y = rng.normal(size=(n, 37)), rng.normal(size=(m, 37))
+    np.testing.assert_allclose(linear_kernel(X, Y), np.einsum("id,jd->ij", X, Y), rtol=1e-13)
+    gram = linear_kernel(X, X)
+    np.testing.assert_allclose(gram, np.einsum("id,jd->ij", X, X), rtol=1e-13)
+    np.testing.assert_array_equal(gram, gram.T)
+    np.testing.assert_array_equal(gram, linear_kernel(X, X))
+
+
+def test_pooled_kernel_is_that_of_all_samples_whichever_way_it_is_built(monkeypatch):
+    rng = np.random.default_rng(1)
+    parts = [rng.normal(size=(n, 37)) for n in (5, 8, 2)]
+    together = np.concatenate(parts)
+    plain = pooled_kernel(*parts)
+    np.testing.assert_array_equal(plain, together @ together.T)
+    monkeypatch.setattr(kernels, "BLOCKWISE", 0)
+    monkeypatch.setattr(kernels, "BLOCK", 3 * 37 * 8)
+    blocks = pooled_kernel(*parts)
+    np.testing.assert_allclose(blocks, plain, rtol=1e-13, atol=1e-13)
+    np.testing.assert_array_equal(blocks, blocks.T)
+
+
+def test_kernel_of_memory_mapped_samples_needs_no_memory_for_the_samples(tmp_path, monkeypatch):
+    path = tmp_path / "samples.npy"
+    n, d = 64, 20_000  # 10 MB on disk; the kernel has 33 kB
+    samples = np.lib.format.open_memmap(path, mode="w+", dtype=float, shape=(n, d))
+    samples[:] = np.random.default_rng(0).normal(size=(n, d))
+    samples.flush()
+    mapped = np.load(path, mmap_mode="r")
+    monkeypatch.setattr(kernels, "BLOCKWISE", 1 << 20)
+    monkeypatch.setattr(kernels, "BLOCK", 1 << 20)
+    tracemalloc.start()
+    kernel = pooled_kernel(mapped[:40], mapped[40:])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 18
+    np.testing.assert_allclose(kernel, samples @ samples.T, rtol=1e-10, atol=1e-10)
+
+
+def test_overflow_in_a_block_is_refused(small_blocks):
+    with pytest.raises(UserError, match="overflow float64"):
+        pooled_kernel(np.full((4, 37), 1e200), np.ones((4, 37)))

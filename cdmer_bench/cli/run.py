@@ -63,24 +63,6 @@ def run(config: RunConfig) -> int:
 def _open_settings_bar(title: str, total: int) -> ProgressBar:
     return ProgressBar(title, total, "settings")
 
-def _open_settings_bar(title: str, total: int) -> ProgressBar:
-    return ProgressBar(title, total, "settings")
-
-def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
-    """Return the arrays to record for ``selection_inputs=``: true, false, a rule or a list."""
-    from cdmer_bench.evaluation.selection import RULES, needed_inputs
-
-    if isinstance(selection_inputs, bool):
-        return needed_inputs(RULES) if selection_inputs else ()
-    rules = [selection_inputs] if isinstance(selection_inputs, str) else selection_inputs
-    if not isinstance(rules, list) or not all(isinstance(name, str) for name in rules):
-        raise UserError(
-            f"selection_inputs is {selection_inputs!r}, expected true, false or selection rules "
-            "such as [source_cv,reverse]"
-        )
-    return needed_inputs(rules)
-
-
 
 def extract_for(session: Session, cells: Sequence[Cell]) -> None:
     """Extract the features that cells need and the store lacks.
@@ -109,14 +91,14 @@ def extract_for(session: Session, cells: Sequence[Cell]) -> None:
             )
 
 
-def _open_clips_bar(title: str, total: int) -> ProgressBar:
-    say(f"extracting {title}: {total} clips")
-    return ProgressBar(title, total, "clips")
 def _open_steps_bar(title: str, total: int) -> ProgressBar:
     say(f"fine-tuning {title}: {total} steps")
     return ProgressBar(title, total, "steps")
 
 
+def _open_clips_bar(title: str, total: int) -> ProgressBar:
+    say(f"extracting {title}: {total} clips")
+    return ProgressBar(title, total, "clips")
 
 
 def print_plan(cells: Sequence[Cell], session: Session) -> None:

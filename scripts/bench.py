@@ -45,7 +45,7 @@ def measure(section: str, options: argparse.Namespace) -> Iterable[Row]:
     if section == "descriptors":
         return bench_descriptors.measure(1 if options.quick else 7)
     if section == "methods":
-        seconds = 1.0 if options.quick else 15.0
+        seconds = 1.0 if options.quick else 8.0
         return bench_methods.measure(options.methods.split(","), seconds, options.quick)
     if section == "peers":
         return bench_peers.measure(1 if options.quick else 3)

@@ -164,7 +164,7 @@ def regeneration_floors(name: str, task: Task, paper: Ours, seconds: float) -> I
         timed=f"{paper.timed} settings",
     )
     exact = Ours(name, task, solver="exact")
-    part = min(d, max(100, int(d * seconds / 150)))
+    part = min(d, max(100, int(d * seconds / 80)))
     columns = np.sort(np.random.default_rng(2).permutation(d)[:part])
     for key in ("fixed", "raw"):
         exact.prepared[key] = np.ascontiguousarray(exact.prepared[key][:, columns])

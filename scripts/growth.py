@@ -1,0 +1,259 @@
+"""How time and memory grow with clips, blocks, settings and features, each step in its own process.
+
+A step is left out where the growth so far tells that it would pass the limit of time or of memory;
+the table then says what was expected. What is left out first is what breaks first.
+"""
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from math import log
+from pathlib import Path
+from typing import Any
+
+from bench_rows import write_number
+from generated import machine, markdown_table, replace_section
+
+from cdmer_bench.reporting.plot_style import line_look, log_scale, new_figure, save
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = ROOT / "docs" / "performance.md"
+REFERENCE = ROOT / "results" / "reference"
+METHODS = (
+    "svm",
+    "iw_svm",
+    "tca",
+    "gfk",
+    "sa",
+    "stm",
+    "tkl",
+    "tsrg",
+    "drfs_t=exact",
+    "drls",
+    "rstr",
+)
+BINS = 59
+MEMORY_SHARE = 0.7  # of the machine's memory
+
+
+@dataclass
+class Step:
+    """One measurement.
+
+    Attributes
+    ----------
+    axis, name : str
+        What grows, and the step that is measured.
+    size : int
+        Clips of each database, blocks, settings, or features of a sample.
+    arguments : tuple of int
+        Clips, blocks, bins and settings.
+    prepare, solve : float or None
+        CPU seconds; None where it was not run.
+    peak, data : float or None
+        Peak resident memory beyond the libraries, and the samples' own size, in MB.
+    note : str
+    """
+
+    axis: str
+    name: str
+    size: int
+    arguments: tuple[int, int, int, int]
+    prepare: float | None = None
+    solve: float | None = None
+    peak: float | None = None
+    data: float | None = None
+    note: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """CPU seconds of the whole step."""
+        return (self.prepare or 0.0) + (self.solve or 0.0)
+
+
+def series(quick: bool) -> Iterator[list[Step]]:
+    """Yield the steps of each curve by growing size."""
+    clips = (100, 300, 1000) if quick else (100, 300, 1000, 2000, 5000)
+    for name in ("extraction", "store", *METHODS):
+        yield [Step("clips", name, n, (n, 85, BINS, 1)) for n in clips]
+    for name in ("extraction", "tca", "sa", "drls", "rstr"):
+        sizes = (30, 85, 341) if name == "extraction" else (30, 85, 200, 400)
+        yield [Step("blocks", name, blocks, (100, blocks, BINS, 1)) for blocks in sizes]
+    for name in ("iw_svm", "stm", "drls", "rstr"):
+        yield [Step("settings", name, s, (100, 85, BINS, s)) for s in (10, 100, 1000, 10000)]
+    for name in METHODS:
+        # 85 blocks of 3 planes: LBP-TOP(R3P4), LBP-TOP(R3P8) and LPQ-TOP.
+        yield [Step("features", name, 255 * bins, (30, 85, bins, 1)) for bins in (15, 59, 256)]
+
+
+def memory() -> float:
+    """Return the machine's memory in MB."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def expected(done: list[Step], step: Step, attribute: str) -> float:
+    """Extrapolate from the last two sizes; linear after one."""
+    values = [max(getattr(s, attribute), 1e-3) for s in done]
+    power = 1.0
+    if len(done) > 1:
+        power = max(1.0, log(values[-1] / values[-2]) / log(done[-1].size / done[-2].size))
+    return values[-1] * (step.size / done[-1].size) ** power
+
+
+def run(step: Step, limit: float) -> None:
+    """Measure a step in its own process."""
+    command = [sys.executable, str(ROOT / "scripts" / "growth_step.py"), step.name]
+    command += [str(argument) for argument in step.arguments]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=10 * limit + 60)
+    except subprocess.TimeoutExpired:
+        step.note = f"stopped after {10 * limit + 60:.0f} s"
+        return
+    if ended.returncode:
+        step.note = (ended.stderr.strip().splitlines() or ["killed"])[-1][:80]
+        return
+    found = json.loads(ended.stdout)
+    step.prepare, step.solve, step.data = found["prepare"], found["solve"], found["data"]
+    step.peak = found["peak"] - found["base"]
+
+
+def measure(quick: bool, limit: float) -> list[Step]:
+    """Run every curve up to the limits."""
+    steps: list[Step] = []
+    for curve in series(quick):
+        done: list[Step] = []
+        for step in curve:
+            if done:
+                seconds = expected(done, step, "seconds")
+                megabytes = expected(done, step, "peak")
+                if seconds > limit or megabytes > MEMORY_SHARE * memory():
+                    size = f"{write_number(max(megabytes, 0.0) / 1024)} GB"
+                    step.note = f"not run: about {write_number(seconds)} s, {size}"
+            if not step.note:
+                run(step, limit)
+            if step.peak is not None:
+                done.append(step)
+            steps.append(step)
+            told = step.note or f"{step.seconds:.2f} s, {step.peak:.0f} MB"
+            print(f"{step.axis} {step.size} {step.name}: {told}", file=sys.stderr, flush=True)
+            if step.note:
+                break
+    return steps
+
+
+def curves(steps: list[Step], axis: str) -> dict[str, list[Step]]:
+    """Return the steps of an axis by name."""
+    found: dict[str, list[Step]] = {}
+    for step in steps:
+        if step.axis == axis:
+            found.setdefault(step.name, []).append(step)
+    return found
+
+
+def power(curve: list[Step], attribute: str) -> str:
+    """Return the exponent between the two largest sizes that were measured."""
+    run_steps = [s for s in curve if s.peak is not None]
+    if len(run_steps) < 2:
+        return "-"
+    first, last = (max(getattr(s, attribute), 1e-3) for s in run_steps[-2:])
+    return f"{log(last / first) / log(run_steps[-1].size / run_steps[-2].size):.1f}"
+
+
+def draw(steps: list[Step]) -> Any:
+    """Return the figure: a row for each axis, time and memory beside each other."""
+    axes_names = list(dict.fromkeys(step.axis for step in steps))
+    figure = new_figure(8.0, 2.6 * len(axes_names))
+    grid = figure.subplots(len(axes_names), 2, squeeze=False)
+    names = list(dict.fromkeys(step.name for step in steps))
+    for row, axis in zip(grid, axes_names, strict=True):
+        for ax, attribute, title in zip(
+            row, ("seconds", "peak"), ("CPU seconds", "peak memory, MB"), strict=True
+        ):
+            for name, curve in curves(steps, axis).items():
+                points = [s for s in curve if s.peak is not None]
+                values = [max(getattr(s, attribute), 1e-2) for s in points]
+                ax.plot(
+                    [s.size for s in points], values, label=name, **line_look(names.index(name))
+                )
+            log_scale(ax)
+            ax.set_yscale("log")
+            ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            ax.set_xlabel(f"{axis}{' of each database' if axis == 'clips' else ''}")
+            ax.set_title(title, size=9, loc="left")
+        row[1].legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def tables(steps: list[Step]) -> str:
+    """Return the sections of the document."""
+    parts = [f"Machine: {machine()}"]
+    for axis in dict.fromkeys(step.axis for step in steps):
+        found = curves(steps, axis)
+        sizes = sorted({s.size for curve in found.values() for s in curve})
+        head = [
+            "step",
+            *(f"{size:,}" for size in sizes),
+            "time grows by power",
+            "memory grows by power",
+        ]
+        cells = [head]
+        for name, curve in found.items():
+            by_size = {s.size: s for s in curve}
+            row = [name]
+            for size in sizes:
+                step = by_size.get(size)
+                if step is None:
+                    row.append("")
+                elif step.peak is None:
+                    row.append(step.note)
+                else:
+                    row.append(f"{write_number(step.seconds)} s, {write_number(step.peak)} MB")
+            cells.append([*row, power(curve, "seconds"), power(curve, "peak")])
+        parts += [f"### By {axis}", markdown_table(cells)]
+    stopped = sorted((s for s in steps if s.note and s.axis == "clips"), key=lambda s: s.size)
+    if stopped:
+        told = "; ".join(f"{s.name} at {s.size:,} ({s.note})" for s in stopped)
+        parts.append(f"What was left out, by number of clips in each database: {told}.")
+    return "\n\n".join(parts)
+
+
+def write(steps: list[Step], folder: Path) -> None:
+    """Write growth.csv and growth.svg."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "growth.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        names = list(asdict(steps[0]))
+        writer.writerow(names)
+        for step in steps:
+            values = asdict(step).values()
+            writer.writerow([f"{v:.4g}" if isinstance(v, float) else v for v in values])
+    save(lambda: draw(steps), folder / "growth.svg")
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser("scripts/growth", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="to 1000 clips, 2 s a step")
+    parser.add_argument("--limit", type=float, default=10.0, help="seconds that a step may take")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write growth.csv, growth.svg")
+    parser.add_argument(
+        "--reference", action="store_true", help="write results/reference and docs/performance.md"
+    )
+    options = parser.parse_args(argv)
+    steps = measure(options.quick, 2.0 if options.quick else options.limit)
+    text = tables(steps)
+    print(text)
+    folder = REFERENCE if options.reference else options.out
+    if folder:
+        write(steps, folder)
+    if options.reference:
+        replace_section(DOCUMENT, "growth", text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

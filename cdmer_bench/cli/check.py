@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from cdmer_bench.cli.hydra_app import compose
 from cdmer_bench.config.build import build, build_databases, build_method, choose_grid
-from cdmer_bench.config.catalogue import compose_config
 from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.contract import Check
 from cdmer_bench.errors import UserError, closest
@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     overrides = list(options.overrides)
     if options.kind != "database":
         overrides.append(f"{options.kind}={options.name}")
-    config = _compose(options.config_dir, overrides)
+    config = compose(options.config_dir, overrides)
     find = {"method": _methods, "descriptor": _descriptors, "database": _databases}[options.kind]
     n_failed = 0
     for title, checks in find(config, options.name):
@@ -43,21 +43,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--config-dir", help="a folder with configuration groups of your own")
     return parser.parse_intermixed_args(arguments)
-
-
-def _compose(config_dir: str | None, overrides: list[str]) -> RunConfig:
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
-    from cdmer_bench.cli.hydra_app import as_lists, explain_hydra
-    from cdmer_bench.config.schema import explain
-
-    try:
-        return compose_config(config_dir, as_lists(overrides))
-    except HydraException as error:
-        raise UserError(explain_hydra(error)) from None
-    except OmegaConfBaseException as error:
-        raise UserError(explain(error)) from None
 
 
 def _methods(config: RunConfig, _: str) -> Checked:

@@ -65,15 +65,15 @@ def check(arguments: list[str]) -> int:
     parser.add_argument("--format", default="text", choices=["text", "json"])
     parser.add_argument("--quick", action="store_true", help="do not open every image")
     options = parser.parse_intermixed_args(arguments)
+    from cdmer_bench.cli.hydra_app import compose
     from cdmer_bench.config.build import build_databases
-    from cdmer_bench.config.catalogue import compose_config
     from cdmer_bench.databases.checks import check_frames
     from cdmer_bench.databases.frames import FrameDatabase
 
     overrides = options.overrides
     if not any(o.startswith("corpus=") for o in overrides):
         overrides = ["corpus=frames", *overrides]
-    config = compose_config(options.config_dir, overrides)
+    config = compose(options.config_dir, overrides)
     databases = list(build_databases(config.corpus).values())
     frames = [d for d in databases if isinstance(d, FrameDatabase)]
     if len(frames) < len(databases):
@@ -94,13 +94,13 @@ def synthesize(arguments: list[str]) -> int:
     parser.add_argument("--databases", default="casme2,smic_hs,smic_vis,smic_nir")
     parser.add_argument("--n-jobs", type=int, default=-1)
     options = parser.parse_args(arguments)
+    from cdmer_bench.cli.hydra_app import compose
     from cdmer_bench.config.build import build_databases
-    from cdmer_bench.config.catalogue import compose_config
     from cdmer_bench.databases.synthetic.database import SyntheticDatabase
     from cdmer_bench.databases.synthetic.export import export_database
     from cdmer_bench.parallel import Backend
 
-    config = compose_config(None, ["corpus=synthetic", f"corpus.seed={options.seed}"])
+    config = compose(None, ["corpus=synthetic", f"corpus.seed={options.seed}"])
     databases = build_databases(config.corpus)
     for name in options.databases.split(","):
         if name not in databases:

@@ -4,9 +4,13 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.console import say
 from cdmer_bench.errors import UserError, closest
+
+if TYPE_CHECKING:
+    from cdmer_bench.config.schema import RunConfig
 
 _LISTED_GROUPS = ("method", "descriptor", "task")
 _VALUE_FLAGS = (
@@ -145,6 +149,31 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
             raise
         raise UserError(explain(error)) from None
     return 1 if 1 in codes else max(codes, default=0)
+
+
+def compose(config_dir: str | None, overrides: list[str]) -> "RunConfig":
+    """Compose the configuration of a command that is no Hydra application.
+
+    Raises
+    ------
+    UserError
+        If an override, a name or a file of the configuration is wrong.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
+
+    from cdmer_bench.config.catalogue import compose_config
+    from cdmer_bench.config.schema import explain
+
+    try:
+        return compose_config(config_dir, as_lists(overrides))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(explain_yaml(error)) from None
+    except HydraException as error:
+        raise UserError(explain_hydra(error)) from None
+    except OmegaConfBaseException as error:
+        raise UserError(explain(error)) from None
 
 
 def explain_yaml(error: Exception) -> str:

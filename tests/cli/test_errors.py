@@ -150,3 +150,20 @@ def test_a_class_that_cannot_be_imported(corpus, cdmer):
     code, _, err = cdmer("run", *corpus.arguments("method=mine", "task=red/green"))
     assert code == 2
     assert "methods.mine._target_ is 'nowhere.Mine'" in sentence(err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["data", "check", "corpus=nope"], "'nope' is not a corpus"),
+        (["data", "check", "corpus.root"], "corpus.root"),
+        (["check", "method", "nope"], "'nope' is not a method"),
+        (["check", "method", "svm", "="], "Could not override"),
+        (["results", "merge", "nowhere", "--into", "x"], "nowhere holds no cells"),
+        (["tables", "--results", "nowhere"], "nowhere holds no finished cell"),
+    ],
+)
+def test_bad_words_of_other_commands_are_one_sentence(corpus, cdmer, arguments, words):
+    code, _, err = cdmer(*arguments)
+    assert code == 2
+    assert words in sentence(err)

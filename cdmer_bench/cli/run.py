@@ -140,7 +140,9 @@ def print_tables(records: list[CellRecord], cells: Sequence[Cell], config: RunCo
     ]
     if records:
         chosen = rule(config.selection.name, **config.selection.parameters)
-        tables = tables_for(records, chosen, missing=missing)
+        tables = tables_for(
+            records, chosen, missing=missing, against_paper=config.against == "paper"
+        )
         columns = shutil.get_terminal_size((120, 24)).columns
         print(render_all(tables, "text", bold=bold_wanted(), width=columns))
 

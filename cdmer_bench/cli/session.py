@@ -83,9 +83,9 @@ class Session:
         return [
             self._cell(task, method_name, methods[method_name], descriptor)
             for descriptor in config.descriptors
-            for method_name, card in config.methods.items()
+            for method_name in config.methods
             for task in self.tasks
-            if card.descriptors is None or descriptor in card.descriptors
+            if descriptor in config.only.get(method_name, [descriptor])
         ]
 
     def descriptor_for(self, name: str, task: Task) -> str:
@@ -115,7 +115,7 @@ class Session:
             self.tunings[source.name] = Tuning(
                 source,
                 start,
-                Recipe(**self.config.c3d.finetune),
+                Recipe.of(self.config.c3d.finetune),
                 self.features.preprocessing,
                 self.features.store.folder / "tuned",
             )

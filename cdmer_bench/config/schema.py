@@ -26,7 +26,6 @@ class MethodCard:
     parameters: dict[str, Any] = field(default_factory=dict)
     grid: dict[str, Any] = field(default_factory=dict)
     grids: dict[str, Any] = field(default_factory=dict)
-    descriptors: list[str] | None = None
 
 
 @dataclass
@@ -128,6 +127,8 @@ class RunConfig:
     selection_inputs: bool = False
     force: bool = False
     dry_run: bool = False
+    only: dict[str, list[str]] = field(default_factory=dict)
+    against: str | None = None
     progress: bool = True
 
 
@@ -154,6 +155,8 @@ def validate(config: DictConfig) -> RunConfig:
     assert isinstance(result, RunConfig)
     if result.n_jobs == 0:
         raise UserError("n_jobs is 0, expected a number of processes, or -1 for one each core")
+    if result.against not in (None, "paper"):
+        raise UserError(f"against is {result.against!r}; choices: paper, null")
     if result.solver not in (None, "paper", "exact"):
         raise UserError(f"solver is {result.solver!r}; choices: paper, exact")
     if result.backend.name not in ("loky", "sequential", "dask"):

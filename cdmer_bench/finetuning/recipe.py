@@ -1,9 +1,10 @@
 """What decides a fine-tuned network, besides its start and the clips."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import UserError, closest
 
 KEEP = ("last", "best")
 _WORK_ONLY = ("checkpoint_every", "micro_batch")  # change no result but by rounding
@@ -54,6 +55,12 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            value, kind = getattr(self, field.name), type(field.default)
+            fits = isinstance(value, int | float) if kind is float else isinstance(value, kind)
+            if isinstance(value, bool) or not fits:
+                raise _wrong(field.name, value, {int: "a whole number", float: "a number"}
+                             .get(kind, "a word"))  # fmt: skip
         for name in ("n_total", "n_steps", "batch", "decay_every", "validate_every",
                      "checkpoint_every", "micro_batch"):  # fmt: skip
             if getattr(self, name) < 1:
@@ -67,6 +74,15 @@ class Recipe:
             raise _wrong("keep", self.keep, " or ".join(KEEP))
         if self.keep == "best" and not self.n_validation:
             raise _wrong("keep", self.keep, "last, there being no validation clip")
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Recipe":
+        """Make a recipe of settings by name; an unknown name is refused with the known ones."""
+        known = {field.name for field in fields(cls)}
+        for name in settings:
+            if name not in known:
+                raise UserError(f"c3d.finetune.{name} is no setting; {closest(name, known)}")
+        return cls(**settings)
 
     def identity(self) -> dict[str, Any]:
         """Return the settings that change the network."""

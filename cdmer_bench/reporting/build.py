@@ -29,6 +29,7 @@ from cdmer_bench.reporting.variants import split_variants
 from cdmer_bench.results.record import CellRecord
 
 NOT_RUN = "not run"
+_NOT_RUN_DEEP = "not run, or no weights were given: docs/c3d.md names the files that fit"
 NOT_A_RESULT = ("[random weights]", "[reduced network]")  # ends of labels that only tests give
 
 
@@ -227,11 +228,15 @@ def _rows(
         for variant, by_task in split_variants(placed.get(label, [])):
             for chosen in rules:
                 cells = [
-                    _cell(by_task.get(task), chosen, reasons.get((label, task), NOT_RUN))
+                    _cell(by_task.get(task), chosen, reasons.get((label, task), _not_run(label)))
                     for task in layout.columns
                 ]
                 rows.append(TableRow(label, tuple(cells), variant, chosen.name))
     return rows
+
+
+def _not_run(label: str) -> str:
+    return _NOT_RUN_DEEP if label.startswith("C3D-") else NOT_RUN
 
 
 def _cell(record: CellRecord | None, chosen: Rule, reason: str) -> TableCell:

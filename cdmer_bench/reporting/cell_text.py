@@ -4,6 +4,7 @@ from cdmer_bench.reporting.comparison import difference
 from cdmer_bench.reporting.tables import TableCell
 
 ABSENT = "-"
+NO_WEIGHTS = "no weights"
 
 
 def figure_parts(cell: TableCell) -> tuple[str, str] | None:
@@ -14,7 +15,12 @@ def figure_parts(cell: TableCell) -> tuple[str, str] | None:
 
 
 def without_figure(cell: TableCell) -> str:
-    """Return what stands where there is no figure: ``-``, or ``(5 of 6)`` for an average."""
+    """Return what stands where there is no figure: ``-``, ``no weights``, ``(5 of 6)``.
+
+    The last is for an average.
+    """
+    if NO_WEIGHTS in cell.reason:
+        return NO_WEIGHTS
     if cell.coverage is None or cell.coverage[0] == 0:
         return ABSENT
     return f"({cell.coverage[0]} of {cell.coverage[1]})"

@@ -1,0 +1,152 @@
+"""Table VII by the command line: tuned and untuned rows, bad weight files, no weights."""
+
+import numpy as np
+import pytest
+
+from cdmer_bench.results.store import ResultsStore
+from tests.finetuning.few_clips import write_conf
+
+torch = pytest.importorskip("torch", reason="C3D needs torch")
+
+from cdmer_bench.descriptors.c3d_network import C3DNetwork, sizes  # noqa: E402
+
+SHORT = [
+    *("c3d.width=0.02", "c3d.device=cpu", "n_jobs=1", "progress=false"),
+    *(f"c3d.finetune.{s}" for s in ("n_total=12", "n_validation=4", "n_steps=2", "batch=2")),
+    *("preprocessing=tim16_112", "grid=paper"),
+]
+
+
+@pytest.fixture
+def run(tmp_path, cdmer, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = write_conf(tmp_path)
+    torch.manual_seed(0)
+    torch.save(C3DNetwork(487, "caffe", *sizes(0.02)).state_dict(), tmp_path / "c3d.pickle")
+
+    def call(*more):
+        return cdmer(
+            "run",
+            *("--config-dir", str(folder), "corpus=few", f"cache.dir={tmp_path / 'cache'}"),
+            *SHORT,
+            *more,
+        )
+
+    return call
+
+
+def test_the_whole_experiment(run, tmp_path, cdmer):
+    code, out, err = run("experiment=table7", "c3d.weights=c3d.pickle")
+    assert code == 0, err
+    records = ResultsStore(tmp_path / "results").records()
+    rows = {(r.method_label, r.descriptor_label, r.task) for r in records}
+    deep = [
+        f"C3D-FC{n} ({on}) [reduced network]" for n in (1, 2) for on in ("Sports1M", "Finetune")
+    ]
+    expected = [("Baseline", d) for d in ("LBP-TOP(R3P8)", *deep)] + [("TCA", "LBP-TOP(R3P8)")]
+    assert rows == {(*pair, task) for pair in expected for task in ("exp01", "exp03", "exp08")}
+    tuned = [r for r in records if "Finetune" in r.descriptor_label]
+    assert {r.descriptor for r in tuned} == {"c3d_fc1_finetune@smic_hs", "c3d_fc2_finetune@smic_hs"}
+    # Figures of a reduced network stand in no table of the paper's layout.
+    tables = [out, *(cdmer("tables", str(n))[1] for n in (3, 4, 5, 6, 7))]
+    assert all("reduced network" not in table for table in tables)
+    seventh = tables[-1]
+    for label in ("C3D-FC1 (Sports1M)", "C3D-FC2 (Finetune)"):
+        line = next(line for line in seventh.splitlines() if line.startswith(label))
+        assert line.split(")")[1].split() == ["no", "weights"] * 3
+    assert any(line.startswith("TCA ") and " / " in line for line in seventh.splitlines())
+    # The paper's figures stand beside in the run's own output.
+    assert "0.8269 / 83.10" in out
+
+
+def test_tuning_is_of_the_source_and_done_once(run, tmp_path):
+    arguments = ("method=svm", "descriptor=c3d_fc1_finetune", "c3d.weights=c3d.pickle")
+    assert run(*arguments, "task=exp01,exp02")[0] == 0
+    tuned = {p.name.rpartition("-")[0]: p for p in (tmp_path / "cache" / "tuned").glob("*.pth")}
+    assert set(tuned) == {"smic_hs", "smic_vis"}
+    content = torch.load(tuned["smic_hs"], weights_only=True)
+    assert (content["source"], content["pool5"]) == ("smic_hs", "caffe")
+    assert content["state_dict"]["fc8.weight"].shape == (3, sizes(0.02)[1])
+    times = {name: path.stat().st_mtime_ns for name, path in tuned.items()}
+    assert run(*arguments, "task=exp03", "force=true")[0] == 0
+    assert {name: path.stat().st_mtime_ns for name, path in tuned.items()} == times
+    assert not list((tmp_path / "cache" / "tuned").glob("*.checkpoint"))
+
+
+def test_labels_of_the_target_change_nothing(run, tmp_path, monkeypatch):
+    """The same network and predictions, whatever the target's labels are."""
+    from tests.finetuning import few_clips
+
+    arguments = ("method=svm", "descriptor=c3d_fc2_finetune", "c3d.weights=c3d.pickle")
+    assert run(*arguments, "task=exp01")[0] == 0
+    clips = few_clips.FewClips.clips
+
+    def relabelled(self):
+        found = clips(self)
+        if self.name == "smic_vis":
+            for clip in found:
+                clip.label = (clip.label + 1) % 3
+        return found
+
+    monkeypatch.setattr(few_clips.FewClips, "clips", relabelled)
+    assert run(*arguments, "task=exp01", "results.dir=again")[0] == 0
+    first, second = (ResultsStore(tmp_path / d).records()[0] for d in ("results", "again"))
+    assert np.array_equal(first.predictions, second.predictions)
+    assert not np.array_equal(first.y_target, second.y_target)
+    assert len(list((tmp_path / "cache" / "tuned").glob("*.pth"))) == 1
+
+
+@pytest.mark.parametrize("damage", ["missing", "garbage", "truncated"])
+def test_a_bad_weight_file_stops_its_own_cells_only(run, tmp_path, damage):
+    path = tmp_path / "c3d.pickle"
+    whole = path.read_bytes()
+    path.unlink()
+    if damage != "missing":
+        path.write_bytes(b"garbage" if damage == "garbage" else whole[: len(whole) // 2])
+    good = "descriptor=c3d_fc1_sports1m,c3d_fc2_finetune,hog_top_p4"
+    code, out, err = run("method=svm", good, "task=exp01", "c3d.weights=c3d.pickle")
+    assert code == 1
+    assert "1 done" in err
+    assert "2 refused" in err
+    assert "c3d.pickle" in err
+    assert "Traceback" not in err + out
+    assert "HOG-TOP(p=4)" in out
+    bad_only = "descriptor=c3d_fc1_sports1m"
+    assert run("method=svm", bad_only, "task=exp01", "c3d.weights=c3d.pickle")[0] == 2
+
+
+def test_without_weights_the_rows_say_so(run):
+    code, out, err = run("experiment=table7", "method=svm", "c3d.width=1")
+    assert code == 0, err
+    for label in ("C3D-FC1 (Sports1M)", "C3D-FC2 (Finetune)"):
+        lines = [line for line in out.splitlines() if line.startswith(label)]
+        assert any(line.count("no weights") == 3 for line in lines), out
+    assert "c3d.weights=/path/to/it" in out
+    assert "conv3d_deepnetA_sport1m_iter_1900000" in out
+
+
+def test_random_weights_enter_no_table(run, tmp_path, cdmer):
+    assert run("experiment=table7", "c3d.weights=random")[0] == 0
+    labels = {r.descriptor_label for r in ResultsStore(tmp_path / "results").records()}
+    assert {f"C3D-FC{n} (Finetune) [random weights]" for n in (1, 2)} < labels
+    for number in (3, 4, 5, 6, 7):
+        assert "random weights" not in cdmer("tables", str(number))[1]
+
+
+def test_weights_tuned_elsewhere_serve_their_own_source_only(run, tmp_path):
+    torch.manual_seed(1)
+    state = C3DNetwork(3, "ports", *sizes(0.02)).state_dict()
+    torch.save(state, tmp_path / "mine.pth")
+    arguments = ("method=svm", "descriptor=c3d_fc1_finetune", "c3d.weights_finetuned=mine.pth")
+    code, _, err = run(*arguments, "task=exp01,exp02")
+    assert code == 0, err
+    records = ResultsStore(tmp_path / "results").records()
+    assert [(r.task, r.descriptor) for r in records] == [("exp01", "c3d_fc1_finetune")]
+    assert "1 without data" in err  # V to H would show the network its targets' labels
+
+
+@pytest.mark.parametrize("wrong", ["n_steps=0", "batch=x", "learning_rate=true"])
+def test_wrong_settings_are_named(run, wrong):
+    code, _, err = run("experiment=table7", "c3d.weights=c3d.pickle", f"c3d.finetune.{wrong}")
+    assert code == 2
+    assert f"c3d.finetune.{wrong.partition('=')[0]}" in err

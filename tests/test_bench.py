@@ -33,7 +33,8 @@ def test_a_peer_or_loop_of_another_descriptor_is_refused():
     import bench_descriptors
 
     rng = np.random.default_rng(3)
-    clip, small = (rng.normal(128, 40, (8, 16, 16)) for _ in range(2))
+    clip = rng.normal(128, 40, (8, 32, 32))
+    small = rng.normal(128, 40, bench_descriptors.SMALL)
     found = {contest.name: contest for contest in bench_descriptors.contests()}
     higo, hog = found["HIGO-TOP(p=4)"], found["HOG-TOP(p=4)"]
     bench_descriptors.check(higo, clip, small)

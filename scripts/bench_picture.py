@@ -36,8 +36,15 @@ def draw(rows: Sequence[Row]) -> Any:
         for y, row in enumerate(members):
             ax.plot([1, row.ratio], [y, y], color=colour, alpha=0.35)
             ax.plot(row.ratio, y, marker=marker, color=colour, linestyle="none")
+            # Beside the point, away from the line to 1.
+            side, place = (6, "left") if row.ratio >= 1 else (-6, "right")
             ax.annotate(
-                write_number(row.ratio), (row.ratio, y), (6, -3), textcoords="offset points", size=7
+                write_number(row.ratio),
+                (row.ratio, y),
+                (side, -3),
+                textcoords="offset points",
+                size=7,
+                ha=place,
             )
             if row.goal:
                 goal = float(row.goal.split()[1])
@@ -45,7 +52,7 @@ def draw(rows: Sequence[Row]) -> Any:
         ax.axvline(1, color="#7F7F7F", linewidth=0.8, linestyle=":")
         ax.set_yticks(range(len(members)), [row.name for row in members], size=7)
         ax.invert_yaxis()
-        ax.margins(x=0.12)
+        ax.margins(x=0.14)
         log_scale(ax)
         ax.minorticks_off()
         ax.set_title(TITLES[key], size=9, loc="left")

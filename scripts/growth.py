@@ -164,6 +164,12 @@ def power(curve: list[Step], attribute: str) -> str:
     return f"{log(last / first) / log(run_steps[-1].size / run_steps[-2].size):.1f}"
 
 
+def minor_label(value: float, few: bool) -> str:
+    """Label 2 and 5 between powers of ten if ``few`` of these are in sight."""
+    leading = f"{value:.0e}"[0]
+    return f"{value:g}" if few and leading in "25" else ""
+
+
 def draw(steps: list[Step]) -> Any:
     """Return the figure: a row for each axis, time and memory beside each other."""
     axes_names = list(dict.fromkeys(step.axis for step in steps))
@@ -181,8 +187,15 @@ def draw(steps: list[Step]) -> Any:
                     [s.size for s in points], values, label=name, **line_look(names.index(name))
                 )
             log_scale(ax)
+            ax.set_xticks(sorted({s.size for s in steps if s.axis == axis}))
+            ax.tick_params(axis="x", labelsize=7)
             ax.set_yscale("log")
             ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            # Labels between the powers of ten only where there are hardly any of those.
+            low, high = ax.get_ylim()
+            few = high / low < 100
+            ax.yaxis.set_minor_formatter(lambda value, _, few=few: minor_label(value, few))
+            ax.xaxis.set_minor_formatter(lambda value, _: "")
             ax.set_xlabel(f"{axis}{' of each database' if axis == 'clips' else ''}")
             ax.set_title(title, size=9, loc="left")
         row[1].legend(fontsize=6, loc="center left", bbox_to_anchor=(1.0, 0.5))

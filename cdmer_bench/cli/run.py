@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from typing import Any
 
 from cdmer_bench.cli.console import ProgressBar, bold_wanted, say
 from cdmer_bench.cli.hydra_app import run_hydra
@@ -27,13 +28,15 @@ def run(config: RunConfig) -> int:
     session = Session.of(config)
     cells = session.cells()
     place(cells, session.features, session.store, config.force)
+    inputs = wanted_inputs(config.selection_inputs)
     if config.dry_run:
         print_plan(cells, session)
-        if config.selection_inputs:
-            print(f"{len(lacking(cells, session.store))} done cells lack their selection inputs")
+        if inputs:
+            n_lacking = len(lacking(cells, session.store, inputs))
+            print(f"{n_lacking} done cells lack their selection inputs")
         return 0
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
-    unvalidated = lacking(cells, session.store) if config.selection_inputs else []
+    unvalidated = lacking(cells, session.store, inputs) if inputs else []
     if todo or unvalidated:
         session.store.check_writable()
         extract_for(session, [*todo, *unvalidated])
@@ -50,14 +53,29 @@ def run(config: RunConfig) -> int:
     if execution.bar:
         execution.bar.close()
     failed = 0
-    if config.selection_inputs:
+    if inputs:
         selection = SelectionRun(
-            session.features, session.store, session.backend, Progressing(open_bar, say)
+            session.features, session.store, session.backend, inputs, Progressing(open_bar, say)
         )
         failed = selection.run(cells)
     records = [r for r in map(execution.load, (c for c in cells if c.status == "done")) if r]
     print_tables(records, cells, config)
     return report(cells, records) or int(failed > 0)
+
+
+def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
+    """Return the arrays to record for ``selection_inputs=``: true, false, a rule or a list."""
+    from cdmer_bench.evaluation.selection import RULES, needed_inputs
+
+    if isinstance(selection_inputs, bool):
+        return needed_inputs(RULES) if selection_inputs else ()
+    rules = [selection_inputs] if isinstance(selection_inputs, str) else selection_inputs
+    if not isinstance(rules, list) or not all(isinstance(name, str) for name in rules):
+        raise UserError(
+            f"selection_inputs is {selection_inputs!r}, expected true, false or selection rules "
+            "such as [source_cv,reverse]"
+        )
+    return needed_inputs(rules)
 
 
 def _open_settings_bar(title: str, total: int) -> ProgressBar:

@@ -124,7 +124,7 @@ class RunConfig:
     grid: str = "paper"
     solver: str | None = None
     n_jobs: int = -1
-    selection_inputs: bool = False
+    selection_inputs: Any = False
     force: bool = False
     dry_run: bool = False
     only: dict[str, list[str]] = field(default_factory=dict)

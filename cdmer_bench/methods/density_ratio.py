@@ -32,8 +32,8 @@ def density_ratio(Xs: NDArray[np.float64], Xt: NDArray[np.float64]) -> NDArray[n
     Notes
     -----
     The true ratio has mean 1 over the source. For few samples of many features, where the domains
-    hardly overlap, the mean of the estimate can be several times that; it is kept as it is.
-    Importance-weighted validation does not depend on this scale, deep embedded validation does.
+    hardly overlap, the mean of the estimate can be several times that; it is kept as it is, and
+    the rules that use it scale it.
 
     Raises
     ------

@@ -1,7 +1,5 @@
 """What selection rules need beyond the predictions, in a file of its own beside a cell's record."""
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
@@ -11,7 +9,7 @@ from cdmer_bench.results.record import CellRecord
 FILE = "selection.npz"
 # Raised whenever the recorded numbers change; older files are then set aside.
 VERSION = 1
-NAMES = ("source_cv_predictions", "density_ratio", "reverse_predictions")
+NAMES = ("source_cv_predictions", "source_folds", "density_ratio", "reverse_predictions")
 
 __all__ = ["FILE", "NAMES", "NOT_PREDICTED", "pack_inputs", "selection_key", "unpack_inputs"]
 
@@ -21,9 +19,10 @@ def selection_key(record_key: str) -> str:
     return content_key({"selection inputs": VERSION, "record": record_key})
 
 
-def pack_inputs(record_key: str, inputs: Mapping[str, np.ndarray]) -> bytes:
-    """Return the file that holds ``inputs``, bound to a record by its key."""
-    return pack_arrays({**inputs, "key": np.array(selection_key(record_key))})
+def pack_inputs(record: CellRecord) -> bytes:
+    """Return the file that holds a record's selection inputs, bound to it by its key."""
+    inputs = {name: record.extras[name] for name in NAMES if name in record.extras}
+    return pack_arrays({**inputs, "key": np.array(selection_key(record.key))})
 
 
 def unpack_inputs(record: CellRecord, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -40,7 +39,8 @@ def unpack_inputs(record: CellRecord, arrays: dict[str, np.ndarray]) -> dict[str
         raise ValueError("it belongs to another cell, or to another version of cdmer-bench")
     n_settings, n_source = len(record.settings), len(record.y_source)
     for name, array in held.items():
-        expected = (n_source,) if name == "density_ratio" else (n_settings, n_source)
+        whole = name in ("source_folds", "density_ratio")
+        expected = (n_source,) if whole else (n_settings, n_source)
         if name not in NAMES:
             raise ValueError(f"it holds an array {name!r}, which no rule knows")
         if array.shape != expected:

@@ -104,11 +104,10 @@ class ResultsStore:
             set_aside(path, str(error))
             return {}
 
-    def save_selection_inputs(self, record: CellRecord, inputs: dict[str, np.ndarray]) -> None:
-        """Store what selection rules need beside a stored record, which stays as it is."""
+    def save_selection_inputs(self, record: CellRecord) -> None:
+        """Store the selection inputs among ``extras`` beside the record, which stays as it is."""
         folder = self.cell_folder(record.task, record.descriptor, record.method, record.key)
-        packed = selection_inputs.pack_inputs(record.key, inputs)
-        write_atomically(folder / selection_inputs.FILE, packed)
+        write_atomically(folder / selection_inputs.FILE, selection_inputs.pack_inputs(record))
 
     def save(self, record: CellRecord) -> None:
         """Store a finished cell as a whole: its folder appears only when complete."""
@@ -118,9 +117,8 @@ class ResultsStore:
             shutil.rmtree(building, ignore_errors=True)
             write_atomically(building / "grid.npz", pack_arrays(arrays_of(record)))
             write_atomically(building / "record.json", seal(content_of(record)))
-            inputs = {n: a for n, a in record.extras.items() if n in selection_inputs.NAMES}
-            if inputs:
-                packed = selection_inputs.pack_inputs(record.key, inputs)
+            if set(selection_inputs.NAMES) & set(record.extras):
+                packed = selection_inputs.pack_inputs(record)
                 write_atomically(building / selection_inputs.FILE, packed)
             folder.parent.mkdir(parents=True, exist_ok=True)
             if folder.exists():

@@ -1,18 +1,25 @@
-"""Folds of the source, and predictions for the part of it that a fold holds out."""
+"""Cross-validation on the source: folds, and the method fitted without each of them.
 
+The method is adapted from the other folds to the target, and predicts the fold held out, under
+every setting of the grid. Target labels are not read.
+"""
+
+import copy
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.databases.base import FeatureSet
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import pack_arrays, write_atomically
-from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.base import Method, check_task
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.results.selection_inputs import NOT_PREDICTED
-from cdmer_bench.runner.strand import StrandFailure, check_result, read_prepared, strand_failure
+from cdmer_bench.parallel import Call
+from cdmer_bench.runner.strand import StrandFailure, read_prepared, strand_failure, write_prepared
+from cdmer_bench.runner.validation import possible_settings, predict_possible, store_predictions
 
 N_FOLDS = 5
 
@@ -55,23 +62,54 @@ def source_folds(y: NDArray[np.intp], subject: NDArray[np.str_] | None) -> list[
     return [indices for indices in held_out if len(indices)]
 
 
-def possible_settings(
-    method: Method, settings: Sequence[Setting], shapes: tuple[int, int, int]
-) -> tuple[list[int], str]:
-    """Return which settings exist for a task of these shapes, and why the first other does not.
+@dataclass
+class Fold:
+    """One fold: a :class:`~cdmer_bench.runner.validation.Part` that predicts what is held out.
 
-    ``shapes`` are n_source, n_target and n_features. A subspace of more dimensions than the fold
-    has samples, for example, does not exist.
+    Attributes
+    ----------
+    key, columns, reason
+        As for a part; ``columns`` are the samples held out.
+    method : Method
+    settings : sequence of settings
+        The whole grid.
+    source : FeatureSet
+    Xt : ndarray, shape (n_target, ...)
+        The target's samples, without labels.
     """
-    possible, reason = [], ""
-    for index, setting in enumerate(settings):
+
+    key: str
+    columns: NDArray[np.intp]
+    method: Method
+    settings: Sequence[Setting]
+    source: FeatureSet
+    Xt: NDArray
+    reason: str = ""
+
+    def open(self, shared: Path) -> list[list[int]]:
+        """Compute what the settings share; no strand if none exists for the samples kept."""
+        self.method = copy.copy(self.method)
+        kept = np.setdiff1d(np.arange(len(self.source.y)), self.columns)
         try:
-            method.settings([setting], shapes)
+            Xs, ys, Xt = check_task(self.method, self.source.X[kept], self.source.y[kept], self.Xt)
+            shapes = (len(Xs), len(Xt), int(np.prod(Xs.shape[1:])))
+            possible, self.reason = possible_settings(self.method, self.settings, shapes)
+            if not possible:
+                return []
+            Xq = self.source.X[self.columns].reshape(len(self.columns), *Xs.shape[1:])
+            prepared = self.method.prepare(Xs, ys, Xt, np.ascontiguousarray(Xq, dtype=np.float64))
         except UserError as error:
-            reason = reason or str(error)
-        else:
-            possible.append(index)
-    return possible, reason
+            self.reason = self.reason or str(error)
+            return []
+        write_prepared(shared, prepared)
+        strands = self.method.strands([self.settings[i] for i in possible])
+        return [[possible[i] for i in strand] for strand in strands]
+
+    def call(self, members: list[int], shared: Path, result: Path) -> Call:
+        """Return the call that predicts the samples held out."""
+        settings = [self.settings[i] for i in members]
+        arguments = (self.method, settings, members, len(self.columns), shared, result)
+        return run_held_out_strand, arguments
 
 
 def run_held_out_strand(
@@ -92,32 +130,8 @@ def run_held_out_strand(
         Number of samples to predict.
     """
     try:
-        predictions, reason = predict_possible(method, read_prepared(shared), settings, n_held_out)
-        arrays: dict[str, np.ndarray] = {
-            "indices": np.array(indices, dtype=np.int64),
-            "predictions": predictions,
-            "reason": np.array(reason, dtype=np.str_),
-        }
-        write_atomically(result, pack_arrays(arrays))
+        found = predict_possible(method, read_prepared(shared), settings, n_held_out)
+        store_predictions(result, indices, *found)
     except Exception as error:
         return strand_failure(error)
     return None
-
-
-def predict_possible(
-    method: Method, prepared: Prepared, settings: list[Setting], n_held_out: int
-) -> tuple[NDArray[np.uint8], str]:
-    """Return class indices, shape (n_settings, n_held_out), and why some are ``NOT_PREDICTED``.
-
-    A setting that the method refuses for this fold alone costs the others of its strand nothing.
-    """
-    try:
-        found = method.solve(prepared, settings)
-    except UserError as error:
-        if len(settings) == 1:
-            return np.full((1, n_held_out), NOT_PREDICTED, np.uint8), str(error)
-        parts = [predict_possible(method, prepared, [s], n_held_out) for s in settings]
-        reason = next((text for _, text in parts if text), "")
-        return np.concatenate([rows for rows, _ in parts]), reason
-    check_result(method, found, len(settings))
-    return np.asarray(found.predictions).astype(np.uint8), ""

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.selection import RULES, Fixed, NotRecorded, rule
+from cdmer_bench.evaluation.selection import RULES, Fixed, NotRecorded, needed_inputs, rule
 from cdmer_bench.evaluation.selection.gap import choices
 from tests.reporting.records import record
 
@@ -38,6 +38,7 @@ def test_other_rules_never_see_the_target_labels(name):
         "source_cv_predictions": rng.integers(0, 3, (4, 6)),
         "reverse_predictions": rng.integers(0, 3, (4, 6)),
         "density_ratio": rng.random(6),
+        "source_folds": np.array([0, 0, 0, 1, 1, 1]),
     }
     scores = rng.normal(size=(4, 6, 3))
     chosen = {
@@ -89,23 +90,78 @@ def test_source_rules_by_hand():
     }
     made = cell([Y, Y], extras=extras)
     assert rule("source_cv").select(made) == 1
+    # The ratios add up to 6, so that their mean is 1 as it is.
     assert rule("importance_weighted").criterion(made) == pytest.approx([-0.4 / 6, -5 / 6])
     assert rule("importance_weighted").select(made) == 0
     assert rule("reverse").select(made) == 1
 
 
-def test_dev_subtracts_what_the_weights_explain():
+def dev_by_the_reference(weight, loss):
+    """DEV of one validation set, step by step as in You et al., section 4.2, with n - 1."""
+    weighted = weight * loss
+    eta = -np.cov(weighted, weight, ddof=1)[0, 1] / np.var(weight, ddof=1)
+    return np.mean(weighted) + eta * np.mean(weight) - eta
+
+
+def test_dev_is_that_of_the_reference_in_each_fold():
     rng = np.random.default_rng(3)
-    weight = rng.gamma(2, 1, 6)
+    ratio = rng.gamma(2, 1, 6)
+    held_out = np.stack([np.r_[Y[:2], (Y[2:] + 1) % 3], (Y + [1, 0, 0, 1, 0, 0]) % 3, Y])
+    folds = np.array([0, 1, 0, 1, 1, 1])
+    extras = {"source_cv_predictions": held_out, "source_folds": folds}
+    weight = ratio * 6 / ratio.sum()
+    expected = [
+        sum(
+            dev_by_the_reference(weight[folds == f], (row != Y)[folds == f]) * np.mean(folds == f)
+            for f in (0, 1)
+        )
+        for row in held_out
+    ]
+    made = cell([Y] * 3, extras={**extras, "density_ratio": ratio})
+    assert rule("dev").criterion(made) == pytest.approx(-np.array(expected))
+    iwcv = rule("importance_weighted").criterion(made)
+    assert np.abs(rule("dev").criterion(made) - iwcv).max() > 0.01
+    assert iwcv == pytest.approx(-((held_out != Y) * weight).mean(axis=1))
+
+
+def test_no_weighted_rule_depends_on_the_scale_of_the_ratio():
+    rng = np.random.default_rng(0)
+    extras = {
+        "source_cv_predictions": rng.integers(0, 3, (4, 6)),
+        "source_folds": np.array([0, 0, 0, 1, 1, 1]),
+    }
+    ratio = rng.gamma(2, 1, 6)
+    for name in ("importance_weighted", "dev"):
+        one, two = (
+            rule(name).criterion(cell([Y] * 4, extras={**extras, "density_ratio": ratio * scale}))
+            for scale in (1.0, 37.0)
+        )
+        assert one == pytest.approx(two)
+
+
+def test_control_variate_takes_off_what_the_weights_explain():
+    # Both folds err on the heavy sample alone. The second has too little weight in all; the
+    # variate puts its risk where it would be with mean 1.
+    ratio = np.array([2.0, 1.0, 1.0, 1.2, 0.4, 0.4])
+    held_out = Y.copy()
+    held_out[[0, 3]] = (Y[[0, 3]] + 1) % 3
+    extras = {"source_cv_predictions": held_out[None], "density_ratio": ratio}
+    made = cell([Y, Y], extras={**extras, "source_folds": np.array([0, 0, 0, 1, 1, 1])})
+    # Fold 0: w l = (2, 0, 0), w = (2, 1, 1): risk 2/3 - 2 (4/3 - 1) = 0.
+    # Fold 1: w l = (1.2, 0, 0), w = (1.2, .4, .4): risk .4 - 1.5 (2/3 - 1) = .9.
+    assert rule("dev").criterion(made) == pytest.approx([-0.45])
+
+
+def test_equal_weights_give_the_plain_source_error():
     held_out = np.stack([np.r_[Y[:3], (Y[3:] + 1) % 3], Y])
-    made = cell([Y, Y], extras={"source_cv_predictions": held_out, "density_ratio": weight})
-    loss = weight * (held_out[0] != Y)
-    covariance = np.cov(loss, weight, bias=True)
-    eta = -covariance[0, 1] / covariance[1, 1]
-    expected = loss.mean() + eta * weight.mean() - eta
-    assert rule("dev").criterion(made) == pytest.approx([-expected, 0])
-    equal = cell([Y, Y], extras={"source_cv_predictions": held_out, "density_ratio": np.ones(6)})
-    assert rule("dev").criterion(equal) == pytest.approx([-0.5, 0])
+    extras = {"source_cv_predictions": held_out, "source_folds": np.array([0, 0, 0, 1, 1, 1])}
+    made = cell([Y, Y], extras={**extras, "density_ratio": np.full(6, 4.0)})
+    for name in ("importance_weighted", "dev"):
+        assert rule(name).criterion(made) == pytest.approx([-0.5, 0])
+    nothing = cell([Y, Y], extras={**extras, "density_ratio": np.zeros(6)})
+    for name in ("importance_weighted", "dev"):
+        with pytest.raises(NotRecorded, match="undefined for every setting"):
+            rule(name).select(nothing)
 
 
 def test_fixed_takes_the_default_or_what_is_named():
@@ -141,6 +197,15 @@ def test_gap_to_the_oracle():
     third = choices(made, [Fixed({"tca": {"k": 3}})])[0]
     # F1 of 0: 4/5, of 1: 1, of 2: 2/3.
     assert third.gap == pytest.approx(1 - (0.8 + 1 + 2 / 3) / 3)
+
+
+def test_inputs_that_rules_need():
+    assert needed_inputs(["oracle", "entropy", "fixed"]) == ()
+    assert needed_inputs(["reverse", "source_cv", "importance_weighted"]) == (
+        "reverse_predictions",
+        "source_cv_predictions",
+        "density_ratio",
+    )
 
 
 def test_unknown_rule_names_the_closest():

@@ -10,8 +10,10 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import NotRecorded, rule
 from cdmer_bench.methods.density_ratio import density_ratio
 from cdmer_bench.methods.gfk import GFK
-from cdmer_bench.results.selection_inputs import NOT_PREDICTED
+from cdmer_bench.methods.svm import SVM
+from cdmer_bench.results.selection_inputs import NAMES, NOT_PREDICTED
 from cdmer_bench.results.store import ResultsStore
+from cdmer_bench.runner.reverse import predict_back
 from cdmer_bench.runner.source_folds import source_folds
 from tests.small_corpus import draw_features
 
@@ -98,6 +100,68 @@ def test_a_criterion_undefined_everywhere_is_said_not_settled_by_order(corpus, c
         rule("source_cv").select(made)
 
 
+def test_reverse_validation_of_the_svm_is_that_of_scikit_learn(corpus, cdmer):
+    X, y = noisy_source(corpus)
+    Xt, _ = flat(2, 18)
+    _, made = run(corpus, cdmer, "method=svm", SVM_GRID, "selection_inputs=reverse")
+    assert set(made.extras) & set(NAMES) == {"reverse_predictions"}
+    back = []
+    for C in COSTS:
+        there = SVC(C=C, kernel="linear").fit(X, y).predict(Xt)
+        several = len(np.unique(there)) > 1
+        back.append(
+            SVC(C=C, kernel="linear").fit(Xt, there).predict(X)
+            if several
+            else np.full(len(X), there[0])
+        )
+    np.testing.assert_array_equal(made.extras["reverse_predictions"], back)
+    scores = [f1_score(y, row, average="macro", labels=[0, 1, 2]) for row in back]
+    assert len(set(np.round(scores, 6))) > 2
+    assert rule("reverse").criterion(made) == pytest.approx(scores)
+    assert rule("reverse").select(made) == int(np.argmax(scores))
+
+
+def test_reverse_validation_adapts_back_to_the_source(corpus, cdmer):
+    X, _ = noisy_source(corpus)
+    Xt, _ = flat(2, 18)
+    _, made = run(corpus, cdmer, "method=gfk", "selection_inputs=[reverse]")
+    for row, setting in enumerate(made.settings):
+        there = made.predictions[row]
+        back = GFK(k=setting["k"]).fit(Xt, there, X).predict(X)
+        np.testing.assert_array_equal(made.extras["reverse_predictions"][row], back)
+
+
+def test_tables_choose_by_the_way_back(corpus, cdmer):
+    noisy_source(corpus)
+    run(corpus, cdmer, "method=svm", SVM_GRID, "selection_inputs=reverse")
+    results = str(corpus.folder / "results")
+    code, out, _ = cdmer("tables", "all", "--selection", "oracle,reverse", "--results", results)
+    assert code == 0
+    assert "(reverse)" in out
+    assert "not recorded" not in out
+
+
+def test_settings_that_do_not_exist_the_other_way_are_marked():
+    X, _ = flat(1, 24)
+    Xt, _ = flat(2, 18)
+    labels = (np.arange(18) % 3).astype(np.uint8)
+    found, reason = predict_back(GFK(), Xt, labels, X, [{"k": 5}, {"k": 18}])
+    assert (found == NOT_PREDICTED).all(axis=1).tolist() == [False, True]
+    assert "k = 18" in reason
+    one_class = np.full(18, 2, np.uint8)
+    found, reason = predict_back(SVM(), Xt, one_class, X, [{"C": 1.0}])
+    assert (found == 2).all()
+    assert reason == ""
+
+
+def test_what_to_record_is_checked(corpus, cdmer):
+    for value, words in (("entrophy", "did you mean 'entropy'"), ("3", "expected true, false")):
+        arguments = corpus.arguments("task=red/green", "method=svm", f"selection_inputs={value}")
+        code, _, err = cdmer("run", *arguments)
+        assert code == 2
+        assert words in err
+
+
 def test_no_target_label_is_used(corpus, cdmer):
     noisy_source(corpus)
     _, before = run(corpus, cdmer, "method=gfk", "selection_inputs=true")
@@ -107,9 +171,9 @@ def test_no_target_label_is_used(corpus, cdmer):
     _, after = run(corpus, cdmer, "method=gfk", "selection_inputs=true", "force=true")
     assert after.key != before.key
     np.testing.assert_array_equal(after.y_target, shuffled)
-    for name in ("source_cv_predictions", "density_ratio"):
+    for name in NAMES:
         np.testing.assert_array_equal(after.extras[name], before.extras[name])
-    for name in ("source_cv", "importance_weighted", "dev"):
+    for name in ("source_cv", "importance_weighted", "dev", "reverse"):
         assert rule(name).select(after) == rule(name).select(before)
 
 
@@ -164,7 +228,7 @@ def test_the_table_shows_figures_under_source_rules_and_merging_keeps_them(corpu
     (two,) = (merged / "cells").glob("*/*/*")
     for name in ("grid.npz", "selection.npz"):
         assert (one / name).read_bytes() == (two / name).read_bytes()
-    rules = "oracle,source_cv,importance_weighted,dev"
+    rules = "oracle,source_cv,importance_weighted,dev,reverse"
     code, out, _ = cdmer("tables", "all", "--selection", rules, "--results", str(merged))
     assert code == 0
     assert "not recorded" not in out

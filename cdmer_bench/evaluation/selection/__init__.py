@@ -4,7 +4,7 @@ The paper reports the setting that is best on the target's own labels. That is o
 several here; all work on stored records, so no rule needs a second run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cdmer_bench.errors import UserError, closest
@@ -54,6 +54,7 @@ __all__ = [
     "ReverseValidation",
     "Rule",
     "SourceCV",
+    "needed_inputs",
     "rule",
 ]
 
@@ -71,3 +72,9 @@ def rule(name: str | Rule, **options: Any) -> Rule:
     if name not in RULES:
         raise UserError(f"there is no selection rule {name!r}; {closest(name, RULES)}")
     return RULES[name](**options)
+
+
+def needed_inputs(rules: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the arrays in ``extras`` that rules need, each once."""
+    needs = [need for name in rules for need in rule(name).needs if need != "scores"]
+    return tuple(dict.fromkeys(needs))

@@ -6,11 +6,14 @@ Arrays in ``record.extras``:
     Class predicted for each source sample while it was held out (by subject where known), or
     ``NOT_PREDICTED`` where the setting does not exist for so few source samples. A setting with
     such a sample has no criterion and is never chosen.
+``source_folds`` : uint8, shape (n_source,)
+    Number of the fold in which each source sample was held out.
 ``density_ratio`` : float, shape (n_source,)
-    Estimate of p_target(x) / p_source(x) at each source sample.
+    Estimate of p_target(x) / p_source(x) at each source sample, up to a factor.
 ``reverse_predictions`` : uint8, shape (n_settings, n_source)
     Class predicted for each source sample by the method with the roles swapped: trained on
-    the target with its predicted labels, adapted to the source.
+    the target with the labels that the setting predicted, adapted to the source; or
+    ``NOT_PREDICTED``.
 """
 
 from dataclasses import dataclass
@@ -49,43 +52,61 @@ class ImportanceWeighted(Rule):
     reference = "Sugiyama, Krauledat and Müller, JMLR 8, 2007"
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
-        """Return minus the mean of weight times zero-one loss."""
-        return -_weighted_losses(record).mean(axis=1)
+        """Return minus the mean of weight times zero-one loss, weights of mean 1."""
+        return -(_source_losses(record) * _weights(record)).mean(axis=1)
 
 
 @dataclass(frozen=True)
 class DeepEmbeddedValidation(Rule):
     """Importance-weighted error with a control variate, which lowers its variance.
 
-    risk = mean(w l) + eta mean(w) - eta, eta = -cov(w l, w) / var(w).
+    A density ratio w has expectation 1 over the source, but not mean 1 over the samples of a
+    fold; what the losses l owe to that is taken off. In each fold::
+
+        risk = mean(w l) + eta (mean(w) - 1),    eta = -cov(w l, w) / var(w)
+
+    and the risk of a setting is the mean over folds, each counted by its samples.
+
+    Notes
+    -----
+    The correction holds for a ratio of expectation 1 only, and an estimate in high dimensions can
+    be several times too large, so the recorded ratio is scaled to mean 1 over the whole source.
+    (Over one and the same sample both cannot be had: the correction would be 0.) The reference
+    takes one validation set, the loss of a network and the ratio from a discriminator of its
+    features; here there are folds, the zero-one loss, and the ratio of the descriptors.
     """
 
     name = "dev"
     label = "DEV: importance-weighted source error with control variate"
-    needs = ("source_cv_predictions", "density_ratio")
+    needs = ("source_cv_predictions", "source_folds", "density_ratio")
     reference = "You et al., Towards accurate model selection in deep UDA, ICML 2019"
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return minus the corrected risk."""
-        weight = np.asarray(record.extras["density_ratio"], dtype=float)
-        losses = _weighted_losses(record)
-        centred = weight - weight.mean()
-        variance = np.mean(centred**2)
-        if variance == 0:
-            # Equal weights leave nothing for the control variate to correct.
-            return -losses.mean(axis=1)
-        eta = -(losses * centred).mean(axis=1) / variance
-        return -(losses.mean(axis=1) + eta * (weight.mean() - 1.0))
+        losses, weights = _source_losses(record), _weights(record)
+        folds = np.asarray(record.extras["source_folds"])
+        risk = np.zeros(len(losses))
+        for fold in np.unique(folds):
+            inside = folds == fold
+            risk += inside.mean() * _corrected_risk(losses[:, inside], weights[inside])
+        return -risk
 
 
 @dataclass(frozen=True)
 class ReverseValidation(Rule):
-    """Best mean F1 on the source after going to the target and back."""
+    """Best mean F1 on the source after going to the target and back.
+
+    Notes
+    -----
+    As in circular validation, all of the source is used both ways; Zhong et al. hold out a fold
+    of it. A setting that predicts a single class for the whole target comes back with that class
+    for the whole source.
+    """
 
     name = "reverse"
     label = "reverse validation: from the predicted target back to the source"
     needs = ("reverse_predictions",)
-    reference = "Zhong et al., ECML 2010; Bruzzone and Marconcini, TPAMI 32(5), 2010"
+    reference = "Bruzzone and Marconcini, TPAMI 32(5), 2010; Zhong et al., ECML 2010"
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return each setting's mean F1 on the source by the reversed method."""
@@ -103,10 +124,30 @@ def _source_scores(record: Evaluated, name: str) -> NDArray[np.float64]:
     return scores
 
 
-def _weighted_losses(record: Evaluated) -> NDArray[np.float64]:
-    """Return weight times zero-one loss; NaN for settings with a sample not predicted."""
+def _source_losses(record: Evaluated) -> NDArray[np.float64]:
+    """Return the zero-one losses while held out; NaN for settings with a sample not predicted."""
     predictions = np.asarray(record.extras["source_cv_predictions"])
-    wrong = predictions != record.y_source
-    losses = wrong * np.asarray(record.extras["density_ratio"], dtype=float)
+    losses = (predictions != record.y_source).astype(float)
     losses[(predictions == NOT_PREDICTED).any(axis=1)] = np.nan
     return losses
+
+
+def _weights(record: Evaluated) -> NDArray[np.float64]:
+    """Return the density ratio scaled to mean 1; NaN if it is 0 at every source sample."""
+    ratio = np.asarray(record.extras["density_ratio"], dtype=float)
+    mean = ratio.mean()
+    return ratio / mean if mean > 0 else np.full(len(ratio), np.nan)
+
+
+def _corrected_risk(
+    losses: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the risk of each setting in one fold, shape (n_settings,)."""
+    weighted = losses * weights
+    centred = weights - weights.mean()
+    variance = np.mean(centred**2)
+    if variance == 0:
+        # Equal weights leave nothing that the control variate could explain.
+        return weighted.mean(axis=1)
+    eta = -(weighted * centred).mean(axis=1) / variance
+    return weighted.mean(axis=1) + eta * (weights.mean() - 1.0)

@@ -160,7 +160,13 @@ class Session:
             grid,
             self.corpus,
             any(database.synthetic for database in pair),
+            descriptor_note=self._note(bound),
         )
+
+    def _note(self, bound: str) -> str:
+        """Return how a descriptor's network was tuned, for the captions of tables."""
+        tuning = getattr(self.features.descriptors.get(bound), "tuning", None)
+        return "" if tuning is None else f"tuned on {tuning.database.name}, {tuning.recipe.summary}"
 
     def _row(self, descriptor: str, bound: str) -> str:
         """Return the label of a descriptor's row, with its remark if it has one."""

@@ -37,6 +37,11 @@ def caption(table: Table, records: Sequence[CellRecord], rules: Sequence[Rule]) 
         )
     notes += _about_settings(table)
     notes += _about_grids(records)
+    told: dict[str, list[str]] = {}
+    for record in records:
+        if note := str(record.about.get("descriptor_note", "")):
+            told.setdefault(note, []).append(record.descriptor_label)
+    notes += [f"{join_names(labels, 20)}: {note}." for note, labels in told.items()]
     limited = [
         f"{row.name} {label}"
         for row in table.rows

@@ -42,6 +42,8 @@ class Cell:
         Why there are no data, or why the cell failed.
     n_settings : int
         0 where unknown.
+    descriptor_note : str
+        What the captions of tables must say about the descriptor, such as how it was tuned.
     """
 
     task: Task
@@ -59,6 +61,7 @@ class Cell:
     reason: str = ""
     n_settings: int = 0
     parameters: dict[str, Any] = field(default_factory=dict)
+    descriptor_note: str = ""
 
     @property
     def name(self) -> str:

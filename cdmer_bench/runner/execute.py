@@ -329,5 +329,9 @@ def assemble(cell: Cell, prepared: PreparedCell, store: ResultsStore, seconds: f
         iterations=joined.iterations,
         notes=joined.notes,
         extras=joined.extras,
-        about={**describe_run(seconds), "solve_seconds": round(solving, 3)},
+        about={
+            **describe_run(seconds),
+            "solve_seconds": round(solving, 3),
+            "descriptor_note": cell.descriptor_note,
+        },
     )

@@ -94,6 +94,7 @@ def test_labels_of_the_target_change_nothing(run, tmp_path, monkeypatch):
     assert np.array_equal(first.predictions, second.predictions)
     assert not np.array_equal(first.y_target, second.y_target)
     assert len(list((tmp_path / "cache" / "tuned").glob("*.pth"))) == 1
+    assert "tuned on smic_hs, 2 steps of 2 out of 8" in first.about["descriptor_note"]
 
 
 @pytest.mark.parametrize("damage", ["missing", "garbage", "truncated"])

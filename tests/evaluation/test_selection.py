@@ -106,7 +106,7 @@ def dev_by_the_reference(weight, loss):
 def test_dev_is_that_of_the_reference_in_each_fold():
     rng = np.random.default_rng(3)
     ratio = rng.gamma(2, 1, 6)
-    held_out = np.stack([np.r_[Y[:2], (Y[2:] + 1) % 3], (Y + [1, 0, 0, 1, 0, 0]) % 3, Y])
+    held_out = np.stack([np.r_[Y[:2], (Y[2:] + 1) % 3], (Y + np.array([1, 0, 0, 1, 0, 0])) % 3, Y])
     folds = np.array([0, 1, 0, 1, 1, 1])
     extras = {"source_cv_predictions": held_out, "source_folds": folds}
     weight = ratio * 6 / ratio.sum()

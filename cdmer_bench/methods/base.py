@@ -70,10 +70,23 @@ class StrandResult:
         result = cls(scores.argmax(-1), scores, converged, iterations)
         for index, rows in enumerate(scores):
             if rows.size and np.ptp(rows) == 0:
-                result.notes[index] = (
-                    "all scores are equal, so every sample is given the first class"
+                result.add_note(
+                    index, "all scores are equal, so every sample is given the first class"
                 )
+        result.note_single_classes()
         return result
+
+    def add_note(self, index: int, text: str) -> None:
+        """Add to what is said about a setting."""
+        said = self.notes.get(index)
+        self.notes[index] = f"{said}; {text}" if said else text
+
+    def note_single_classes(self) -> None:
+        """Say of which settings all predictions are one class, unless a note says so already."""
+        for index, predicted in enumerate(self.predictions):
+            alike = len(predicted) > 1 and (predicted == predicted[0]).all()
+            if alike and "every sample" not in self.notes.get(index, ""):
+                self.add_note(index, f"every sample is given class index {predicted[0]}")
 
 
 class on_default_instance:

@@ -126,8 +126,7 @@ class DRLS(Method):
         result = StrandResult.from_scores(scores, regression.converged, regression.n_steps)
         for i, P in enumerate(regression.P):
             if not P.any():
-                result.notes[i] = (
-                    "P is zero, so every sample is given the first class: mu is too large for "
-                    "features of this scale"
-                )
+                result.add_note(i, "P is zero: mu is too large for features of this scale")
+            if not regression.converged[i]:
+                result.add_note(i, "the solver of P ended above its tolerance")
         return result

@@ -146,13 +146,15 @@ class Regenerator(Method):
             note = _note(found[index], machine)
             if note:
                 notes[index] = note
-        return StrandResult(
+        result = StrandResult(
             np.array(predictions),
             np.array(scores),
             np.array([found[i].converged for i in range(len(chosen))]),
             np.array([found[i].iterations for i in range(len(chosen))], np.intp),
             notes,
         )
+        result.note_single_classes()
+        return result
 
 
 def pool(
@@ -303,10 +305,7 @@ def _note(found: Regeneration, machine: VotingMachine) -> str:
     """Say what the user should know about a setting's result."""
     notes = [machine.note] if machine.note else []
     if not found.square.any():
-        notes.append(
-            "the L1 weight leaves no coefficient, so regenerated samples are all zero and "
-            "every sample is given one class"
-        )
+        notes.append("the L1 weight leaves no coefficient, so regenerated samples are all zero")
     if not found.converged:
         notes.append(
             "the penalty schedule ended above its tolerance"

@@ -296,11 +296,12 @@ class RSTR(Method):
         result = StrandResult.from_scores(scores, found.converged, found.n_steps)
         result.extras["weights"] = found.w.astype(np.float32)
         for i, (P, w) in enumerate(zip(found.P, found.w, strict=True)):
+            # Without blocks the next P is zero too, so the blocks are looked at first.
             if not w.any():
-                cause = "w is zero, no block is selected: tau or mu is too large"
+                text = "w is zero, no block is selected: tau or mu is too large for this scale"
+                result.add_note(i, text)
             elif not P.any():
-                cause = "P is zero: mu is too large"
-            else:
-                continue
-            result.notes[i] = f"{cause} for features of this scale; all are given the first class"
+                result.add_note(i, "P is zero: mu is too large for features of this scale")
+            if not found.converged[i]:
+                result.add_note(i, "a solver of P or w ended above its tolerance")
         return result

@@ -66,4 +66,5 @@ def strand_result(classified: Sequence[Classified]) -> StrandResult:
             notes.append(f"LIBSVM stopped at its limit after {machine.iterations} iterations")
         if any(notes):
             result.notes[index] = "; ".join(filter(None, notes))
+    result.note_single_classes()
     return result

@@ -249,12 +249,12 @@ def alternate(
 
 
 def _remarks(ended: Sequence[Alternation]) -> list[str]:
-    """Say in words what happened to which classes (numbered from 1) under one setting."""
+    """Say in words what happened to which classes under one setting."""
     told = []
     for key, text in REMARKS.items():
-        classes = [str(c + 1) for c, run in enumerate(ended) if key in run.remarks]
+        classes = [str(c) for c, run in enumerate(ended) if key in run.remarks]
         if classes:
-            told.append(f"{text} (class {', '.join(classes)})")
+            told.append(f"{text} (class index {', '.join(classes)})")
     return told
 
 
@@ -264,10 +264,8 @@ def _gather(scores: NDArray[np.float64], runs: Sequence[Sequence[Alternation]]) 
     converged = np.array([all(run.remarks <= HARMLESS for run in ended) for ended in runs])
     result = StrandResult.from_scores(scores, converged, alternations.max(axis=1))
     for index, ended in enumerate(runs):
-        told = [result.notes[index]] if index in result.notes else []
-        told += _remarks(ended)
-        if told:
-            result.notes[index] = "; ".join(told)
+        for remark in _remarks(ended):
+            result.add_note(index, remark)
     result.extras["alternations"] = alternations
     result.extras["last_iterations"] = np.array(
         [[run.machine.iterations for run in ended] for ended in runs]

@@ -121,8 +121,15 @@ def transfer_components(
     n = len(K)
     e = np.full(n, -1.0 / (n - n_source))
     e[:n_source] = 1.0 / n_source
-    u = K @ e
-    length = np.linalg.norm(u)
+    with np.errstate(over="ignore", invalid="ignore"):
+        u = K @ e
+        length = np.linalg.norm(u)
+        # The squared norm of the constraint, and the variance, hold the kernel squared.
+        if not (np.isfinite(length) and np.isfinite(np.square(K).sum())):
+            raise UserError(
+                f"the kernel of TCA reaches {np.abs(K).max():.3g}, whose square overflows float64; "
+                "rescale the features"
+            )
     direction = u / length if length > 0 else u
     # A^(-1/2) = (I - (1 - g) dd') / sqrt(mu), with d = u / |u| and g = (1 + |u|^2 / mu)^(-1/2)
     shrink = 1 - 1 / np.hypot(1.0, length / np.sqrt(mu))
@@ -135,6 +142,7 @@ def transfer_components(
         W /= np.linalg.norm(W, axis=0)
     elif scaling == "variance":
         # Components without variance are left at the length of the constraint.
-        usable = singular > n * np.finfo(float).eps * singular[0]
+        noise = max(n * np.finfo(float).eps * singular[0], np.finfo(float).tiny)
+        usable = singular > noise
         W[:, usable] /= singular[usable]
     return W

@@ -101,6 +101,8 @@ class TKL(Method):
             )
         result = strand_result(classified)
         result.converged[failed] = False
+        for index in failed:
+            result.add_note(index, "the eigenvalues come from a solver of lower accuracy")
         return result
 
 

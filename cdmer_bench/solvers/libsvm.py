@@ -19,6 +19,9 @@ from sklearn.svm import SVC
 
 from cdmer_bench.errors import UserError
 
+# LIBSVM holds kernel values as 32-bit floats, which end at 2^128. Larger kernels are divided by a
+# power of two and C is multiplied by it, which is the same problem to the last bit.
+LARGEST_EXPONENT = 100
 # LIBSVM 3 stops here too (svm.cpp, Solver::Solve); scikit-learn alone would go on for ever.
 MAX_ITERATIONS = 10_000_000
 
@@ -59,6 +62,8 @@ class VotingMachine:
         Iterations of LIBSVM, summed over the pairs of classes.
     note : str
         What the user should know about the fit, or ''.
+    exponent : int
+        The machine's kernel is the given one over 2^exponent; 0 but for huge kernels.
     """
 
     classes: NDArray[np.intp]
@@ -68,6 +73,7 @@ class VotingMachine:
     converged: bool = True
     iterations: int = 0
     note: str = ""
+    exponent: int = 0
 
     def predict(self, block: NDArray[np.float64]) -> Decision:
         """Predict from the kernel values between query and training samples.
@@ -97,6 +103,7 @@ class VotingMachine:
             votes, confidence = np.zeros((n_query, 1)), np.zeros((n_query, 1))
         else:
             block = block if self.kept is None else block[:, self.kept]
+            block = np.ldexp(block, -self.exponent) if self.exponent else block
             with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
                 pairwise = self.machine.decision_function(block)
             if len(self.classes) == 2:
@@ -174,6 +181,9 @@ def fit_gram(
     classes, codes = first_appearance(ys)
     if len(classes) < 2:
         return VotingMachine(classes, width, kept, None, note=note)
+    exponent = int(np.frexp(np.abs(gram).max())[1])
+    exponent = exponent if exponent > LARGEST_EXPONENT else 0
+    gram, C = np.ldexp(gram, -exponent) if exponent else gram, float(np.ldexp(C, exponent))
     machine = SVC(
         C=C, kernel="precomputed", tol=tol, shrinking=shrinking, max_iter=MAX_ITERATIONS,
         decision_function_shape="ovo",
@@ -187,13 +197,12 @@ def fit_gram(
             machine.fit(gram, codes, sample_weight=weights)
         except ValueError as error:
             raise UserError(
-                f"LIBSVM could not train on kernel values up to {np.abs(gram).max():.3g} "
-                f"({error}); "
-                "scale the features to values near 1"
+                f"LIBSVM could not train with C = {C:.3g} on kernel values up to "
+                f"{np.abs(gram).max():.3g} ({error}); scale the features to values near 1"
             ) from None
     converged = machine.fit_status_ == 0
     return VotingMachine(
-        classes, width, kept, machine, converged, int(np.sum(machine.n_iter_)), note
+        classes, width, kept, machine, converged, int(np.sum(machine.n_iter_)), note, exponent
     )
 
 

@@ -43,6 +43,8 @@ def minimise_ordered(
     scale = 1 / np.where(diagonal > 0, diagonal, 1.0)
     values, vectors = np.linalg.eigh(H * scale * scale[:, None])
     kept = values > d * np.finfo(float).eps * values[-1]
+    if not kept.any():
+        return np.zeros(d), True  # any l is a minimum of nothing
     roots, vectors = np.sqrt(values[kept]), vectors[:, kept]
     # theta'H theta / 2 + g'theta = ||A theta / scale - b||^2 / 2 + constant, with g = T'r
     A = (vectors * roots).T

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods import GFK, RSTR, SA, SVM
+from cdmer_bench.methods import GFK, RSTR, SA, SVM, StrandResult
 from cdmer_bench.methods.grid import expand_grid, parse_range
 
 
@@ -101,3 +101,16 @@ def test_predicting_before_fitting_is_refused():
 def test_grids_with_wrong_names_or_values_are_refused(grid):
     with pytest.raises(UserError):
         GFK().predict_grid(*draw(), grid)
+
+
+def test_a_setting_of_one_predicted_class_is_named_once():
+    scores = np.array([[[2.0, 1.0], [3.0, 0.0]], [[2.0, 1.0], [0.0, 1.0]], [[1.0, 1.0]] * 2])
+    result = StrandResult.from_scores(scores, np.ones(3, bool), np.zeros(3, int))
+    assert result.notes == {
+        0: "every sample is given class index 0",
+        2: "all scores are equal, so every sample is given the first class",
+    }
+    Xs, ys, Xt = draw()
+    constant = SVM().fit(np.ones_like(Xs), ys, np.ones_like(Xt))
+    assert constant.result_.notes[0].startswith("every sample is given class index")
+    assert not SVM().fit(Xs, ys, 3 * Xt).result_.notes

@@ -147,8 +147,8 @@ def test_what_stopped_is_noted_with_the_class():
     result = method.solve(prepared, [{"lam": 1.0}, {"lam": 0.01, "max_alternations": 2}])
     objectives = arrays("stm")["A_obj_3_1"]
     assert objectives[-1] > objectives[-2]
-    assert "stopped at an increase of its objective (class 1" in result.notes[0]
-    assert "the alternation reached its limit (class 1, 2, 3)" in result.notes[1]
+    assert "stopped at an increase of its objective (class index 0" in result.notes[0]
+    assert "the alternation reached its limit (class index 0, 1, 2)" in result.notes[1]
     assert not result.converged[1]
     np.testing.assert_array_equal(result.extras["alternations"][0], arrays("stm")["A_it_3"])
     assert result.iterations[0] == arrays("stm")["A_it_3"].max()
@@ -160,7 +160,7 @@ def test_constant_features_are_named_not_hidden():
         np.ones((6, 4)), np.arange(6) % 2, np.ones((3, 4)), np.ones((3, 4))
     )
     result = result_of.solve(prepared, [{"lam": 1.0}])
-    assert "the machine is constant (class 1, 2)" in result.notes[0]
+    assert "the machine is constant (class index 0, 1)" in result.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,15 @@ def test_paper_figures_and_every_prediction_on_the_released_features(task, print
     np.testing.assert_array_equal(predicted, arrays("released")[f"{task}_tca_pred"])
 
 
+@pytest.mark.parametrize("scaling", ["unit", "constraint", "variance"])
+def test_huge_features_are_refused_and_tiny_ones_are_not(scaling):
+    Xs, ys, Xt = random_task(0, 8, 6, 20)
+    with pytest.raises(UserError, match="square overflows float64; rescale the features"):
+        TCA(scaling=scaling).fit(1e80 * Xs, ys, 1e80 * Xt)
+    tiny = TCA(scaling=scaling).fit(1e-160 * Xs, ys, 1e-160 * Xt)
+    assert np.isfinite(tiny.result_.scores).all()
+
+
 def test_all_means_every_dimension_that_the_samples_span():
     assert TCA().all_values("k", 5, 4, 100) == list(range(1, 9))
     assert TCA().all_values("k", 5, 4, 3) == [1, 2, 3]

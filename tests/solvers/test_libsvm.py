@@ -120,7 +120,22 @@ def test_iteration_limit_is_reported(monkeypatch):
     assert not fit_gram(Xs @ Xs.T, ys - 1).converged
 
 
-def test_kernel_values_beyond_what_libsvm_can_solve_are_one_sentence():
-    gram = np.full((4, 4), 1e307) + np.diag([8e307, 1.0, 5e307, 2.0])
+@pytest.mark.parametrize("exponent", [98, 140, 900])
+def test_kernel_and_cost_may_leave_32_bits_together(exponent):
+    Xs, ys, Xt = case("A")
+    plain = fit_gram(Xs @ Xs.T, ys - 1, C=2.0**20)
+    # alpha of a kernel divided by s is alpha times s: with C times s the machine is the same.
+    huge = fit_gram(np.ldexp(Xs @ Xs.T, exponent), ys - 1, C=2.0 ** (20 - exponent))
+    expected = plain.predict(Xt @ Xs.T)
+    decision = huge.predict(np.ldexp(Xt @ Xs.T, exponent))
+    np.testing.assert_array_equal(decision.predictions, expected.predictions)
+    np.testing.assert_array_equal(decision.scores, expected.scores)
+
+
+def test_a_cost_beyond_what_libsvm_can_solve_is_one_sentence(monkeypatch):
+    def fail(*_args, **_kwargs):
+        raise ValueError("not finite")
+
+    monkeypatch.setattr("sklearn.svm.SVC.fit", fail)
     with pytest.raises(UserError, match=r"^LIBSVM could not train.*scale the features"):
-        fit_gram(gram * np.array([[1, -1, 1, -1]] * 4), np.array([0, 1, 0, 1]), C=1e300)
+        fit_gram(np.eye(4), np.array([0, 1, 0, 1]))

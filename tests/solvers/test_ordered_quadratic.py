@@ -68,6 +68,13 @@ def test_generators_stay_finite_where_powers_would_overflow():
     np.testing.assert_allclose(decay_cone(3, 0.5), [[1, 0.5, 0.25], [0, 1, 0.5], [0, 0, 1]])
 
 
+@pytest.mark.parametrize("zeta", [0.0, 1.0, 2.0])
+def test_nothing_to_minimise_gives_zero(zeta):
+    found, converged = minimise_ordered(np.zeros((4, 4)), np.zeros(4), zeta)
+    assert converged
+    np.testing.assert_array_equal(found, np.zeros(4))
+
+
 def test_iteration_limit_is_reported():
     Q, r = problem(0, 30, 40)
     found, converged = minimise_ordered(Q, r, 0.5, max_iterations=1)

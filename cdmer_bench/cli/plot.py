@@ -2,13 +2,19 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.console import say
 from cdmer_bench.cli.tables import choose_records
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.results.record import CellRecord
 
-_KINDS = ("regions", "parameters", "confusion", "budget", "scores", "times")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from cdmer_bench.evaluation.selection import Rule
+
+_KINDS = ("regions", "parameters", "confusion", "budget", "scores", "ranks", "times")
 _FILTERS = {"method": "method", "task": "task", "descriptor": "descriptor", "corpus": "corpus"}
 
 
@@ -53,7 +59,7 @@ def _filtered(results: str, filters: list[str]) -> list[CellRecord]:
     return records
 
 
-def _draw(kind: str, records: list[CellRecord], selection: str):  # type: ignore[no-untyped-def]
+def _draw(kind: str, records: list[CellRecord], selection: str) -> "Figure":
     from cdmer_bench.evaluation.selection import rule
     from cdmer_bench.reporting import plot_grids, plot_scores, region_maps, tables_for
     from cdmer_bench.reporting.captions import join_names
@@ -77,4 +83,19 @@ def _draw(kind: str, records: list[CellRecord], selection: str):  # type: ignore
         return plot_scores.budget_picture(records)
     if kind == "scores":
         return plot_scores.score_map(tables_for(records, chosen)[0])
+    if kind == "ranks":
+        return _draw_ranks(records, chosen)
     return plot_scores.time_picture(records)
+
+
+def _draw_ranks(records: list[CellRecord], rule: "Rule") -> "Figure":
+    from cdmer_bench.reporting.analysis import compare_cells, compare_methods
+    from cdmer_bench.reporting.plot_ranks import rank_picture
+
+    overall = compare_methods(compare_cells(records, rule))
+    if overall is None or overall.ranking is None:
+        raise UserError(
+            f"{len({r.method for r in records})} methods on {len({r.task for r in records})} tasks "
+            "were found; ranks need at least two methods that share two tasks"
+        )
+    return rank_picture(overall.methods, overall.ranking, any(r.synthetic for r in records))

@@ -201,7 +201,9 @@ def explain_hydra(error: Exception) -> str:
         name = name.removesuffix(".yaml")
         if not options:
             return f"{str(missing)!r} was not found among the configuration files"
-        return f"{name!r} is not a {group or 'configuration'}; {closest(name, options)}"
+        kind = group or "configuration"
+        article = "an" if kind[0] in "aeiou" else "a"
+        return f"{name!r} is not {article} {kind}; {closest(name, options)}"
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException):
         return explain(cause)

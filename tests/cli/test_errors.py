@@ -20,6 +20,7 @@ def sentence(err: str) -> str:
         (["method=tac"], ["'tac' is not a method", "did you mean 'tca'"]),
         (["task=exp99"], ["'exp99' is not a task", "exp09"]),
         (["descriptor=lbp_top"], ["'lbp_top' is not a descriptor", "lbp_top_r"]),
+        (["experiment=table9"], ["'table9' is not an experiment", "table7"]),
         (["corpus=relased"], ["'relased' is not a corpus", "released"]),
         (["n_jobs=many"], ["n_jobs", "many"]),
         (["n_jobs=0"], ["n_jobs is 0"]),

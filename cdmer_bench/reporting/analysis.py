@@ -31,7 +31,7 @@ class RuleSummary:
     mean_f1, gap : float or None
         Means over ``n`` tasks; None if there is none.
     n, of : int
-        Tasks with the rule's input, and tasks run.
+        Tasks with a result and the rule's input, and tasks that any method was run on.
     lack : str
         What was not recorded.
     """
@@ -117,6 +117,7 @@ def comparable(records: Sequence[CellRecord]) -> list[CellRecord]:
 def summarize_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> list[RuleSummary]:
     """Average each rule's score and oracle gap over the tasks of each method."""
     made: dict[tuple[str, str], list] = {}
+    n_tasks = len({record.task_label for record in records})
     for record in records:
         for choice in choices(record, rules):
             made.setdefault((record.method_label, choice.rule), []).append(choice)
@@ -126,9 +127,9 @@ def summarize_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> lis
         lack = next((c.lack for c in found if c.lack), "")
         if scored:
             f1, gap = (float(np.mean([getattr(c, x) for c in scored])) for x in ("mean_f1", "gap"))
-            summaries.append(RuleSummary(method, name, f1, gap, len(scored), len(found), lack))
+            summaries.append(RuleSummary(method, name, f1, gap, len(scored), n_tasks, lack))
         else:
-            summaries.append(RuleSummary(method, name, None, None, 0, len(found), lack))
+            summaries.append(RuleSummary(method, name, None, None, 0, n_tasks, lack))
     return summaries
 
 

@@ -111,6 +111,7 @@ def budget_picture(records: Sequence[CellRecord]) -> "Figure":
     """
     figure = new_figure(6.0, 3.8)
     axes = figure.add_subplot()
+    n_tasks = len({r.task_label for r in records})
     methods = list(dict.fromkeys(r.method_label for r in records))
     for index, method in enumerate(methods):
         mine = [r for r in records if r.method_label == method]
@@ -121,17 +122,21 @@ def budget_picture(records: Sequence[CellRecord]) -> "Figure":
         axes.plot(
             budgets,
             np.mean(curves, axis=0),
-            label=f"{method} ({largest:,})",
+            label=f"{method} ({largest:,}){_lacking(len(mine), n_tasks)}",
             markevery=[-1] if largest > 1 else None,
             **line_look(index),
         )
     log_scale(axes)
     axes.set(xlabel="settings tried at random", ylabel="expected best mean F1")
-    n_tasks = len({r.task_label for r in records})
     axes.set_title(f"What the size of a grid is worth (mean over {n_tasks} tasks)", size=10)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="method (settings)")
     synthetic_mark(figure, any(r.synthetic for r in records))
     return figure
+
+
+def _lacking(n: int, n_tasks: int) -> str:
+    """Say that a method's mean is over fewer tasks than those of others."""
+    return "" if n == n_tasks else f", {n} of {n_tasks} tasks"
 
 
 def time_picture(records: Sequence[CellRecord]) -> "Figure":

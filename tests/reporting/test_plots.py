@@ -100,6 +100,12 @@ def test_budget_ends_at_the_best_and_averages_tasks():
     assert line.get_xdata().tolist() == [1, 2, 3]
 
 
+def test_budget_names_a_method_that_lacks_tasks():
+    records = [record(5), record(6), record(5, "sa", "SA")]
+    shown = [t.get_text() for t in budget_picture(records).axes[0].get_legend().get_texts()]
+    assert shown == ["TCA (3)", "SA (3), 1 of 2 tasks"]
+
+
 def test_ticks_are_plain_numbers():
     made = grid(["lam"], [(10.0**i,) for i in range(-3, 3)])
     figure = parameter_picture(made)

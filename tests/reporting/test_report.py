@@ -90,6 +90,16 @@ def test_figures_are_those_of_the_predictions(page):
         assert any(head == name and f">{best:.4f}<" in rest for head, rest in rows)
 
 
+def test_average_of_a_rule_says_which_tasks_it_lacks():
+    partial = [r for r in records() if (r.task, r.method) != ("exp05", "sa")]
+    rules = build_report(partial, pictures=False)
+    rules = rules[rules.index('<section id="rules">') : rules.index('<section id="statistics">')]
+    (row,) = re.findall(r'<th scope="row">SA</th>(.*?)</tr>', rules)
+    assert row.count("(2 of 3 tasks)") == row.count("<td") > 0
+    (whole,) = re.findall(r'<th scope="row">TCA</th>(.*?)</tr>', rules)
+    assert "tasks" not in whole
+
+
 def test_paper_stands_beside_only_for_real_data(page):
     assert "figures equal to every digit" in page
     generated = build_report(records(corpus="synthetic", synthetic=True), pictures=False)

@@ -53,7 +53,11 @@ def main(arguments: list[str]) -> int:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("cdmer tables", description=__doc__)
     parser.add_argument("number", nargs="?", default="all", choices=[*_NUMBERS, "all"])
-    parser.add_argument("--format", default="text", choices=["text", "md", "csv", "tex", "html"])
+    parser.add_argument(
+        "--format",
+        choices=["text", "md", "csv", "tex", "html"],
+        help="default: what the ending of --out says, else text",
+    )
     parser.add_argument(
         "--against", choices=["paper"], help="put the printed figures and the differences beside"
     )
@@ -66,7 +70,11 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--descriptor", help="label of the descriptor of Tables III and IV")
     parser.add_argument("--results", default="results", help="the results folder")
     parser.add_argument("--out", help="write to this file instead of the screen")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.format is None:
+        ending = Path(options.out or "").suffix.removeprefix(".")
+        options.format = ending if ending in ("md", "csv", "tex", "html") else "text"
+    return options
 
 
 def choose_records(folder: str, corpus: str | None) -> list[CellRecord]:

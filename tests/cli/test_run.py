@@ -75,6 +75,13 @@ def test_the_csv_of_tables_is_the_long_form(corpus, cdmer):
     assert rows[0]["row"].startswith("GFK")
     assert rows[0]["n_settings"] == "17"  # all k up to min(24, 18) - 1
     assert rows[0]["corpus"] == "small"
+    # The ending of a file says its format.
+    folder = ["--results", str(corpus.folder / "results")]
+    written = corpus.folder / "table.csv"
+    assert cdmer("tables", *folder, "--out", str(written))[0] == 0
+    assert written.read_text() == out
+    assert cdmer("tables", *folder, "--out", str(written.with_suffix(".txt")))[0] == 0
+    assert "----" in written.with_suffix(".txt").read_text()
 
 
 def test_a_comma_list_is_one_run_and_a_second_run_does_nothing(own_method, cdmer):

@@ -80,6 +80,34 @@ def test_neighbourhood_density_by_hand():
     assert rule("snd").select(made) == 1
 
 
+def test_neighbourhood_density_is_the_entropy_of_the_softmax_over_neighbours():
+    scores = np.random.default_rng(4).normal(0, 2, (2, 6, 3)).astype(np.float32)
+    expected = []
+    for values in scores.astype(float):
+        probability = np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
+        entropies = []
+        for i in range(6):
+            cosine = [
+                p @ probability[i] / np.linalg.norm(p) / np.linalg.norm(probability[i])
+                for j, p in enumerate(probability)
+                if j != i
+            ]
+            share = np.exp(np.array(cosine) / 0.3) / np.exp(np.array(cosine) / 0.3).sum()
+            entropies.append(-(share * np.log(share)).sum())
+        expected.append(np.mean(entropies))
+    made = cell([Y, Y], scores=scores)
+    assert rule("snd", temperature=0.3).criterion(made) == pytest.approx(expected, abs=1e-12)
+
+
+def test_temperature_that_leaves_no_neighbour_is_refused():
+    opposite = logits(np.eye(3)[Y])
+    coldest = rule("snd", temperature=0.002).criterion(cell([Y], scores=opposite[None]))
+    assert coldest == pytest.approx([0], abs=1e-9)
+    for temperature in (0.0019, 0.0, float("nan")):
+        with pytest.raises(UserError, match=r"give at least 0\.002"):
+            rule("snd", temperature=temperature)
+
+
 def test_source_rules_by_hand():
     right, wrong_on_heavy, wrong_on_light = Y.copy(), Y.copy(), Y.copy()
     wrong_on_heavy[0], wrong_on_light[4:] = 1, 0
@@ -182,9 +210,11 @@ def test_rule_without_its_input_says_so(name):
 
 
 def test_setting_with_undefined_scores_never_wins():
-    scores = np.zeros((2, 6, 3), np.float32)
-    scores[0, 0, 0] = np.nan
-    assert rule("entropy").select(cell([Y, Y], scores=scores)) == 1
+    for bad in (np.nan, np.inf, -np.inf):
+        scores = np.zeros((2, 6, 3), np.float32)
+        scores[0, 0, 0] = bad
+        for name in ("entropy", "infomax", "snd"):
+            assert rule(name).select(cell([Y, Y], scores=scores)) == 1
 
 
 def test_gap_to_the_oracle():

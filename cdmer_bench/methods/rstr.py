@@ -62,12 +62,7 @@ from cdmer_bench.errors import UserError, closest
 from cdmer_bench.methods.alternation import Alternation
 from cdmer_bench.methods.base import Method, Prepared, StrandResult, check_task
 from cdmer_bench.methods.block_features import group_features, scale_features
-from cdmer_bench.methods.block_kernels import (
-    kernels_of_blocks,
-    kernels_of_queries,
-    regress_blocks,
-    weigh_blocks,
-)
+from cdmer_bench.methods.block_products import BlockProducts, prepare_products, products_of
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.label_regression import (
     Regression,
@@ -77,7 +72,6 @@ from cdmer_bench.methods.label_regression import (
     group_by,
     label_matrix,
     solve_regression,
-    weigh_mmd,
 )
 from cdmer_bench.solvers.nonnegative_lasso import (
     DesignProducts,
@@ -90,8 +84,10 @@ Array = NDArray[np.float64]
 L1_RULES = ("ratio", "absolute")
 
 # Settings that one pass of the alternation takes together, so that NumPy's cost per call is
-# shared while the matrices of all of them stay in the cache. It changes no result.
+# shared while the matrices of all of them stay in the cache; fewer where these would take more
+# bytes than the second number. It changes no result.
 _STACK = 10
+_STACK_BYTES = 1 << 28
 
 
 def _what_stays(setting: Setting) -> tuple:
@@ -104,30 +100,35 @@ def _alternate(
     """Alternate for settings that differ in ``mu`` and ``tau`` only, some at a time."""
     # [K_i^s, sqrt(gamma) k_i^st]: with this column beside the source's, whose labels are
     # [L^s, 0], the MMD is part of the squared error, in Eq. (9) and in Eq. (13) alike.
-    blocks = weigh_mmd(prepared["blocks"], shared["lam"])
+    blocks = products_of(prepared).weigh_mmd(shared["lam"])
     Y = add_mmd_label(prepared["labels"])
     # w starts at ones, so the first P, that of DRLS, does not depend on tau.
     distinct, place = np.unique(mu, return_inverse=True)
-    start = np.ones((1, len(blocks)))
-    first = solve_regression(weigh_blocks(blocks, start), Y, distinct, shared["solver"])
-    for i in range(0, len(mu), _STACK):
-        stack = np.arange(i, min(i + _STACK, len(mu)))
+    start = np.ones((1, blocks.shape[0]))
+    first = solve_regression(blocks.weigh(start), Y, distinct, shared["solver"])
+    for stack in _stacks(len(mu), blocks.shape):
         regression = first.take(place[stack])
         yield stack, _alternate_stack(blocks, Y, shared, mu[stack], tau[stack], regression)
 
 
+def _stacks(n_settings: int, shape: tuple[int, int, int]) -> list[NDArray[np.intp]]:
+    """Cut settings into stacks, given the (n_blocks, n, m) of the kernels."""
+    size = min(_STACK, max(1, _STACK_BYTES // (8 * shape[1] * shape[2])))
+    return [np.arange(i, min(i + size, n_settings)) for i in range(0, n_settings, size)]
+
+
 def _alternate_stack(
-    blocks: Array, Y: Array, shared: Setting, mu: Array, tau: Array, regression: Regression
+    blocks: BlockProducts, Y: Array, shared: Setting, mu: Array, tau: Array, regression: Regression
 ) -> Alternation:
     """Repeat the updates of P and w, from the first P on."""
-    w = np.ones((len(mu), len(blocks)))
+    w = np.ones((len(mu), blocks.shape[0]))
     converged = regression.converged
     objectives = []
     for step in range(int(shared["outer_steps"])):
         if step > 0:
             # 1) Fix w and update P, Eq. (9): by Eq. (10), (11) and Algorithm 1, which is
             # cdmer_bench.solvers.ialm, or exactly.
-            regression = solve_regression(weigh_blocks(blocks, w), Y, mu, shared["solver"])
+            regression = solve_regression(blocks.weigh(w), Y, mu, shared["solver"])
         # 2) Fix P and update w, Eq. (12) and (13).
         design = design_of_weights(blocks, regression.P, Y)
         penalty = tau if shared["l1"] == "absolute" else ratio_penalties(design, tau)
@@ -140,14 +141,14 @@ def _alternate_stack(
     return Alternation(regression.P, w, path, np.full(len(mu), len(objectives)), converged)
 
 
-def design_of_weights(blocks: Array, P: Array, Y: Array) -> DesignProducts:
+def design_of_weights(blocks: BlockProducts, P: Array, Y: Array) -> DesignProducts:
     r"""Set up the update of w, Eq. (12) and (13), for every P of a stack.
 
     Column i of A is :math:`P^T K_i^s` and column i of B is :math:`P^T k_i^{st}`, both written as
     vectors; D is (Ns + 1) c x K. The entries stand here in another order than in the paper, the
     same for D and y, which changes nothing.
     """
-    D_transposed = regress_blocks(P, blocks).reshape(len(P), len(blocks), -1)
+    D_transposed = blocks.regress(P).reshape(len(P), blocks.shape[0], -1)
     return DesignProducts.of(D_transposed, Y.ravel())
 
 
@@ -157,20 +158,15 @@ def objective(design: DesignProducts, w: Array, penalty: Array, P: Array, mu: Ar
     return design.squared_error(w) + sparsity
 
 
-def regressed_labels(queries: Array, found: Alternation) -> Array:
+def regressed_labels(blocks: BlockProducts, found: Alternation) -> Array:
     r"""Return :math:`P^T \sum_i w_i k_i^{te}` of every query, (n_settings, n_query, n_classes).
 
     Eq. (14) projects these on the simplex and takes the largest entry. The projection subtracts
     one number from all entries and cuts at zero, so the largest stays the largest: it is left
     out.
     """
-    stacks = [slice(i, i + _STACK) for i in range(0, len(found.w), _STACK)]
-    return np.concatenate(
-        [
-            weigh_blocks(queries, found.w[stack]).transpose(0, 2, 1) @ found.P[stack]
-            for stack in stacks
-        ]
-    )
+    stacks = _stacks(len(found.w), blocks.shape)
+    return np.concatenate([blocks.regress_queries(found.P[i], found.w[i]) for i in stacks])
 
 
 @dataclass
@@ -231,15 +227,12 @@ class RSTR(Method):
         Xt: NDArray[np.float64],
         Xq: NDArray[np.float64],
     ) -> Prepared:
-        """Compute the kernels of every block; see :meth:`Method.prepare`."""
+        """Compute the kernels of every block, if they fit; see :meth:`Method.prepare`."""
         Xs, Xt, Xq = (group_features(X, self.groups) for X in (Xs, Xt, Xq))
-        both = np.concatenate([Xs, Xt])
-        Xs, Xt, Xq = (scale_features(X, both, self.scale) for X in (Xs, Xt, Xq))
-        return {
-            "blocks": kernels_of_blocks(Xs, Xt),
-            "queries": kernels_of_queries(Xs, Xt, Xq),
-            "labels": label_matrix(ys),
-        }
+        if self.scale != "raw":  # which needs no copy of all samples
+            both = np.concatenate([Xs, Xt])
+            Xs, Xt, Xq = (scale_features(X, both, self.scale) for X in (Xs, Xt, Xq))
+        return {**prepare_products(Xs, Xt, Xq), "labels": label_matrix(ys)}
 
     def strands(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group settings by ``lam``, at most 100 together: they share DRLS's P, found first."""
@@ -250,7 +243,7 @@ class RSTR(Method):
         """Find P and w of every setting."""
         full = [self._complete(setting) for setting in settings]
         most_steps = max(int(setting["outer_steps"]) for setting in full)
-        n_blocks, n, _ = prepared["blocks"].shape
+        n_blocks, n, _ = products_of(prepared).shape
         found = Alternation.empty(len(full), n, len(prepared["labels"]), n_blocks, most_steps)
         for members in group_by(full, _what_stays):
             mu, tau = (np.array([float(full[i][name]) for i in members]) for name in ("mu", "tau"))
@@ -292,7 +285,7 @@ class RSTR(Method):
         return full
 
     def _predict(self, prepared: Prepared, found: Alternation) -> StrandResult:
-        scores = regressed_labels(prepared["queries"], found)
+        scores = regressed_labels(products_of(prepared), found)
         result = StrandResult.from_scores(scores, found.converged, found.n_steps)
         result.extras["weights"] = found.w.astype(np.float32)
         for i, (P, w) in enumerate(zip(found.P, found.w, strict=True)):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.console import say
-from cdmer_bench.cli.tables import choose_records
+from cdmer_bench.cli.tables import choose_records, recorded_failures
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.results.record import CellRecord
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from cdmer_bench.evaluation.selection import Rule
+    from cdmer_bench.reporting import MissingCell
 
 _KINDS = ("regions", "parameters", "confusion", "budget", "scores", "ranks", "times")
 _FILTERS = {"method": "method", "task": "task", "descriptor": "descriptor", "corpus": "corpus"}
@@ -38,7 +39,8 @@ def main(arguments: list[str]) -> int:
 
     path = Path(options.out or Path(options.results) / f"{options.kind}.svg")
     path.parent.mkdir(parents=True, exist_ok=True)
-    save(lambda: _draw(options.kind, records, options.selection), path)
+    missing = recorded_failures(options.results, records)
+    save(lambda: _draw(options.kind, records, options.selection, missing), path)
     say(f"wrote {path}")
     return 0
 
@@ -59,43 +61,68 @@ def _filtered(results: str, filters: list[str]) -> list[CellRecord]:
     return records
 
 
-def _draw(kind: str, records: list[CellRecord], selection: str) -> "Figure":
+def _draw(
+    kind: str, records: list[CellRecord], selection: str, missing: "list[MissingCell]"
+) -> "Figure":
     from cdmer_bench.evaluation.selection import rule
     from cdmer_bench.reporting import plot_grids, plot_scores, region_maps, tables_for
+    from cdmer_bench.reporting.build import setting_text
     from cdmer_bench.reporting.captions import join_names
+    from cdmer_bench.reporting.plot_confusion import confusion_picture
 
     chosen = rule(selection)
-    first = records[0]
     if kind == "regions":
         weighted = next((r for r in records if "weights" in r.extras), None)
         if weighted is None:
             methods = join_names(sorted({r.method_label for r in records}), 5)
             raise UserError(f"{methods} stored no block weights; RSTR does: method=rstr")
         setting = chosen.select(weighted)
-        title = f"{weighted.method_label}, {weighted.task_label}: {weighted.settings[setting]}"
+        _name_one(records, weighted)
+        title = f"{weighted.method_label}, {weighted.task_label}: weights of facial blocks"
         weights = weighted.extras["weights"][setting]
-        return region_maps.region_picture(weights, title, synthetic=weighted.synthetic)
+        return region_maps.region_picture(
+            weights,
+            title,
+            synthetic=weighted.synthetic,
+            setting=f"{setting_text(weighted.settings[setting])}, chosen by {chosen.name}",
+        )
     if kind == "parameters":
-        return plot_grids.parameter_picture(first, chosen)
+        searched = next((r for r in records if plot_grids.searched_parameters(r)), records[0])
+        _name_one(records, searched)
+        return plot_grids.parameter_picture(searched, chosen)
     if kind == "confusion":
-        return plot_scores.confusion_picture(records, chosen)
+        return confusion_picture(records, chosen)
     if kind == "budget":
         return plot_scores.budget_picture(records)
     if kind == "scores":
-        return plot_scores.score_map(tables_for(records, chosen)[0])
+        return plot_scores.score_map(*tables_for(records, chosen, missing=missing))
     if kind == "ranks":
         return _draw_ranks(records, chosen)
     return plot_scores.time_picture(records)
 
 
+def _name_one(records: list[CellRecord], drawn: CellRecord) -> None:
+    if len(records) > 1:
+        say(
+            f"of {len(records)} cells, {drawn.method_label} on {drawn.task_label} is drawn; "
+            "choose another with method= and task="
+        )
+
+
 def _draw_ranks(records: list[CellRecord], rule: "Rule") -> "Figure":
-    from cdmer_bench.reporting.analysis import compare_cells, compare_methods
+    from cdmer_bench.reporting.analysis import comparable, compare_cells, compare_methods
     from cdmer_bench.reporting.plot_ranks import rank_picture
 
-    overall = compare_methods(compare_cells(records, rule))
+    overall = compare_methods(compare_cells(comparable(records), rule))
     if overall is None or overall.ranking is None:
         raise UserError(
             f"{len({r.method for r in records})} methods on {len({r.task for r in records})} tasks "
             "were found; ranks need at least two methods that share two tasks"
         )
-    return rank_picture(overall.methods, overall.ranking, any(r.synthetic for r in records))
+    return rank_picture(
+        overall.methods,
+        overall.ranking,
+        any(r.synthetic for r in records),
+        over=overall.over,
+        left_out=overall.left_out_sentences,
+    )

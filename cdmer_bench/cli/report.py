@@ -5,7 +5,7 @@ import webbrowser
 from pathlib import Path
 
 from cdmer_bench.cli.console import say
-from cdmer_bench.cli.tables import choose_records
+from cdmer_bench.cli.tables import choose_records, recorded_failures
 
 
 def main(arguments: list[str]) -> int:
@@ -18,21 +18,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--selection", default="oracle", help="rule of tables and matrices")
     options = parser.parse_args(arguments)
     from cdmer_bench.files import write_atomically
-    from cdmer_bench.reporting import MissingCell
     from cdmer_bench.reporting.html_report import build_report
-    from cdmer_bench.results.store import ResultsStore
 
     records = choose_records(options.results, options.corpus)
-    missing = [
-        MissingCell(
-            failure["task_label"],
-            failure["method_label"],
-            failure["descriptor_label"],
-            f"failed: {failure['error']}",
-        )
-        for failure in ResultsStore(options.results).failures()
-        if failure.get("corpus") == records[0].corpus
-    ]
+    missing = recorded_failures(options.results, records)
     page = build_report(records, selection=options.selection, missing=missing, pictures=_can_draw())
     path = Path(options.out or Path(options.results) / "report.html").absolute()
     write_atomically(path, page.encode())

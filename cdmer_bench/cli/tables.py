@@ -4,11 +4,15 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.console import bold_wanted, say
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
+
+if TYPE_CHECKING:
+    from cdmer_bench.reporting import MissingCell
 
 _NUMBERS = {"3": "III", "4": "IV", "5": "V", "6": "VI", "7": "VII"}
 
@@ -23,8 +27,9 @@ def main(arguments: list[str]) -> int:
     records = choose_records(options.results, options.corpus)
     rules = [rule(name) for name in options.selection.split(",")]
     against = options.against == "paper"
+    missing = recorded_failures(options.results, records)
     if options.number == "all":
-        tables = tables_for(records, rules, against_paper=against)
+        tables = tables_for(records, rules, missing=missing, against_paper=against)
     else:
         tables = [
             build_table(
@@ -32,6 +37,7 @@ def main(arguments: list[str]) -> int:
                 records,
                 rules,
                 descriptor=options.descriptor or PAPER_DESCRIPTOR,
+                missing=missing,
                 against_paper=against,
             )
         ]
@@ -78,7 +84,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def choose_records(folder: str, corpus: str | None) -> list[CellRecord]:
-    """Load the records of one corpus, by default that of the newest record."""
+    """Load the records of one corpus, by default that of the newest record, in paper order."""
+    from cdmer_bench.reporting.published import sorted_as_paper
+
     records = ResultsStore(folder).records()
     if not records:
         raise UserError(
@@ -95,4 +103,21 @@ def choose_records(folder: str, corpus: str | None) -> list[CellRecord]:
         raise UserError(
             f"{folder} has no results of the corpus {corpus!r}; {closest(corpus, corpora)}"
         )
-    return [record for record in records if record.corpus == corpus]
+    return sorted_as_paper(record for record in records if record.corpus == corpus)
+
+
+def recorded_failures(folder: str, records: list[CellRecord]) -> "list[MissingCell]":
+    """Return the cells that failed, of the records' corpus, and have no record now."""
+    from cdmer_bench.reporting import MissingCell
+
+    done = {(r.task_label, r.method_label, r.descriptor_label) for r in records}
+    failed = {
+        (failure["task_label"], failure["method_label"], failure["descriptor_label"]): failure
+        for failure in ResultsStore(folder).failures()
+        if failure.get("corpus") == records[0].corpus
+    }
+    return [
+        MissingCell(*place, f"failed: {failure['error']}")
+        for place, failure in failed.items()
+        if place not in done
+    ]

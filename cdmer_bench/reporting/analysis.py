@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.evaluation.budget import budget_curve
 from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection import NotRecorded, Rule
-from cdmer_bench.evaluation.selection.gap import choices
+from cdmer_bench.evaluation.selection.gap import Choice, choices
 from cdmer_bench.evaluation.statistics import (
     Interval,
     Ranking,
@@ -17,8 +18,12 @@ from cdmer_bench.evaluation.statistics import (
     mcnemar,
     wilcoxon_against,
 )
-from cdmer_bench.reporting.published import BASELINE, PAPER_DESCRIPTOR
+from cdmer_bench.reporting.captions import scope
+from cdmer_bench.reporting.published import BASELINE, PAPER_DESCRIPTOR, paper_order
 from cdmer_bench.results.record import CellRecord
+
+# Settings tried at random in the table of the report; pictures have the whole curves.
+BUDGETS = (1, 10, 50, 100, 1000)
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class RuleSummary:
         Tasks with a result and the rule's input, and tasks that any method was run on.
     lack : str
         What was not recorded.
+    left_out, settings : int
+        Settings at which the rule is undefined, of all settings of the ``n`` tasks.
     """
 
     method: str
@@ -43,6 +50,30 @@ class RuleSummary:
     n: int
     of: int
     lack: str = ""
+    left_out: int = 0
+    settings: int = 0
+
+
+@dataclass(frozen=True)
+class JudgedCell:
+    """What each rule chooses for a cell, and what a part of its grid would have reached.
+
+    Attributes
+    ----------
+    task, method : str
+    n_settings : int
+    choices : tuple of Choice
+        One for each rule.
+    budgets : dict from int to float
+        Expected best mean F1 on the target of so many settings drawn at random, for those of
+        ``BUDGETS`` that the grid holds.
+    """
+
+    task: str
+    method: str
+    n_settings: int
+    choices: tuple[Choice, ...]
+    budgets: dict[int, float]
 
 
 @dataclass(frozen=True)
@@ -80,7 +111,9 @@ class MethodComparison:
     scores : ndarray, shape (n_tasks, n_methods)
         Mean F1.
     left_out : tuple of str
-        Methods without a result on some task that others have.
+        Methods without a result on some of these tasks.
+    tasks_left_out : tuple of str
+        Tasks that some methods have a result on, but not the one that the tasks were taken from.
     p, adjusted : ndarray or None
         Wilcoxon against the Baseline, and after Holm; None without a Baseline.
     ranking : Ranking or None
@@ -94,6 +127,25 @@ class MethodComparison:
     p: NDArray[np.float64] | None
     adjusted: NDArray[np.float64] | None
     ranking: Ranking | None
+    tasks_left_out: tuple[str, ...] = ()
+
+    @property
+    def over(self) -> str:
+        """What the comparison is over, such as ``7 of 12 tasks``."""
+        return scope(self.tasks)
+
+    @property
+    def left_out_sentences(self) -> tuple[str, ...]:
+        """What is not compared, and why."""
+        sentences = []
+        if self.left_out:
+            names = ", ".join(self.left_out)
+            sentences.append(f"Left out, because they lack some of the {self.over}: {names}.")
+        if self.tasks_left_out:
+            names = ", ".join(self.tasks_left_out)
+            guide = self.methods[0] if BASELINE not in self.methods else BASELINE
+            sentences.append(f"Left out, because {guide} has no result there: {names}.")
+        return tuple(sentences)
 
 
 def comparable(records: Sequence[CellRecord]) -> list[CellRecord]:
@@ -114,22 +166,46 @@ def comparable(records: Sequence[CellRecord]) -> list[CellRecord]:
     return list(chosen.values())
 
 
-def summarize_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> list[RuleSummary]:
-    """Average each rule's score and oracle gap over the tasks of each method."""
-    made: dict[tuple[str, str], list] = {}
-    n_tasks = len({record.task_label for record in records})
+def judge_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> list[JudgedCell]:
+    """Return each cell's choice under each rule, and what parts of its grid are worth."""
+    judged = []
     for record in records:
-        for choice in choices(record, rules):
-            made.setdefault((record.method_label, choice.rule), []).append(choice)
+        f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
+        parts = [m for m in BUDGETS if m <= len(f1)]
+        expected = budget_curve(f1, parts)
+        judged.append(
+            JudgedCell(
+                record.task_label,
+                record.method_label,
+                len(f1),
+                tuple(choices(record, rules)),
+                {m: float(e) for m, e in zip(parts, expected, strict=True)},
+            )
+        )
+    return judged
+
+
+def summarize_rules(judged: Sequence[JudgedCell]) -> list[RuleSummary]:
+    """Average each rule's score and oracle gap over the tasks of each method."""
+    made: dict[tuple[str, str], list[tuple[Choice, int]]] = {}
+    n_tasks = len({cell.task for cell in judged})
+    for cell in judged:
+        for choice in cell.choices:
+            made.setdefault((cell.method, choice.rule), []).append((choice, cell.n_settings))
     summaries = []
     for (method, name), found in made.items():
-        scored = [c for c in found if c.mean_f1 is not None]
-        lack = next((c.lack for c in found if c.lack), "")
+        scored = [(c, n) for c, n in found if c.mean_f1 is not None]
+        lack = next((c.lack for c, _ in found if c.lack), "")
+        f1 = gap = None
         if scored:
-            f1, gap = (float(np.mean([getattr(c, x) for c in scored])) for x in ("mean_f1", "gap"))
-            summaries.append(RuleSummary(method, name, f1, gap, len(scored), n_tasks, lack))
-        else:
-            summaries.append(RuleSummary(method, name, None, None, 0, n_tasks, lack))
+            f1, gap = (
+                float(np.mean([getattr(c, x) for c, _ in scored])) for x in ("mean_f1", "gap")
+            )
+        left_out = sum(c.n_undefined for c, _ in scored)
+        settings = sum(n for _, n in scored)
+        summaries.append(
+            RuleSummary(method, name, f1, gap, len(scored), n_tasks, lack, left_out, settings)
+        )
     return summaries
 
 
@@ -166,12 +242,13 @@ def compare_methods(cells: Sequence[CellComparison]) -> MethodComparison | None:
     Tasks that the Baseline (or, without one, the most complete method) has are used, and
     methods that lack one of them are left out, so that no average hides a gap.
     """
-    methods = list(dict.fromkeys(c.method for c in cells))
+    methods = paper_order(c.method for c in cells)
     tasks_of = {m: [c.task for c in cells if c.method == m] for m in methods}
     if not methods:
         return None
     guide = BASELINE if BASELINE in methods else max(methods, key=lambda m: len(tasks_of[m]))
-    tasks = tasks_of[guide]
+    tasks = paper_order(tasks_of[guide])
+    other_tasks = [t for t in paper_order(c.task for c in cells) if t not in tasks]
     complete = [m for m in methods if set(tasks) <= set(tasks_of[m])]
     if len(complete) < 2 or len(tasks) < 2:
         return None
@@ -182,4 +259,6 @@ def compare_methods(cells: Sequence[CellComparison]) -> MethodComparison | None:
         p, adjusted = wilcoxon_against(scores, complete.index(BASELINE))
     ranking = friedman(scores) if len(complete) > 2 else None
     left_out = tuple(m for m in methods if m not in complete)
-    return MethodComparison(tuple(tasks), tuple(complete), scores, left_out, p, adjusted, ranking)
+    return MethodComparison(
+        tuple(tasks), tuple(complete), scores, left_out, p, adjusted, ranking, tuple(other_tasks)
+    )

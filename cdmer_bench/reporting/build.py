@@ -243,9 +243,10 @@ def _cell(record: CellRecord | None, chosen: Rule, reason: str) -> TableCell:
     if record is None:
         return TableCell(reason=reason)
     try:
-        index = chosen.select(record)
+        selected = chosen.choose(record)
     except NotRecorded as lack:
         return TableCell(reason=lack.short)
+    index = selected.index
     f1, percent = grid_scores(
         record.y_target, record.predictions[index : index + 1], len(record.classes)
     )
@@ -257,6 +258,7 @@ def _cell(record: CellRecord | None, chosen: Rule, reason: str) -> TableCell:
             len(record.y_target),
             setting_text(record.settings[index]),
             bool(record.converged[index]),
+            selected.n_undefined,
         )
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from cdmer_bench.evaluation.selection import Rule
-from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS
+from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, paper_order
 from cdmer_bench.reporting.tables import Table, TableRow
 from cdmer_bench.results.record import CellRecord
 
@@ -30,12 +30,14 @@ def caption(table: Table, records: Sequence[CellRecord], rules: Sequence[Rule]) 
         about += f" Descriptor: {table.descriptor}."
     notes.append(about)
     notes += [f"Selection: {r.label}." for r in rules]
+    notes += about_rules(rules)
     if any(r.uses_target_labels for r in rules):
         notes.append(
             "Figures chosen with the target labels are upper bounds of the grid, "
             "and gain with its size."
         )
     notes += _about_settings(table)
+    notes += _left_out_settings(table)
     notes += _about_grids(records)
     told: dict[str, list[str]] = {}
     for record in records:
@@ -79,12 +81,54 @@ def missing_cells(table: Table) -> list[tuple[str, str]]:
         (
             reason,
             "; ".join(
-                f"{join_names(rows, 20)} ({_span(columns, tasks)})"
+                f"{join_names(rows, 20)} ({task_span(columns, tasks)})"
                 for columns, rows in places.items()
             ),
         )
         for reason, places in by_reason.items()
     ]
+
+
+def about_rules(rules: Iterable[Rule]) -> list[str]:
+    """Return the caveats of rules, each once with the names of the rules that it holds for."""
+    names: dict[str, list[str]] = {}
+    for rule in rules:
+        if rule.caveat:
+            names.setdefault(rule.caveat, []).append(rule.name)
+    return [f"{', '.join(held)}: {caveat}." for caveat, held in names.items()]
+
+
+def left_out_phrase(rule: str, counts: Iterable[tuple[str, int, int]]) -> str:
+    """Say how many settings a rule left out, from (method, left out, settings); or nothing."""
+    parts = [f"{method} {n:,} of {of:,}" for method, n, of in counts if n]
+    if not parts:
+        return ""
+    return f"{rule} is undefined at some settings and leaves them out: {'; '.join(parts)}."
+
+
+def scope(task_labels: Iterable[str]) -> str:
+    """Say what an average or a picture is over: ``Exp.5``, ``12 tasks``, ``7 of 12 tasks``."""
+    tasks = list(dict.fromkeys(task_labels))
+    if len(tasks) == 1:
+        return tasks[0]
+    if len(tasks) < len(DIRECTIONS) and all(task in DIRECTIONS for task in tasks):
+        return f"{len(tasks)} of {len(DIRECTIONS)} tasks"
+    return f"{len(tasks)} tasks"
+
+
+def absences(records: Iterable[CellRecord]) -> str:
+    """Name the tasks that some methods have a result on and others lack, or return nothing."""
+    done: dict[str, set[str]] = {}
+    records = list(records)
+    for record in records:
+        done.setdefault(record.method_label, set()).add(record.task_label)
+    tasks = paper_order(r.task_label for r in records)
+    parts = [
+        f"{method} ({task_span([t for t in tasks if t not in done[method]], tasks)})"
+        for method in paper_order(done)
+        if len(done[method]) < len(tasks)
+    ]
+    return f"No result: {'; '.join(parts)}." if parts else ""
 
 
 def join_names(names: Sequence[str], most: int) -> str:
@@ -99,12 +143,12 @@ def _row_name(row: TableRow, table: Table) -> str:
     return f"{row.name} ({row.selection})" if several else row.name
 
 
-def _span(columns: Iterable[str], tasks: Sequence[str]) -> str:
-    """Write consecutive experiments as a span; all of them as ``all tasks``."""
+def task_span(columns: Iterable[str], tasks: Sequence[str] = ()) -> str:
+    """Write consecutive experiments as a span; all of ``tasks``, if given, as ``all tasks``."""
     columns = list(columns)
-    if columns == list(tasks):
+    if columns and columns == list(tasks):
         return "all tasks"
-    order = list(DIRECTIONS) if all(c in DIRECTIONS for c in columns) else list(tasks)
+    order = list(DIRECTIONS) if all(c in DIRECTIONS for c in columns) else columns
     runs: list[list[str]] = []
     for column in columns:
         if runs and order.index(column) == order.index(runs[-1][-1]) + 1:
@@ -126,6 +170,23 @@ def _about_settings(table: Table) -> list[str]:
     if not parts or table.number in ("V", "VI"):
         return []
     return [f"Settings tried: {', '.join(dict.fromkeys(parts))}."]
+
+
+def _left_out_settings(table: Table) -> list[str]:
+    """Say which settings a rule could not judge, counted over the row's tasks."""
+    sentences = []
+    for selection in dict.fromkeys(row.selection for row in table.rows):
+        figures = {
+            row.name: [cell.figure for cell in row.cells if cell.figure is not None]
+            for row in table.rows
+            if row.selection == selection and row.label != AVERAGE
+        }
+        counts = [
+            (name, sum(f.n_undefined for f in found), sum(f.n_settings for f in found))
+            for name, found in figures.items()
+        ]
+        sentences.append(left_out_phrase(selection, counts))
+    return [sentence for sentence in sentences if sentence]
 
 
 def _about_grids(records: Sequence[CellRecord]) -> list[str]:

@@ -9,13 +9,18 @@ from cdmer_bench.evaluation.statistics import DEPENDENCE
 from cdmer_bench.reporting.analysis import (
     CellComparison,
     MethodComparison,
-    RuleSummary,
     compare_cells,
     compare_methods,
-    summarize_rules,
 )
 from cdmer_bench.reporting.comparison import differences, summarize
-from cdmer_bench.reporting.html_parts import Entry, entry_table, notes, paragraph, picture
+from cdmer_bench.reporting.html_parts import (
+    Entry,
+    details,
+    entry_table,
+    notes,
+    paragraph,
+    picture,
+)
 from cdmer_bench.reporting.plot_ranks import rank_picture
 from cdmer_bench.reporting.published import BASELINE
 from cdmer_bench.reporting.tables import Table
@@ -42,73 +47,30 @@ def beside_the_paper(tables: Sequence[Table]) -> str:
     return paragraph(summarize(tables)) + entry_table("Largest differences first", heads, rows)
 
 
-def selection_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> str:
-    """Return a table of methods by rules: mean score and gap to the oracle."""
-    summaries = summarize_rules(records, rules)
-    if not summaries:
-        return ""
-    by_cell = {(s.method, s.rule): s for s in summaries}
-    # A grid of one setting leaves nothing to choose and so says nothing about a rule's input.
-    searched = {r.method_label for r in records if len(r.settings) > 1}
-    shown = [
-        r
-        for r in rules
-        if any(s.rule == r.name and s.n and s.method in searched for s in summaries)
-    ]
-    if not shown:
-        return ""
-    rows: list[Sequence[Entry]] = [
-        (method, *(_rule_entry(by_cell[method, rule.name]) for rule in shown))
-        for method in dict.fromkeys(s.method for s in summaries)
-    ]
-    text = paragraph(
-        "The paper's rule picks the setting that is best on the target's own labels, which "
-        "nobody has in practice. Here is what other rules would have picked from the same "
-        "predictions: mean F1 averaged over tasks, and in brackets what is lost against the "
-        "oracle."
-    )
-    text += entry_table(
-        "Rules that choose the settings", ["Method", *(r.name for r in shown)], rows
-    )
-    lines = [f"{r.label} ({r.reference or 'settings given by the user'})." for r in shown]
-    absent = [r.name for r in rules if r not in shown]
-    if absent:
-        lines.append(f"Not shown, because what they need was not recorded: {', '.join(absent)}.")
-    return text + notes(lines)
-
-
-def _rule_entry(summary: RuleSummary) -> Entry:
-    if summary.mean_f1 is None or summary.gap is None:
-        return "-"
-    part = "" if summary.n == summary.of else f" ({summary.n} of {summary.of} tasks)"
-    gap = f" (-{summary.gap:.4f})" if summary.gap > 0 else ""
-    return f"{summary.mean_f1:.4f}{gap}{part}", summary.mean_f1
-
-
 def statistics(records: Sequence[CellRecord], rule: Rule, pictures: bool = True) -> str:
-    """Return intervals, tests against the Baseline and ranks over tasks, drawn if wanted."""
+    """Return ranks and tests over tasks, drawn if wanted, then each cell's interval and test."""
     cells = compare_cells(records, rule)
     if not cells:
         return ""
-    text = _cell_table(cells)
+    each = details("Every task: intervals and tests against the Baseline", _cell_table(cells))
     overall = compare_methods(cells)
     if overall is None:
-        return text + paragraph("Tests over tasks need two methods that share two tasks.")
-    text += _method_table(overall)
+        return paragraph("Tests over tasks need two methods that share two tasks.") + each
+    text = _method_table(overall)
     if overall.ranking is not None and pictures:
         ranking, synthetic = overall.ranking, any(r.synthetic for r in records)
         text += picture(
-            lambda: rank_picture(overall.methods, ranking, synthetic),
-            "Average rank of each method over the tasks, 1 is best; a bar joins methods that "
+            lambda: rank_picture(
+                overall.methods,
+                ranking,
+                synthetic,
+                over=overall.over,
+                left_out=overall.left_out_sentences,
+            ),
+            f"Average rank of each method over {overall.over}, 1 is best; a bar joins methods that "
             f"differ by less than the critical difference {ranking.critical_difference:.2f}.",
         )
-    lines = [DEPENDENCE]
-    if overall.left_out:
-        lines.append(
-            f"Left out, because they lack some of the {len(overall.tasks)} tasks: "
-            f"{', '.join(overall.left_out)}."
-        )
-    return text + notes(lines)
+    return text + notes([DEPENDENCE, *overall.left_out_sentences]) + each
 
 
 def _cell_table(cells: Sequence[CellComparison]) -> str:
@@ -165,7 +127,7 @@ def _method_table(overall: MethodComparison) -> str:
             )
         )
     heads = ("Method", "Mean F1", "Average rank", "Better than Baseline", "Wilcoxon p", "Holm p")
-    return entry_table(f"Methods over {len(overall.tasks)} tasks", heads, rows)
+    return entry_table(f"Methods over {overall.over}", heads, rows)
 
 
 def _p_entry(values: np.ndarray | None, index: int) -> Entry:

@@ -46,6 +46,11 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     return f'<dl class="facts">{items}</dl>\n'
 
 
+def details(title: str, content: str) -> str:
+    """Return content that is folded until it is asked for; printing unfolds it."""
+    return f"<details><summary>{escape(title)}</summary>\n{content}</details>\n"
+
+
 def notes(lines: Iterable[str]) -> str:
     """Return small print as a list."""
     return f'<ul class="notes">{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul>\n'
@@ -57,12 +62,16 @@ def paragraph(text: str, kind: str = "") -> str:
     return f"<p{attribute}>{escape(text)}</p>\n"
 
 
-def picture(draw: Callable[[], "Figure"], alternative: str) -> str:
-    """Return a drawing as an image inside the file, with a text for those who cannot see it."""
+def picture(draw: Callable[[], "Figure"], alternative: str, wide: bool = False) -> str:
+    """Return a drawing as an image inside the file, with a text for those who cannot see it.
+
+    A wide picture takes the whole width of the page, not half of it.
+    """
     data = base64.b64encode(to_bytes(draw, "svg")).decode()
     text = escape(alternative)
+    attribute = ' class="wide"' if wide else ""
     return (
-        f'<figure><img alt="{text}" src="data:image/svg+xml;base64,{data}">'
+        f'<figure{attribute}><img alt="{text}" src="data:image/svg+xml;base64,{data}">'
         f"<figcaption><small>{text}</small></figcaption></figure>\n"
     )
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import RULES, NotRecorded, Rule, rule
 from cdmer_bench.reporting.analysis import comparable
-from cdmer_bench.reporting.build import MissingCell, tables_for
-from cdmer_bench.reporting.html_analysis import beside_the_paper, selection_rules, statistics
+from cdmer_bench.reporting.build import MissingCell, setting_text, tables_for
+from cdmer_bench.reporting.html_analysis import beside_the_paper, statistics
 from cdmer_bench.reporting.html_parts import paragraph, picture, section
 from cdmer_bench.reporting.html_results import (
     confusion_tables,
@@ -19,8 +19,10 @@ from cdmer_bench.reporting.html_results import (
     provenance,
     what_was_run,
 )
+from cdmer_bench.reporting.html_rules import selection_rules
 from cdmer_bench.reporting.plot_grids import parameter_picture, searched_parameters
 from cdmer_bench.reporting.plot_scores import budget_picture, score_map, time_picture
+from cdmer_bench.reporting.published import paper_order, sorted_as_paper
 from cdmer_bench.reporting.region_maps import KNOWN_GRIDS, region_picture
 from cdmer_bench.reporting.render_html import to_html
 from cdmer_bench.reporting.tables import Table
@@ -74,7 +76,7 @@ def build_report(
     UserError
         Without a record, or with records of several corpora.
     """
-    records, missing, chosen = list(records), list(missing), rule(selection)
+    records, missing, chosen = sorted_as_paper(records), list(missing), rule(selection)
     corpora = sorted({r.corpus for r in records})
     if len(corpora) != 1:
         found = f"records of {', '.join(corpora)}" if corpora else "no finished cell"
@@ -114,13 +116,15 @@ def _pictures(records: Sequence[CellRecord], tables: Sequence[Table], chosen: Ru
         picture(
             lambda: budget_picture(records),
             "Expected best mean F1 on the target if only so many settings of the grid, drawn at "
-            "random, had been tried; exact, the last mark is the whole grid.",
+            "random, had been tried; exact, the last mark is the whole grid. The Baseline has one "
+            "setting, a point at the left.",
         )
     )
     if any(r.about.get("seconds") for r in records):
-        drawn.append(picture(lambda: time_picture(records), "Seconds that the cells took."))
-    for record in _one_per_method(records, chosen):
-        drawn += _method_pictures(record, chosen)
+        drawn.append(picture(lambda: time_picture(records), "Run time of every cell in seconds."))
+    for method in paper_order(r.method_label for r in records):
+        record = _first([r for r in records if r.method_label == method], chosen)
+        drawn += [] if record is None else _method_pictures(record, chosen)
     text = paragraph(
         "Of each method the grid of one task is drawn, the first; the drawn face is a sketch."
     )
@@ -130,37 +134,42 @@ def _pictures(records: Sequence[CellRecord], tables: Sequence[Table], chosen: Ru
 def _method_pictures(record: CellRecord, chosen: Rule) -> list[str]:
     drawn = []
     searched = searched_parameters(record)
-    if 1 <= len(searched) <= 3:
+    if searched:
         drawn.append(
             picture(
                 lambda: parameter_picture(record, chosen),
                 f"{record.method_label} on {record.task_label}: mean F1 at every setting.",
+                wide=len(searched) > 2,
             )
         )
     weights = record.extras.get("weights")
     if weights is not None and weights.shape[1] in KNOWN_GRIDS:
         title = f"{record.method_label}, {record.task_label}: weights of facial blocks"
+        index = chosen.select(record)
         drawn.append(
             picture(
                 lambda: region_picture(
-                    weights[chosen.select(record)], title, synthetic=record.synthetic
+                    weights[index],
+                    title,
+                    synthetic=record.synthetic,
+                    setting=f"{setting_text(record.settings[index])}, chosen by {chosen.name}",
                 ),
                 f"{title} at the chosen setting; white blocks have weight zero.",
+                wide=True,
             )
         )
     return drawn
 
 
-def _one_per_method(records: Sequence[CellRecord], chosen: Rule) -> list[CellRecord]:
-    """Return each method's first record for which the rule has its input."""
-    first: dict[str, CellRecord] = {}
+def _first(records: Sequence[CellRecord], chosen: Rule) -> CellRecord | None:
+    """Return the first record for which the rule has its input."""
     for record in records:
         try:
             chosen.select(record)
         except NotRecorded:
             continue
-        first.setdefault(record.method_label, record)
-    return list(first.values())
+        return record
+    return None
 
 
 def _version() -> str:
@@ -181,7 +190,9 @@ def _page(sections: Sequence[tuple[str, str, str]], synthetic: bool) -> str:
     script = here.with_name("report.js").read_text(encoding="utf-8")
     filled = [entry for entry in sections if entry[2]]
     links = " ".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title, _ in filled[1:])
-    title = "CDMER benchmark report" + (" (synthetic data)" if synthetic else "")
+    title = "Cross-database micro-expression recognition (CDMER): benchmark report" + (
+        " (synthetic data)" if synthetic else ""
+    )
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     body = [section(*filled[0]), f"<nav>{links}</nav>", *(section(*entry) for entry in filled[1:])]
     return f"""<!DOCTYPE html>

@@ -8,21 +8,26 @@ import numpy as np
 
 from cdmer_bench.evaluation.metrics import confusion_matrices, grid_scores
 from cdmer_bench.evaluation.selection import NotRecorded, Rule
+from cdmer_bench.reporting.analysis import comparable
 from cdmer_bench.reporting.build import MissingCell, setting_text
-from cdmer_bench.reporting.captions import SYNTHETIC, join_names
-from cdmer_bench.reporting.html_parts import Entry, entry_table, facts, paragraph
+from cdmer_bench.reporting.captions import SYNTHETIC, absences, join_names, task_span
+from cdmer_bench.reporting.html_parts import Entry, details, entry_table, facts, paragraph
+from cdmer_bench.reporting.published import DIRECTIONS, paper_order
 from cdmer_bench.results.record import CellRecord
 
 INTRODUCTION = (
-    "Each method learns to recognize micro-expressions on one database, the source, and is "
-    "tested on another, the target, whose labels it never sees. The tables below say how well: "
-    "mean F1-score (0 to 1, every class counts the same) and accuracy (percent of clips)."
+    "Micro-expressions are facial movements of less than half a second that give a feeling away. "
+    "Each method here learns to tell their classes ({classes}) on the clips of one database, the "
+    "source, and is tested on those of another, the target, whose labels it never sees. The tables "
+    "say how well, by the mean F1-score (0 to 1, the higher the better, every class counts the "
+    "same) and the accuracy (percent of clips)."
 )
 
 
 def what_was_run(records: Sequence[CellRecord], missing: Sequence[MissingCell], rule: Rule) -> str:
     """Return the first screen: in plain words, what this report is about."""
-    text = paragraph(INTRODUCTION, "lead")
+    classes = join_names([c for r in records for c in r.classes], 5)
+    text = paragraph(INTRODUCTION.format(classes=classes), "lead")
     if any(r.synthetic for r in records):
         text = paragraph(SYNTHETIC, "synthetic") + text
     dates = sorted(str(r.about["date"]) for r in records if r.about.get("date"))
@@ -32,18 +37,14 @@ def what_was_run(records: Sequence[CellRecord], missing: Sequence[MissingCell], 
         for r in records
         for name, version in dict(r.about.get("versions") or {}).items()
     }
-    results = f"{len(records)} finished cells (a method with its whole grid on one task)"
-    if missing:
-        reasons = Counter(m.reason.split(":")[0] for m in missing)
-        results += "; missing: " + ", ".join(f"{n} {reason}" for reason, n in reasons.items())
     pairs = [
-        ("Results", results),
+        ("Results", _results(records, missing)),
         ("Databases", _names(r.corpus for r in records)),
-        ("Methods", _names(r.method_label for r in records)),
-        ("Descriptors", _names(r.descriptor_label for r in records)),
-        ("Tasks", _names(r.task_label for r in records)),
-        ("Settings", rule.label),
-        ("Computed", span or "date not recorded"),
+        ("Methods", _names(paper_order(r.method_label for r in records))),
+        ("Descriptors", _names(paper_order(r.descriptor_label for r in records))),
+        ("Tasks", _tasks(records)),
+        ("Selection rule", _rule(rule)),
+        ("Computed", f"{span} UTC" if span else "date not recorded"),
         ("Commands", _names((str(r.about.get("command", "")) for r in records), most=6)),
         ("Machines", _names(str(r.about.get("machine", "")) for r in records)),
         ("Versions", ", ".join(sorted(versions))),
@@ -51,21 +52,58 @@ def what_was_run(records: Sequence[CellRecord], missing: Sequence[MissingCell], 
     return text + facts((name, value) for name, value in pairs if value)
 
 
+def _rule(rule: Rule) -> str:
+    """Say how one setting of each method was chosen, and what that means for the figures."""
+    if rule.uses_target_labels:
+        return f"{rule.label}, as in the paper: upper bounds of what a method reaches"
+    return f"{rule.label}; {rule.caveat}" if rule.caveat else rule.label
+
+
+def _results(records: Sequence[CellRecord], missing: Sequence[MissingCell]) -> str:
+    """Say how many cells there are, of how many, and which have no result."""
+    text = (
+        f"{len(records)} finished cells; a cell is a method with all its "
+        f"settings on one task ({sum(len(r.settings) for r in records):,} settings in all)"
+    )
+    if missing:
+        reasons = Counter(m.reason.split(":")[0] for m in missing)
+        text += ". NOT COMPLETE: " + ", ".join(f"{n} {reason}" for reason, n in reasons.items())
+        text += f" ({join_names([f'{m.method_label} on {m.task_label}' for m in missing], 5)})"
+    lacking = absences(comparable(records))
+    return text + (f". {lacking}" if lacking else ".")
+
+
+def _tasks(records: Sequence[CellRecord]) -> str:
+    """Name the tasks, and say how many of the paper's twelve are among them."""
+    tasks = paper_order(r.task_label for r in records)
+    ours = [task for task in tasks if task in DIRECTIONS]
+    others = [task for task in tasks if task not in DIRECTIONS]
+    parts = []
+    if ours:
+        share = "all" if len(ours) == len(DIRECTIONS) else f"{len(ours)} of"
+        parts.append(f"{task_span(ours)} ({share} the paper's {len(DIRECTIONS)})")
+    if others:
+        parts.append(_names(others))
+    return "; ".join(parts)
+
+
 def confusion_tables(records: Sequence[CellRecord], rule: Rule) -> str:
     """Return the confusion matrix of every cell at its chosen setting, by method."""
     text = ""
-    for method in dict.fromkeys(r.method_label for r in records):
+    for method in paper_order(r.method_label for r in records):
         matrices = "".join(
             _matrix(record, rule) for record in records if record.method_label == method
         )
         if matrices:
-            text += (
-                f"<details><summary>{escape(method)}</summary>"
-                f'<div class="matrices">{matrices}</div></details>\n'
-            )
+            text += details(method, f'<div class="matrices">{matrices}</div>')
     if not text:
         return ""
-    return paragraph("Rows are true classes, columns predicted ones, shade is the share.") + text
+    about = (
+        "Clips by class, one matrix for each task: rows are true classes, columns predicted ones; "
+        "the darker, the larger the share of the true class."
+    )
+    lacking = absences(comparable(records))
+    return paragraph(f"{about} {lacking}") + text
 
 
 def _matrix(record: CellRecord, rule: Rule) -> str:
@@ -131,13 +169,16 @@ def provenance(records: Sequence[CellRecord], rule: Rule) -> str:
         "The predictions of every setting lie in the results folder, in the cell of that key; "
         "the figure is the score of the row named here, counted from 0."
     )
-    return f"<details><summary>All cells</summary>{paragraph(text)}{table}</details>"
+    return details("All cells", paragraph(text) + table)
 
 
 def gaps(missing: Sequence[MissingCell], records: Sequence[CellRecord]) -> str:
     """Return failed and missing cells, and what methods noted about their results."""
-    text = ""
-    if missing:
+    lacking = absences(comparable(records))
+    text = paragraph(lacking) if lacking else ""
+    if not missing:
+        text += paragraph("No cell is recorded as failed.")
+    else:
         rows = [(m.task_label, m.method_label, m.descriptor_label, m.reason) for m in missing]
         heads = ("Task", "Method", "Descriptor", "Reason")
         text += entry_table("Cells without a result", heads, rows, words=[3])
@@ -151,8 +192,13 @@ def gaps(missing: Sequence[MissingCell], records: Sequence[CellRecord]) -> str:
             noted.append((name, share, (str(len(record.notes)), float(len(record.notes))), remarks))
     if noted:
         heads = ("Cell", "Settings ended by an iteration limit", "Settings with a note", "Notes")
-        text += entry_table("What to know about results", heads, noted, words=[3])
-    return text or paragraph("No cell failed, none is missing, and no method noted anything.")
+        text += details(
+            f"What methods noted about {len(noted)} finished cells",
+            entry_table("What to know about results", heads, noted, words=[3]),
+        )
+    else:
+        text += paragraph("No method noted anything about a finished cell.")
+    return text
 
 
 def _names(values: Iterable[str], most: int = 30) -> str:

@@ -1,4 +1,4 @@
-"""Score against parameter: a curve for one parameter, heat maps for two and three."""
+"""Score against parameter: a curve for one, heat maps for two and three, margins for more."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection import Oracle, Rule
-from cdmer_bench.reporting.plot_style import AREA, COLOURS, log_scale, new_figure, synthetic_mark
+from cdmer_bench.reporting.plot_style import (
+    AREA,
+    COLOURS,
+    line_look,
+    log_scale,
+    new_figure,
+    short,
+    synthetic_mark,
+)
 from cdmer_bench.results.record import CellRecord
 
 if TYPE_CHECKING:
@@ -16,11 +24,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_MOST_MAPS = 12
+
+
 def parameter_picture(record: CellRecord, rule: Rule | None = None) -> "Figure":
     """Draw mean F1 on the target over the grid, the chosen setting marked.
 
     One parameter gives a curve, two a heat map, three a heat map for each value of the one
-    with the fewest values.
+    with the fewest values. More, or more than twelve maps, give for each parameter the best and
+    the median over all others.
 
     Parameters
     ----------
@@ -31,22 +43,27 @@ def parameter_picture(record: CellRecord, rule: Rule | None = None) -> "Figure":
     Raises
     ------
     UserError
-        If the grid has no parameter with several values, or more than three.
+        If no parameter of the grid has several values.
     """
-    chosen = (rule or Oracle()).select(record)
+    rule = rule or Oracle()
+    chosen = rule.select(record)
     names = searched_parameters(record)
     f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
+    if not names:
+        raise UserError(
+            f"{record.method_label} on {record.task_label} was run with one setting; "
+            "a picture of its grid needs at least two"
+        )
+    panels = min(len(_values(record, name)) for name in names)
     if len(names) == 1:
         figure = _curve(record, names[0], f1, chosen)
-    elif len(names) in (2, 3):
+    elif len(names) == 2 or (len(names) == 3 and panels <= _MOST_MAPS):
         figure = _maps(record, names, f1, chosen)
     else:
-        raise UserError(
-            f"the grid of {record.method_label} varies {len(names)} parameters; "
-            "a picture shows one to three"
-        )
+        figure = _margins(record, names, f1, chosen)
     figure.suptitle(
-        f"{record.method_label}, {record.task_label}: mean F1 over the grid", weight="bold", size=10
+        f"{short(record.method_label)}, {short(record.task_label)}: mean F1 over the grid\n"
+        f"{len(record.settings):,} settings, marked: chosen by {rule.name}"
     )
     synthetic_mark(figure, record.synthetic)
     return figure
@@ -118,6 +135,35 @@ def _maps(record: CellRecord, names: list[str], f1: NDArray, chosen: int) -> "Fi
     return figure
 
 
+def _margins(record: CellRecord, names: list[str], f1: NDArray, chosen: int) -> "Figure":
+    """Draw, for each parameter, the best and the median score at each of its values."""
+    across = min(len(names), 3)
+    down = -(-len(names) // across)
+    figure = new_figure(1.0 + 2.6 * across, 0.9 + 2.1 * down)
+    grid = figure.subplots(down, across, squeeze=False, sharey=True)
+    for axes, name in zip(grid.flat, names, strict=False):
+        values = _values(record, name)
+        of_value = [
+            f1[[i for i, s in enumerate(record.settings) if s.get(name) == v]] for v in values
+        ]
+        places = range(len(values))
+        best = [scores.max() for scores in of_value]
+        axes.plot(places, best, label="best", **line_look(0))
+        middle = [np.median(scores) for scores in of_value]
+        axes.plot(places, middle, label="median", **line_look(1))
+        place = values.index(record.settings[chosen].get(name))
+        axes.plot(place, f1[chosen], "o", color="black", markerfacecolor="none", markersize=9)
+        step = max(1, -(-len(values) // 7))
+        axes.set_xticks(list(places)[::step], [_short(v) for v in values[::step]])
+        axes.tick_params(axis="x", labelrotation=45, labelsize=7.5)
+        axes.set_xlabel(name)
+    for axes in grid.flat[len(names) :]:
+        axes.set_visible(False)
+    grid[0, 0].legend()
+    figure.supylabel("mean F1, over all other parameters", size=9)
+    return figure
+
+
 def _map(
     axes: "Axes",
     record: CellRecord,
@@ -158,7 +204,7 @@ def _map(
 
 
 def _values(record: CellRecord, name: str) -> list[Any]:
-    values = {setting[name] for setting in record.settings}
+    values = {setting.get(name) for setting in record.settings}
     return (
         sorted(values)
         if all(isinstance(v, int | float) for v in values)

@@ -5,14 +5,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cdmer_bench.evaluation.statistics import Ranking, cliques
-from cdmer_bench.reporting.plot_style import new_figure, synthetic_mark
+from cdmer_bench.evaluation.statistics import DEPENDENCE, Ranking, cliques
+from cdmer_bench.reporting.plot_style import new_figure, remark, short, synthetic_mark
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def rank_picture(names: Sequence[str], ranking: Ranking, synthetic: bool = False) -> "Figure":
+def rank_picture(
+    names: Sequence[str],
+    ranking: Ranking,
+    synthetic: bool = False,
+    *,
+    over: str = "",
+    left_out: Sequence[str] = (),
+) -> "Figure":
     """Draw average ranks on a line, best at the left; bars join what does not differ.
 
     Parameters
@@ -22,6 +29,10 @@ def rank_picture(names: Sequence[str], ranking: Ranking, synthetic: bool = False
     ranking : Ranking
     synthetic : bool
         Whether the scores are of generated databases.
+    over : str
+        What the ranks are over, such as ``7 of 12 tasks``; by default the number of tasks.
+    left_out : sequence of str
+        Sentences on what lacks a result and is not ranked.
     """
     ranks = ranking.average_ranks
     k = len(ranks)
@@ -29,11 +40,11 @@ def rank_picture(names: Sequence[str], ranking: Ranking, synthetic: bool = False
     order = np.argsort(ranks, kind="stable")
     half = -(-k // 2)
     depth = 0.8 + 0.32 * len(groups)
-    figure = new_figure(6.4, 1.3 + 0.26 * (half + len(groups)))
+    figure = new_figure(6.8, 1.6 + 0.26 * (half + len(groups)))
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_xlim(1 - 0.35 * (k - 1), k + 0.35 * (k - 1))
-    axes.set_ylim(-(depth + half), 1.9)
+    axes.set_ylim(-(depth + half - 0.5), 1.9)
     axes.plot([1, k], [0, 0], color="black", linewidth=1)
     for tick in range(1, k + 1):
         axes.plot([tick, tick], [0, 0.2], color="black", linewidth=1)
@@ -48,7 +59,7 @@ def rank_picture(names: Sequence[str], ranking: Ranking, synthetic: bool = False
         axes.text(
             edge,
             level,
-            f" {names[index]} ({ranks[index]:.2f}) ",
+            f" {short(names[index])} ({ranks[index]:.2f}) ",
             ha="right" if left else "left",
             va="center",
             size=9,
@@ -61,8 +72,16 @@ def rank_picture(names: Sequence[str], ranking: Ranking, synthetic: bool = False
     shown = min(difference, k - 1)
     axes.plot([1, 1 + shown], [1.35, 1.35], color="#D55E00", linewidth=2, marker="|", markersize=8)
     axes.text(1 + shown, 1.35, f"  critical difference {difference:.2f} (5 %)", va="center", size=8)
-    axes.set_title(
-        f"Average ranks over {ranking.n_tasks} tasks (Friedman p = {ranking.p:.2g})", size=10
+    figure.suptitle(
+        f"Average ranks of mean F1 over {over or f'{ranking.n_tasks} tasks'} "
+        f"(Friedman p = {ranking.p:.2g})"
+    )
+    remark(
+        figure,
+        "1 is best. A bar joins methods whose ranks differ by less than Nemenyi's critical "
+        "difference.",
+        DEPENDENCE,
+        *left_out,
     )
     synthetic_mark(figure, synthetic)
     return figure

@@ -1,22 +1,26 @@
-"""Pictures of chosen settings: confusion matrices, scores of all cells, budgets, run times."""
+"""Pictures over many cells: scores of methods by tasks, budgets, run times."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.budget import budget_curve
-from cdmer_bench.evaluation.metrics import confusion_matrices, grid_scores
-from cdmer_bench.evaluation.selection import NotRecorded, Oracle, Rule
+from cdmer_bench.evaluation.metrics import grid_scores
+from cdmer_bench.reporting.captions import absences, join_names, scope
 from cdmer_bench.reporting.plot_style import (
     AREA,
     line_look,
     log_scale,
     new_figure,
     readable_on,
+    remark,
+    short,
     synthetic_mark,
 )
-from cdmer_bench.reporting.published import AVERAGE
+from cdmer_bench.reporting.published import AVERAGE, paper_order
 from cdmer_bench.reporting.tables import Table
 from cdmer_bench.results.record import CellRecord
 
@@ -25,82 +29,59 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def confusion_picture(records: Sequence[CellRecord], rule: Rule | None = None) -> "Figure":
-    """Draw the confusion matrix of each record at its chosen setting, counts in the fields.
+def score_map(*tables: Table) -> "Figure":
+    """Draw the mean F1 of the tables' cells, rows by tasks, below one another in one scale.
 
-    Shade is the share of the true class. Records whose setting the rule cannot choose are
-    left out.
+    Cells without a result are hatched, and the picture says so.
     """
-    chosen = []
-    for record in records:
-        try:
-            chosen.append((record, (rule or Oracle()).select(record)))
-        except NotRecorded:
-            continue
-    across = max(1, min(len(chosen), 3))
-    down = max(1, -(-len(chosen) // across))
-    figure = new_figure(0.6 + 2.35 * across, 0.5 + 2.25 * down)
-    grid = figure.subplots(down, across, squeeze=False)
-    for axes, (record, index) in zip(grid.flat, chosen, strict=False):
-        _confusion(axes, record, index)
-    for axes in grid.flat[len(chosen) :]:
-        axes.set_visible(False)
-    figure.suptitle("Confusion matrices", weight="bold", size=10)
-    figure.supxlabel("predicted", size=9)
-    figure.supylabel("true", size=9)
-    synthetic_mark(figure, any(r.synthetic for r in records))
+    if not tables:
+        raise UserError("there is no table to draw; run a method on a task first")
+    values = [_mean_f1(table) for table in tables]
+    found = np.concatenate([v[np.isfinite(v)] for v in values])
+    limits = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
+    width = 2.2 + 0.75 * max(v.shape[1] for v in values)
+    figure = new_figure(width, sum(1.2 + 0.3 * max(len(v), 1) for v in values))
+    heights = [2 + max(len(v), 1) for v in values]
+    panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
+    image: Any = None
+    for axes, table, matrix in zip(panels, tables, values, strict=True):
+        image = _map(axes, table, matrix, limits)
+    figure.colorbar(image, ax=panels, label="mean F1")
+    n_missing = sum(int(np.isnan(v).sum()) for v in values)
+    rules = join_names([row.selection for table in tables for row in table.rows], 5)
+    lacking = f"Hatched: no result ({n_missing} of {sum(v.size for v in values)} cells)."
+    remark(figure, f"Settings chosen by: {rules}." if rules else "", lacking if n_missing else "")
+    synthetic_mark(figure, any(table.synthetic for table in tables))
     return figure
 
 
-def _confusion(axes: "Axes", record: CellRecord, index: int) -> None:
-    n_classes = len(record.classes)
-    counts = confusion_matrices(record.y_target, record.predictions[index : index + 1], n_classes)[
-        0
-    ]
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    axes.imshow(share, cmap=AREA, vmin=0, vmax=1)
-    for true in range(n_classes):
-        for predicted in range(n_classes):
-            shade = readable_on(share[true, predicted])
-            axes.text(
-                predicted, true, str(counts[true, predicted]), ha="center", va="center", color=shade
-            )
-    names = [name[:9] for name in record.classes]
-    axes.set_xticks(range(n_classes), names, rotation=30, ha="right", size=7.5)
-    axes.set_yticks(range(n_classes), names, size=7.5)
-    axes.spines[:].set_visible(False)
-    axes.set_title(f"{record.method_label}, {record.task_label}", size=9)
-
-
-def score_map(table: Table) -> "Figure":
-    """Draw the mean F1 of a table's cells, rows by tasks; absent ones are hatched."""
+def _mean_f1(table: Table) -> NDArray[np.float64]:
+    """Return the scores of a table without its averages, NaN where there is none."""
     columns = [i for i, (label, _) in enumerate(table.columns) if label != AVERAGE]
-    rows = [row for row in table.rows if row.label != AVERAGE]
-    values = np.full((len(rows), len(columns)), np.nan)
-    for i, row in enumerate(rows):
-        for j, column in enumerate(columns):
-            figure_ = row.cells[column].figure
-            if figure_ is not None:
-                values[i, j] = figure_.mean_f1
-    figure = new_figure(2.2 + 0.75 * len(columns), 1.1 + 0.3 * max(len(rows), 1))
-    axes = figure.add_subplot()
-    low, high = (np.nanmin(values), np.nanmax(values)) if np.isfinite(values).any() else (0.0, 1.0)
+    rows = [[row.cells[i].figure for i in columns] for row in table.rows if row.label != AVERAGE]
+    values = [[np.nan if cell is None else cell.mean_f1 for cell in row] for row in rows]
+    return np.array(values, dtype=float).reshape(len(rows), len(columns))
+
+
+def _map(
+    axes: "Axes", table: Table, values: NDArray[np.float64], limits: tuple[float, float]
+) -> Any:
+    low, high = limits
     axes.patch.set(hatch="////", edgecolor="#BBBBBB")
     image = axes.imshow(values, cmap=AREA, aspect="auto", vmin=low, vmax=high)
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
             shade = readable_on((value - low) / (high - low) if high > low else 1.0)
             axes.text(j, i, f"{value:.3f}", ha="center", va="center", color=shade, size=8)
-    heads = [f"{label}\n{way}" if way else label for label, way in table.columns]
-    axes.set_xticks(range(len(columns)), [heads[c] for c in columns], size=8)
-    axes.set_yticks(range(len(rows)), [row.name for row in rows], size=8)
+    heads = [f"{short(c, 12)}\n{way}" for c, way in table.columns if c != AVERAGE]
+    names = [short(row.name, 30) for row in table.rows if row.label != AVERAGE]
+    axes.set_xticks(range(len(heads)), heads, size=8)
+    axes.set_yticks(range(len(names)), names, size=8)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     name = "Own tasks" if table.number == "own" else f"Table {table.number}"
-    axes.set_title(f"{name}: mean F1", size=10)
-    figure.colorbar(image, ax=axes, label="mean F1")
-    synthetic_mark(figure, table.synthetic)
-    return figure
+    axes.set_title(f"{name}: mean F1 by {table.row_header} and task")
+    return image
 
 
 def budget_picture(records: Sequence[CellRecord]) -> "Figure":
@@ -109,11 +90,10 @@ def budget_picture(records: Sequence[CellRecord]) -> "Figure":
     The curve of a method is the mean of its tasks' exact curves; a task whose grid is smaller
     than the budget keeps its maximum.
     """
-    figure = new_figure(6.0, 3.8)
+    figure = new_figure(6.8, 3.9)
     axes = figure.add_subplot()
     n_tasks = len({r.task_label for r in records})
-    methods = list(dict.fromkeys(r.method_label for r in records))
-    for index, method in enumerate(methods):
+    for index, method in enumerate(paper_order(r.method_label for r in records)):
         mine = [r for r in records if r.method_label == method]
         scores = [grid_scores(r.y_target, r.predictions, len(r.classes))[0] for r in mine]
         largest = max(map(len, scores))
@@ -122,36 +102,54 @@ def budget_picture(records: Sequence[CellRecord]) -> "Figure":
         axes.plot(
             budgets,
             np.mean(curves, axis=0),
-            label=f"{method} ({largest:,}){_lacking(len(mine), n_tasks)}",
-            markevery=[-1] if largest > 1 else None,
+            label=f"{short(method)} ({largest:,}){_lacking(mine, n_tasks)}",
+            # Apart from the end, so that lines can be told apart in grey.
+            markevery=[*range(0, len(budgets) - 4, 9), len(budgets) - 1],
             **line_look(index),
         )
     log_scale(axes)
     axes.set(xlabel="settings tried at random", ylabel="expected best mean F1")
-    axes.set_title(f"What the size of a grid is worth (mean over {n_tasks} tasks)", size=10)
+    over = scope(r.task_label for r in records)
+    mean = over if n_tasks == 1 else f"mean over {over}"
+    figure.suptitle(f"What the size of a grid is worth ({mean})")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="method (settings)")
+    remark(figure, absences(records))
     synthetic_mark(figure, any(r.synthetic for r in records))
     return figure
 
 
-def _lacking(n: int, n_tasks: int) -> str:
+def _lacking(records: Sequence[CellRecord], n_tasks: int) -> str:
     """Say that a method's mean is over fewer tasks than those of others."""
+    n = len({r.task_label for r in records})
     return "" if n == n_tasks else f", {n} of {n_tasks} tasks"
 
 
 def time_picture(records: Sequence[CellRecord]) -> "Figure":
-    """Draw the seconds of every cell by method; a bar is the median over tasks."""
+    """Draw the seconds of every cell by method, and a bar across at the median over tasks."""
     timed = [r for r in records if isinstance(r.about.get("seconds"), int | float)]
-    methods = list(dict.fromkeys(r.method_label for r in timed))
-    figure = new_figure(6.0, 1.0 + 0.32 * max(len(methods), 1))
+    if not timed:
+        raise UserError("no cell has a run time; it was not recorded")
+    methods = paper_order(r.method_label for r in timed)
+    n_tasks = len({r.task_label for r in timed})
+    figure = new_figure(6.4, 1.5 + 0.3 * len(methods))
     axes = figure.add_subplot()
+    names = []
     for index, method in enumerate(methods):
-        seconds = [max(float(r.about["seconds"]), 1e-3) for r in timed if r.method_label == method]
-        axes.barh(index, np.median(seconds), color="#BFD7EA", edgecolor="#0072B2", height=0.62)
-        axes.plot(seconds, [index] * len(seconds), "o", color="#0072B2", markersize=3.5, alpha=0.7)
+        mine = [r for r in timed if r.method_label == method]
+        seconds = [max(float(r.about["seconds"]), 1e-3) for r in mine]
+        axes.plot(seconds, [index] * len(seconds), "o", color="#0072B2", markersize=4, alpha=0.6)
+        middle = float(np.median(seconds))
+        axes.plot([middle, middle], [index - 0.34, index + 0.34], color="#D55E00", linewidth=2.5)
+        names.append(f"{short(method)}{_lacking(mine, n_tasks)}")
     log_scale(axes)
-    axes.set_yticks(range(len(methods)), methods)
-    axes.invert_yaxis()
-    axes.set_xlabel("seconds for a task's whole grid (dots: tasks, bar: median)")
+    axes.set_yticks(range(len(methods)), names)
+    axes.set_ylim(len(methods) - 0.5, -0.5)
+    axes.grid(axis="x", color="#E5E5E5")
+    axes.set_axisbelow(True)
+    axes.set_xlabel("seconds for a task's whole grid")
+    figure.suptitle(f"Run times ({scope(r.task_label for r in timed)})")
+    machines = join_names([str(r.about.get("machine") or "") for r in timed], 3)
+    measured = f" Measured on {machines}." if machines else ""
+    remark(figure, f"Dots: tasks; bar: their median.{measured}", absences(timed))
     synthetic_mark(figure, any(r.synthetic for r in records))
     return figure

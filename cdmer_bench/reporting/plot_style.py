@@ -5,6 +5,7 @@ together with a marker or a dash pattern; areas use ``cividis``, which stays ord
 """
 
 import io
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +24,10 @@ AREA = "cividis"
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
-    "axes.titlesize": 10.0,
+    "axes.titlesize": 9.0,
     "axes.titleweight": "bold",
+    "figure.titlesize": 10.0,
+    "figure.titleweight": "bold",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": False,
@@ -61,8 +64,10 @@ def style() -> Iterator[None]:
 def new_figure(width: float, height: float) -> "Figure":
     """Return an empty figure of that size in inches; needs no display."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-    return Figure(figsize=(width, height), layout="constrained")
+    # Pads in inches; the usual ones let titles of panels touch that of the figure.
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.07))
 
 
 def line_look(index: int) -> dict[str, Any]:
@@ -86,9 +91,26 @@ def readable_on(value: float) -> str:
     return "black" if value > 0.5 else "white"
 
 
+def short(label: str, most: int = 24) -> str:
+    """Return a label of the user's own cut to what a legend or an axis has room for."""
+    flat = " ".join(label.split())
+    return flat if len(flat) <= most else flat[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def remark(figure: "Figure", *sentences: str) -> None:
+    """Write what a reader must know below the picture; nothing without a sentence."""
+    # About 15 characters of this size go into an inch.
+    lines = [
+        line for s in sentences if s for line in textwrap.wrap(s, int(15 * figure.get_figwidth()))
+    ]
+    if lines:
+        figure.supxlabel("\n".join(lines), size=8, x=0.01, ha="left", color="#555555")
+
+
 def synthetic_mark(figure: "Figure", synthetic: bool) -> None:
-    """Write SYNTHETIC DATA above the picture if it shows generated databases."""
+    """Write SYNTHETIC DATA in a line of its own above the title if databases are generated."""
     if synthetic:
+        figure.suptitle("\n" + figure.get_suptitle())
         figure.text(0.995, 0.995, "SYNTHETIC DATA", ha="right", va="top", color="#B00020", size=8)
 
 

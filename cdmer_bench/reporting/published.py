@@ -1,10 +1,12 @@
 """The figures printed in the paper, and how its result tables are laid out."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from cdmer_bench.results.record import CellRecord
 
 PAPER_DESCRIPTOR = "LBP-TOP(R3P8)"
 BASELINE = "Baseline"
@@ -118,6 +120,40 @@ LAYOUTS: Mapping[str, Layout] = {
         ),
     )
 }
+
+
+_PLACES = {
+    label: place
+    for place, label in enumerate(
+        dict.fromkeys([*_METHODS, PAPER_DESCRIPTOR, *_DESCRIPTORS, *_DEEP, *DIRECTIONS])
+    )
+}
+
+
+def paper_order(labels: Iterable[str]) -> list[str]:
+    """Return each label of a method, descriptor or task once, in the paper's order.
+
+    Labels that the paper does not have follow in the order given.
+    """
+    return sorted(dict.fromkeys(labels), key=_place)
+
+
+def _place(label: str) -> int:
+    return _PLACES.get(label, len(_PLACES))
+
+
+def sorted_as_paper(records: Iterable[CellRecord]) -> list[CellRecord]:
+    """Sort records by task, then method, then descriptor, each in the paper's order."""
+    records = list(records)
+    tasks = paper_order(r.task_label for r in records)
+    return sorted(
+        records,
+        key=lambda r: (
+            tasks.index(r.task_label),
+            _place(r.method_label),
+            _place(r.descriptor_label),
+        ),
+    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.reporting.plot_style import AREA, new_figure, synthetic_mark
+from cdmer_bench.reporting.plot_style import AREA, new_figure, remark, synthetic_mark
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,6 +61,7 @@ def region_picture(
     title: str,
     grids: tuple[int, ...] | None = None,
     synthetic: bool = False,
+    setting: str = "",
 ) -> "Figure":
     """Draw the weights of each grid's blocks behind the outline of a face.
 
@@ -69,7 +70,7 @@ def region_picture(
     """
     images = block_images(weights, grids)
     largest = max(max(float(image.max()) for image in images), 1e-300)
-    figure = new_figure(2.1 * len(images) + 0.9, 2.6)
+    figure = new_figure(2.1 * len(images) + 0.9, 2.9)
     panels = figure.subplots(1, len(images), squeeze=False)[0]
     shown: Any = None
     for axes, image in zip(panels, images, strict=True):
@@ -83,11 +84,13 @@ def region_picture(
             axes.axvline(line / g, color="#999999", linewidth=0.5)
         _face(axes)
         kept = int(np.count_nonzero(image))
-        axes.set_title(f"{g} x {g}: {kept} of {g * g}", size=9)
+        axes.set_title(f"{g} x {g}: {kept} of {g * g} kept", size=9)
         axes.set_axis_off()
         axes.set(xlim=(-0.01, 1.01), ylim=(1.01, -0.01))
-    figure.colorbar(shown, ax=panels, label="weight", shrink=0.85)
-    figure.suptitle(title, weight="bold", size=10)
+    figure.colorbar(shown, ax=panels, label="weight of the block", shrink=0.85)
+    figure.suptitle(title)
+    chosen = f"Setting: {setting}. " if setting else ""
+    remark(figure, f"{chosen}White blocks have weight zero; the face is a sketch.")
     synthetic_mark(figure, synthetic)
     return figure
 

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from cdmer_bench.evaluation.selection import Rule
+from cdmer_bench.evaluation.statistics import DEPENDENCE
 from cdmer_bench.reporting.analysis import (
     CellComparison,
     MethodComparison,
     compare_cells,
     compare_methods,
 )
-from cdmer_bench.reporting.html_analysis import DEPENDENCE
+from cdmer_bench.reporting.captions import SYNTHETIC, absences, scope
 from cdmer_bench.results.record import CellRecord
 
 
@@ -25,7 +26,13 @@ def stats_text(records: Sequence[CellRecord], rule: Rule) -> str:
     """
     lines = [f"Corpus: {records[0].corpus}. Selection: {rule.name}."]
     if any(record.synthetic for record in records):
-        lines.append("SYNTHETIC DATA: the figures say nothing about CASME II or SMIC.")
+        lines.append(SYNTHETIC)
+    lacking = absences(records)
+    lines.append(
+        f"Tasks: {scope(r.task_label for r in records)}." + (f" {lacking}" if lacking else "")
+    )
+    if rule.caveat:
+        lines.append(f"{rule.name}: {rule.caveat}.")
     cells = compare_cells(records, rule)
     unit = "subjects" if all(c.interval.by_subject for c in cells) else "clips"
     lines += [
@@ -61,7 +68,7 @@ def _cell_line(cell: CellComparison) -> str:
 def _method_lines(overall: MethodComparison) -> list[str]:
     ranking = overall.ranking
     lines = [
-        f"Over {len(overall.tasks)} tasks: average rank (1 is best) and Wilcoxon's test against "
+        f"Over {overall.over}: average rank (1 is best) and Wilcoxon's test against "
         "the Baseline, p after Holm",
         "",
         f"{'method':<14}{'mean F1':>8}{'rank':>7}{'p (Holm)':>10}",
@@ -77,6 +84,4 @@ def _method_lines(overall: MethodComparison) -> list[str]:
             f"\nFriedman p = {ranking.p:.3g}; ranks closer than the critical difference "
             f"{ranking.critical_difference:.2f} are not told apart (Nemenyi, level 0.05)."
         )
-    if overall.left_out:
-        lines.append(f"Left out, because they lack some tasks: {', '.join(overall.left_out)}.")
-    return lines
+    return lines + list(overall.left_out_sentences)

@@ -22,6 +22,8 @@ class Figure:
         Samples of the target; 0 for an average.
     setting : str
         The chosen setting, such as ``k = 20``.
+    n_undefined : int
+        Settings among them that the rule left out, because its criterion is undefined there.
     converged : bool
         False if an iteration limit ended the solver at this setting.
     """
@@ -32,6 +34,7 @@ class Figure:
     n_target: int = 0
     setting: str = ""
     converged: bool = True
+    n_undefined: int = 0
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from cdmer_bench.reporting.analysis import (
     comparable,
     compare_cells,
     compare_methods,
+    judge_rules,
     summarize_rules,
 )
 from tests.reporting.records import labels, record
@@ -58,7 +59,7 @@ def test_subjects_are_drawn_where_known():
 def test_rules_are_averaged_over_the_tasks_that_have_their_input():
     scores = np.zeros((3, 71, 3), np.float32)
     records = [record(5, scores=scores), record(6)]
-    found = {s.rule: s for s in summarize_rules(records, [ORACLE, rule("entropy")])}
+    found = {s.rule: s for s in summarize_rules(judge_rules(records, [ORACLE, rule("entropy")]))}
     assert found["oracle"].gap == 0
     assert (found["entropy"].n, found["entropy"].of) == (1, 2)
     assert found["entropy"].lack == "entropy needs scores, not recorded"

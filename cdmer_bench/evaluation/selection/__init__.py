@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.evaluation.selection.base import Evaluated, NotRecorded, Oracle, Rule
+from cdmer_bench.evaluation.selection.base import Evaluated, NotRecorded, Oracle, Rule, Selected
 from cdmer_bench.evaluation.selection.fixed import Fixed
 from cdmer_bench.evaluation.selection.source import (
     DeepEmbeddedValidation,
@@ -53,6 +53,7 @@ __all__ = [
     "Oracle",
     "ReverseValidation",
     "Rule",
+    "Selected",
     "SourceCV",
     "needed_inputs",
     "rule",

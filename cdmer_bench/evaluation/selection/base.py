@@ -54,6 +54,22 @@ class Evaluated(Protocol):
 
 
 @dataclass(frozen=True)
+class Selected:
+    """What a rule chose from a grid.
+
+    Attributes
+    ----------
+    index : int
+        Of the setting, in the grid's order.
+    n_undefined : int
+        Settings at which the criterion is undefined, so that they could not be chosen.
+    """
+
+    index: int
+    n_undefined: int = 0
+
+
+@dataclass(frozen=True)
 class Rule(ABC):
     """Base of the selection rules.
 
@@ -70,6 +86,8 @@ class Rule(ABC):
         ``record.extras``.
     reference : str
         Where the rule comes from.
+    caveat : str
+        A sentence that a reader of the rule's figures must know, for captions.
     """
 
     name: ClassVar[str]
@@ -77,9 +95,14 @@ class Rule(ABC):
     uses_target_labels: ClassVar[bool] = False
     needs: ClassVar[tuple[str, ...]] = ()
     reference: ClassVar[str] = ""
+    caveat: ClassVar[str] = ""
 
     def select(self, record: Evaluated) -> int:
-        """Return the index of the chosen setting: the first maximum in the grid's order.
+        """Return the index of the chosen setting; see :meth:`choose`."""
+        return self.choose(record).index
+
+    def choose(self, record: Evaluated) -> Selected:
+        """Choose a setting: the first maximum of the criterion in the grid's order.
 
         Raises
         ------
@@ -88,7 +111,7 @@ class Rule(ABC):
             setting. A grid of one setting needs nothing.
         """
         if len(record.settings) == 1:
-            return 0
+            return Selected(0)
         for need in self.needs:
             held = record.scores is not None if need == "scores" else need in record.extras
             if not held:
@@ -98,14 +121,16 @@ class Rule(ABC):
                     f"{self.name} needs {need}, not recorded",
                 )
         values = np.asarray(self.criterion(record), dtype=float)
-        if np.isnan(values).all():
+        undefined = np.isnan(values)
+        if undefined.all():
             raise NotRecorded(
                 f"rule {self.name!r} is undefined for every setting of {record.method_label} on "
                 f"{record.task_label}",
                 f"{self.name} is undefined for every setting",
             )
         # A setting whose criterion is undefined must never win.
-        return int(np.where(np.isnan(values), -np.inf, values).argmax())
+        index = int(np.where(undefined, -np.inf, values).argmax())
+        return Selected(index, int(undefined.sum()))
 
     @abstractmethod
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:

@@ -19,6 +19,8 @@ class Choice:
         Index of the setting; None if the rule lacks its input.
     mean_f1, accuracy : float or None
         Scores on the target at that setting.
+    n_undefined : int
+        Settings that the rule left out, because its criterion is undefined there.
     gap : float or None
         Mean F1 of the oracle's setting minus that of this one; never negative.
     lack : str
@@ -30,6 +32,7 @@ class Choice:
     mean_f1: float | None = None
     accuracy: float | None = None
     gap: float | None = None
+    n_undefined: int = 0
     lack: str = ""
 
 
@@ -40,10 +43,20 @@ def choices(record: Evaluated, rules: Iterable[Rule]) -> list[Choice]:
     made = []
     for rule in rules:
         try:
-            index = rule.select(record)
+            selected = rule.choose(record)
         except NotRecorded as lack:
             made.append(Choice(rule.name, lack=lack.short))
             continue
+        index = selected.index
         score = float(f1[index])
-        made.append(Choice(rule.name, index, score, float(percent[index]), best - score))
+        made.append(
+            Choice(
+                rule.name,
+                index,
+                score,
+                float(percent[index]),
+                best - score,
+                selected.n_undefined,
+            )
+        )
     return made

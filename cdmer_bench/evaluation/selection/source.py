@@ -26,6 +26,7 @@ from cdmer_bench.evaluation.selection.base import Evaluated, Rule
 
 # More than any class index; databases have a handful of classes.
 NOT_PREDICTED = 255
+_RATIO = "the density ratio is estimated from few clips in many dimensions and is rough"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class SourceCV(Rule):
     name = "source_cv"
     label = "source CV: cross-validated on the source"
     needs = ("source_cv_predictions",)
+    caveat = "it judges the source alone and knows nothing of how far the target lies"
     reference = "source risk in Ganin and Lempitsky, ICML 2015"
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
@@ -49,6 +51,7 @@ class ImportanceWeighted(Rule):
     name = "importance_weighted"
     label = "IWCV: importance-weighted source error"
     needs = ("source_cv_predictions", "density_ratio")
+    caveat = _RATIO
     reference = "Sugiyama, Krauledat and Müller, JMLR 8, 2007"
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
@@ -79,6 +82,7 @@ class DeepEmbeddedValidation(Rule):
     name = "dev"
     label = "DEV: importance-weighted source error with control variate"
     needs = ("source_cv_predictions", "source_folds", "density_ratio")
+    caveat = _RATIO
     reference = "You et al., Towards accurate model selection in deep UDA, ICML 2019"
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
@@ -106,6 +110,7 @@ class ReverseValidation(Rule):
     name = "reverse"
     label = "reverse validation: from the predicted target back to the source"
     needs = ("reverse_predictions",)
+    caveat = "a setting that answers one class for all of the target comes back with one class"
     reference = "Bruzzone and Marconcini, TPAMI 32(5), 2010; Zhong et al., ECML 2010"
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:

@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection.base import Evaluated, Rule
 
+_NO_COMMON_SCALE = (
+    "the methods' decision values are not on one scale and a setting can scale them up, which "
+    "looks more certain; compare such choices within a method, with care"
+)
 # Cosines of probabilities are at least 0 and exp(-1 / 0.002) is far above the smallest double.
 _LEAST_TEMPERATURE = 0.002
 
@@ -24,6 +28,7 @@ class Entropy(Rule):
     label = "entropy: most certain predictions"
     needs = ("scores",)
     reference = "Morerio et al., Minimal-entropy correlation alignment, ICLR 2018"
+    caveat = _NO_COMMON_SCALE
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return minus the mean entropy, in nats."""
@@ -40,6 +45,7 @@ class InformationMaximization(Rule):
     reference = (
         "Shi and Sha, Information-theoretical learning of discriminative clusters, ICML 2012"
     )
+    caveat = _NO_COMMON_SCALE
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return the mutual information of sample and predicted class, in nats."""
@@ -59,6 +65,7 @@ class ClassBalance(Rule):
     name = "class_balance"
     label = "class balance: predicted proportions nearest to the source's"
     reference = "prior matching; Musgrave et al., Benchmarking validation methods for UDA, 2022"
+    caveat = "it takes the target's class proportions to be the source's, which often is not so"
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return minus the distance, between -1 and 0."""
@@ -98,6 +105,7 @@ class NeighborhoodDensity(Rule):
     label = "SND: soft neighbourhood density"
     needs = ("scores",)
     reference = "Saito et al., Tune it the right way, ICCV 2021"
+    caveat = _NO_COMMON_SCALE
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return the mean entropy of each sample's similarity to the others, in nats."""

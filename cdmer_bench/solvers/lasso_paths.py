@@ -237,7 +237,7 @@ class _Walk:
             # At or above the start of the path the solution is still zero.
             distance = np.maximum(self.mu[hit] - here[hit], 0)[:, None]
             if not np.isfinite(end[hit]).all():
-                distance = 0.0
+                distance[:] = 0.0
             solution = self._dense(self.value[hit] + distance * self.slope[hit], hit)
             self.recorded[self.reached[hit], self.row[hit]] = solution
             self.reached[hit] += 1

@@ -7,19 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.extract import Features
-from cdmer_bench.methods.base import join_strands
 from cdmer_bench.parallel import Backend, Call, Progress, run_parallel
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
-from cdmer_bench.runner.about import describe_run
+from cdmer_bench.runner.assemble import assemble
 from cdmer_bench.runner.cell import Cell, PreparedCell, prepare_cell
 from cdmer_bench.runner.expectation import expected_settings, setting_weights
-from cdmer_bench.runner.strand import StrandFailure, run_strand, unpack, write_prepared
+from cdmer_bench.runner.strand import StrandFailure, run_strand, write_prepared
 
 _WAIT = 0.5  # seconds between two looks at a cell that another run is working on
 _ATTEMPTS = 3  # times that strands whose worker process died are given to new workers
@@ -284,54 +282,3 @@ class Execution:
             self.store.save_failure(cell.key, content)
         except UserError as unwritable:
             self.progressing.say(str(unwritable))
-
-
-def assemble(cell: Cell, prepared: PreparedCell, store: ResultsStore, seconds: float) -> CellRecord:
-    """Put the stored strands of a cell together as its record."""
-    results, solving = [], 0.0
-    for strand in range(len(prepared.strands)):
-        arrays = store.load_strand(cell.key, strand)
-        if arrays is None:
-            raise RuntimeError(f"strand {strand} vanished from {store.unfinished(cell.key)}")
-        results.append(unpack(arrays)[1])
-        solving += float(arrays["seconds"])
-    joined = join_strands(prepared.strands, results)
-    codes, target = prepared.class_codes, prepared.target
-    scores = joined.scores
-    if scores is not None and len(codes) < len(target.classes):
-        # Classes without a source clip can never win.
-        full = np.full((*scores.shape[:2], len(target.classes)), -np.inf, np.float32)
-        full[..., codes] = scores
-        scores = full
-    return CellRecord(
-        key=cell.key,
-        task=cell.task.name,
-        task_label=cell.task.label,
-        source=cell.task.source,
-        target=cell.task.target,
-        method=cell.method_name,
-        method_label=cell.method_label,
-        descriptor=cell.descriptor_name,
-        descriptor_label=cell.descriptor_label,
-        corpus=cell.corpus,
-        synthetic=cell.synthetic,
-        grid=cell.grid_name,
-        solver=str(cell.method.parameters().get("solver", "")),
-        classes=target.classes,
-        parameters=cell.method.parameters(),
-        settings=prepared.settings,
-        predictions=codes[joined.predictions],
-        y_target=target.y.astype(np.uint8),
-        y_source=prepared.source.y.astype(np.uint8),
-        subject_target=target.subject,
-        scores=scores,
-        converged=joined.converged,
-        iterations=joined.iterations,
-        notes=joined.notes,
-        extras=joined.extras,
-        about={
-            **describe_run(seconds),
-            "solve_seconds": round(solving, 3),
-            "descriptor_note": cell.descriptor_note,
-        },
-    )

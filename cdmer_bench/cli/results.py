@@ -3,8 +3,12 @@
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from cdmer_bench.cli.console import say
 from cdmer_bench.errors import UserError
+from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.selection_inputs import NAMES
 from cdmer_bench.results.store import ResultsStore
 
 
@@ -15,18 +19,43 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("sources", nargs="+", help="results folders to read")
     parser.add_argument("--into", required=True, help="the results folder to add to")
     options = parser.parse_args(arguments)
-    target = ResultsStore(options.into)
-    target.check_writable()
     for source in options.sources:
         if not (Path(source) / "cells").is_dir():
             raise UserError(f"{source} holds no cells; name a folder that `cdmer run` wrote to")
-        added = present = 0
-        for record in ResultsStore(source).records():
-            folder = target.cell_folder(record.task, record.descriptor, record.method, record.key)
-            if target.load(folder) is not None:
-                present += 1
-            else:
-                target.save(record)
-                added += 1
-        say(f"{source}: {added} cells added, {present} were there already")
+    target = ResultsStore(options.into)
+    target.check_writable()
+    for source in options.sources:
+        say(_merge(ResultsStore(source), source, target))
     return 0
+
+
+def _merge(source: ResultsStore, name: str, target: ResultsStore) -> str:
+    """Add what ``target`` lacks; return a sentence that says what was found."""
+    added, present, other = 0, 0, []
+    for record in source.records():
+        folder = target.cell_folder(record.task, record.descriptor, record.method, record.key)
+        held = target.load(folder)
+        if held is None:
+            target.save(record)
+            added += 1
+            continue
+        present += 1
+        if not np.array_equal(held.predictions, record.predictions):
+            other.append(f"{record.method} {record.task}")
+        elif _adds_selection_inputs(held, record):
+            target.save_selection_inputs(record)
+    text = f"{name}: {added} cells added, {present} were there already"
+    if other:
+        text += (
+            f"; of these {len(other)} hold other predictions and were left as they are "
+            f"({', '.join(other[:3])}{', ...' if len(other) > 3 else ''}): their versions of "
+            "NumPy, SciPy or cdmer-bench may differ, record.json tells"
+        )
+    failed = len(source.failures())
+    return f"{text}; {failed} failed there" if failed else text
+
+
+def _adds_selection_inputs(held: CellRecord, record: CellRecord) -> bool:
+    """Return whether ``record`` has every selection input that ``held`` has, and more."""
+    known, offered = (set(NAMES) & set(r.extras) for r in (held, record))
+    return known < offered

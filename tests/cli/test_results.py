@@ -1,0 +1,109 @@
+"""Results of several machines in one folder: written at once, or merged afterwards."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+
+import pytest
+
+from cdmer_bench.results.store import ResultsStore
+
+BOTH = "task=red/green,green/red"
+
+
+def start(corpus, results, *more):
+    """Start a run in a process of its own."""
+    command = [sys.executable, "-m", "cdmer_bench.cli.main", "run", *corpus.arguments(*more)]
+    return subprocess.Popen(
+        [*command, f"results.dir={corpus.folder / results}", "n_jobs=2"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+    )
+
+
+def finish(*processes):
+    for process in processes:
+        _, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+
+
+def files(folder):
+    """Return the bytes of every result, by the path inside the results folder."""
+    return {p.relative_to(folder): p.read_bytes() for p in folder.glob("cells/*/*/*/*.npz")}
+
+
+def printed(cdmer, folder):
+    code, out, _ = cdmer("tables", "all", "--format", "csv", "--results", str(folder))
+    assert code == 0
+    return out
+
+
+@pytest.fixture
+def alone(corpus, cdmer):
+    """The results of one run of everything, one process."""
+    arguments = corpus.arguments("method=svm,gfk,sa", BOTH, "backend=sequential")
+    assert cdmer("run", *arguments, f"results.dir={corpus.folder / 'alone'}")[0] == 0
+    return corpus.folder / "alone"
+
+
+def test_folders_of_two_machines_merge_into_the_results_of_one_run(corpus, cdmer, alone):
+    finish(
+        start(corpus, "a", "method=svm,gfk", BOTH),
+        start(corpus, "b", "method=gfk,sa", BOTH, "selection_inputs=source_cv"),
+    )
+    merged = corpus.folder / "merged"
+    sources = [str(corpus.folder / name) for name in "ab"]
+    code, _, err = cdmer("results", "merge", *sources, "--into", str(merged))
+    assert code == 0
+    assert "a: 4 cells added, 0 were there already\n" in err
+    assert "b: 2 cells added, 2 were there already\n" in err
+    held = files(merged)
+    assert {path: held[path] for path in files(alone)} == files(alone)
+    # GFK's cells came first from the folder that had no selection inputs.
+    assert {p for p in held if p.name == "selection.npz"} == {
+        p for p in files(corpus.folder / "b") if p.name == "selection.npz"
+    }
+    assert printed(cdmer, merged) == printed(cdmer, alone)
+    assert (
+        "0 cells added, 6 were" in cdmer("results", "merge", str(merged), "--into", str(merged))[2]
+    )
+
+
+def test_two_runs_that_write_to_one_folder_share_the_cells(corpus, cdmer, alone):
+    finish(*(start(corpus, "shared", "method=svm,gfk,sa", BOTH) for _ in range(2)))
+    shared = corpus.folder / "shared"
+    assert files(shared) == files(alone)
+    assert printed(cdmer, shared) == printed(cdmer, alone)
+    assert not list((shared / "unfinished").glob("*"))
+
+
+def test_a_cell_with_other_predictions_is_named_and_left_as_it_is(corpus, cdmer, alone):
+    mine, other = ResultsStore(corpus.folder / "mine"), ResultsStore(alone)
+    changed = other.records()[0]
+    predictions = changed.predictions.copy()
+    predictions[0] = (predictions[0] + 1) % 3
+    mine.save(dataclasses.replace(changed, predictions=predictions))
+    code, _, err = cdmer("results", "merge", str(alone), "--into", str(mine.folder))
+    assert code == 0
+    assert "5 cells added, 1 were there already; of these 1 hold other predictions" in err
+    assert f"({changed.method} {changed.task})" in err
+    (kept,) = (record for record in mine.records() if record.key == changed.key)
+    assert (kept.predictions == predictions).all()
+
+
+def test_a_damaged_cell_and_a_failure_elsewhere_stop_no_merge(corpus, cdmer, alone):
+    store = ResultsStore(alone)
+    store.save_failure("0" * 32, {"task": "red/blue", "error": "no data"})
+    damaged = sorted(alone.glob("cells/*/*/*/grid.npz"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    (alone / "unfinished" / "half").mkdir(parents=True)
+    merged = corpus.folder / "merged"
+    with pytest.warns(UserWarning, match="set aside"):
+        code, _, err = cdmer("results", "merge", str(alone), "--into", str(merged))
+    assert code == 0
+    assert "5 cells added, 0 were there already; 1 failed there" in err
+    assert not list(merged.glob("unfinished/*"))
+    assert len(ResultsStore(merged).records()) == 5

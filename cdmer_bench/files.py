@@ -1,6 +1,7 @@
 """Files that are whole or not there: atomic writing, checked reading, content keys."""
 
 import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -9,13 +10,15 @@ import tempfile
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cdmer_bench.errors import UserError
+
+_TEMPORARY = ".writing-"  # begins the names of files that are being written
 
 
 def content_key(content: Any) -> str:
@@ -58,23 +61,47 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old content or the whole new one."""
     with clear_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+        handle, temporary = _open_temporary(path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())  # mkstemp's 0600 would hide it from a group
-            os.replace(temporary, path)
+                os.chmod(temporary, file_mode())
+                os.replace(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
 
 
-def _umask() -> int:
+def _open_temporary(folder: Path) -> tuple[int, str]:
+    """Make a file that is locked while it is open, so that others know that it is in use."""
+    while True:
+        handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.path.exists(temporary):
+            return handle, temporary
+        os.close(handle)  # taken for a leftover before it was locked
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes left that were killed while they wrote into a folder."""
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDWR)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink(missing_ok=True)
+            finally:
+                os.close(handle)
+
+
+def file_mode() -> int:
+    """Return the mode of a new file under the umask; that of temporary files is always 0600."""
     mask = os.umask(0)
     os.umask(mask)
-    return mask
+    return 0o666 & ~mask
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -100,6 +127,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     OSError
         If it is not there or may not be read.
     """
+    if path.is_dir():
+        raise ValueError(f"{path.name} is a folder")
     data = path.read_bytes()
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:

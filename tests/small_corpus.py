@@ -1,5 +1,8 @@
 """A small corpus of feature files, and the arguments to run on it."""
 
+import json
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +29,31 @@ class Corpus:
     def write(self, name: str, X: np.ndarray, y: np.ndarray) -> None:
         np.savez(self.folder / f"{name}.npz", features=X, labels=y)
 
+    def add_method(self, name: str, code: str, grid: str, **parameters: object) -> None:
+        """Add a method ``name`` of a class of that name, capitalised, to the configuration."""
+        cards = self.folder / "my_conf" / "method"
+        cards.mkdir(exist_ok=True)
+        (self.folder / "my_conf" / f"{name}.py").write_text(code)
+        (cards / f"{name}.yaml").write_text(
+            f"# @package methods.{name}\n_target_: {name}.{name.title()}\n"
+            f"label: {name.title()}\nparameters: {json.dumps(parameters, default=str)}\n"
+            f"grid: {grid}\n"
+        )
+
+    def command(
+        self, command: str, *more: str, before: str = "", **environment: str
+    ) -> tuple[list[str], dict[str, str]]:
+        """Return the words of a process that runs ``cdmer command``, and its environment.
+
+        ``before`` is a statement, such as one that limits what the process may do.
+        """
+        statement = f"{before}\nimport sys\nfrom cdmer_bench.cli.main import main\nsys.exit(main())"
+        importable = os.pathsep.join(folder for folder in sys.path if folder)
+        return (
+            [sys.executable, "-c", statement, command, *more],
+            {**os.environ, "PYTHONPATH": importable, **environment},
+        )
+
     def arguments(self, *more: str) -> list[str]:
         return [
             "--config-dir",
@@ -36,3 +64,48 @@ class Corpus:
             f"cache.dir={self.folder / 'cache'}",
             *more,
         ]
+
+
+def grids(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of every finished cell's arrays below a folder, by the cell's path."""
+    return {
+        "/".join(path.parts[-4:-1]): path.read_bytes()
+        for path in folder.glob("cells/*/*/*/grid.npz")
+    }
+
+
+CLIPS = """\
+from dataclasses import dataclass
+import numpy as np
+from cdmer_bench.databases.base import Clip, ClipDatabase
+
+@dataclass
+class NoiseClip(Clip):
+    name: str
+    subject: str
+    label: int
+    fingerprint: str
+
+    def frames(self):
+        return np.random.default_rng(int(self.name)).integers(0, 256, (6, 20, 20)).astype(float)
+
+@dataclass
+class Noise(ClipDatabase):
+    def clips(self):
+        return [NoiseClip(str(i), f"s{i}", i % 3, f"noise {i}") for i in range(6)]
+"""
+CLIP_CORPUS = """\
+# @package corpus
+name: noise
+synthetic: true
+reader: {_target_: noise.Noise}
+databases:
+  left: {classes: [a, b, c]}
+  right: {classes: [a, b, c]}
+"""
+
+
+def write_clip_corpus(folder: Path) -> None:
+    """Add ``corpus=noise`` to the configuration: databases ``left`` and ``right`` of six clips."""
+    (folder / "my_conf" / "noise.py").write_text(CLIPS)
+    (folder / "my_conf" / "corpus" / "noise.yaml").write_text(CLIP_CORPUS)

@@ -38,7 +38,6 @@ def main(arguments: list[str]) -> int:
     from cdmer_bench.reporting.plot_style import save
 
     path = Path(options.out or Path(options.results) / f"{options.kind}.svg")
-    path.parent.mkdir(parents=True, exist_ok=True)
     missing = recorded_failures(options.results, records)
     save(lambda: _draw(options.kind, records, options.selection, missing), path)
     say(f"wrote {path}")

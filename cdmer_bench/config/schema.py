@@ -1,6 +1,6 @@
 """The typed shape of a run's configuration, and errors that name the full key."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
@@ -146,6 +146,7 @@ def validate(config: DictConfig) -> RunConfig:
                 f"the YAML of this {group} puts its content under '{group}', expected "
                 f"'{group}s.<name>': begin the file with the line '# @package {group}s.<name>'"
             )
+    _check_groups(config)
     try:
         merged = OmegaConf.merge(OmegaConf.structured(RunConfig), config)
         OmegaConf.resolve(merged)
@@ -162,6 +163,23 @@ def validate(config: DictConfig) -> RunConfig:
     if result.backend.name not in ("loky", "sequential", "dask"):
         raise UserError(f"backend.name is {result.backend.name!r}; choices: dask, loky, sequential")
     return result
+
+
+def _check_groups(config: DictConfig) -> None:
+    """Refuse a single value for a key that holds keys, such as ``cache=PATH``."""
+    for known in fields(RunConfig):
+        if known.name in config and is_dataclass(known.type):
+            value = None if OmegaConf.is_missing(config, known.name) else config[known.name]
+            if not isinstance(value, DictConfig):
+                keys = [key.name for key in fields(known.type)]
+                raise UserError(
+                    f"{known.name} is {value!r}, expected keys of its own; give "
+                    + (
+                        f"{known.name}.{keys[0]}={value}"
+                        if len(keys) == 1
+                        else f"one of {known.name}.{', .'.join(keys)}"
+                    )
+                )
 
 
 def explain(error: OmegaConfBaseException) -> str:

@@ -36,10 +36,11 @@ def register(config_dir: str | None, arguments: list[str]) -> None:
     """
     if InstalledConfigs not in Plugins.instance().discover(SearchPathPlugin):
         Plugins.instance().register(InstalledConfigs)
-    folders = [str(Path.cwd())] + ([str(Path(config_dir).resolve())] if config_dir else [])
-    for folder in folders:
-        if folder not in sys.path:
-            sys.path.insert(0, folder)
+    # The working folder may hold anything, so it comes last: no file there stands in for a library.
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))
+    if config_dir and str(Path(config_dir).resolve()) not in sys.path:
+        sys.path.insert(0, str(Path(config_dir).resolve()))
     for source, target in pairs(arguments):
         ConfigStore.instance().store(
             group=f"task/{source}",

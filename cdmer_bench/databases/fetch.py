@@ -1,5 +1,6 @@
 """Bringing the authors' released features to this machine, and checking what arrived."""
 
+import errno
 import hashlib
 import http.client
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from cdmer_bench.databases.released import released_file
 from cdmer_bench.errors import UserError
+from cdmer_bench.files import clear_errors, file_mode
 
 REPOSITORY = "jiangxingxun/Seeking_Salient_Facial_Region"
 COMMIT = "0ceef18ea3f5cb7a4cb0dac049b6250ffe075a01"
@@ -188,7 +190,8 @@ def _fetch(file: ReleasedFile, folder: Path, origin: Path | None) -> FetchResult
         return _left(
             file, place, "missing", f"{file.name} is not in {origin}; the other files are usable"
         )
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{file.name}.")
+    with clear_errors(folder):
+        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{file.name}.")
     os.close(descriptor)
     arrived = Path(temporary)
     try:
@@ -200,9 +203,12 @@ def _fetch(file: ReleasedFile, folder: Path, origin: Path | None) -> FetchResult
         if difference is not None:
             came_from = file.address if origin is None else str(origin / file.name)
             return _left(file, place, "wrong checksum", difference.replace(temporary, came_from))
-        os.chmod(arrived, 0o644)
+        os.chmod(arrived, file_mode())
         os.replace(arrived, place)
     except (OSError, http.client.HTTPException) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            with clear_errors(place):
+                raise
         reason = getattr(error, "reason", None) or error
         where = file.address if origin is None else origin / file.name
         return _left(

@@ -14,6 +14,7 @@ from cdmer_bench.files import (
     content_key,
     pack_arrays,
     read_arrays,
+    remove_leftovers,
     set_aside,
     write_atomically,
 )
@@ -85,11 +86,12 @@ class FeatureStore:
         """Store features under their fingerprint."""
         assert features.subject is not None
         with clear_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if os.stat(self.folder).st_uid == os.getuid():
                 os.chmod(self.folder, 0o700)
+        path = self.path(features.database, features.fingerprint)
         write_atomically(
-            self.path(features.database, features.fingerprint),
+            path,
             pack_arrays(
                 {
                     "X": features.X,
@@ -99,3 +101,4 @@ class FeatureStore:
                 }
             ),
         )
+        remove_leftovers(path.parent)

@@ -25,7 +25,7 @@ from cdmer_bench.errors import DataMissing, UserError
 from cdmer_bench.files import clear_errors, content_key
 from cdmer_bench.finetuning.augmentation import split_by_clip
 from cdmer_bench.finetuning.recipe import Recipe
-from cdmer_bench.finetuning.training import Samples, Training, save_whole
+from cdmer_bench.finetuning.training import Samples, Training, load_whole, save_whole
 from cdmer_bench.parallel import Backend, Progress, run_parallel
 from cdmer_bench.preprocessing import Preprocessing
 
@@ -93,19 +93,23 @@ class Tuning:
 
     def run(self, backend: Backend, progressing: Progressing | None) -> None:
         """Tune the network if its file is not there, from the last checkpoint if there is one."""
-        if self.path.exists():
+        if self._is_whole():
             return
         with clear_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be tuning the same network
-            if not self.path.exists():
+            if not self._is_whole():
                 for left in self.folder.glob(f".writing-{self.path.stem}*"):
                     left.unlink(missing_ok=True)  # of a run that was killed while it wrote
                 self._tune(backend, progressing)
         finally:
             os.close(lock)
+
+    def _is_whole(self) -> bool:
+        """Whether the file is there and undamaged; a damaged one is set aside."""
+        return load_whole(self.path, self.key) is not None
 
     def _tune(self, backend: Backend, progressing: Progressing | None) -> None:
         start = self.start

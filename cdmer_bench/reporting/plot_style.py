@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -137,5 +138,5 @@ def save(draw: Callable[[], "Figure"], path: str | Path) -> Path:
     format = path.suffix.removeprefix(".").lower()
     if format not in ("svg", "png", "pdf"):
         raise UserError(f"{path} ends in {path.suffix!r}; pictures are .svg, .png or .pdf")
-    path.write_bytes(to_bytes(draw, format))
+    write_atomically(path, to_bytes(draw, format))
     return path

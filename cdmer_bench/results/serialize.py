@@ -66,10 +66,58 @@ def record_of(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> CellRec
     parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
     parts.update({name: arrays.get(name) for name in _OPTIONAL_ARRAYS})
     record = CellRecord(**content, **parts, extras=extras)
-    expected = (len(record.settings), len(record.y_target))
-    if record.predictions.shape != expected:
-        raise ValueError(f"predictions have shape {record.predictions.shape}, not {expected}")
+    _check_texts(record)
+    _check_arrays(record)
     return record
+
+
+def _check_texts(record: CellRecord) -> None:
+    """Refuse content of other types than the record's; whoever can write can also seal."""
+    for known in dataclasses.fields(CellRecord):
+        value = getattr(record, known.name)
+        if known.type is str and not isinstance(value, str):
+            raise ValueError(f"{known.name} is {value!r}, not text")
+    for name, value in (("parameters", record.parameters), ("about", record.about)):
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} is {value!r}, not a table of names and values")
+    if not isinstance(record.settings, list) or not all(
+        isinstance(setting, dict) for setting in record.settings
+    ):
+        raise ValueError("settings are no list of tables of names and values")
+    if not record.settings or not record.classes:
+        raise ValueError("it has no setting or no class")
+    if not all(isinstance(text, str) for text in (*record.classes, *record.notes.values())):
+        raise ValueError("a class or a note is no text")
+
+
+def _check_arrays(record: CellRecord) -> None:
+    """Refuse arrays that do not fit each other, or classes that do not exist."""
+    n_settings, n_target = len(record.settings), len(record.y_target)
+    shapes: dict[str, tuple[int, ...]] = {
+        "predictions": (n_settings, n_target),
+        "y_target": (n_target,),
+        "y_source": (len(record.y_source),),
+        "converged": (n_settings,),
+        "iterations": (n_settings,),
+        "scores": (n_settings, n_target, len(record.classes)),
+        "subject_target": (n_target,),
+    }
+    for name, expected in shapes.items():
+        array = getattr(record, name)
+        if array is not None and array.shape != expected:
+            raise ValueError(f"{name} has shape {array.shape}, not {expected}")
+    for name in ("predictions", "y_target", "y_source"):
+        array = getattr(record, name)
+        if not array.size or array.dtype != np.uint8 or array.max() >= len(record.classes):
+            raise ValueError(f"{name} holds something else than the numbers of the classes")
+    numbers = (record.converged, record.iterations, *record.extras.values())
+    kinds = [array.dtype.kind for array in numbers]
+    if kinds[0] != "b" or not set(kinds) <= set("biuf"):
+        raise ValueError("one of its arrays holds something else than numbers")
+    if record.scores is not None and record.scores.dtype.kind != "f":
+        raise ValueError("its scores are no numbers")
+    if not set(record.notes) <= set(range(n_settings)):
+        raise ValueError("a note belongs to no setting")
 
 
 def seal(content: dict[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +17,16 @@ from cdmer_bench.files import (
     clear_errors,
     pack_arrays,
     read_arrays,
+    remove_leftovers,
     set_aside,
     write_atomically,
 )
 from cdmer_bench.results import selection_inputs
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.serialize import arrays_of, content_of, record_of, seal, unseal
+
+# What every failure tells, as text.
+_FAILURE = ("task_label", "method_label", "descriptor_label", "corpus", "error")
 
 
 def safe_name(text: str) -> str:
@@ -55,9 +60,9 @@ class ResultsStore:
 
     def check_writable(self) -> None:
         """Raise a UserError if nothing can be stored here."""
-        probe = self.folder / f".probe-{os.getpid()}"
-        write_atomically(probe, b"")
-        probe.unlink(missing_ok=True)
+        with clear_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.folder).close()
 
     def cell_folder(self, task: str, descriptor: str, method: str, key: str) -> Path:
         """Return where a cell's record lies."""
@@ -78,12 +83,15 @@ class ResultsStore:
             record = record_of(content, arrays)
             checked_key(record.key)
         except (FileNotFoundError, NotADirectoryError):
+            missing = [n for n in ("record.json", "grid.npz") if not (folder / n).exists()]
+            if not missing:
+                return self.load(folder)  # it was being replaced at that moment
             if folder.is_dir():
-                set_aside(folder, "a file of it is missing")
+                set_aside(folder, f"{missing[0]} is missing")
             return None
         except PermissionError:
             raise UserError(f"{folder} cannot be read by you; set results.dir to another") from None
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, IsADirectoryError) as error:
             set_aside(folder, str(error))
             return None
         if folder.name != f"{safe_name(record.method)}-{record.key[:32]}":
@@ -108,6 +116,7 @@ class ResultsStore:
         """Store the selection inputs among ``extras`` beside the record, which stays as it is."""
         folder = self.cell_folder(record.task, record.descriptor, record.method, record.key)
         write_atomically(folder / selection_inputs.FILE, selection_inputs.pack_inputs(record))
+        remove_leftovers(folder)
 
     def save(self, record: CellRecord) -> None:
         """Store a finished cell as a whole: its folder appears only when complete."""
@@ -122,7 +131,10 @@ class ResultsStore:
                 write_atomically(building / selection_inputs.FILE, packed)
             folder.parent.mkdir(parents=True, exist_ok=True)
             if folder.exists():
-                shutil.rmtree(folder)
+                # Moved as a whole, so that no reader and no killed run sees a part of it.
+                replaced = self.unfinished(record.key) / "replaced"
+                shutil.rmtree(replaced, ignore_errors=True)
+                os.replace(folder, replaced)
             os.replace(building, folder)
         (self.folder / "failures" / f"{record.key}.json").unlink(missing_ok=True)
         self.forget_unfinished(record.key)
@@ -156,19 +168,30 @@ class ResultsStore:
         """Remove what is left of a cell in progress."""
         shutil.rmtree(self.unfinished(key), ignore_errors=True)
 
+    def has_leftovers(self, key: str) -> bool:
+        """Whether there are strands or a claim of a cell, left by a run that was killed."""
+        return self.unfinished(key).exists() or self._claim_path(key).exists()
+
     def save_failure(self, key: str, failure: dict[str, Any]) -> None:
         """Record why a cell failed; it is run again the next time."""
         path = self.folder / "failures" / f"{checked_key(key)}.json"
         write_atomically(path, seal(failure))
+        remove_leftovers(path.parent)
 
     def failure(self, key: str) -> dict[str, Any] | None:
         """Return why the cell failed last time, or None."""
         path = self.folder / "failures" / f"{key}.json"
         try:
-            return unseal(path.read_bytes())
+            failure = unseal(path.read_bytes())
+            for name in _FAILURE:
+                if not isinstance(failure.get(name), str):
+                    raise ValueError(f"{name} is {failure.get(name)!r}, not text")
+            return failure
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except ValueError as error:
+        except PermissionError:
+            raise UserError(f"{path} cannot be read by you; set results.dir to another") from None
+        except (ValueError, IsADirectoryError) as error:
             set_aside(path, str(error))
             return None
 
@@ -178,6 +201,9 @@ class ResultsStore:
         found = (self.failure(path.stem) for path in names)
         return [failure for failure in found if failure is not None]
 
+    def _claim_path(self, key: str) -> Path:
+        return self.folder / "claims" / f"{key[:32]}.lock"
+
     @contextmanager
     def claim(self, key: str) -> Iterator[bool]:
         """Claim a cell for this run; yields False if another live run is working on it.
@@ -185,7 +211,7 @@ class ResultsStore:
         The claim is a lock of the operating system, so it ends with the process however
         the process ends.
         """
-        path = self.folder / "claims" / f"{key[:32]}.lock"
+        path = self._claim_path(key)
         handle = _open_lock(path)
         try:
             try:

@@ -110,9 +110,9 @@ class Execution:
             bar.extend(self.expected[cell.key], cells[0].name, self.weights[cell.key])
 
     def _tidy(self) -> None:
-        """Remove the strands of finished cells, left by a run killed right after storing one."""
+        """Remove strands and claims of finished cells, left by a run killed right then."""
         for cell in self.cells:
-            if cell.status == "done" and self.store.unfinished(cell.key).exists():
+            if cell.status == "done" and self.store.has_leftovers(cell.key):
                 with self.store.claim(cell.key) as held:
                     if held:
                         self.store.forget_unfinished(cell.key)

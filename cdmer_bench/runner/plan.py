@@ -12,6 +12,8 @@ from cdmer_bench.runner.cell import Cell, cell_key
 def place(cells: Sequence[Cell], features: Features, store: ResultsStore, force: bool) -> None:
     """Give each cell its key and status.
 
+    A record that is damaged is set aside here, so that its cell is run again.
+
     Parameters
     ----------
     cells
@@ -36,7 +38,7 @@ def place(cells: Sequence[Cell], features: Features, store: ResultsStore, force:
         cell.key = cell_key(cell, *keys)
         folder = store.cell_folder(cell.task.name, cell.descriptor_name, cell.method_name, cell.key)
         failure = store.failure(cell.key)
-        if (folder / "record.json").exists() and not force:
+        if not force and store.load(folder) is not None:
             cell.status = "done"
         elif failure is not None:
             cell.status, cell.reason = "failed", str(failure.get("error", ""))

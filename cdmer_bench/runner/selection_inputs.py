@@ -19,10 +19,14 @@ from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell
 from cdmer_bench.runner.execute import Progressing
 from cdmer_bench.runner.reverse import WayBack
-from cdmer_bench.runner.source_folds import Fold, source_folds
+from cdmer_bench.runner.source_folds import N_FOLDS, Fold, source_folds
 from cdmer_bench.runner.validation import Part, Validation
 
 _WAIT = 0.5  # seconds between two looks at a cell that another run is working on
+_PARTS = {
+    "reverse_predictions": ["reverse"],
+    "source_cv_predictions": [f"fold {number}" for number in range(N_FOLDS)],
+}
 
 
 def lacking(cells: Sequence[Cell], store: ResultsStore, wanted: Sequence[str]) -> list[Cell]:
@@ -94,16 +98,19 @@ class SelectionRun:
         if record is None:
             return True
         complete = True
-        for name in (n for n in self.wanted if n not in record.extras):
-            try:
-                record.extras[name] = self._compute(name, cell, record)
-            except Exception as error:
-                # A user's error is about this data set, which the rules then tell as a gap.
-                complete &= isinstance(error, UserError)
-                text = str(error) if isinstance(error, UserError) else repr(error)
-                self.progressing.say(f"{cell.name}: {name} could not be recorded: {text}")
-            else:
+        for name in self.wanted:
+            if name not in record.extras:
+                try:
+                    record.extras[name] = self._compute(name, cell, record)
+                except Exception as error:
+                    # A user's error is about this data set, which the rules then tell as a gap.
+                    complete &= isinstance(error, UserError)
+                    text = str(error) if isinstance(error, UserError) else repr(error)
+                    self.progressing.say(f"{cell.name}: {name} could not be recorded: {text}")
+                    continue
                 self.store.save_selection_inputs(record)
+            for part in _PARTS.get(name, []):
+                self.store.forget_unfinished(part_key(cell, part))
         return complete
 
     def _compute(self, name: str, cell: Cell, record: CellRecord) -> NDArray:
@@ -120,12 +127,13 @@ class SelectionRun:
         parts: list[Part] = []
         if name == "reverse_predictions":
             everything = np.arange(len(source.y))
-            key = part_key(cell, "reverse")
+            key = part_key(cell, *_PARTS[name])
             settings, predicted = record.settings, record.predictions
             parts.append(WayBack(key, everything, cell.method, settings, predicted, source.X, Xt))
             return self._predict(cell, record, parts, "way back", "taken back to the source")
-        for number, held_out in enumerate(source_folds(source.y, source.subject)):
-            key = part_key(cell, f"fold {number}")
+        folds = source_folds(source.y, source.subject)
+        for part, held_out in zip(_PARTS[name], folds, strict=False):
+            key = part_key(cell, part)
             parts.append(Fold(key, held_out, cell.method, record.settings, source, Xt))
         return self._predict(cell, record, parts, "source folds", "cross-validated on the source")
 

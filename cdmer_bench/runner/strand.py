@@ -1,5 +1,6 @@
 """One strand, run in any process: read what the cell shares, solve, store the result whole."""
 
+import shutil
 import time
 import traceback
 from dataclasses import dataclass
@@ -27,10 +28,15 @@ class StrandFailure:
 
 def write_prepared(folder: Path, arrays: Prepared) -> None:
     """Store the shared arrays of a cell for the processes that run its strands."""
-    with clear_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, array in arrays.items():
-            np.save(folder / f"{name}.npy", np.asarray(array), allow_pickle=False)
+    shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed
+    try:
+        with clear_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, array in arrays.items():
+                np.save(folder / f"{name}.npy", np.asarray(array), allow_pickle=False)
+    except UserError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 @lru_cache(maxsize=2)

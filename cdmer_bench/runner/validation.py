@@ -98,8 +98,6 @@ class Validation:
         finally:
             for part in self.parts:
                 shutil.rmtree(self._shared(part), ignore_errors=True)
-        for part in self.parts:
-            self.store.forget_unfinished(part.key)
         return found, reason
 
     def _run(self) -> None:

@@ -62,3 +62,19 @@ def test_every_card_can_be_listed_and_says_what_it_is():
         assert found
         for name, card in found.items():
             assert card.members or len(card) > 1, f"{group}/{name} is empty"
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("cache=/a/b", "cache is '/a/b', expected keys of its own; give cache.dir=/a/b"),
+        ("results=elsewhere", "give results.dir=elsewhere"),
+        ("c3d=file.pth", "give one of c3d.weights, .weights_ucf101"),
+        ("results=null", "results is None"),
+    ],
+)
+def test_a_value_in_the_place_of_keys_is_one_sentence_with_the_way_out(cdmer, override, words):
+    code, _, err = cdmer("run", "method=svm", "task=exp01", "dry_run=true", override)
+    assert code == 2
+    assert words in err
+    assert len(err.strip().splitlines()) == 1

@@ -9,6 +9,7 @@ import pytest
 from cdmer_bench.databases import fetch
 from cdmer_bench.databases.fetch import ReleasedFile, fetch_released, git_blob_id
 from cdmer_bench.errors import UserError
+from tests.damages import DAMAGES
 
 CONTENT = {"a.mat": b"first file", "b.mat": b"second file\0"}
 
@@ -77,10 +78,12 @@ def test_wrong_content_never_arrives(tmp_path, source, spoken):
     assert [p.name for p in (tmp_path / "to").iterdir()] == ["b.mat"]
 
 
-def test_wrong_file_already_there_is_replaced(tmp_path, source, spoken):
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_already_there_is_replaced(tmp_path, source, spoken, damage):
     (tmp_path / "to").mkdir()
-    (tmp_path / "to" / "a.mat").write_bytes(b"old")
+    (tmp_path / "to" / "a.mat").write_bytes(DAMAGES[damage](CONTENT["a.mat"]))
     assert states(fetch_released(tmp_path / "to", source, FILES, spoken.append)) == ["verified"] * 2
+    assert sum("a.mat was put in place" in line for line in spoken) == 1
     assert (tmp_path / "to" / "a.mat").read_bytes() == CONTENT["a.mat"]
 
 

@@ -10,7 +10,7 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.features.extract import Features
 from cdmer_bench.features.store import FeatureStore
 from cdmer_bench.parallel import Backend
-from tests.features.test_store import DAMAGES
+from tests.damages import DAMAGES
 from tests.features.tiny_clips import TinyClip, TinyClips, descriptor, preprocessing
 
 BOTH = ["lbp", "hog"]

@@ -12,6 +12,7 @@ from cdmer_bench.descriptors import LBPTOP
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.store import FeatureStore
 from cdmer_bench.preprocessing import Preprocessing
+from tests.damages import DAMAGES
 from tests.features.tiny_clips import TinyClip, TinyClips, descriptor, features, preprocessing
 
 
@@ -86,19 +87,6 @@ def test_the_folder_is_private_whatever_the_umask(tmp_path, mask):
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
     file = store.path("tiny", found.fingerprint)
     assert stat.S_IMODE(file.stat().st_mode) == 0o666 & ~mask
-
-
-def flip(data: bytes) -> bytes:
-    middle = len(data) // 2
-    return data[:middle] + bytes([data[middle] ^ 16]) + data[middle + 1 :]
-
-
-DAMAGES = {
-    "flipped bit": flip,
-    "truncated": lambda data: data[: len(data) // 3],
-    "empty": lambda data: b"",
-    "foreign": lambda data: b"\x89PNG, a picture of something else",
-}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.results.store import ResultsStore
+from tests.damages import DAMAGES
 from tests.finetuning.few_clips import write_conf
 
 torch = pytest.importorskip("torch", reason="C3D needs torch")
@@ -71,6 +72,21 @@ def test_tuning_is_of_the_source_and_done_once(run, tmp_path):
     assert run(*arguments, "task=exp03", "force=true")[0] == 0
     assert {name: path.stat().st_mtime_ns for name, path in tuned.items()} == times
     assert not list((tmp_path / "cache" / "tuned").glob("*.checkpoint"))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_tuned_network_is_set_aside_and_made_again(run, tmp_path, damage):
+    arguments = ("method=svm", "descriptor=c3d_fc1_finetune", "c3d.weights=c3d.pickle")
+    assert run(*arguments, "task=exp01")[0] == 0
+    (path,) = (tmp_path / "cache" / "tuned").glob("*.pth")
+    tuned = torch.load(path, weights_only=True)["state_dict"]
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    with pytest.warns(UserWarning, match="set aside") as warned:
+        code, _, err = run(*arguments, "task=exp03")  # its target's features are still to be made
+    assert code == 0, err
+    assert [str(w.message).split(" is damaged")[0] for w in warned] == [str(path)]
+    again = torch.load(path, weights_only=True)["state_dict"]
+    assert all(torch.equal(tuned[name], again[name]) for name in tuned)
 
 
 def test_labels_of_the_target_change_nothing(run, tmp_path, monkeypatch):

@@ -19,6 +19,7 @@ torch = pytest.importorskip("torch", reason="fine-tuning needs torch")
 from cdmer_bench.descriptors.c3d import network_input  # noqa: E402
 from cdmer_bench.descriptors.c3d_network import C3DNetwork, sizes  # noqa: E402
 from cdmer_bench.finetuning.training import Samples, Training, load_whole  # noqa: E402
+from tests.damages import DAMAGES  # noqa: E402
 
 RECIPE = Recipe(
     n_total=20, n_validation=4, n_steps=4, batch=2, learning_rate=1e-3, decay_every=3,
@@ -102,15 +103,20 @@ def test_micro_batches_change_rounding_only(tmp_path):
         assert torch.allclose(tensor, parts[name], atol=1e-5), name
 
 
-def test_a_damaged_checkpoint_is_set_aside(tmp_path):
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_checkpoint_is_set_aside_and_training_begins_anew(tmp_path, damage):
     run = training(tmp_path)
     run.save_checkpoint()
-    content = bytearray(run.checkpoint.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    run.checkpoint.write_bytes(content)
-    with pytest.warns(UserWarning, match="set aside"):
-        assert load_whole(run.checkpoint, "k") is None
+    run.checkpoint.write_bytes(DAMAGES[damage](run.checkpoint.read_bytes()))
+    with pytest.warns(UserWarning, match="set aside") as warned:
+        assert training(tmp_path).resume() == 0
+    assert [str(w.message).split(" is damaged")[0] for w in warned] == [str(run.checkpoint)]
     assert training(tmp_path).resume() == 0
+    assert len(list(tmp_path.glob("*.damaged-0"))) == 1
+
+
+def test_the_checkpoint_of_another_training_is_set_aside(tmp_path):
+    run = training(tmp_path)
     run.save_checkpoint()
     with pytest.warns(UserWarning, match="another training"):
         assert load_whole(run.checkpoint, "other") is None

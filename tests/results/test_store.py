@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import content_key, pack_arrays, write_atomically
+from cdmer_bench.files import content_key, pack_arrays
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore, safe_name
+from tests.damages import DAMAGES
 
 
 def make_record(**changes) -> CellRecord:
@@ -46,6 +47,11 @@ def make_record(**changes) -> CellRecord:
     return dataclasses.replace(record, **changes)
 
 
+def make_failure(error: str) -> dict[str, str]:
+    labels = ("task_label", "method_label", "descriptor_label", "corpus")
+    return {**dict.fromkeys(labels, "any"), "error": error}
+
+
 def folder_of(store: ResultsStore, record: CellRecord):
     return store.cell_folder(record.task, record.descriptor, record.method, record.key)
 
@@ -75,35 +81,18 @@ def test_a_record_comes_back_as_it_was(tmp_path, changes):
     assert not store.unfinished(record.key).exists()
 
 
-def damage_bit(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 4
-    path.write_bytes(bytes(data))
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-def foreign(path):
-    path.write_bytes(b"GIF89a, not ours")
-
-
-def swap_prediction(path):
-    """A whole archive whose content is not what was stored with the record."""
-    write_atomically(path, pack_arrays({"predictions": np.zeros((1, 1), np.uint8)}))
+# A whole archive whose content is not what was stored with the record.
+SWAPPED = pack_arrays({"predictions": np.zeros((1, 1), np.uint8)})
+HARMS = {**DAMAGES, "of another cell": lambda data: SWAPPED}
 
 
 @pytest.mark.parametrize("file", ["record.json", "grid.npz"])
-@pytest.mark.parametrize("harm", [damage_bit, truncate, empty, foreign, swap_prediction])
+@pytest.mark.parametrize("harm", HARMS)
 def test_damage_is_noticed_set_aside_and_warned_of_once(tmp_path, file, harm):
     store, record = ResultsStore(tmp_path), make_record()
     store.save(record)
-    harm(folder_of(store, record) / file)
+    path = folder_of(store, record) / file
+    path.write_bytes(HARMS[harm](path.read_bytes()))
     with pytest.warns(UserWarning, match="set aside") as warned:
         assert store.load(folder_of(store, record)) is None
     assert len(warned) == 1
@@ -178,8 +167,8 @@ def test_a_cell_is_claimed_by_one_run_and_freed_when_that_dies(tmp_path):
 
 def test_failures_are_kept_until_the_cell_succeeds(tmp_path):
     store, record = ResultsStore(tmp_path), make_record()
-    store.save_failure(record.key, {"error": "no"})
-    assert store.failure(record.key) == {"error": "no"}
+    store.save_failure(record.key, make_failure("no"))
+    assert store.failure(record.key) == make_failure("no")
     store.save(record)
     assert store.failure(record.key) is None
 

@@ -4,13 +4,18 @@ import os
 import random
 import signal
 import subprocess
-import sys
-import textwrap
+import threading
 import time
+import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from cdmer_bench.files import read_arrays
+from cdmer_bench.results.store import ResultsStore
+from tests.small_corpus import grids
 
 SLOW = """\
 import os, time
@@ -41,38 +46,16 @@ class Slow(Method):
 """
 # Slow enough that a signal arrives before the run has ended, on a fast machine too.
 SLOWLY = "methods.slow.parameters.pause=0.3"
+among_slow = partial(pytest.param, marks=pytest.mark.slow)
 N_STRANDS = 2 * 10  # two tasks, twenty settings each in pairs
+Strand = tuple[int, float]  # number of source samples, which tells the tasks apart; first step
 
 
 @pytest.fixture
 def slow(corpus):
     """A corpus with a method that logs each strand that it starts."""
-    (corpus.folder / "my_conf" / "method").mkdir()
-    (corpus.folder / "my_conf" / "slow.py").write_text(SLOW)
-    (corpus.folder / "my_conf" / "method" / "slow.yaml").write_text(
-        textwrap.dedent(
-            f"""\
-            # @package methods.slow
-            _target_: slow.Slow
-            label: Slow
-            parameters: {{pause: 0.03, log: {corpus.folder / "strands.log"}}}
-            grid: {{step: "0.1:0.1:2"}}
-            """
-        )
-    )
+    corpus.add_method("slow", SLOW, '{step: "0.1:0.1:2"}', pause=0.03, log=corpus.folder / "log")
     return corpus
-
-
-def command(corpus, results: str, *more: str) -> list[str]:
-    arguments = corpus.arguments("method=slow", "task=red/green,green/red", "n_jobs=2", *more)
-    return [
-        sys.executable,
-        "-m",
-        "cdmer_bench.cli.main",
-        "run",
-        *arguments,
-        f"results.dir={corpus.folder / results}",
-    ]
 
 
 def heed_interrupts() -> None:
@@ -81,47 +64,61 @@ def heed_interrupts() -> None:
 
 
 def start(corpus, results: str, *more: str) -> subprocess.Popen:
+    arguments = corpus.arguments("method=slow", "task=red/green,green/red", "n_jobs=2", *more)
+    words, environment = corpus.command("run", *arguments, f"results.dir={corpus.folder / results}")
     return subprocess.Popen(
-        command(corpus, results, *more),
+        words,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env=environment,
         start_new_session=True,
         preexec_fn=heed_interrupts,
     )
 
 
-def finish(corpus, results: str) -> str:
-    done = subprocess.run(command(corpus, results), capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "damaged" not in done.stderr
-    return done.stdout
+def finish(corpus, results: str, *more: str, n_set_aside: int = 0) -> str:
+    """Run to the end; return the table."""
+    process = start(corpus, results, *more)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert err.count("was set aside") == n_set_aside, err
+    return out
 
 
-def stored_strands(folder: Path) -> set[tuple[str, str]]:
-    return {(p.parent.name, p.name) for p in folder.glob("unfinished/*/strand-*.npz")}
+def started(corpus) -> list[Strand]:
+    """Every strand that was started, in order."""
+    log = corpus.folder / "log"
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [(int(line.split()[0]), float(line.split()[1])) for line in lines]
 
 
-def grids(folder: Path) -> dict[str, bytes]:
-    return {p.parent.parent.parent.name: p.read_bytes() for p in folder.rglob("grid.npz")}
-
-
-def count_kept(folder: Path) -> int:
-    """Strands whose result is stored, in the record of their cell or still apart."""
-    done = {p.parent.name.rpartition("-")[2] for p in folder.glob("cells/*/*/*/record.json")}
-    return 10 * len(done) + sum(key not in done for key, _ in stored_strands(folder))
+def kept(folder: Path) -> set[Strand]:
+    """Strands whose result is stored: in the record of their cell, or whole in a file apart."""
+    found = set()
+    for path in folder.glob("cells/*/*/*/record.json"):
+        n_source = len(read_arrays(path.with_name("grid.npz"))["y_source"])
+        found |= {(n_source, round(0.1 + 0.2 * strand, 1)) for strand in range(10)}
+    for path in folder.glob("unfinished/*/strand-*.npz"):
+        try:
+            n_source = int(np.load(path.parent / "shared" / "n.npy"))
+            first = int(read_arrays(path)["indices"][0])
+        except FileNotFoundError:
+            continue  # the cell was just put together, and is told by its record
+        found.add((n_source, round(0.1 + 0.1 * first, 1)))
+    return found
 
 
 def wait_for_strands(process: subprocess.Popen, folder: Path, count: int) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
-        if count_kept(folder) >= count:
+        if len(list(folder.glob("unfinished/*/strand-*"))) + 10 * len(grids(folder)) >= count:
             return
         time.sleep(0.005)
 
 
 def worker_of(parent: int) -> int | None:
-    """A process that runs strands for ``parent``, from the log of strands."""
+    """A process that runs strands for ``parent``."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -147,27 +144,39 @@ def kill_some(process: subprocess.Popen, whom: str) -> None:
         os.killpg(process.pid, signal.SIGINT)
 
 
+def read_everything(folder: Path) -> None:
+    """Read every entry of the store that a reader would see; none may be damaged."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ResultsStore(folder).records()
+    for strand in folder.glob("unfinished/*/strand-*.npz"):
+        read_arrays(strand)
+
+
+def files(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
 def check_one_kill(corpus, whom: str, after: int, results: str, whole: str) -> None:
     """Kill a run after some strands, restart it, and compare with an undisturbed one."""
-    log = corpus.folder / "strands.log"
-    log.write_text("")
     folder = corpus.folder / results
     process = start(corpus, results)
     wait_for_strands(process, folder, after)
+    stored, n_started = kept(folder), len(started(corpus))
     kill_some(process, whom)
     process.communicate(timeout=120)
     time.sleep(0.2)  # workers that outlive their runner end their strand
-    kept = count_kept(folder)
-    started_before = len(log.read_text().splitlines())
+    if whom != "worker":  # whose run goes on by itself
+        stored, n_started = kept(folder), len(started(corpus))
+    read_everything(folder)
     assert finish(corpus, results) == whole
-    started_after = len(log.read_text().splitlines()) - started_before
-    assert started_after <= N_STRANDS - kept
-    assert kept > 0 or after == 0
+    assert not stored & set(started(corpus)[n_started:])
+    assert stored or after == 0
     assert grids(folder) == grids(corpus.folder / "whole")
-    assert not list(folder.rglob("strand-*"))
+    assert files(folder) == files(corpus.folder / "whole")
 
 
-@pytest.mark.parametrize("whom", ["group", "runner", "worker", "ctrl-c"])
+@pytest.mark.parametrize("whom", ["group", "worker", among_slow("runner"), among_slow("ctrl-c")])
 def test_after_a_kill_the_rest_is_run_and_the_table_is_the_same(slow, whom):
     whole = finish(slow, "whole")
     check_one_kill(slow, whom, 5, "killed", whole)
@@ -182,16 +191,77 @@ def test_fifty_kills_at_random_moments(slow):
         check_one_kill(slow, whom, draw.randint(1, N_STRANDS - 2), f"killed-{number}", whole)
 
 
-@pytest.mark.parametrize("n_runs", [2, 4])
+@pytest.mark.slow
+def test_thirty_kills_at_any_moment_of_a_run(slow):
+    """Not when some strands are stored, but after any time, while records are stored too."""
+    draw = random.Random(1)
+    quick = "methods.slow.parameters.pause=0"
+    start_of = time.monotonic()
+    whole = finish(slow, "whole", quick)
+    length = time.monotonic() - start_of
+    for number in range(30):
+        folder = slow.folder / f"killed-{number}"
+        process = start(slow, folder.name, quick)
+        time.sleep(length * draw.uniform(0.5, 1.1))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+        stored, n_started = kept(folder), len(started(slow))
+        read_everything(folder)
+        assert finish(slow, folder.name, quick) == whole
+        assert not stored & set(started(slow)[n_started:])
+        assert files(folder) == files(slow.folder / "whole")
+
+
+def read_until(stop: threading.Event, folder: Path, seen: list) -> None:
+    """Read the records again and again, as other commands do while runs go on."""
+    while not stop.is_set():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                seen.append(len(ResultsStore(folder).records()))
+        except Exception as error:
+            seen.append(error)
+            return
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("n_runs", [among_slow(2), 4])
 def test_concurrent_runs_share_the_work_and_print_the_same_table(slow, n_runs):
-    runs = [start(slow, "shared") for _ in range(n_runs)]
-    outputs = [run.communicate(timeout=180) for run in runs]
+    stop, seen = threading.Event(), []
+    reader = threading.Thread(target=read_until, args=(stop, slow.folder / "shared", seen))
+    reader.start()
+    try:
+        runs = [start(slow, "shared") for _ in range(n_runs)]
+        outputs = [run.communicate(timeout=180) for run in runs]
+    finally:
+        stop.set()
+        reader.join()
     assert [run.returncode for run in runs] == [0] * n_runs, outputs
+    assert not [err for _, err in outputs if "set aside" in err]
     assert len({out for out, _ in outputs}) == 1
-    strands = (slow.folder / "strands.log").read_text().splitlines()
-    assert len(strands) <= N_STRANDS + 10  # at most one cell twice
+    assert len(started(slow)) <= N_STRANDS + 10  # at most one cell twice
     finish(slow, "whole")
     assert grids(slow.folder / "shared") == grids(slow.folder / "whole")
+    assert files(slow.folder / "shared") == files(slow.folder / "whole")
+    assert set(seen) <= {0, 1, 2}
+
+
+def test_a_cell_that_is_run_again_by_force_is_always_there_to_readers(slow):
+    """Its folder is moved away as a whole, so that a reader never finds a part of it."""
+    quick = "methods.slow.parameters.pause=0"
+    finish(slow, "again", quick)
+    before = grids(slow.folder / "again")
+    stop, seen = threading.Event(), []
+    reader = threading.Thread(target=read_until, args=(stop, slow.folder / "again", seen))
+    reader.start()
+    try:
+        finish(slow, "again", quick, "force=true")
+    finally:
+        stop.set()
+        reader.join()
+    assert set(seen) <= {1, 2}
+    assert grids(slow.folder / "again") == before
+    assert not [name for name in files(slow.folder / "again") if "cells/" not in name]
 
 
 def test_ctrl_c_says_that_the_work_is_kept_and_exits_with_130(slow):
@@ -204,32 +274,13 @@ def test_ctrl_c_says_that_the_work_is_kept_and_exits_with_130(slow):
     assert "Traceback" not in err
 
 
-def test_a_damaged_strand_is_run_again_with_one_warning(slow):
+def test_strands_and_a_claim_of_a_cell_that_was_stored_just_before_the_kill_are_removed(slow):
+    """A run killed between the record's rename and what follows leaves them."""
     whole = finish(slow, "whole")
-    process = start(slow, "killed", SLOWLY)
-    wait_for_strands(process, slow.folder / "killed", 4)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
-    strand = next((slow.folder / "killed").glob("unfinished/*/strand-*.npz"))
-    data = bytearray(strand.read_bytes())
-    data[len(data) // 2] ^= 1
-    strand.write_bytes(bytes(data))
-    done = subprocess.run(
-        command(slow, "killed", SLOWLY), capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0
-    assert done.stderr.count("was set aside") == 1
-    assert done.stdout == whole
-    with np.load(next((slow.folder / "killed").rglob("grid.npz"))) as arrays:
-        assert len(arrays["predictions"]) == 20
-
-
-def test_strands_of_a_cell_that_was_stored_just_before_the_kill_are_removed(slow):
-    """A run killed between the record's rename and the removal of its strands leaves both."""
-    whole = finish(slow, "whole")
-    record = next((slow.folder / "whole").glob("cells/*/*/*"))
-    left = slow.folder / "whole" / "unfinished" / record.name.rpartition("-")[2]
-    left.mkdir(parents=True)
-    (left / "strand-00000.npz").write_bytes(b"")
+    before = files(slow.folder / "whole")
+    key = next((slow.folder / "whole").glob("cells/*/*/*")).name.rpartition("-")[2]
+    for left in (f"unfinished/{key}/strand-00000.npz", f"claims/{key}.lock"):
+        (slow.folder / "whole" / left).parent.mkdir(parents=True, exist_ok=True)
+        (slow.folder / "whole" / left).write_bytes(b"")
     assert finish(slow, "whole") == whole
-    assert not left.exists()
+    assert files(slow.folder / "whole") == before

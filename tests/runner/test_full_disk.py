@@ -1,40 +1,33 @@
-"""A disk that fills up, a folder that may not be written, damaged strands and failures."""
+"""A disk that fills up and folders that may not be written: one sentence, and nothing is lost."""
 
 import ctypes
 import os
 import subprocess
-import sys
-import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from cdmer_bench.databases.fetch import RELEASED_FILES
 from cdmer_bench.results.store import ResultsStore
-from tests.features.test_store import DAMAGES
-from tests.results.test_store import make_record
+from tests.small_corpus import grids, write_clip_corpus
 
 
-def grids(folder):
-    return {path.parent.name: path.read_bytes() for path in folder.rglob("grid.npz")}
-
-
-def run(corpus, *more, before="", **options):
-    """Run the command in a process, after a statement that limits what that process may do."""
-    statement = f"{before}\nimport sys\nfrom cdmer_bench.cli.main import main\nsys.exit(main())"
+def run(corpus, *more, before=""):
+    """Run in a process, after a statement that limits what that process may do."""
     arguments = corpus.arguments("task=red/green", "backend=sequential", "progress=false", *more)
-    return subprocess.run(
-        [sys.executable, "-c", statement, "run", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-        **options,
-    )
+    words, environment = corpus.command("run", *arguments, before=before)
+    return subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment)
 
 
-def check_clear(done, words):
-    assert done.returncode in (1, 2), done.stderr
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+def check_clear(code, said, *words):
+    """Check that a command ended in one sentence with these words."""
+    assert code in (1, 2), said
+    for word in words:
+        assert word in said
+    assert "Traceback" not in said
+    assert "Errno" not in said
+    assert ".writing-" not in said
 
 
 # A write beyond the limit fails as on a full disk, but that the error's number is EFBIG.
@@ -50,7 +43,7 @@ def test_a_write_that_is_cut_short_leaves_earlier_results_intact(corpus):
     assert run(corpus, "method=svm").returncode == 0
     before = grids(corpus.folder / "results")
     done = run(corpus, "method=svm,gfk", before=FULL)
-    check_clear(done, "cannot write")
+    check_clear(done.returncode, done.stderr, "cannot write")
     assert grids(corpus.folder / "results") == before
     assert not list(corpus.folder.rglob(".writing-*"))
     again = run(corpus, "method=svm,gfk")
@@ -72,111 +65,133 @@ def small_disk(tmp_path):
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_full_disk_is_one_sentence_and_earlier_results_stay(corpus, small_disk):
+def fill(disk, left: int) -> None:
+    """Fill a disk up to some bytes."""
+    free = os.statvfs(disk)
+    (disk / "filling").write_bytes(bytes(free.f_bavail * free.f_frsize - left))
+
+
+@pytest.mark.slow
+def test_results_on_a_full_disk_are_one_sentence_and_earlier_ones_stay(corpus, small_disk):
     into = f"results.dir={small_disk / 'results'}"
     assert run(corpus, "method=svm", into).returncode == 0
-    before = grids(small_disk)
-    free = os.statvfs(small_disk)
-    (small_disk / "filling").write_bytes(bytes(free.f_bavail * free.f_frsize - 4096))
-    check_clear(run(corpus, "method=svm,gfk", into), "disk is full")
-    assert grids(small_disk) == before
-
-
-def obey_permissions() -> None:
-    """Give up the right of root to write anywhere; called between fork and exec."""
-    drop_from_bounding_set, may_override_permissions = 24, 1  # linux/prctl.h, linux/capability.h
-    ctypes.CDLL(None).prctl(drop_from_bounding_set, may_override_permissions, 0, 0, 0)
-
-
-def test_a_folder_that_may_not_be_written_is_one_sentence(corpus):
-    assert run(corpus, "method=svm").returncode == 0
-    before = grids(corpus.folder / "results")
-    protected = [p for p in (corpus.folder / "results").rglob("*") if p.is_dir()]
-    protected.append(corpus.folder / "results")
-    try:
-        for path in protected:
-            path.chmod(0o555)
-        done = run(corpus, "method=svm,gfk", preexec_fn=obey_permissions)
-    finally:
-        for path in protected:
-            path.chmod(0o755)
-    check_clear(done, "you may not write there")
-    assert grids(corpus.folder / "results") == before
-
-
-FAILING = """\
-from dataclasses import dataclass
-import numpy as np
-from cdmer_bench.methods import Method, StrandResult
-
-@dataclass
-class Failing(Method):
-    step: float = 0.0
-    until: str = ""
-
-    def prepare(self, Xs, ys, Xt, Xq):
-        return {"n": np.array(len(Xq))}
-
-    def strands(self, settings):
-        return [[i] for i in range(len(settings))]
-
-    def solve(self, prepared, settings):
-        import os
-        with open(self.until + ".log", "a") as log:
-            log.write(f"{settings[0]['step']}\\n")
-        if settings[0]["step"] == 3 and not os.path.exists(self.until):
-            raise ZeroDivisionError("not yet")
-        return StrandResult.closed_form(np.zeros((1, int(prepared["n"])), int))
-"""
+    before = grids(small_disk / "results")
+    fill(small_disk, 4096)
+    done = run(corpus, "method=svm,gfk", into)
+    check_clear(done.returncode, done.stderr, "disk is full")
+    assert grids(small_disk / "results") == before
+    assert len(ResultsStore(small_disk / "results").records()) == 1
+    (small_disk / "filling").unlink()
+    assert run(corpus, "method=svm,gfk", into).returncode == 0
+    assert len(grids(small_disk / "results")) == 2
+    assert not list(small_disk.rglob(".writing-*"))
 
 
 @pytest.fixture
-def failing(corpus):
-    """A method of three strands, whose last fails until a file is there."""
-    (corpus.folder / "my_conf" / "method").mkdir()
-    (corpus.folder / "my_conf" / "failing.py").write_text(FAILING)
-    (corpus.folder / "my_conf" / "method" / "failing.yaml").write_text(
-        textwrap.dedent(
-            f"""\
-            # @package methods.failing
-            _target_: failing.Failing
-            label: Failing
-            parameters: {{until: {corpus.folder / "until"}}}
-            grid: {{step: "1:1:3"}}
-            """
-        )
-    )
+def written(corpus, cdmer):
+    """A corpus with results, clips, and a folder with released files to fetch."""
+    write_clip_corpus(corpus.folder)
+    (corpus.folder / "downloads").mkdir()
+    for file in RELEASED_FILES:
+        (corpus.folder / "downloads" / file.name).write_bytes(bytes(200_000))
+    arguments = corpus.arguments("method=svm", "task=red/green", "backend=sequential")
+    assert cdmer("run", *arguments)[0] == 0
     return corpus
 
 
-@pytest.mark.filterwarnings("ignore:.*set aside")
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_strand_or_failure_is_set_aside_with_one_warning_each(failing, cdmer, damage):
-    arguments = failing.arguments("method=failing", "task=red/green", "backend=sequential")
-    assert cdmer("run", *arguments)[0] == 1
-    results = failing.folder / "results"
-    (strand, _) = sorted(results.rglob("strand-*.npz"))
-    (failure,) = results.glob("failures/*.json")
-    for path in (strand, failure):
-        path.write_bytes(DAMAGES[damage](path.read_bytes()))
-    (failing.folder / "until").touch()
-    with pytest.warns(UserWarning, match="set aside") as warned:
-        code, _, err = cdmer("run", *arguments)
-    assert code == 0, err
-    named = [str(warning.message).split(" is damaged")[0] for warning in warned]
-    assert sorted(named) == sorted([str(strand), str(failure)])
-    # The first run solved all three; the second the damaged one and the one that had failed.
-    assert (failing.folder / "until.log").read_text().split() == ["1.0", "2.0", "3.0", "1.0", "3.0"]
+# By what they write: a command, and its arguments with PLACE for the folder to write in.
+PLAIN = ("--results", "results", "--out")
+CLIPS = ("corpus=noise", "descriptor=lbp_top_r1p4", "task=left/right", "cache.dir=PLACE/c")
+WRITERS = {
+    "results": ("run", "method=gfk", "results.dir=PLACE"),
+    "features": ("run", "method=svm", *CLIPS),
+    "selection inputs": ("run", "method=svm", "results.dir=PLACE", "selection_inputs=source_cv"),
+    "report": ("report", *PLAIN, "PLACE/report.html"),
+    "tables": ("tables", "all", *PLAIN, "PLACE/tables.csv"),
+    "plot": ("plot", "scores", *PLAIN, "PLACE/scores.svg"),
+    "merged results": ("results", "merge", "results", "--into", "PLACE"),
+    "synthetic clips": (
+        *("data", "synthesize", "--databases", "smic_nir", "--n-jobs", "1", "--out", "PLACE"),
+    ),
+    "released files": ("data", "fetch", "released", "--from", "downloads", "--to", "PLACE"),
+}
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_listing_failures_leaves_damaged_ones_out(tmp_path, damage):
-    store, record = ResultsStore(tmp_path), make_record()
-    store.save_failure(record.key, {"error": "no"})
-    store.save_failure("cd" * 32, {"error": "neither"})
-    path = tmp_path / "failures" / f"{record.key}.json"
-    path.write_bytes(DAMAGES[damage](path.read_bytes()))
-    with pytest.warns(UserWarning, match="set aside") as warned:
-        assert store.failures() == [{"error": "neither"}]
-    assert len(warned) == 1
-    assert len(store.failures()) == 1
+def write_into(corpus, cdmer, what: str, place) -> tuple[int, str]:
+    """Return the exit code and all that was said."""
+    command, *more = (word.replace("PLACE", str(place)) for word in WRITERS[what])
+    if command == "run":
+        more = corpus.arguments("task=red/green", "backend=sequential", "progress=false", *more)
+    code, out, err = cdmer(command, *more)
+    return code, out + err
+
+
+@pytest.mark.parametrize("what", WRITERS)
+def test_whatever_is_written_to_a_full_disk_is_a_clear_error(written, cdmer, small_disk, what):
+    before = grids(written.folder / "results")
+    fill(small_disk, 0)
+    check_clear(*write_into(written, cdmer, what, small_disk), "disk is full", str(small_disk))
+    left = {path.name for path in small_disk.rglob("*") if path.is_file() and path.stat().st_size}
+    assert left == {"filling"}
+    assert not list(small_disk.rglob(".writing-*"))
+    assert grids(written.folder / "results") == before
+
+
+MAY_OVERRIDE = 0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH in linux/capability.h
+
+
+@contextmanager
+def obeying_permissions() -> Iterator[None]:
+    """Give up the right of root to read and write anywhere."""
+    library = ctypes.CDLL(None, use_errno=True)
+    version_3, this_process = 0x20080522, 0
+    header = (ctypes.c_uint32 * 2)(version_3, this_process)
+    before, less = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
+    for sets in (before, less):
+        assert library.capget(header, sets) == 0
+    less[0] &= ~MAY_OVERRIDE  # of the effective ones; those permitted stay, to come back
+    assert library.capset(header, less) == 0
+    try:
+        yield
+    finally:
+        assert library.capset(header, before) == 0
+
+
+@pytest.mark.parametrize("what", WRITERS)
+def test_whatever_is_written_where_it_may_not_is_a_clear_error(written, cdmer, what):
+    before = grids(written.folder / "results")
+    place = written.folder / "place"
+    place.mkdir(mode=0o555)
+    with obeying_permissions():
+        said = write_into(written, cdmer, what, place)
+    check_clear(*said, "you may not write there", f"cannot write {place}")
+    assert ".probe" not in said[1]
+    assert list(place.iterdir()) == []
+    assert grids(written.folder / "results") == before
+
+
+def test_results_that_may_no_longer_be_written_stay(written, cdmer):
+    results = written.folder / "results"
+    before = grids(results)
+    protected = [results, *(p for p in results.rglob("*") if p.is_dir())]
+    for path in protected:
+        path.chmod(0o555)
+    with obeying_permissions():
+        said = write_into(written, cdmer, "results", results)
+        arguments = written.arguments("method=svm", "task=red/green", "backend=sequential")
+        finished, _, err = cdmer("run", *arguments)
+    for path in protected:
+        path.chmod(0o755)
+    check_clear(*said, f"cannot write {results}: you may not write there")
+    assert finished == 0, err  # nothing is to do, so nothing is written
+    assert grids(results) == before
+
+
+@pytest.mark.parametrize("name", ["record.json", "grid.npz"])
+def test_results_that_may_not_be_read_are_a_clear_error_and_stay(written, cdmer, name):
+    path = next((written.folder / "results").rglob(name))
+    path.chmod(0)
+    with obeying_permissions():
+        code, out, err = cdmer("tables", "--results", "results")
+    check_clear(code, out + err, "cannot be read by you")
+    assert path.exists()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cdmer_bench.databases.synthetic.database import SyntheticClip, SyntheticDatabase
 from cdmer_bench.errors import UserError
+from cdmer_bench.files import clear_errors
 from cdmer_bench.parallel import Backend, run_parallel
 
 FORMATS = ("png", "jpg", "bmp")
@@ -66,7 +67,7 @@ def export_database(
     casme = database.name == "casme2"
     folder = out / "CASME2" if casme else out / "SMIC" / "SMIC_all_cropped"
     clips = database.clips()
-    try:
+    with clear_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         title = "CASME II" if casme else "SMIC"
         (folder / "SYNTHETIC.txt").write_text(NOTICE.format(title=title))
@@ -80,8 +81,6 @@ def export_database(
         for _, count in run_parallel(calls, backend or Backend("sequential")):
             if progress is not None:
                 progress(count)
-    except OSError as error:
-        raise UserError(f"cannot write {folder} ({error}): choose another folder") from error
     return folder
 
 

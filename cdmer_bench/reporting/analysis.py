@@ -140,7 +140,9 @@ class MethodComparison:
         sentences = []
         if self.left_out:
             names = ", ".join(self.left_out)
-            sentences.append(f"Left out, because they lack some of the {self.over}: {names}.")
+            sentences.append(
+                f"Left out, because they lack some of the {len(self.tasks)} tasks: {names}."
+            )
         if self.tasks_left_out:
             names = ", ".join(self.tasks_left_out)
             guide = self.methods[0] if BASELINE not in self.methods else BASELINE

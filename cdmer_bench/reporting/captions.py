@@ -1,6 +1,8 @@
 """The sentences under a table: what a reader must know before quoting a figure."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from cdmer_bench.evaluation.selection import Rule
 from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, paper_order
@@ -65,7 +67,8 @@ def caption(table: Table, records: Sequence[CellRecord], rules: Sequence[Rule]) 
 def missing_cells(table: Table) -> list[tuple[str, str]]:
     """Return, for each reason, the rows and columns that have no figure."""
     tasks = [label for label, _ in table.columns if label != AVERAGE]
-    by_reason: dict[str, dict[tuple[str, ...], list[str]]] = {}
+    n_rules = len({row.selection for row in table.rows})
+    by_reason: dict[str, dict[tuple[str, ...], list[TableRow]]] = {}
     for row in table.rows:
         if row.label == AVERAGE:
             continue
@@ -74,14 +77,12 @@ def missing_cells(table: Table) -> list[tuple[str, str]]:
             if cell.figure is None:
                 gaps.setdefault(cell.reason.rstrip("."), []).append(task)
         for reason, columns in gaps.items():
-            by_reason.setdefault(reason, {}).setdefault(tuple(columns), []).append(
-                _row_name(row, table)
-            )
+            by_reason.setdefault(reason, {}).setdefault(tuple(columns), []).append(row)
     return [
         (
             reason,
             "; ".join(
-                f"{join_names(rows, 20)} ({task_span(columns, tasks)})"
+                f"{join_names(_row_names(rows, n_rules), 20)} ({task_span(columns, tasks)})"
                 for columns, rows in places.items()
             ),
         )
@@ -116,13 +117,31 @@ def scope(task_labels: Iterable[str]) -> str:
     return f"{len(tasks)} tasks"
 
 
-def absences(records: Iterable[CellRecord]) -> str:
-    """Name the tasks that some methods have a result on and others lack, or return nothing."""
+class Asked(Protocol):
+    """A cell that was asked for, whether it has a result or not."""
+
+    @property
+    def task_label(self) -> str: ...  # noqa: D102
+    @property
+    def method_label(self) -> str: ...  # noqa: D102
+
+
+def absences(records: Iterable[CellRecord], missing: Iterable[Asked] = ()) -> str:
+    """Name the tasks that methods lack a result on although others were run there, or nothing.
+
+    Parameters
+    ----------
+    records : iterable of CellRecord
+    missing : iterable
+        Cells that were asked for and may have no result, such as failed ones.
+    """
     done: dict[str, set[str]] = {}
-    records = list(records)
+    records, missing = list(records), list(missing)
     for record in records:
         done.setdefault(record.method_label, set()).add(record.task_label)
-    tasks = paper_order(r.task_label for r in records)
+    for cell in missing:
+        done.setdefault(cell.method_label, set())
+    tasks = paper_order(cell.task_label for cell in [*records, *missing])
     parts = [
         f"{method} ({task_span([t for t in tasks if t not in done[method]], tasks)})"
         for method in paper_order(done)
@@ -138,9 +157,12 @@ def join_names(names: Sequence[str], most: int) -> str:
     return ", ".join(unique[:most]) + (f" and {extra} more" if extra > 0 else "")
 
 
-def _row_name(row: TableRow, table: Table) -> str:
-    several = len({r.selection for r in table.rows}) > 1
-    return f"{row.name} ({row.selection})" if several else row.name
+def _row_names(rows: Sequence[TableRow], n_rules: int) -> list[str]:
+    """Name rows, and of a method that is not there under all of the rules also the rule."""
+    found = Counter(row.name for row in rows)
+    return [
+        row.name if found[row.name] == n_rules else f"{row.name} ({row.selection})" for row in rows
+    ]
 
 
 def task_span(columns: Iterable[str], tasks: Sequence[str] = ()) -> str:

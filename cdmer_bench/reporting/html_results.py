@@ -10,7 +10,7 @@ from cdmer_bench.evaluation.metrics import confusion_matrices, grid_scores
 from cdmer_bench.evaluation.selection import NotRecorded, Rule
 from cdmer_bench.reporting.analysis import comparable
 from cdmer_bench.reporting.build import MissingCell, setting_text
-from cdmer_bench.reporting.captions import SYNTHETIC, absences, join_names, task_span
+from cdmer_bench.reporting.captions import SYNTHETIC, absences, join_names, scope, task_span
 from cdmer_bench.reporting.html_parts import Entry, details, entry_table, facts, paragraph
 from cdmer_bench.reporting.published import DIRECTIONS, paper_order
 from cdmer_bench.results.record import CellRecord
@@ -29,7 +29,7 @@ def what_was_run(records: Sequence[CellRecord], missing: Sequence[MissingCell], 
     classes = join_names([c for r in records for c in r.classes], 5)
     text = paragraph(INTRODUCTION.format(classes=classes), "lead")
     if any(r.synthetic for r in records):
-        text = paragraph(SYNTHETIC, "synthetic") + text
+        text = paragraph(SYNTHETIC, "warning") + text
     dates = sorted(str(r.about["date"]) for r in records if r.about.get("date"))
     span = " to ".join(dict.fromkeys(d[:16].replace("T", " ") for d in (dates[:1] + dates[-1:])))
     versions = {
@@ -38,7 +38,7 @@ def what_was_run(records: Sequence[CellRecord], missing: Sequence[MissingCell], 
         for name, version in dict(r.about.get("versions") or {}).items()
     }
     pairs = [
-        ("Results", _results(records, missing)),
+        ("Results", _results(records)),
         ("Databases", _names(r.corpus for r in records)),
         ("Methods", _names(paper_order(r.method_label for r in records))),
         ("Descriptors", _names(paper_order(r.descriptor_label for r in records))),
@@ -49,6 +49,8 @@ def what_was_run(records: Sequence[CellRecord], missing: Sequence[MissingCell], 
         ("Machines", _names(str(r.about.get("machine", "")) for r in records)),
         ("Versions", ", ".join(sorted(versions))),
     ]
+    if lacking := _incomplete(records, missing):
+        text += paragraph(lacking, "warning")
     return text + facts((name, value) for name, value in pairs if value)
 
 
@@ -59,18 +61,25 @@ def _rule(rule: Rule) -> str:
     return f"{rule.label}; {rule.caveat}" if rule.caveat else rule.label
 
 
-def _results(records: Sequence[CellRecord], missing: Sequence[MissingCell]) -> str:
-    """Say how many cells there are, of how many, and which have no result."""
-    text = (
-        f"{len(records)} finished cells; a cell is a method with all its "
-        f"settings on one task ({sum(len(r.settings) for r in records):,} settings in all)"
+def _results(records: Sequence[CellRecord]) -> str:
+    """Say how many cells and settings there are."""
+    return (
+        f"{len(records)} finished cells; a cell is a method with all its settings on one task "
+        f"({sum(len(r.settings) for r in records):,} settings in all)"
     )
+
+
+def _incomplete(records: Sequence[CellRecord], missing: Sequence[MissingCell]) -> str:
+    """Say on how many tasks, and what failed or lacks a result; nothing if all is there."""
+    lacking = absences(comparable(records), missing)
+    parts = []
     if missing:
         reasons = Counter(m.reason.split(":")[0] for m in missing)
-        text += ". NOT COMPLETE: " + ", ".join(f"{n} {reason}" for reason, n in reasons.items())
-        text += f" ({join_names([f'{m.method_label} on {m.task_label}' for m in missing], 5)})"
-    lacking = absences(comparable(records))
-    return text + (f". {lacking}" if lacking else ".")
+        parts.append(", ".join(f"{n} {reason}" for reason, n in reasons.items()) + ".")
+    over = scope(r.task_label for r in records)
+    if lacking or missing or " of " in over:
+        return " ".join([f"NOT COMPLETE: {over}.", lacking, *parts]).replace("  ", " ").strip()
+    return ""
 
 
 def _tasks(records: Sequence[CellRecord]) -> str:

@@ -5,6 +5,7 @@ import textwrap
 from cdmer_bench.reporting.cell_text import (
     difference_parts,
     figure_parts,
+    one_line,
     printed_parts,
     without_figure,
 )
@@ -36,7 +37,7 @@ def to_text(table: Table, *, bold: bool = False, width: int = 120) -> str:
     ruler = "-" * max(map(_visible, lines))
     caption = textwrap.wrap(f"{table.heading}.", width)
     for note in table.notes:
-        caption += textwrap.wrap(_clean(note), width, subsequent_indent="  ")
+        caption += textwrap.wrap(one_line(note), width, subsequent_indent="  ")
     head, body = lines[:2], lines[2:]
     return "\n".join([*caption, ruler, *head, ruler, *body, ruler, ""])
 
@@ -44,12 +45,12 @@ def to_text(table: Table, *, bold: bool = False, width: int = 120) -> str:
 def _lines(table: Table, slash: str, gap: str, bold: bool) -> list[str]:
     """Return two lines of column heads and the lines of all rows, columns aligned."""
     grid = [
-        [table.row_header, *(_clean(label) for label, _ in table.columns)],
+        [table.row_header, *(one_line(label) for label, _ in table.columns)],
         ["", *(direction for _, direction in table.columns)],
     ]
     for row in table.rows:
         selection = f" ({row.selection})" if _several_rules(table) else ""
-        grid.append([_clean(row.name) + selection, *(_cell(c, slash, bold) for c in row.cells)])
+        grid.append([one_line(row.name) + selection, *(_cell(c, slash, bold) for c in row.cells)])
         if table.against_paper and any(c.printed for c in row.cells):
             pairs = [(printed_parts(c), difference_parts(c)) for c in row.cells]
             grid.append(["  paper", *(slash.join(p) if p else "" for p, _ in pairs)])
@@ -78,11 +79,6 @@ def _cell(cell: TableCell, slash: str, bold: bool) -> str:
         f"{_BOLD}{part}{_PLAIN}" if bold and best else part
         for part, best in zip(parts, flags, strict=True)
     )
-
-
-def _clean(text: str) -> str:
-    """Drop line breaks and control characters, which a label of the user's own may hold."""
-    return "".join(c for c in " ".join(text.split()) if c.isprintable())
 
 
 def _visible(text: str) -> int:

@@ -11,7 +11,10 @@ from cdmer_bench.reporting.analysis import (
     compare_methods,
 )
 from cdmer_bench.reporting.captions import SYNTHETIC, absences, scope
+from cdmer_bench.reporting.cell_text import one_line
 from cdmer_bench.results.record import CellRecord
+
+_LONGEST = 32  # characters of a label
 
 
 def stats_text(records: Sequence[CellRecord], rule: Rule) -> str:
@@ -24,10 +27,10 @@ def stats_text(records: Sequence[CellRecord], rule: Rule) -> str:
     rule : Rule
         The rule that chooses the settings.
     """
-    lines = [f"Corpus: {records[0].corpus}. Selection: {rule.name}."]
+    lines = [f"Corpus: {one_line(records[0].corpus)}. Selection: {rule.name}."]
     if any(record.synthetic for record in records):
         lines.append(SYNTHETIC)
-    lacking = absences(records)
+    lacking = one_line(absences(records))
     lines.append(
         f"Tasks: {scope(r.task_label for r in records)}." + (f" {lacking}" if lacking else "")
     )
@@ -35,53 +38,66 @@ def stats_text(records: Sequence[CellRecord], rule: Rule) -> str:
         lines.append(f"{rule.name}: {rule.caveat}.")
     cells = compare_cells(records, rule)
     unit = "subjects" if all(c.interval.by_subject for c in cells) else "clips"
+    task, width = _widths([c.task for c in cells]), _widths([c.method for c in cells])
     lines += [
         "",
         f"95 % bootstrap intervals over {unit}; McNemar's exact test against the Baseline",
         "(clips that only the method, only the Baseline has right; p not corrected)",
         "",
-        f"{'task':<8}{'method':<14}{'mean F1':>8}  {'interval':<16}{'accuracy':>9}  "
+        f"{'task':<{task}}{'method':<{width}}{'mean F1':>8}  {'interval':<16}{'accuracy':>9}  "
         f"{'interval':<14}{'alone':>9}  {'p':>7}",
-        *map(_cell_line, cells),
+        *(_cell_line(cell, task, width) for cell in cells),
     ]
     overall = compare_methods(cells)
     if overall is None:
         lines.append("\nTests over tasks need two methods that share two tasks.")
     else:
-        lines += ["", *_method_lines(overall)]
+        lines += ["", *_method_lines(overall, width)]
     lines += ["", DEPENDENCE]
     return "\n".join(lines) + "\n"
 
 
-def _cell_line(cell: CellComparison) -> str:
+def _widths(labels: Sequence[str]) -> int:
+    """Return the width of a column of labels, two blanks at its end."""
+    return max((len(_shown(label)) for label in labels), default=6) + 2
+
+
+def _shown(label: str) -> str:
+    flat = one_line(label)
+    return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _cell_line(cell: CellComparison, task: int, width: int) -> str:
     (f1_low, f1_high), (low, high) = cell.interval.mean_f1, cell.interval.accuracy
     tested = cell.p is not None
     alone = f"{cell.only_this} : {cell.only_baseline}" if tested else "-"
     p = f"{cell.p:.3g}" if tested else "-"
     return (
-        f"{cell.task:<8}{cell.method:<14}{cell.mean_f1:>8.4f}  "
+        f"{_shown(cell.task):<{task}}{_shown(cell.method):<{width}}{cell.mean_f1:>8.4f}  "
         f"{f'{f1_low:.3f} to {f1_high:.3f}':<16}{cell.accuracy:>9.2f}  "
         f"{f'{low:.1f} to {high:.1f}':<14}{alone:>9}  {p:>7}"
     )
 
 
-def _method_lines(overall: MethodComparison) -> list[str]:
+def _method_lines(overall: MethodComparison, width: int) -> list[str]:
     ranking = overall.ranking
     lines = [
         f"Over {overall.over}: average rank (1 is best) and Wilcoxon's test against "
         "the Baseline, p after Holm",
         "",
-        f"{'method':<14}{'mean F1':>8}{'rank':>7}{'p (Holm)':>10}",
+        f"{'method':<{width}}{'mean F1':>8}{'rank':>7}{'p (Holm)':>10}",
     ]
     for index, method in enumerate(overall.methods):
         rank = "-" if ranking is None else f"{ranking.average_ranks[index]:.2f}"
         adjusted = overall.adjusted
         p = "-" if adjusted is None or adjusted[index] != adjusted[index] else adjusted[index]
         text = p if isinstance(p, str) else f"{p:.3g}"
-        lines.append(f"{method:<14}{overall.scores[:, index].mean():>8.4f}{rank:>7}{text:>10}")
+        lines.append(
+            f"{_shown(method):<{width}}{overall.scores[:, index].mean():>8.4f}{rank:>7}{text:>10}"
+        )
     if ranking is not None:
         lines.append(
             f"\nFriedman p = {ranking.p:.3g}; ranks closer than the critical difference "
             f"{ranking.critical_difference:.2f} are not told apart (Nemenyi, level 0.05)."
         )
-    return lines + list(overall.left_out_sentences)
+    return lines + [one_line(sentence) for sentence in overall.left_out_sentences]

@@ -70,9 +70,12 @@ class ClassBalance(Rule):
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return minus the distance, between -1 and 0."""
         classes = np.arange(len(record.classes))
-        predicted = (record.predictions[:, :, None] == classes).mean(axis=1)
-        source = (record.y_source[:, None] == classes).mean(axis=0)
-        return -0.5 * np.abs(predicted - source).sum(axis=1)
+        predicted = (record.predictions[:, :, None] == classes).sum(axis=1)
+        source = (record.y_source[:, None] == classes).sum(axis=0)
+        n_source, n_target = len(record.y_source), len(record.y_target)
+        # Whole numbers until the last step, so that equal distances are equal.
+        distance = np.abs(predicted * n_source - source * n_target).sum(axis=1)
+        return -0.5 * distance / (n_source * n_target)
 
 
 @dataclass(frozen=True)

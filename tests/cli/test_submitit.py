@@ -1,6 +1,7 @@
-"""Hydra's submitit launcher: each job of a multirun in a process of its own."""
+"""Hydra's submitit launcher: each job of a multirun in a process of its own, or a SLURM job."""
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -9,6 +10,23 @@ import pytest
 
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
 pytestmark = pytest.mark.slow
+
+
+def slurm_answers():
+    """Return whether this machine belongs to a SLURM cluster whose controller answers."""
+    return (
+        bool(shutil.which("sbatch"))
+        and not subprocess.run(["sinfo"], capture_output=True).returncode
+    )
+
+
+LAUNCHERS = [
+    "submitit_local",
+    pytest.param(
+        "submitit_slurm",
+        marks=pytest.mark.skipif(not slurm_answers(), reason="no SLURM cluster answers here"),
+    ),
+]
 
 METHOD = """\
 import os
@@ -52,15 +70,15 @@ def mine(corpus):
     return corpus
 
 
-def submit(corpus, *more):
-    launcher = ["-m", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=5"]
+def submit(corpus, launcher, *more):
+    launching = ["-m", f"hydra/launcher={launcher}", "hydra.launcher.timeout_min=5"]
     return subprocess.run(
         [
             sys.executable,
             "-m",
             "cdmer_bench.cli.main",
             "run",
-            *launcher,
+            *launching,
             "n_jobs=1",
             *corpus.arguments("task=red/green", *more),
         ],
@@ -75,8 +93,9 @@ def grids(folder):
     return {p.parts[-2]: p.read_bytes() for p in folder.glob("cells/*/*/*/grid.npz")}
 
 
-def test_submitted_jobs_store_the_bytes_of_one_process(mine, cdmer):
-    done = submit(mine, "method=svm,mine")
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_submitted_jobs_store_the_bytes_of_one_process(mine, cdmer, launcher):
+    done = submit(mine, launcher, "method=svm,mine")
     assert done.returncode == 0, done.stderr
     arguments = mine.arguments("method=svm,mine", "task=red/green", "backend=sequential")
     code, _, err = cdmer("run", *arguments, f"results.dir={mine.folder / 'plain'}")
@@ -85,8 +104,9 @@ def test_submitted_jobs_store_the_bytes_of_one_process(mine, cdmer):
     assert grids(mine.folder / "results") == grids(mine.folder / "plain")
 
 
-def test_a_submitted_job_that_fails_gives_its_exit_code(mine):
-    done = submit(mine, "method=gfk", "methods.gfk.grid.k=[1],[1000]")
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_a_submitted_job_that_fails_gives_its_exit_code(mine, launcher):
+    done = submit(mine, launcher, "method=gfk", "methods.gfk.grid.k=[1],[1000]")
     assert done.returncode == 2, done.stderr
     assert "a launched job failed" in done.stderr
     assert "Traceback" not in done.stderr

@@ -21,7 +21,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cdmer_bench.descriptors.c3d import C3D, deterministic, find_device, network_input
+from cdmer_bench.descriptors.c3d import C3D
+from cdmer_bench.descriptors.c3d_input import network_input
+from cdmer_bench.descriptors.c3d_loading import deterministic, find_device
 from cdmer_bench.descriptors.c3d_network import C3DNetwork
 from cdmer_bench.finetuning.augmentation import split_by_clip
 from cdmer_bench.finetuning.recipe import Recipe

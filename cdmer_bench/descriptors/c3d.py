@@ -1,10 +1,8 @@
 """C3D: the hidden layers of a 3-D convolutional network as features of a clip."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,20 +10,25 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.base import Descriptor
-from cdmer_bench.descriptors.c3d_caffe import read_binaryproto
+from cdmer_bench.descriptors.c3d_input import INPUT, load_mean, network_input
+from cdmer_bench.descriptors.c3d_loading import (
+    RANDOM,
+    check_torch,
+    deterministic,
+    find_device,
+    load_network,
+)
 from cdmer_bench.descriptors.c3d_weights import (
     CUBE_MEAN,
     FINETUNED,
     SPORTS1M,
     UCF101,
     find_file,
-    load_weights,
     sha256_of,
 )
 from cdmer_bench.descriptors.clip import choice
-from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.errors import UserError
 from cdmer_bench.preprocessing.frames import as_frames, positive_integer
-from cdmer_bench.preprocessing.resize import resize_frames
 
 if TYPE_CHECKING:
     from cdmer_bench.descriptors.c3d_network import C3DNetwork
@@ -35,169 +38,7 @@ TRAINED_ON = (SPORTS1M, UCF101, FINETUNED)
 POOL5 = ("auto", "caffe", "ports")
 FRAMES = ("as_is", "centre_crop")
 DEVICES = ("auto", "cpu", "cuda")
-RANDOM = "random"
-INPUT = (16, 112, 112)  # frames, rows, columns
-_WIDE, _CROP = (128, 171), (slice(8, 120), slice(29, 141))  # Caffe's frames and central crop
 _ROWS = {SPORTS1M: "Sports1M", UCF101: "UCF101", FINETUNED: "Finetune"}
-
-
-def network_input(
-    frames: ArrayLike, mean: Sequence[float] | NDArray, how: str = "as_is"
-) -> NDArray[np.float32]:
-    """Turn a grey clip into what C3D was trained on: three channels less their mean.
-
-    Parameters
-    ----------
-    frames : array, shape (16, 112, 112)
-        Grey levels in 0..255, not scaled.
-    mean : 3 floats or array, shape (3, 16, 112, 112)
-        Of blue, green and red: a value a channel, or the central crop of a mean cube.
-    how : {'as_is', 'centre_crop'}
-        ``'as_is'`` takes the frames as they are; ``'centre_crop'`` enlarges them to 128 x 171
-        and cuts the central 112 x 112, as Caffe does with videos, which loses the face's rim.
-
-    Returns
-    -------
-    ndarray of float32, shape (3, 16, 112, 112)
-
-    Raises
-    ------
-    UserError
-        If the clip has another shape.
-    """
-    clip = as_frames(frames)
-    if clip.shape != INPUT:
-        raise UserError(
-            f"C3D takes clips of 16 x 112 x 112, but the clip has {clip.shape}; set "
-            "preprocessing.parameters.n_frames=16 and shape=[112,112]"
-        )
-    if how == "centre_crop":
-        clip = resize_frames(clip, _WIDE)[:, *_CROP]
-    return np.stack([clip - m for m in mean]).astype(np.float32)
-
-
-def load_mean(path: str) -> NDArray[np.float64]:
-    """Read a mean cube and cut its centre, (3, 16, 112, 112).
-
-    Parameters
-    ----------
-    path : str
-        ``.npy`` or Caffe's ``.binaryproto``, of shape (3, 16, 128, 171) in blue, green, red,
-        with or without leading sizes of 1.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or holds something else.
-    """
-    found = Path(path).expanduser()
-    if not found.is_file():
-        raise UserError(
-            f"mean is {path!r}, expected auto, three numbers [blue, green, red] or the file of a "
-            "mean cube (.npy, .binaryproto)"
-        )
-    if found.suffix == ".npy":
-        try:
-            cube = np.load(found, allow_pickle=False)
-        except Exception as error:  # numpy raises several kinds
-            raise UserError(f"{found} cannot be read as an array ({error})") from None
-    else:
-        cube = read_binaryproto(found)
-    wanted = (3, 16, *_WIDE)
-    if cube.size != np.prod(wanted) or cube.shape[-4:] != wanted or not np.isfinite(cube).all():
-        raise UserError(f"{found} has the shape {cube.shape}, expected a mean cube of {wanted}")
-    return np.asarray(cube, dtype=np.float64).reshape(wanted)[:, :, *_CROP]
-
-
-def find_device(device: str) -> str:
-    """Return ``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``.
-
-    Raises
-    ------
-    UserError
-        If a GPU was asked for and torch sees none.
-    """
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError("c3d.device is cuda, but torch sees no GPU; set c3d.device=auto or cpu")
-    return device
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """Choose algorithms that give the same bits each time, and full float32 on a GPU."""
-    import os
-
-    import torch
-
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    flags = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
-    benchmark = torch.backends.cudnn.benchmark
-    was = torch.are_deterministic_algorithms_enabled()
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = flags
-        torch.backends.cudnn.benchmark = benchmark
-        torch.use_deterministic_algorithms(was)
-
-
-def load_network(
-    weights: str | None, trained_on: str, pool5: str = "auto", width: float = 1.0
-) -> "tuple[C3DNetwork, tuple[float, float, float]]":
-    """Build the network in evaluation mode; also give the mean that belongs to its weights.
-
-    Parameters are those of :class:`C3D`.
-
-    Raises
-    ------
-    DataMissing
-        If torch or the weight file is not there.
-    UserError
-        If the file is not what was expected.
-    """
-    if weights == RANDOM:
-        check_torch()
-        return _load_network(RANDOM, "", trained_on, pool5, width)
-    path = find_file(weights, trained_on)
-    check_torch()
-    return _load_network(str(path), sha256_of(path), trained_on, pool5, width)
-
-
-# The networks of a table are applied to each batch in turn: three are kept, 320 MB each.
-@lru_cache(maxsize=3)
-def _load_network(
-    weights: str, sha256: str, trained_on: str, pool5: str, width: float
-) -> "tuple[C3DNetwork, tuple[float, float, float]]":
-    import torch
-
-    from cdmer_bench.descriptors.c3d_network import C3DNetwork, sizes
-
-    if weights == RANDOM:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            network = C3DNetwork(487, "caffe" if pool5 == "auto" else pool5, *sizes(width))
-        return network.eval(), CUBE_MEAN
-    found = load_weights(Path(weights), trained_on, width)
-    network = C3DNetwork(1, found.pool5 if pool5 == "auto" else pool5, *sizes(width))
-    hidden = {k: t.float() for k, t in found.tensors.items() if not k.startswith("fc8.")}
-    network.load_state_dict(hidden, strict=False)  # fc8 is not used; load_weights checked the rest
-    return network.eval(), found.mean
-
-
-def check_torch() -> None:
-    """Say how to get torch if it is not installed."""
-    if find_spec("torch") is None:
-        raise DataMissing(
-            "no weights: C3D needs torch, which is not installed; "
-            "`pip install 'cdmer-bench[c3d]'` installs it"
-        )
 
 
 # Holds the last batch under a few networks, so that the second layer costs no forward pass.

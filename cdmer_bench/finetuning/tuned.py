@@ -12,14 +12,9 @@ from typing import Any
 import numpy as np
 
 from cdmer_bench.databases.base import ClipDatabase
-from cdmer_bench.descriptors.c3d import (
-    C3D,
-    deterministic,
-    find_device,
-    load_mean,
-    load_network,
-    network_input,
-)
+from cdmer_bench.descriptors.c3d import C3D
+from cdmer_bench.descriptors.c3d_input import load_mean, network_input
+from cdmer_bench.descriptors.c3d_loading import deterministic, find_device, load_network
 from cdmer_bench.descriptors.c3d_weights import FINETUNED, OWN_FORMAT
 from cdmer_bench.errors import DataMissing, UserError
 from cdmer_bench.files import clear_errors, content_key

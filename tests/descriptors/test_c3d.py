@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cdmer_bench.descriptors import C3D
-from cdmer_bench.descriptors.c3d import find_device, load_mean, network_input
+from cdmer_bench.descriptors.c3d_input import load_mean, network_input
+from cdmer_bench.descriptors.c3d_loading import find_device
 from cdmer_bench.errors import DataMissing, UserError
 
 CLIP = np.random.default_rng(0).uniform(0, 255, (16, 112, 112))

@@ -16,7 +16,7 @@ from cdmer_bench.finetuning.recipe import Recipe
 
 torch = pytest.importorskip("torch", reason="fine-tuning needs torch")
 
-from cdmer_bench.descriptors.c3d import network_input  # noqa: E402
+from cdmer_bench.descriptors.c3d_input import network_input  # noqa: E402
 from cdmer_bench.descriptors.c3d_network import C3DNetwork, sizes  # noqa: E402
 from cdmer_bench.finetuning.training import Samples, Training, load_whole  # noqa: E402
 from tests.damages import DAMAGES  # noqa: E402

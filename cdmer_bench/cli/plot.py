@@ -116,7 +116,7 @@ def _draw_ranks(records: list[CellRecord], rule: "Rule") -> "Figure":
     if overall is None or overall.ranking is None:
         raise UserError(
             f"{len({r.method for r in records})} methods on {len({r.task for r in records})} tasks "
-            "were found; ranks need at least two methods that share two tasks"
+            "were found; ranks need at least three methods that share two tasks"
         )
     return rank_picture(
         overall.methods,

@@ -1,6 +1,7 @@
 """Tables in LaTeX, for ``\\usepackage{booktabs}``."""
 
 from cdmer_bench.reporting.cell_text import (
+    ABSENT,
     difference_parts,
     figure_parts,
     printed_parts,
@@ -29,8 +30,13 @@ _ESCAPES = {
 
 
 def to_latex(table: Table) -> str:
-    """Render a ``table*`` with booktabs rules; the notes stand in its caption."""
+    """Render a ``table*`` with booktabs rules; the notes stand in its caption.
+
+    It fits the 516 pt that a two-column page of IEEEtran has.
+    """
     several = len({row.selection for row in table.rows}) > 1
+    # Names with a rule are long, and the page is not.
+    slash = "/" if several else " / "
     # LaTeX numbers the table itself.
     caption = escape(" ".join([f"M{table.content[1:]}.", *table.notes]))
     lines = [
@@ -46,12 +52,17 @@ def to_latex(table: Table) -> str:
     ]
     for row in table.rows:
         name = row.name + (f" ({row.selection})" if several else "")
-        lines.append(_row([escape(name), *map(_cell, row.cells)]))
+        lines.append(_row([escape(name), *(_cell(cell, slash) for cell in row.cells)]))
         if any(cell.printed for cell in row.cells):
             for label, parts in (("paper", printed_parts), ("difference", difference_parts)):
                 found = [parts(cell) for cell in row.cells]
                 lines.append(
-                    _row([rf"\quad {label}", *(" / ".join(f) if f else "" for f in found)])
+                    _row(
+                        [
+                            rf"\quad {label}",
+                            *(slash.join(map(_minus, f)) if f else "" for f in found),
+                        ]
+                    )
                 )
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}", ""])
 
@@ -65,9 +76,13 @@ def _row(cells: list[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _cell(cell: TableCell) -> str:
+def _minus(number: str) -> str:
+    return f"$-${number[1:]}" if number.startswith("-") else number
+
+
+def _cell(cell: TableCell, slash: str) -> str:
     parts = figure_parts(cell)
     if parts is None:
-        return without_figure(cell)
+        return without_figure(cell).replace(ABSENT, "--")
     flags = (cell.best_f1, cell.best_accuracy)
-    return " / ".join(rf"\textbf{{{p}}}" if b else p for p, b in zip(parts, flags, strict=True))
+    return slash.join(rf"\textbf{{{p}}}" if b else p for p, b in zip(parts, flags, strict=True))

@@ -28,5 +28,5 @@ def test_ranks_are_drawn_of_methods_that_share_tasks(results, tmp_path):
 
 
 def test_ranks_of_one_method_are_refused(results):
-    with pytest.raises(UserError, match=r"1 methods on 2 tasks .* at least two methods"):
+    with pytest.raises(UserError, match=r"1 methods on 2 tasks .* at least three methods"):
         plot.main(["ranks", "method=tca", "--results", results])

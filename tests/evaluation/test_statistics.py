@@ -80,6 +80,44 @@ def test_equal_methods_are_no_different():
     assert ranking.p == 1
 
 
+def test_friedman_and_iman_davenport_of_demsar():
+    # Section 3.2.2 prints F = 3.69 from the uncorrected 9.28, and the critical value 2.85 of
+    # F(3, 39). Without ties nothing is corrected, so ours must give his formulas there.
+    assert round(13 * 9.28 / (14 * 3 - 9.28), 2) == 3.69
+    rng = np.random.default_rng(0)
+    scores = rng.random((9, 4))
+    ranks = (-scores).argsort(axis=1).argsort(axis=1) + 1.0
+    chi2 = 12 * 9 / 20 * (np.sum(ranks.mean(axis=0) ** 2) - 25.0)
+    found = friedman(scores)
+    assert found.chi2 == pytest.approx(chi2)
+    assert found.f == pytest.approx(8 * chi2 / (27 - chi2))
+
+
+@pytest.mark.parametrize(("k", "q"), [(3, 2.343), (4, 2.569), (5, 2.728), (9, 3.102), (10, 3.164)])
+def test_critical_values_of_nemenyi(k, q):
+    # Demsar's Table 5 (a), q for level 0.05.
+    scores = np.random.default_rng(k).random((6, k))
+    found = friedman(scores).critical_difference
+    assert round(found / np.sqrt(k * (k + 1) / 36), 3) == pytest.approx(q, abs=0.0011)
+
+
+def test_critical_value_at_another_level():
+    # Demsar's Table 5 (a), level 0.10, four methods.
+    found = friedman(DEMSAR, level=0.10).critical_difference
+    assert round(found / np.sqrt(4 * 5 / (6 * 14)), 3) == pytest.approx(2.291, abs=0.0011)
+
+
+def test_mcnemar_on_a_published_table():
+    # Agresti, Categorical data analysis: approval at two surveys, 150 against 86 changed.
+    y = np.zeros(236)
+    first = np.r_[np.zeros(150), np.ones(86)]
+    only_first, only_second, p = mcnemar(y, first, 1 - first)
+    assert (only_first, only_second) == (150, 86)
+    # Exact two-sided binomial, twice the upper tail.
+    assert p == pytest.approx(2 * sum(comb(236, i) for i in range(150, 237)) / 2**236)
+    assert p < 0.0001  # as he prints for z = -4.17
+
+
 def test_holm_example():
     # S. Holm's procedure on four p-values, by hand: 4 x .005, 3 x .01, 2 x .03, then .06 >= .04.
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
@@ -112,6 +150,42 @@ def test_bootstrap_contains_the_score_and_repeats():
     assert interval == bootstrap_interval(y, prediction, 3)
     assert interval.mean_f1[0] < mean_f1(y, prediction) < interval.mean_f1[1]
     assert interval.accuracy[0] < accuracy(y, prediction) < interval.accuracy[1]
+
+
+def test_bootstrap_is_that_of_clips_drawn_one_by_one():
+    # The same draws of subjects, but the clips put together, scored and sorted the slow way.
+    rng = np.random.default_rng(2)
+    subjects = rng.choice(["b", "a", "c", "d", "e"], 40)
+    y, prediction = rng.integers(0, 3, 40), rng.integers(0, 3, 40)
+    names = sorted(set(subjects))
+    draws = np.random.default_rng(7).multinomial(5, [0.2] * 5, size=199)
+    scores = []
+    for draw in draws:
+        drawn = np.repeat(names, draw)
+        clips = np.concatenate([np.flatnonzero(subjects == name) for name in drawn])
+        scores.append((mean_f1(y[clips], prediction[clips]), accuracy(y[clips], prediction[clips])))
+    scores = np.sort(scores, axis=0)
+    found = bootstrap_interval(y, prediction, 3, subjects, level=0.9, n_resamples=199, seed=7)
+    # 0.05 x 198 = 9.9 and 188.1: between order statistics, linearly.
+    low = scores[9] + 0.9 * (scores[10] - scores[9])
+    high = scores[188] + 0.1 * (scores[189] - scores[188])
+    assert (found.mean_f1[0], found.accuracy[0]) == pytest.approx(low)
+    assert (found.mean_f1[1], found.accuracy[1]) == pytest.approx(high)
+
+
+def test_bootstrap_agrees_with_that_of_scipy():
+    from scipy.stats import bootstrap
+
+    rng = np.random.default_rng(3)
+    y = rng.integers(0, 3, 130)
+    prediction = np.where(rng.random(130) < 0.55, y, rng.integers(0, 3, 130))
+    options = {"n_resamples": 4000, "method": "percentile", "vectorized": False, "rng": 1}
+    found = bootstrap_interval(y, prediction, 3, n_resamples=4000)
+    for statistic, ours in ((mean_f1, found.mean_f1), (accuracy, found.accuracy)):
+        theirs = bootstrap((y, prediction), statistic, paired=True, **options).confidence_interval
+        spread = theirs.high - theirs.low
+        # Two independent sets of 4,000 draws: limits apart by chance alone.
+        assert ours == pytest.approx((theirs.low, theirs.high), abs=0.05 * spread)
 
 
 def test_bootstrap_accuracy_has_the_binomial_spread():

@@ -26,8 +26,8 @@ def main(arguments: list[str]) -> int:
     path = Path(options.out or Path(options.results) / "report.html").absolute()
     write_atomically(path, page.encode())
     say(f"wrote {path} ({len(page) / 1e6:.1f} MB)")
-    if options.open:
-        webbrowser.open(path.as_uri())
+    if options.open and not webbrowser.open(path.as_uri()):
+        say("no browser was found to show it; open the file in one")
     return 0
 
 

@@ -115,10 +115,11 @@ class Rule(ABC):
         for need in self.needs:
             held = record.scores is not None if need == "scores" else need in record.extras
             if not held:
+                how = "" if need == "scores" else "; a run with selection_inputs=true records it"
                 raise NotRecorded(
                     f"rule {self.name!r} needs {need!r}, which was not recorded for "
-                    f"{record.method_label} on {record.task_label}",
-                    f"{self.name} needs {need}, not recorded",
+                    f"{record.method_label} on {record.task_label}{how}",
+                    f"{self.name} needs {need}, not recorded{how}",
                 )
         values = np.asarray(self.criterion(record), dtype=float)
         undefined = np.isnan(values)

@@ -1,7 +1,8 @@
 """How time and memory grow with clips, blocks, settings and features, each step in its own process.
 
 A step is left out where the growth so far tells that it would pass the limit of time or of memory;
-the table then says what was expected. What is left out first is what breaks first.
+the table then says what was expected. What is left out first is what breaks first. Curves that a
+run leaves out keep their rows.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import log
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ METHODS = (
     "drls",
     "rstr",
 )
+AXES = ("clips", "blocks", "settings", "features")
 BINS = 59
 MEMORY_SHARE = 0.7  # of the machine's memory
 
@@ -53,10 +55,10 @@ class Step:
         Clips of each database, blocks, settings, or features of a sample.
     arguments : tuple of int
         Clips, blocks, bins and settings.
-    prepare, solve : float or None
-        CPU seconds; None where it was not run.
-    peak, data : float or None
-        Peak resident memory beyond the libraries, and the samples' own size, in MB.
+    seconds : float or None
+        CPU seconds of preparing and solving; None where it was not run.
+    peak : float or None
+        Peak resident memory beyond the libraries, the samples included, in MB.
     note : str
     """
 
@@ -64,16 +66,9 @@ class Step:
     name: str
     size: int
     arguments: tuple[int, int, int, int]
-    prepare: float | None = None
-    solve: float | None = None
+    seconds: float | None = None
     peak: float | None = None
-    data: float | None = None
     note: str = ""
-
-    @property
-    def seconds(self) -> float:
-        """CPU seconds of the whole step."""
-        return (self.prepare or 0.0) + (self.solve or 0.0)
 
 
 def series(quick: bool) -> Iterator[list[Step]]:
@@ -85,7 +80,7 @@ def series(quick: bool) -> Iterator[list[Step]]:
         sizes = (30, 85, 341) if name == "extraction" else (30, 85, 200, 400)
         yield [Step("blocks", name, blocks, (100, blocks, BINS, 1)) for blocks in sizes]
     for name in ("iw_svm", "stm", "drls", "rstr"):
-        yield [Step("settings", name, s, (100, 85, BINS, s)) for s in (10, 100, 1000, 10000)]
+        yield [Step("settings", name, s, (30, 85, BINS, s)) for s in (10, 100, 1000, 10000)]
     for name in METHODS:
         # 85 blocks of 3 planes: LBP-TOP(R3P4), LBP-TOP(R3P8) and LPQ-TOP.
         yield [Step("features", name, 255 * bins, (30, 85, bins, 1)) for bins in (15, 59, 256)]
@@ -97,11 +92,12 @@ def memory() -> float:
 
 
 def expected(done: list[Step], step: Step, attribute: str) -> float:
-    """Extrapolate from the last two sizes; linear after one."""
+    """Extrapolate from the last two sizes; linear after one, and time never less than that."""
     values = [max(getattr(s, attribute), 1e-3) for s in done]
     power = 1.0
     if len(done) > 1:
-        power = max(1.0, log(values[-1] / values[-2]) / log(done[-1].size / done[-2].size))
+        least = 1.0 if attribute == "seconds" else 0.0
+        power = max(least, log(values[-1] / values[-2]) / log(done[-1].size / done[-2].size))
     return values[-1] * (step.size / done[-1].size) ** power
 
 
@@ -118,15 +114,13 @@ def run(step: Step, limit: float) -> None:
         step.note = (ended.stderr.strip().splitlines() or ["killed"])[-1][:80]
         return
     found = json.loads(ended.stdout)
-    step.prepare, step.solve, step.data = found["prepare"], found["solve"], found["data"]
-    step.peak = found["peak"] - found["base"]
+    step.seconds, step.peak = found["seconds"], found["peak"] - found["base"]
 
 
-def measure(quick: bool, limit: float) -> list[Step]:
-    """Run every curve up to the limits."""
-    steps: list[Step] = []
-    for curve in series(quick):
-        done: list[Step] = []
+def measure(chosen: list[list[Step]], limit: float) -> Iterator[list[Step]]:
+    """Run the curves up to the limits, and yield the steps of each."""
+    for curve in chosen:
+        steps, done = [], []
         for step in curve:
             if done:
                 seconds = expected(done, step, "seconds")
@@ -143,7 +137,7 @@ def measure(quick: bool, limit: float) -> list[Step]:
             print(f"{step.axis} {step.size} {step.name}: {told}", file=sys.stderr, flush=True)
             if step.note:
                 break
-    return steps
+        yield steps
 
 
 def curves(steps: list[Step], axis: str) -> dict[str, list[Step]]:
@@ -235,21 +229,52 @@ def tables(steps: list[Step]) -> str:
     return "\n\n".join(parts)
 
 
+COLUMNS = ("axis", "name", "size", "clips", "blocks", "bins", "settings", "seconds", "peak", "note")
+
+
 def write(steps: list[Step], folder: Path) -> None:
     """Write growth.csv and growth.svg."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "growth.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        names = list(asdict(steps[0]))
-        writer.writerow(names)
+        writer.writerow(COLUMNS)
         for step in steps:
-            values = asdict(step).values()
-            writer.writerow([f"{v:.4g}" if isinstance(v, float) else v for v in values])
+            measured = ["" if v is None else f"{v:.4g}" for v in (step.seconds, step.peak)]
+            writer.writerow(
+                [step.axis, step.name, step.size, *step.arguments, *measured, step.note]
+            )
     save(lambda: draw(steps), folder / "growth.svg")
+
+
+def read(folder: Path) -> list[Step]:
+    """Return the steps of growth.csv, none if it is not there."""
+    path = folder / "growth.csv"
+    if not path.exists():
+        return []
+    steps = []
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            clips, blocks, bins, settings = (int(row[name]) for name in COLUMNS[3:7])
+            seconds, peak = (float(row[name]) if row[name] else None for name in COLUMNS[7:9])
+            arguments = (clips, blocks, bins, settings)
+            size = int(row["size"])
+            steps.append(
+                Step(row["axis"], row["name"], size, arguments, seconds, peak, row["note"])
+            )
+    return steps
+
+
+def put(steps: list[Step], curve: list[Step], order: list[tuple[str, str]]) -> list[Step]:
+    """Replace a curve among the others, in the order of :func:`series`."""
+    mine = (curve[0].axis, curve[0].name)
+    others = [step for step in steps if (step.axis, step.name) != mine]
+    return sorted(others + curve, key=lambda step: order.index((step.axis, step.name)))
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser("scripts/growth", description=__doc__)
+    parser.add_argument("axes", nargs="*", metavar="AXIS", help=", ".join(AXES))
+    parser.add_argument("--steps", metavar="a,b", help="only these, such as tca,rstr")
     parser.add_argument("--quick", action="store_true", help="to 1000 clips, 2 s a step")
     parser.add_argument("--limit", type=float, default=10.0, help="seconds that a step may take")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write growth.csv, growth.svg")
@@ -257,12 +282,26 @@ def main(argv: list[str]) -> int:
         "--reference", action="store_true", help="write results/reference and docs/performance.md"
     )
     options = parser.parse_args(argv)
-    steps = measure(options.quick, 2.0 if options.quick else options.limit)
+    curves_of_all = list(series(options.quick))
+    order = [(curve[0].axis, curve[0].name) for curve in curves_of_all]
+    names = options.steps.split(",") if options.steps else [name for _, name in order]
+    for given, known in ((options.axes, AXES), (names, [name for _, name in order])):
+        for name in given:
+            if name not in known:
+                parser.error(f"there is no {name!r}; choose from {', '.join(dict.fromkeys(known))}")
+    chosen = [
+        curve
+        for curve, (axis, name) in zip(curves_of_all, order, strict=True)
+        if axis in (options.axes or AXES) and name in names
+    ]
+    folder = REFERENCE if options.reference else options.out
+    steps = read(folder) if folder else []
+    for curve in measure(chosen, 2.0 if options.quick else options.limit):
+        steps = put(steps, curve, order)
+        if folder:
+            write(steps, folder)
     text = tables(steps)
     print(text)
-    folder = REFERENCE if options.reference else options.out
-    if folder:
-        write(steps, folder)
     if options.reference:
         replace_section(DOCUMENT, "growth", text)
     return 0

@@ -43,6 +43,7 @@ from cdmer_bench.methods.label_regression import (
     source_and_mmd_kernels,
     weigh_mmd,
 )
+from cdmer_bench.solvers.kernels import pooled_products
 
 
 @dataclass
@@ -84,7 +85,7 @@ class DRLS(Method):
         """Compute the kernels [Ks, kst] and those of the queries; see :meth:`Method.prepare`."""
         return {
             "kernels": source_and_mmd_kernels(Xs, Xt),
-            "queries": np.concatenate([Xs, Xt]) @ Xq.T,
+            "queries": pooled_products([Xs, Xt], Xq),
             "labels": label_matrix(ys),
         }
 

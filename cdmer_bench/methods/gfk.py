@@ -119,7 +119,7 @@ def prepare_subspaces(
         rank): Ps'Pt; ``ys``; ``shape``: n_source, n_target, n_features.
     """
     n_source, n_target = len(Xs), len(Xt)
-    coordinates = span_coordinates(np.concatenate([Xs, Xt] if Xq is Xt else [Xs, Xt, Xq]))
+    coordinates = span_coordinates(*([Xs, Xt] if Xq is Xt else [Xs, Xt, Xq]))
     queries = coordinates[n_source:] if Xq is Xt else coordinates[n_source + n_target :]
     source = principal_basis(coordinates[:n_source])
     target = principal_basis(coordinates[n_source : n_source + n_target])

@@ -26,6 +26,7 @@ from cdmer_bench.errors import UserError, closest
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.solvers.active_set_lasso import active_set_lasso
 from cdmer_bench.solvers.ialm import factorize, ialm
+from cdmer_bench.solvers.kernels import pooled_products
 from cdmer_bench.solvers.penalty_schedule import PenaltySchedule
 
 Array = NDArray[np.float64]
@@ -114,14 +115,15 @@ def source_and_mmd_kernels(Xs: Array, Xt: Array) -> Array:
     UserError
         If the features are so large that the kernel, or its square, overflows.
     """
-    X = np.concatenate([Xs, Xt])
+    kernels = np.empty((len(Xs) + len(Xt), len(Xs) + 1))
+    kernels[:, :-1] = pooled_products([Xs, Xt], Xs)
+    kernels[:, -1] = kernels[:, :-1].mean(axis=1) - pooled_products([Xs, Xt], Xt).mean(axis=1)
     with np.errstate(over="ignore", invalid="ignore"):
-        Ks, Kt = X @ Xs.T, X @ Xt.T
-        kernels = np.column_stack([Ks, Ks.mean(axis=1) - Kt.mean(axis=1)])
         fits = np.isfinite(np.square(kernels).sum())
     if not fits:
+        largest = max(np.abs(X).max() for X in (Xs, Xt))
         raise UserError(
-            f"features reach {np.abs(X).max():.3g}, so the squared kernel overflows; divide "
+            f"features reach {largest:.3g}, so the squared kernel overflows; divide "
             "the features by a constant"
         )
     return kernels

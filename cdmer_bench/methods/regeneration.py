@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Method, Prepared, StrandResult
 from cdmer_bench.methods.grid import Setting
+from cdmer_bench.solvers.kernels import pooled_kernel
 from cdmer_bench.solvers.lasso_certificate import certify
 from cdmer_bench.solvers.lasso_paths import lasso_paths
 from cdmer_bench.solvers.libsvm import VotingMachine
@@ -178,14 +179,14 @@ def pool(
     UserError
         If products of kernels leave the range of float64.
     """
-    samples = np.concatenate([fixed, moving])
+    kernel = pooled_kernel(fixed, moving)
     with np.errstate(over="ignore", invalid="ignore"):
-        kernel = samples @ samples.T
         # lambda |P'k|^2 and |P'K_1|^2 have the kernel squared in their Hessian.
         finite = np.isfinite(kernel @ kernel).all()
     if not finite:
+        largest = max(np.abs(X).max() for X in (fixed, moving))
         raise UserError(
-            f"the features reach {np.abs(samples).max():.3g}, and the square of their kernel "
+            f"the features reach {largest:.3g}, and the square of their kernel "
             "leaves the range of float64; rescale them"
         )
     return {"fixed": fixed, "raw": raw, "kernel": kernel}

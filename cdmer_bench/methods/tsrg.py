@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Prepared
 from cdmer_bench.methods.regeneration import Regeneration, Regenerator, pool
+from cdmer_bench.solvers.kernels import pooled_products
 from cdmer_bench.solvers.libsvm import VotingMachine, fit_gram
 
 
@@ -37,7 +38,7 @@ class TSRG(Regenerator):
         """Compute the kernels of the pooled samples, source first."""
         shared = pool(Xs, Xt, Xs)
         n_source = len(Xs)
-        queries = shared["kernel"][:, n_source:] if Xq is Xt else np.vstack([Xs, Xt]) @ Xq.T
+        queries = shared["kernel"][:, n_source:] if Xq is Xt else pooled_products([Xs, Xt], Xq)
         return {**shared, "ys": ys, "queries": np.ascontiguousarray(queries)}
 
     def _decide(

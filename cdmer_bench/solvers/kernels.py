@@ -6,6 +6,8 @@ read when it is multiplied and can be dropped again. Which way is taken depends 
 never on the machine, so that the same samples give the same bits everywhere.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,6 +72,33 @@ def pooled_kernel(*parts: NDArray[np.float64]) -> NDArray[np.float64]:
             kernel[columns, rows] = kernel[rows, columns].T
         kernel[rows, rows] = linear_kernel(X, X)
     return kernel
+
+
+def pooled_products(
+    parts: Sequence[NDArray[np.float64]], Y: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the inner products of all samples of several arrays with those of another.
+
+    Beyond ``BLOCKWISE`` bytes the samples are never put together: that would copy them.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray, shape (n_i, n_features) each
+        Perhaps memory maps, ``Y`` perhaps among them.
+    Y : ndarray, shape (m, n_features)
+
+    Returns
+    -------
+    ndarray, shape (n, m), n the sum of the n_i
+
+    Raises
+    ------
+    UserError
+        If a product overflows.
+    """
+    if sum(part.nbytes for part in parts) <= BLOCKWISE:
+        return linear_kernel(np.concatenate(parts), Y)
+    return np.concatenate([linear_kernel(part, Y) for part in parts])
 
 
 def _product_by_blocks(X: NDArray[np.float64], Y: NDArray[np.float64]) -> NDArray[np.float64]:

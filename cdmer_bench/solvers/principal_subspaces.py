@@ -30,28 +30,32 @@ class Basis(NamedTuple):
     rank: int
 
 
-def span_coordinates(X: NDArray[np.float64]) -> NDArray[np.float64]:
+def span_coordinates(*parts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return coordinates of samples in an orthonormal basis of their span.
+
+    One copy of the samples is made and decomposed in place.
 
     Parameters
     ----------
-    X : ndarray, shape (n, n_features)
+    *parts : ndarray, shape (n_i, n_features) each
 
     Returns
     -------
-    ndarray, shape (n, min(n, n_features))
-        Same inner products as ``X``; ``X`` itself if n_features <= n.
+    ndarray, shape (n, min(n, n_features)), n the sum of the n_i
+        Same inner products as the samples; the samples themselves if n_features <= n.
 
     Raises
     ------
     UserError
         If norms overflow.
     """
+    X = np.concatenate(parts)
     if X.shape[1] <= X.shape[0]:
         return X
     with np.errstate(over="ignore", invalid="ignore"):
-        (triangle,) = scipy.linalg.qr(X.T, mode="r", overwrite_a=False, check_finite=False)
-    coordinates = np.ascontiguousarray(triangle[: len(X)].T)
+        # 'raw', because 'r' alone would cut a triangle from a copy of the whole.
+        _, triangle = scipy.linalg.qr(X.T, mode="raw", overwrite_a=True, check_finite=False)
+    coordinates = np.ascontiguousarray(triangle.T)
     if not np.isfinite(coordinates).all():
         raise UserError("the norms of the samples overflow float64; rescale the features")
     return coordinates

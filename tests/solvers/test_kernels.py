@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.solvers import kernels
-from cdmer_bench.solvers.kernels import linear_kernel, pooled_kernel, squared_distances
+from cdmer_bench.solvers.kernels import (
+    linear_kernel,
+    pooled_kernel,
+    pooled_products,
+    squared_distances,
+)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -87,3 +92,14 @@ def test_kernel_of_memory_mapped_samples_needs_no_memory_for_the_samples(tmp_pat
 def test_overflow_in_a_block_is_refused(small_blocks):
     with pytest.raises(UserError, match="overflow float64"):
         pooled_kernel(np.full((4, 37), 1e200), np.ones((4, 37)))
+
+
+def test_pooled_products_are_those_of_all_samples_whichever_way_they_are_built(monkeypatch):
+    rng = np.random.default_rng(2)
+    parts, Y = [rng.normal(size=(n, 37)) for n in (5, 8)], rng.normal(size=(4, 37))
+    plain = pooled_products(parts, Y)
+    np.testing.assert_array_equal(plain, np.concatenate(parts) @ Y.T)
+    monkeypatch.setattr(kernels, "BLOCKWISE", 0)
+    monkeypatch.setattr(kernels, "BLOCK", 3 * 37 * 8)
+    # Not bit for bit: BLAS sums the products of another shape in another order.
+    np.testing.assert_allclose(pooled_products(parts, Y), plain, rtol=1e-12, atol=1e-12)

@@ -42,6 +42,8 @@ def clear_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reasons = {
+            # NumPy gives no number when less was written than asked for.
+            None: "it was not written whole, as when the disk is full; free some space",
             errno.ENOSPC: "the disk is full; free some space",
             errno.EDQUOT: "your disk quota is used up; free some space",
             errno.EACCES: "you may not write there; choose another folder",
@@ -50,7 +52,7 @@ def clear_errors(path: Path) -> Iterator[None]:
             errno.ENOTDIR: "a part of the path is a file; choose another folder",
             errno.EEXIST: "a file of that name is in the way; choose another folder",
         }
-        reason = reasons.get(error.errno or 0, f"{error.strerror}; choose another folder")
+        reason = reasons.get(error.errno, f"{error.strerror}; choose another folder")
         raise UserError(
             f"cannot write {path}: {reason} (results.dir=... for results, "
             "cache.dir=... for features); what was already stored is intact"

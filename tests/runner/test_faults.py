@@ -93,13 +93,22 @@ def started(corpus) -> list[Strand]:
     return [(int(line.split()[0]), float(line.split()[1])) for line in lines]
 
 
+def listed(folder: Path, pattern: str) -> list[Path]:
+    """Find files while a run removes some."""
+    while True:
+        try:
+            return list(folder.glob(pattern))
+        except FileNotFoundError:
+            continue
+
+
 def kept(folder: Path) -> set[Strand]:
     """Strands whose result is stored: in the record of their cell, or whole in a file apart."""
     found = set()
-    for path in folder.glob("cells/*/*/*/record.json"):
+    for path in listed(folder, "cells/*/*/*/record.json"):
         n_source = len(read_arrays(path.with_name("grid.npz"))["y_source"])
         found |= {(n_source, round(0.1 + 0.2 * strand, 1)) for strand in range(10)}
-    for path in folder.glob("unfinished/*/strand-*.npz"):
+    for path in listed(folder, "unfinished/*/strand-*.npz"):
         try:
             n_source = int(np.load(path.parent / "shared" / "n.npy"))
             first = int(read_arrays(path)["indices"][0])
@@ -112,7 +121,7 @@ def kept(folder: Path) -> set[Strand]:
 def wait_for_strands(process: subprocess.Popen, folder: Path, count: int) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
-        if len(list(folder.glob("unfinished/*/strand-*"))) + 10 * len(grids(folder)) >= count:
+        if len(listed(folder, "unfinished/*/strand-*")) + 10 * len(grids(folder)) >= count:
             return
         time.sleep(0.005)
 
@@ -149,7 +158,7 @@ def read_everything(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ResultsStore(folder).records()
-    for strand in folder.glob("unfinished/*/strand-*.npz"):
+    for strand in listed(folder, "unfinished/*/strand-*.npz"):
         read_arrays(strand)
 
 

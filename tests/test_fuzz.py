@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import h5py
 import numpy as np
+import openpyxl
 import pytest
 import scipy.io
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +25,14 @@ from cdmer_bench.databases.coding_sheet import read_coding_sheet
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.matfiles import FileFeatureDatabase
 from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation.selection import NotRecorded, rule
+from cdmer_bench.files import pack_arrays
 from cdmer_bench.methods.grid import expand_grid, parse_range
+from cdmer_bench.reporting import render_all, tables_for
+from cdmer_bench.reporting.html_report import build_report
+from cdmer_bench.results.serialize import arrays_of, content_of, seal, unseal
+from cdmer_bench.results.store import ResultsStore
+from tests.results.test_store import make_record
 
 QUICK, LONG = 60, 2200
 QUIET = {
@@ -254,6 +262,22 @@ SHEETS = st.one_of(
 test_random_image_folders, test_more_random_image_folders = both(image_trees(), check_image_folder)
 
 
+def workbook() -> bytes:
+    book = openpyxl.Workbook()
+    for row in (
+        ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Estimated Emotion"],
+        [1, "EP02_01f", 46, 59, 86, "happiness"],
+        [26, "EP18_50", 3, "/", 20, "surprise"],
+    ):
+        book.active.append(row)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+WORKBOOK = workbook()
+
+
 def check_sheet(data):
     for suffix in (".csv", ".xlsx") if data[:2] == b"PK" or len(data) % 20 == 0 else (".csv",):
         path = FOLDER / f"sheet{suffix}"
@@ -268,7 +292,15 @@ def check_sheet(data):
             assert row.onset is None or row.onset >= 0
 
 
-test_random_coding_sheets, test_more_random_coding_sheets = both(SHEETS, check_sheet)
+test_random_coding_sheets, test_more_random_coding_sheets = both(
+    st.one_of(SHEETS, damaged(WORKBOOK)), check_sheet
+)
+
+
+def stored_record() -> tuple[bytes, bytes]:
+    record = make_record()
+    return seal(content_of(record)), pack_arrays(arrays_of(record))
+
 
 PLAIN = st.recursive(
     st.one_of(
@@ -280,6 +312,59 @@ PLAIN = st.recursive(
     ),
     max_leaves=6,
 )  # fmt: skip
+RECORD, GRID = stored_record()
+NAMES = st.sampled_from(sorted(unseal(RECORD)))
+
+
+STRANGE = [
+    np.zeros(0), np.array("x"), np.array(3), np.full((4, 7), 200, np.uint8), np.full(4, np.nan),
+    np.zeros((4, 7), np.uint8), np.full((4, 7, 3), np.nan, np.float32),
+]  # fmt: skip
+
+
+@st.composite
+def stored_cells(draw):
+    """The two files of a cell: damaged, or sealed anew around content that is another."""
+    if draw(st.booleans()):
+        return draw(damaged(RECORD)), draw(damaged(GRID))
+    content, arrays = unseal(RECORD), arrays_of(make_record())
+    for _ in range(draw(st.integers(0, 2))):
+        content[draw(NAMES)] = draw(PLAIN)
+    for _ in range(draw(st.integers(0, 2))):
+        name = draw(st.sampled_from(sorted(arrays)))
+        arrays[name] = draw(st.sampled_from([arrays[n] for n in sorted(arrays)] + STRANGE))
+    if draw(st.integers(0, 9)) == 0:
+        del arrays[draw(st.sampled_from(sorted(arrays)))]
+    return seal(content), pack_arrays(arrays)
+
+
+def check_stored_cell(drawn):
+    """A damaged cell is set aside; one that is taken up serves tables, rules and the report."""
+    folder = FOLDER / "results"
+    shutil.rmtree(folder, ignore_errors=True)
+    store, record = ResultsStore(folder), make_record()
+    store.save(record)
+    cell = store.cell_folder(record.task, record.descriptor, record.method, record.key)
+    for name, data in zip(("record.json", "grid.npz"), drawn, strict=True):
+        (cell / name).write_bytes(data)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        found = store.records()
+    if not found:
+        assert len(warned) == 1
+        return
+    assert not warned
+    for name in ("oracle", "entropy"):
+        chosen = rule(name)
+        with contextlib.suppress(UserError, NotRecorded):
+            for format in ("text", "csv", "tex", "html"):
+                assert render_all(tables_for(found, chosen), format)
+    with contextlib.suppress(UserError):
+        assert build_report(found, pictures=False)
+
+
+test_damaged_cells, test_more_damaged_cells = both(stored_cells(), check_stored_cell)
+
 CARDS = st.fixed_dictionaries(
     {},
     optional={

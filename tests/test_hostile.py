@@ -1,9 +1,8 @@
 """Files from others: nothing in them is run, no path leaves its folder, no text becomes markup."""
 
 import ast
-import json
-import os
 import pickle
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import scipy.io
 
 import cdmer_bench
 from cdmer_bench.databases.feature_files import list_variables, read_variables
+from cdmer_bench.databases.fetch import RELEASED_FILES
 from cdmer_bench.errors import UserError
 from cdmer_bench.files import read_arrays
 from cdmer_bench.results.store import ResultsStore
@@ -136,57 +136,129 @@ def test_a_target_in_results_or_data_is_never_imported(corpus, cdmer):
     assert not mark.exists()
 
 
-def tree(folder):
-    return {str(p.relative_to(folder)) for p in folder.rglob("*")}
+def test_no_source_unpacks_archives_into_folders():
+    """Fetching takes single files of known names; there is no archive whose paths could escape."""
+    for path in SOURCES:
+        for name, _ in calls(ast.parse(path.read_text())):
+            assert not name.endswith((".extractall", ".extract_member", "unpack_archive")), path
+        assert "tarfile" not in path.read_text(), path
+    for file in RELEASED_FILES:
+        assert Path(file.name).name == file.name
 
 
-@pytest.mark.parametrize("name", ["../../x", "/abs", "..", "a/../../../b"])
-def test_merging_a_hostile_folder_stays_inside(tmp_path, cdmer, monkeypatch, name):
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    record = make_record(task=name, descriptor=name, method=name, source=name, target=name)
-    ResultsStore("hostile").save(record)
-    code, _, err = cdmer("results", "merge", "hostile", "--into", "merged")
-    assert code == 0, err
-    assert set(os.listdir(tmp_path)) == {"work"}
-    assert set(os.listdir(tmp_path / "work")) == {"hostile", "merged"}
-    (merged,) = ResultsStore("merged").records()
-    assert merged.task == name
+SHADOWS = ("h5py", "pandas", "cv2", "skimage", "matplotlib", "torch", "distributed", "openpyxl")
 
 
-@pytest.mark.parametrize("key", ["../" * 8 + "x", "/abs", "..", "ab/" * 11])
-def test_a_key_that_is_a_path_is_refused(tmp_path, cdmer, monkeypatch, key):
-    """The key is part of folder names, so it must be what keys are: hexadecimal digits."""
-    from cdmer_bench.results.serialize import arrays_of, content_of, seal
+def test_files_of_the_working_folder_stand_in_for_no_library(corpus):
+    """One may well stand in a folder of downloaded data or results; its code must not run."""
+    mark = corpus.folder / "exploded"
+    bomb = f"open({str(mark)!r}, 'a').write(__name__ + ' ')\n"
+    for name in SHADOWS:
+        (corpus.folder / f"{name}.py").write_text(bomb)
+    (corpus.folder / "hydra_plugins" / "bad").mkdir(parents=True)
+    for name in ("hydra_plugins/bad/__init__.py", "hydra_plugins/bad.py", "sitecustomize.py"):
+        (corpus.folder / name).write_text(bomb)
+    (corpus.folder / "matplotlibrc").write_text("backend: module://torch\ntext.usetex: True\n")
+    scipy.io.savemat(corpus.folder / "x.mat", {"a": np.ones(3)})
+    for command in (
+        ["run", *corpus.arguments("method=svm,gfk", "task=red/green", "n_jobs=2")],
+        ["plot", "scores", "--results", "results", "--out", "scores.svg"],
+    ):
+        words, environment = corpus.command(*command)
+        # -P: as the installed command, which does not put the working folder first itself.
+        done = subprocess.run(
+            [words[0], "-P", *words[1:]], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, (command, done.stderr)
+        assert not mark.exists(), (command, mark.read_text())
 
-    monkeypatch.chdir(tmp_path)
-    record = make_record(key=key)
-    folder = tmp_path / "hostile" / "cells" / "t" / "d" / f"gfk-{key[:32].replace('/', '_')}"
-    folder.mkdir(parents=True)
-    np.savez(folder / "grid.npz", **arrays_of(record))
-    (folder / "record.json").write_bytes(seal(content_of(record)))
+
+def test_cards_among_the_data_are_not_read(corpus, cdmer):
+    """Only --config-dir names a folder of cards; one below corpus.root is a folder like others."""
+    (corpus.folder / "method").mkdir()
+    (corpus.folder / "conf" / "method").mkdir(parents=True)
+    mark = corpus.folder / "exploded"
+    (corpus.folder / "explosive.py").write_text(f"open({str(mark)!r}, 'w')\nclass Method: pass\n")
+    for folder in ("method", "conf/method"):
+        card = "# @package methods.{0}\n_target_: explosive.Method\nlabel: x\n"
+        for name in ("svm", "evil"):
+            (corpus.folder / folder / f"{name}.yaml").write_text(card.format(name))
+    arguments = ("task=red/green", "backend=sequential")
+    assert cdmer("run", *corpus.arguments("method=svm", *arguments))[0] == 0
+    code, _, err = cdmer("run", *corpus.arguments("method=evil", *arguments))
+    assert code == 2
+    assert "'evil' is not a method" in err
+    assert not mark.exists()
+
+
+@pytest.fixture
+def torch_bomb(tmp_path):
+    """Bytes of torch files that would touch a file when read without care."""
+    torch = pytest.importorskip("torch", reason="C3D needs torch")
+    made = {}
+    for name, zipped in (("zip", True), ("legacy", False)):
+        content = {"key": "k", "format": "x", "state_dict": {"a": Bomb(tmp_path / "exploded")}}
+        torch.save(content, tmp_path / name, _use_new_zipfile_serialization=zipped)
+        made[name] = (tmp_path / name).read_bytes()
+    torch.load(tmp_path / "zip", weights_only=False)
+    assert (tmp_path / "exploded").exists()  # so the test would notice
+    (tmp_path / "exploded").unlink()
+    return {**made, "pickle": pickle.dumps(Bomb(tmp_path / "exploded"))}
+
+
+@pytest.mark.parametrize("kind", ["zip", "legacy", "pickle"])
+def test_code_in_weights_and_checkpoints_is_never_run(tmp_path, torch_bomb, kind):
+    from cdmer_bench.descriptors.c3d import load_mean
+    from cdmer_bench.descriptors.c3d_weights import load_weights
+    from cdmer_bench.finetuning.training import load_whole
+
+    path = tmp_path / "weights.pth"
+    path.write_bytes(torch_bomb[kind])
+    with pytest.raises(UserError, match=r"weights\.pth"):
+        load_weights(path, "sports1m")
     with pytest.warns(UserWarning, match="set aside"):
-        code, _, err = cdmer("results", "merge", "hostile", "--into", "merged")
-    assert code == 0, err
-    assert "0 cells added" in err
-    assert set(os.listdir(tmp_path)) == {"hostile", "merged"}
-    with pytest.raises(UserError, match="key"):
-        ResultsStore("merged").save(record)
+        assert load_whole(path, "k") is None
+    (tmp_path / "mean.npy").write_bytes(torch_bomb["pickle"])
+    with pytest.raises(UserError, match=r"mean\.npy"):
+        load_mean(str(tmp_path / "mean.npy"))
+    np.save(tmp_path / "mean.npy", bomb_array(tmp_path))
+    with pytest.raises(UserError, match=r"mean\.npy"):
+        load_mean(str(tmp_path / "mean.npy"))
+    assert not (tmp_path / "exploded").exists()
 
 
-def test_links_in_a_merged_folder_are_copied_as_content(tmp_path, cdmer, monkeypatch):
-    """A link to a file elsewhere brings no foreign file into the results."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "secret").write_text("secret")
-    store, record = ResultsStore("hostile"), make_record()
+def test_pickles_in_every_store_are_refused(tmp_path):
+    """In the cache of features, in records, strands, selection inputs and shared arrays."""
+    from cdmer_bench.features.store import FeatureStore
+    from cdmer_bench.runner.strand import read_prepared
+    from tests.features.tiny_clips import TinyClips, features
+
+    np.savez(tmp_path / "bomb.npz", X=bomb_array(tmp_path), key=bomb_array(tmp_path))
+    bomb = (tmp_path / "bomb.npz").read_bytes()
+    cache, found = FeatureStore(tmp_path / "cache"), features()
+    cache.save(found)
+    cache.path("tiny", found.fingerprint).write_bytes(bomb)
+    store, record = ResultsStore(tmp_path / "results"), make_record()
     store.save(record)
-    folder = store.cell_folder(record.task, record.descriptor, record.method, record.key)
-    (folder / "more.txt").symlink_to(tmp_path / "secret")
-    cdmer("results", "merge", "hostile", "--into", "merged")
-    assert {Path(p).name for p in tree(tmp_path / "merged") if "." in p} == {
-        "record.json",
-        "grid.npz",
-    }
+    cell = store.cell_folder(record.task, record.descriptor, record.method, record.key)
+    (cell / "selection.npz").write_bytes(bomb)
+    with pytest.warns(UserWarning, match="npz is damaged"):
+        assert cache.load(TinyClips("tiny", given=[]), found.fingerprint) is None
+    with pytest.warns(UserWarning, match="selection.npz is damaged"):
+        assert store.load(cell) is not None
+    (cell / "grid.npz").write_bytes(bomb)
+    with pytest.warns(UserWarning, match="gfk-.* is damaged"):
+        assert store.load(cell) is None
+    store.strand_path(record.key, 0).parent.mkdir(parents=True)
+    store.strand_path(record.key, 0).write_bytes(bomb)
+    with pytest.warns(UserWarning, match="strand-00000.npz is damaged"):
+        assert store.load_strand(record.key, 0) is None
+    shared = store.unfinished(record.key) / "shared"
+    shared.mkdir()
+    np.save(shared / "gram.npy", bomb_array(tmp_path))
+    with pytest.raises(ValueError, match="pickle"):
+        read_prepared(shared)
+    assert not (tmp_path / "exploded").exists()
 
 
 HOSTILE_TEXTS = [
@@ -224,13 +296,3 @@ def test_labels_become_text_in_every_format(tmp_path, text):
     latex = render_all(tables, "tex")
     for command in (r"\input{", r"\write18{"):
         assert command not in latex
-
-
-def test_hostile_json_is_set_aside(tmp_path):
-    store, record = ResultsStore(tmp_path), make_record()
-    for content in ("[" * 100_000, '{"content": 1e999}', json.dumps({"content": {}, "sha256": 1})):
-        store.save(record)
-        folder = store.cell_folder(record.task, record.descriptor, record.method, record.key)
-        (folder / "record.json").write_text(content)
-        with pytest.warns(UserWarning, match="set aside"):
-            assert store.load(folder) is None

@@ -40,6 +40,7 @@ _STYLE: Any = {
     "svg.hashsalt": "cdmer-bench",
     # A label of the user's own may hold a dollar sign.
     "text.parse_math": False,
+    "text.usetex": False,  # whatever a matplotlibrc says: labels of others never reach LaTeX
 }
 
 

@@ -60,6 +60,8 @@ def record_of(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> CellRec
         raise ValueError("it was written by another version of cdmer-bench")
     if str(arrays["key"]) != content["key"]:
         raise ValueError("grid.npz belongs to another cell")
+    if not isinstance(content["classes"], list) or not isinstance(content["notes"], dict):
+        raise ValueError("its classes are no list, or its notes no table")
     content["classes"] = tuple(content["classes"])
     content["notes"] = {int(index): text for index, text in content["notes"].items()}
     extras = {k.removeprefix("extra_"): v for k, v in arrays.items() if k.startswith("extra_")}

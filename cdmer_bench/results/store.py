@@ -25,6 +25,7 @@ from cdmer_bench.results import selection_inputs
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.serialize import arrays_of, content_of, record_of, seal, unseal
 
+_FILES = ("record.json", "grid.npz", selection_inputs.FILE)
 # What every failure tells, as text.
 _FAILURE = ("task_label", "method_label", "descriptor_label", "corpus", "error")
 
@@ -63,6 +64,16 @@ class ResultsStore:
         with clear_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.folder).close()
+        for name in ("cells", "unfinished", "claims", "failures"):
+            self._check_inside(self.folder / name)
+
+    def _check_inside(self, path: Path) -> None:
+        """Refuse a path that a link leads out of the results folder."""
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise UserError(
+                f"{path} is a link that leads out of the results folder; remove it, or put the "
+                "whole folder there with results.dir"
+            )
 
     def cell_folder(self, task: str, descriptor: str, method: str, key: str) -> Path:
         """Return where a cell's record lies."""
@@ -75,15 +86,25 @@ class ResultsStore:
         )
 
     def load(self, folder: Path) -> CellRecord | None:
-        """Load a cell; None if it is not there, or was damaged and has been set aside."""
+        """Load a cell; None if it is not there, or was damaged and has been set aside.
+
+        Raises
+        ------
+        UserError
+            If it may not be read, or a link leads out of the results folder.
+        """
+        self._check_inside(folder.parent)
         try:
+            for path in (folder, *(folder / name for name in _FILES)):
+                if path.is_symlink():
+                    raise ValueError(f"{path.name} is a link")
             sealed = (folder / "record.json").read_bytes()
             content = unseal(sealed)
             arrays = read_arrays(folder / "grid.npz")
             record = record_of(content, arrays)
             checked_key(record.key)
         except (FileNotFoundError, NotADirectoryError):
-            missing = [n for n in ("record.json", "grid.npz") if not (folder / n).exists()]
+            missing = [name for name in _FILES[:2] if not (folder / name).exists()]
             if not missing:
                 return self.load(folder)  # it was being replaced at that moment
             if folder.is_dir():
@@ -122,6 +143,7 @@ class ResultsStore:
         """Store a finished cell as a whole: its folder appears only when complete."""
         folder = self.cell_folder(record.task, record.descriptor, record.method, record.key)
         building = self.unfinished(record.key) / "building"
+        self._check_inside(folder.parent)
         with clear_errors(self.folder):
             shutil.rmtree(building, ignore_errors=True)
             write_atomically(building / "grid.npz", pack_arrays(arrays_of(record)))
@@ -147,7 +169,9 @@ class ResultsStore:
 
     def unfinished(self, key: str) -> Path:
         """Return the folder of what a cell in progress has so far."""
-        return self.folder / "unfinished" / checked_key(key)[:32]
+        folder = self.folder / "unfinished" / checked_key(key)[:32]
+        self._check_inside(folder)
+        return folder
 
     def strand_path(self, key: str, strand: int) -> Path:
         """Return where a finished strand's result lies."""

@@ -63,7 +63,11 @@ def check(arguments: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", default=[], help="such as corpus.root=DIR")
     parser.add_argument("--config-dir", help="a folder with configuration groups of your own")
     parser.add_argument("--format", default="text", choices=["text", "json"])
-    parser.add_argument("--quick", action="store_true", help="do not open every image")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="open no image: only empty and missing files are noticed",
+    )
     options = parser.parse_intermixed_args(arguments)
     from cdmer_bench.cli.hydra_app import compose
     from cdmer_bench.config.build import build_databases

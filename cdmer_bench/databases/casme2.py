@@ -75,7 +75,7 @@ def read_casme2(
     mapping = dict(EMOTION_CLASSES if emotions is None else emotions)
     candidates = [f for f in folders if f.files and _is_clip_folder(f)]
     releases = find_releases(candidates, subject_and_clip, lambda f: f.path.parent.parent, _kind)
-    rows = _choose_sheet(sheets, mapping, reading)
+    rows = _choose_sheet(sheets, mapping, coding, reading)
     if rows is None:
         return reading
     if coding == "paper":
@@ -143,6 +143,7 @@ def count_classes(rows: Sequence[CodedClip], emotions: Mapping[str, str]) -> Cou
 def _choose_sheet(
     sheets: Sequence[Path],
     emotions: Mapping[str, str],
+    coding: str,
     reading: Reading,
 ) -> list[CodedClip] | None:
     """Read the coding sheet; of several, the one whose counts are the paper's."""
@@ -175,7 +176,9 @@ def _choose_sheet(
         for _, _, other, others in sorted(read)
         if other != path
     ]
-    _note_version(path, rows, emotions, reading)
+    if coding == "sheet":
+        _note_version(path, rows, emotions, reading)
+    _note_apex(path, rows, reading)
     return rows
 
 
@@ -197,6 +200,9 @@ def _note_version(
             "the early coding (257 rows, 73/32/25), which Table I of the paper counts",
             "take the early sheet, or undo this by corpus.databases.casme2.coding=paper",
         )  # fmt: skip
+
+
+def _note_apex(path: Path, rows: Sequence[CodedClip], reading: Reading) -> None:
     # CASME II writes "/" where no apex was found; onset and offset are all that is needed.
     without_apex = [row for row in rows if row.apex is None]
     if without_apex:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cdmer_bench.databases.base import EMOTIONS
-from cdmer_bench.databases.clip_checks import check_frame_names, check_images
+from cdmer_bench.databases.clip_checks import check_files, check_frame_names, check_images
 from cdmer_bench.databases.clip_folders import FrameClip
 from cdmer_bench.databases.findings import SEVERITIES, Finding
 from cdmer_bench.databases.frames import FrameDatabase
@@ -89,7 +89,7 @@ def check_frames(
     databases : sequence of FrameDatabase, optional
         Those to check; None is the paper's four, read with the default options.
     read_images : bool
-        Whether to open every frame; else damaged files go unnoticed.
+        Whether to open every frame; else only empty and forbidden files are noticed.
     progress : callable, optional
         Wraps the iteration over clips, for a progress bar.
 
@@ -141,11 +141,11 @@ def _check_database(
             )
         )
     damaged = set()
-    if read_images:
-        for clip in progress(reading.clips) if progress else reading.clips:
-            found = check_images(clip, database.title or database.name)
-            check.findings += found
-            damaged |= {clip.name for finding in found if finding.severity == "error"}
+    look = check_images if read_images else check_files
+    for clip in progress(reading.clips) if progress and read_images else reading.clips:
+        found = look(clip, database.title or database.name)
+        check.findings += found
+        damaged |= {clip.name for finding in found if finding.severity == "error"}
     clips = [clip for clip in reading.clips if clip.name not in damaged]
     check.findings += check_frame_names(reading.clips, database)
     check.findings += _check_counts(clips, database)

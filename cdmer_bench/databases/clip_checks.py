@@ -1,5 +1,6 @@
 """Checks of the frames of single clips: damaged, repeated, odd or converted images."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,6 +16,18 @@ SHORT = 7  # frames; the paper's footnote 2 says that some clips of SMIC have fe
 LOSSLESS = (".bmp", ".png", ".tif", ".tiff")
 
 
+def check_files(clip: FrameClip, title: str) -> list[Finding]:
+    """Name the frames of a clip that are empty or not readable, without opening the others."""
+    findings = []
+    for path in clip.files:
+        if not os.access(path, os.R_OK) or path.stat().st_size == 0:
+            try:
+                read_grey(path)
+            except UserError as error:
+                findings.append(_damaged(clip, title, error))
+    return findings
+
+
 def check_images(clip: FrameClip, title: str) -> list[Finding]:
     """Open every frame of a clip; name the damaged, the repeated, and odd sizes and depths."""
     findings = []
@@ -25,16 +38,7 @@ def check_images(clip: FrameClip, title: str) -> list[Finding]:
         try:
             image = read_grey(path)
         except UserError as error:
-            findings.append(
-                Finding(
-                    "error",
-                    "frame-damaged",
-                    f"{title}: {clip.name}",
-                    str(error),
-                    "a whole image",
-                    "copy the file again; without it the clip is not usable",
-                )
-            )
+            findings.append(_damaged(clip, title, error))
             continue
         if before is not None and np.array_equal(image, before):
             repeated.append(path.name)
@@ -78,6 +82,17 @@ def check_images(clip: FrameClip, title: str) -> list[Finding]:
             )
         )
     return findings
+
+
+def _damaged(clip: FrameClip, title: str, error: UserError) -> Finding:
+    return Finding(
+        "error",
+        "frame-damaged",
+        f"{title}: {clip.name}",
+        str(error),
+        "a whole image",
+        "copy the file again; without it the clip is not usable",
+    )
 
 
 def check_frame_names(clips: Sequence[FrameClip], database: FrameDatabase) -> list[Finding]:

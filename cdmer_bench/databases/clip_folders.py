@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,10 +121,18 @@ def fingerprint_files(name: str, files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-def scan_tree(root: Path) -> tuple[list[ClipFolder], list[Path]]:
+def scan_tree(
+    root: Path, unreadable: Callable[[OSError], object] | None = None
+) -> tuple[list[ClipFolder], list[Path]]:
     """List the folders that could be clips, and all coding sheets, below a folder.
 
     Links to folders are followed; a folder that can be reached twice counts once.
+
+    Parameters
+    ----------
+    root : Path
+    unreadable : callable, optional
+        Called with the OSError of each folder that may not be listed; such a folder is passed by.
 
     Returns
     -------
@@ -145,7 +153,7 @@ def scan_tree(root: Path) -> tuple[list[ClipFolder], list[Path]]:
     folders, sheets = [], []
     top = root.resolve()
     visited: set[tuple[int, int]] = set()  # a link to a folder above would lead round for ever
-    for place, subfolders, names in os.walk(top, followlinks=True):
+    for place, subfolders, names in os.walk(top, onerror=unreadable, followlinks=True):
         state = os.stat(place)
         if (state.st_dev, state.st_ino) in visited:
             subfolders.clear()

@@ -103,8 +103,15 @@ class FrameDatabase(ClipDatabase):
     def read(self) -> Reading:
         """Scan the tree, once for this object, and return all that was understood of it."""
         if self._reading is None:
-            folders, sheets = scan_tree(self.place)
+            refused: list[OSError] = []
+            folders, sheets = scan_tree(self.place, refused.append)
             self._reading = FORMATS[self.format](self, folders, sheets)
+            for error in refused:
+                self._reading.note(
+                    "warning", "folder-unreadable", error.filename,
+                    f"a folder that may not be listed ({error.strerror})", "a readable folder",
+                    "if it holds clips, make it readable (chmod u+rx)",
+                )  # fmt: skip
         return self._reading
 
     def clips(self) -> Sequence[Clip]:

@@ -2,13 +2,12 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.base import Clip, ClipDatabase, Database, FeatureDatabase, FeatureSet
+from cdmer_bench.databases.damaged_clips import DamagedClip, intact_clips, warn_of_damage
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.store import FeatureStore
@@ -16,24 +15,6 @@ from cdmer_bench.parallel import Backend, Progress, run_parallel
 from cdmer_bench.preprocessing import Preprocessing
 
 Progressing = Callable[[str, int], Progress]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a database's features come from, and the key they have there."""
-
-    database: Database
-    descriptor_name: str
-    key: str
-    stored: bool
-
-
-@dataclass(frozen=True)
-class DamagedClip:
-    """A clip whose frames cannot be read, and why."""
-
-    name: str
-    reason: str
 
 
 class Features:
@@ -161,7 +142,7 @@ class Features:
             found[index] = described
             if progress:
                 progress.advance(1)
-        intact, described_clips = _intact(database, clips, found)
+        intact, described_clips = intact_clips(database, clips, found)
         for position, name in enumerate(names):
             self._save(database, intact, name, np.stack([d[position] for d in described_clips]))
 
@@ -183,9 +164,9 @@ class Features:
             read = dict(run_parallel(calls, backend))
             in_order = [read[i] for i in range(len(batch))]
             if all(isinstance(frames, DamagedClip) for frames in in_order):
-                _warn_of_damage(database, in_order)
+                warn_of_damage(database, in_order)
                 continue
-            whole, ordered = _intact(database, batch, in_order)
+            whole, ordered = intact_clips(database, batch, in_order)
             intact += whole
             for name, parts in found.items():
                 parts.append(self.descriptors[name].extract_batch(ordered))
@@ -239,26 +220,3 @@ def describe_clip(
         if not np.isfinite(array).all():
             raise UserError(f"clip {clip.name}: {descriptor.label} gave NaN or infinite values")
     return described
-
-
-def _intact(
-    database: ClipDatabase, clips: Sequence[Clip], found: Sequence[Any]
-) -> tuple[list[Clip], list[Any]]:
-    """Return the clips that could be read, and what was found of each; warn of the others."""
-    _warn_of_damage(database, found)
-    pairs = [p for p in zip(clips, found, strict=True) if not isinstance(p[1], DamagedClip)]
-    if not pairs:
-        raise UserError(
-            f"no clip of {database.title or database.name} can be read (first: {found[0].reason})"
-        )
-    return [clip for clip, _ in pairs], [result for _, result in pairs]
-
-
-def _warn_of_damage(database: ClipDatabase, found: Sequence[Any]) -> None:
-    for damaged in found:
-        if isinstance(damaged, DamagedClip):
-            warnings.warn(
-                f"{database.title or database.name}: clip {damaged.name} is left out: "
-                f"{damaged.reason}",
-                stacklevel=2,
-            )

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from cdmer_bench.databases.base import ClipDatabase
+from cdmer_bench.databases.base import Clip, ClipDatabase
+from cdmer_bench.databases.damaged_clips import DamagedClip, intact_clips
 from cdmer_bench.descriptors.c3d import C3D
 from cdmer_bench.descriptors.c3d_input import load_mean, network_input
 from cdmer_bench.descriptors.c3d_loading import deterministic, find_device, load_network
@@ -152,8 +153,9 @@ class Tuning:
     def _samples(self, backend: Backend, as_input: Callable) -> Samples:
         clips = list(self.database.clips())
         calls = [(resized_clip, (clip, self.preprocessing)) for clip in clips]
-        frames = dict(run_parallel(calls, backend))
-        return Samples([frames[i] for i in range(len(clips))], [c.label for c in clips], as_input)
+        read = dict(run_parallel(calls, backend))
+        intact, frames = intact_clips(self.database, clips, [read[i] for i in range(len(clips))])
+        return Samples(frames, [clip.label for clip in intact], as_input)
 
     def _rounded(self, clip: np.ndarray) -> np.ndarray:
         if self.preprocessing.round == "none":
@@ -161,7 +163,7 @@ class Tuning:
         return np.clip(np.floor(clip + 0.5), 0, 255)
 
 
-def resized_clip(clip: Any, preprocessing: Preprocessing) -> np.ndarray:
+def resized_clip(clip: Clip, preprocessing: Preprocessing) -> np.ndarray | DamagedClip:
     """Read and resize a clip without interpolating it, float32 (T, H, W)."""
     try:
         frames = clip.frames()
@@ -169,7 +171,7 @@ def resized_clip(clip: Any, preprocessing: Preprocessing) -> np.ndarray:
         plain = replace(preprocessing, n_frames=max(1, len(frames)), round="none")
         return plain(frames).astype(np.float32)
     except UserError as error:
-        raise UserError(f"clip {clip.name}: {error}") from None
+        return DamagedClip(clip.name, str(error))
 
 
 @dataclass

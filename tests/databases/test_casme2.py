@@ -218,6 +218,7 @@ def test_the_sheet_of_2019_is_named_and_can_be_undone(tmp_path, tree_builder, ev
     assert [c.label for c in read.clips()] == [2, 2, 2, 2]
     assert "coding=paper" in codes(read)["sheet-2019"].action
     undone = database(tree, coding="paper")
+    assert "sheet-2019" not in codes(undone)
     if cropped:
         assert [(c.name, c.label) for c in undone.clips()] == expected
     else:  # the removed row's onset is unknown, so raw frames cannot give that clip

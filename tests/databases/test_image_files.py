@@ -1,8 +1,11 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
 
 from cdmer_bench.databases.clip_folders import FrameClip, scan_tree
+from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import frame_number, is_image, read_grey
 from cdmer_bench.errors import UserError
 
@@ -104,3 +107,35 @@ def test_linked_folders_are_scanned_once_and_circles_end(tmp_path):
     assert [folder.path for folder in folders if folder.files] == [
         root.resolve() / "first" / "sub01" / "EP01_01"
     ]
+
+
+@pytest.mark.parametrize("name", ["cmyk.jpg", "cmyk.tif", "palette.png", "palette.bmp"])
+def test_inks_and_palettes_are_read_as_their_colours(tmp_path, name):
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    colours = np.kron(rng.integers(0, 256, (6, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    picture = Image.fromarray(colours)
+    inked = picture.convert("CMYK") if name.startswith("cmyk") else picture.quantize(64)
+    inked.save(tmp_path / name)
+    expected = colours @ np.array([0.2989, 0.5870, 0.1140])
+    # JPEG rounds inside its 8 x 8 blocks, a palette of 64 for 48 colours merges a few.
+    assert np.abs(read_grey(tmp_path / name) - expected).mean() < 3.0
+
+
+def test_a_folder_that_may_not_be_listed_is_told_of(tmp_path, monkeypatch):
+    (tmp_path / "sub01" / "EP01_01").mkdir(parents=True)
+    (tmp_path / "locked").mkdir()
+    scandir = os.scandir
+
+    def guarded(path):
+        if os.fspath(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    found = FrameDatabase("casme2", root=str(tmp_path)).findings
+    told = [f for f in found if f.code == "folder-unreadable"]
+    assert [(f.severity, f.where) for f in told] == [("warning", str(tmp_path / "locked"))]
+    assert "Permission denied" in told[0].found
+    assert "chmod" in told[0].action

@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from cdmer_bench.databases.base import Clip, ClipDatabase
+from cdmer_bench.errors import UserError
+
+UNREADABLE: set[str] = set()  # names of clips whose frames are damaged
 
 CORPUS = """\
 # @package corpus
@@ -36,6 +39,8 @@ class FewClip(Clip):
         return f"spot in noise {self.seed}"
 
     def frames(self):
+        if self.name in UNREADABLE:
+            raise UserError(f"{self.name}.jpg is cut short; copy it again")
         rng = np.random.default_rng(self.seed)
         clip = rng.integers(0, 150, (4 + self.seed % 3, 30, 30))
         place = 3 + 9 * (self.seed % 3)

@@ -5,6 +5,7 @@ import pytest
 
 from cdmer_bench.results.store import ResultsStore
 from tests.damages import DAMAGES
+from tests.finetuning import few_clips
 from tests.finetuning.few_clips import write_conf
 
 torch = pytest.importorskip("torch", reason="C3D needs torch")
@@ -91,8 +92,6 @@ def test_a_damaged_tuned_network_is_set_aside_and_made_again(run, tmp_path, dama
 
 def test_labels_of_the_target_change_nothing(run, tmp_path, monkeypatch):
     """The same network and predictions, whatever the target's labels are."""
-    from tests.finetuning import few_clips
-
     arguments = ("method=svm", "descriptor=c3d_fc2_finetune", "c3d.weights=c3d.pickle")
     assert run(*arguments, "task=exp01")[0] == 0
     clips = few_clips.FewClips.clips
@@ -167,3 +166,15 @@ def test_wrong_settings_are_named(run, wrong):
     code, _, err = run("experiment=table7", "c3d.weights=c3d.pickle", f"c3d.finetune.{wrong}")
     assert code == 2
     assert f"c3d.finetune.{wrong.partition('=')[0]}" in err
+
+
+def test_a_damaged_clip_is_left_out_of_tuning_and_named(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(few_clips, "UNREADABLE", {"smic_hs/4"})
+    arguments = ("method=svm", "descriptor=c3d_fc1_finetune", "c3d.weights=c3d.pickle")
+    with pytest.warns(UserWarning, match="left out") as warned:
+        code, _, err = run(*arguments, "task=exp01", "backend=sequential")
+    assert code == 0, err
+    named = "SMIC-HS: clip smic_hs/4 is left out: smic_hs/4.jpg is cut short; copy it again"
+    assert named in [str(w.message) for w in warned]
+    record = ResultsStore(tmp_path / "results").records()[0]
+    assert (len(record.y_source), len(record.y_target)) == (5, 6)

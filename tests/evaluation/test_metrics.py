@@ -83,6 +83,7 @@ def test_confusion_matrix_has_true_classes_as_rows():
         (lambda: mean_f1([0, 1], [0, 3], classes=[0, 1]), "label 3"),
         (lambda: grid_scores([0, 1], [[0, 1, 1]], 2), "do not fit"),
         (lambda: grid_scores([0, 1], [[0, 2]], 2), "from 0 to 2"),
+        (lambda: grid_scores([0, 1], [[0, -1]], 2), "from -1 to 0"),
     ],
 )
 def test_wrong_input_is_named(call, words):

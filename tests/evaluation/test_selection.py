@@ -7,8 +7,16 @@ import pytest
 import yaml
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.selection import RULES, Fixed, NotRecorded, needed_inputs, rule
+from cdmer_bench.evaluation.selection import (
+    RULES,
+    Fixed,
+    NotRecorded,
+    Selected,
+    needed_inputs,
+    rule,
+)
 from cdmer_bench.evaluation.selection.gap import choices
+from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
 from tests.reporting.records import record
 
 Y = np.array([0, 0, 1, 1, 2, 2], np.uint8)
@@ -106,6 +114,50 @@ def test_temperature_that_leaves_no_neighbour_is_refused():
     for temperature in (0.0019, 0.0, float("nan")):
         with pytest.raises(UserError, match=r"give at least 0\.002"):
             rule("snd", temperature=temperature)
+
+
+def test_class_balance_of_databases_of_different_size():
+    # Source 3 : 1 of 4 clips; target of 6, predicted 3 : 3 : 0 and 4 : 1 : 1.
+    made = cell([[0, 0, 0, 1, 1, 1], [0, 0, 0, 0, 1, 2]], y_source=np.array([0, 0, 0, 1], np.uint8))
+    assert rule("class_balance").criterion(made) == pytest.approx([-1 / 4, -1 / 6])
+
+
+def test_equal_distances_are_equal_so_that_the_first_wins():
+    # Both 1/3 away from thirds; as binary fractions the first comes out farther in the last bit.
+    made = cell([[1, 1, 1, 2, 2, 2], [1, 1, 1, 1, 2, 2], [0] * 6])
+    first, second, _ = rule("class_balance").criterion(made)
+    assert first == second == pytest.approx(-1 / 3)
+    assert rule("class_balance").select(made) == 0
+
+
+def test_settings_that_could_not_be_validated_are_left_out_and_counted():
+    partly = np.r_[Y[:5], NOT_PREDICTED].astype(np.uint8)
+    wrong = ((Y + 1) % 3).astype(np.uint8)
+    extras = {
+        "source_cv_predictions": np.stack([partly, wrong, Y, partly]),
+        "source_folds": np.array([0, 0, 0, 1, 1, 1]),
+        "density_ratio": np.ones(6),
+        "reverse_predictions": np.stack([partly, Y, wrong, wrong]),
+    }
+    made = cell([Y] * 4, extras=extras)
+    for name in ("source_cv", "importance_weighted", "dev"):
+        assert rule(name).choose(made) == Selected(2, 2)
+        assert np.isnan(rule(name).criterion(made)[[0, 3]]).all()
+    assert rule("reverse").choose(made) == Selected(1, 1)
+    assert choices(made, [rule("source_cv")])[0].n_undefined == 2
+
+
+def test_density_of_a_single_target_sample_is_undefined():
+    made = cell([[0], [1]], y_target=Y[:1], scores=np.zeros((2, 1, 3), np.float32))
+    with pytest.raises(NotRecorded, match="'snd' is undefined for every setting"):
+        rule("snd").select(made)
+
+
+def test_rules_say_what_to_know_of_them():
+    scaled = {name for name, r in RULES.items() if "not on one scale" in r.caveat}
+    assert scaled == {"entropy", "infomax", "snd"}
+    assert {name for name, r in RULES.items() if not r.caveat} == {"oracle", "fixed"}
+    assert {name for name, r in RULES.items() if not r.reference} == {"fixed"}
 
 
 def test_source_rules_by_hand():

@@ -204,6 +204,7 @@ def test_drawing_alike_subjects_widens_the_interval():
     by_sample = bootstrap_interval(y, prediction, 2)
     by_subject = bootstrap_interval(y, prediction, 2, subjects)
     assert by_subject.by_subject
+    assert not by_sample.by_subject
     width = [i.accuracy[1] - i.accuracy[0] for i in (by_sample, by_subject)]
     assert width[1] > 3 * width[0]
 
@@ -220,6 +221,13 @@ def test_cliques_of_demsar():
     assert cliques(ranking.average_ranks, ranking.critical_difference) == [(3, 1, 2, 0)]
     assert cliques([1.0, 2.0, 3.0, 9.0], 1.0) == [(0, 1), (1, 2)]
     assert cliques([1.0, 3.0], 1.0) == []
+
+
+def test_scores_that_differ_by_rounding_alone_are_equal():
+    # 0.1 + 0.2 is not 0.3 in binary fractions; the two methods do the same on every task.
+    scores = np.column_stack([[0.3] * 6, [0.1 + 0.2] * 6, [0.9] * 6])
+    assert wilcoxon_against(scores, 0)[0][1] == 1
+    assert friedman(scores).average_ranks.tolist() == [2.5, 2.5, 1]
 
 
 @pytest.mark.parametrize("scores", [np.ones((1, 4)), np.ones((4, 2)), [[1, np.nan, 2]] * 3])

@@ -58,7 +58,8 @@ def test_witness_has_the_scores():
 
 
 @pytest.mark.parametrize(
-    ("percent", "n", "right"), [(63.38, 71, [45]), (49.83, 71, []), (61.5, 130, []), (0.0, 71, [0])]
+    ("percent", "n", "right"),
+    [(63.38, 71, [45]), (49.83, 71, []), (61.5, 130, []), (0.0, 71, [0]), (100.0, 71, [71])],
 )
 def test_counts_that_print_as_an_accuracy(percent, n, right):
     assert counts_with_accuracy(percent, n) == right

@@ -70,7 +70,7 @@ def _explain(
                 means[0] + (other.mean_f1 - part.mean_f1) / len(parts),
                 means[1] + (other.accuracy - part.accuracy) / len(parts),
             )
-            if other != part and _agree(shifted, printed):
+            if _agree(shifted, printed):
                 cell = name if column == AVERAGE else f"{name} {column}"
                 return (
                     f"; right if {cell} were not {part.mean_f1:.4f} / {part.accuracy:.2f} but "

@@ -78,7 +78,8 @@ def _incomplete(records: Sequence[CellRecord], missing: Sequence[MissingCell]) -
         parts.append(", ".join(f"{n} {reason}" for reason, n in reasons.items()) + ".")
     over = scope(r.task_label for r in records)
     if lacking or missing or " of " in over:
-        return " ".join([f"NOT COMPLETE: {over}.", lacking, *parts]).replace("  ", " ").strip()
+        share = over.replace(" of ", " of the paper's ")
+        return " ".join([f"NOT COMPLETE: {share}.", *filter(None, [lacking]), *parts])
     return ""
 
 

@@ -83,9 +83,13 @@ def line_look(index: int) -> dict[str, Any]:
 
 def log_scale(axes: "Axes") -> None:
     """Make the x-axis logarithmic, its ticks written as plain numbers."""
+    from matplotlib.ticker import LogFormatter
+
     axes.set_xscale("log")
     # The usual labels are mathematical markup, which the shared style does not read.
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    # Within one decade ticks between its ends are labelled as well.
+    axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
 
 
 def readable_on(value: float) -> str:

@@ -7,7 +7,7 @@ from cdmer_bench.reporting import build_table, differences, summarize
 from cdmer_bench.reporting.comparison import difference
 from cdmer_bench.reporting.published import Printed
 from cdmer_bench.reporting.tables import Figure
-from tests.reporting.records import record
+from tests.reporting.records import labels, record
 
 
 def test_difference_counts_samples_from_the_nearest_count():
@@ -30,6 +30,15 @@ def test_summary_counts_every_figure():
     assert "largest difference +0.0003 in mean F1 (C3D-FC1 (Sports1M), Exp.8)" in text
     assert [d.column for d in differences(tables)] == ["Exp.8", "Exp.7"]
     assert differences(tables)[0].mean_f1 == pytest.approx(0.0003)
+
+
+@pytest.mark.parametrize(("right", "near"), [(43, 1), (44, 1), (45, 1), (46, 0), (42, 0)])
+def test_within_one_sample_is_one(right, near):
+    # The paper's TCA on Exp.5: 61.97 is 44 of 71.
+    y = labels("smic_nir")
+    predicted = np.where(np.arange(71) < right, y, (y + 1) % 3)
+    table = build_table("III", [record(5, predictions=predicted[None])], against_paper=True)
+    assert f"{near} of 1 accuracies within one sample" in summarize([table])
 
 
 def test_a_cell_of_two_tables_counts_once():

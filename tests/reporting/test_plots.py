@@ -1,11 +1,14 @@
 """Pictures hold the numbers they claim to; that they look right was checked by eye."""
 
+import re
 from functools import partial
 
 import numpy as np
 import pytest
 
 pytest.importorskip("matplotlib")
+
+from matplotlib.text import Text
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation import grid_scores
@@ -69,6 +72,84 @@ def test_grid_of_one_setting_has_no_picture():
         parameter_picture(record(5, predictions=np.zeros((1, 71))))
 
 
+def test_four_parameters_give_the_best_and_the_median_over_the_others():
+    names = ["a", "b", "c", "d"]
+    made = grid(
+        names, [(a, b, c, d) for a in (1, 2) for b in (1, 2, 3) for c in "xy" for d in (0, 1)]
+    )
+    f1, _ = grid_scores(made.y_target, made.predictions, 3)
+    panels = [axes for axes in parameter_picture(made).axes if axes.get_visible()]
+    assert [axes.get_xlabel() for axes in panels] == names
+    by_b = f1.reshape(2, 3, 2, 2)
+    best, middle, chosen = (line.get_ydata() for line in panels[1].lines)
+    assert best == pytest.approx(by_b.max(axis=(0, 2, 3)))
+    assert middle == pytest.approx(np.median(by_b.transpose(1, 0, 2, 3).reshape(3, -1), axis=1))
+    assert chosen == [f1.max()]
+
+
+def test_many_values_of_three_parameters_are_not_that_many_maps():
+    made = grid(
+        ["a", "b", "c"], [(a, b, c) for a in range(13) for b in range(13) for c in range(13)]
+    )
+    assert len(parameter_picture(made).axes) == 3
+
+
+def test_confusion_of_many_cells_is_arranged_by_method_and_task():
+    records = [
+        record(t, m, label) for t in range(1, 8) for m, label in (("tca", "TCA"), ("sa", "SA"))
+    ]
+    figure = confusion_picture(records[:-1])
+    panels = np.array(figure.axes).reshape(2, 7)
+    assert [axes.get_title() for axes in panels[0]] == [f"Exp.{t}" for t in range(1, 8)]
+    assert [row[0].get_ylabel() for row in panels] == ["TCA", "SA"]
+    for axes, made in zip(panels[1, :6], records[1::2], strict=False):
+        counts = [int(t.get_text()) for t in axes.texts]
+        best = made.predictions[grid_scores(made.y_target, made.predictions, 3)[0].argmax()]
+        assert counts == [
+            np.sum((made.y_target == t) & (best == p)) for t in range(3) for p in range(3)
+        ]
+    assert [t.get_text() for t in panels[1, 6].texts] == ["no\nresult"]
+
+
+def test_same_method_twice_on_a_task_has_two_rows():
+    made = [record(t, key=f"{t}{s}", solver=s) for t in range(1, 8) for s in ("paper", "exact")]
+    rows = [axes.get_ylabel() for axes in confusion_picture(made).axes if axes.get_ylabel()]
+    assert rows == ["TCA", "TCA'"]
+
+
+def test_no_text_leaves_the_picture_or_meets_the_mark(tmp_path):
+    label = "a method with a name that is far too long for any legend"
+    records = [
+        record(t, m, n, corpus="s", synthetic=True)
+        for t in (5, 6)
+        for m, n in (("tca", "TCA"), ("x", label))
+    ]
+    ranking = friedman(np.random.default_rng(0).random((7, 5)))
+    weights = np.arange(85.0)
+    for draw in (
+        lambda: parameter_picture(records[1]),
+        lambda: confusion_picture(records),
+        lambda: score_map(build_table("III", records, whole=False)),
+        lambda: budget_picture(records),
+        lambda: time_picture(records),
+        lambda: rank_picture(["A", label, "B", "C", "D"], ranking, True, left_out=[label]),
+        lambda: region_picture(weights, label, synthetic=True, setting="lam = 1000, mu = 4.4"),
+    ):
+        figure = draw()
+        figure.savefig(tmp_path / "a.png")
+        shown = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
+        # Numbers may be ticks outside the axes, which are not drawn; the title has the mark's line.
+        words = [t for t in shown if re.search("[a-zA-Z]{2}", t.get_text())]
+        boxes = {t: t.get_window_extent() for t in words if t.get_text()[0] != "\n"}
+        for text, box in boxes.items():
+            assert box.x0 > -2, text
+            assert box.x1 < figure.bbox.x1 + 2, text
+            assert box.y0 > -2, text
+            assert box.y1 < figure.bbox.y1 + 2, text
+        (mark,) = [t for t in shown if t.get_text() == "SYNTHETIC DATA"]
+        assert not any(boxes[mark].overlaps(b) for t, b in boxes.items() if t is not mark)
+
+
 def test_categories_are_drawn_too():
     made = grid(["kernel"], [("linear",), ("rbf",)])
     assert {"linear", "rbf"} <= set(texts(parameter_picture(made)))
@@ -107,6 +188,12 @@ def test_ticks_are_plain_numbers():
     figure = parameter_picture(made)
     to_bytes(lambda: figure)
     assert {"0.001", "0.1", "100"} <= set(texts(figure))
+    assert not any("$" in text for text in texts(figure))
+    # Within a decade, where there may be no power of ten to label.
+    close = [record(5, about={"seconds": s}, key=str(s)) for s in (2.0, 5.5)]
+    figure = time_picture(close)
+    to_bytes(lambda: figure)
+    assert {"3", "4"} <= set(texts(figure))
     assert not any("$" in text for text in texts(figure))
 
 

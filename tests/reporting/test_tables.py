@@ -161,6 +161,11 @@ def test_runs_that_differ_in_solver_or_parameter_become_rows_that_say_so():
     assert "TCA [C = 10.0]" in render(build_table("III", records, whole=False))
 
 
+def test_default_of_a_searched_parameter_makes_no_row_of_its_own():
+    records = [record(5, parameters={"k": k, "mu": 1.0}, key=str(k)) for k in (2, 9)]
+    assert [r.name for r in build_table("III", records, whole=False).rows] == ["TCA"]
+
+
 def test_of_two_equal_runs_the_later_is_shown():
     y = labels("smic_nir")
     early = record(5, about={"date": "2026-01-02"}, key="z")

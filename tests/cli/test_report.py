@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cdmer_bench.cli import report
+from cdmer_bench.cli.tables import choose_records, recorded_failures
 from cdmer_bench.results.store import ResultsStore
 from tests.reporting.records import record
 
@@ -39,6 +40,8 @@ def test_failures_of_other_corpora_and_of_finished_cells_are_not_named(results, 
     _, text, _ = cdmer("tables", "3", "--results", results)
     assert "No figure (-) for SA (Exp.5): failed: ValueError: no." in " ".join(text.split())
     assert text.count("failed") == 1
+    (missing,) = recorded_failures(results, choose_records(results, None))
+    assert (missing.method_label, missing.task_label) == ("SA", "Exp.5")
 
 
 def test_stats_of_the_tables_asked_for(results, cdmer):

@@ -10,6 +10,7 @@ import pytest
 from cdmer_bench.errors import UserError
 from cdmer_bench.reporting import MissingCell, build_table, render, render_all, tables_for
 from cdmer_bench.reporting.published import LAYOUTS, Printed, published
+from cdmer_bench.reporting.tables import Figure, TableCell, TableRow, mark_best
 from tests.reporting.records import labels, record
 
 TYPE_I = range(1, 7)
@@ -109,6 +110,20 @@ def test_best_of_each_column_is_bold_and_ties_share():
     assert r"\textbf{1.0000} / \textbf{100.00}" in render(table, "tex")
     assert "\033[1m1.0000" in render(table, bold=True)
     assert "\033" not in render(table)
+
+
+def test_figures_that_print_alike_share_the_best():
+    rows = [
+        TableRow(label, (TableCell(Figure(f1, percent)),))
+        for label, f1, percent in (
+            ("A", 0.70004, 70.424),
+            ("B", 0.69996, 70.416),
+            ("C", 0.6998, 70.3),
+        )
+    ]
+    marked = [row.cells[0] for row in mark_best(rows)]
+    assert [cell.best_f1 for cell in marked] == [True, True, False]
+    assert [cell.best_accuracy for cell in marked] == [True, True, False]
 
 
 def test_descriptors_fill_tables_v_and_vi_with_the_baseline_as_first_row():

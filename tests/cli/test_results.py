@@ -96,7 +96,9 @@ def test_a_cell_with_other_predictions_is_named_and_left_as_it_is(corpus, cdmer,
 
 def test_a_damaged_cell_and_a_failure_elsewhere_stop_no_merge(corpus, cdmer, alone):
     store = ResultsStore(alone)
-    store.save_failure("0" * 32, {"task": "red/blue", "error": "no data"})
+    labels = dict.fromkeys(("task_label", "method_label", "descriptor_label", "corpus"), "x")
+    failure = {**labels, "error": "no data", "trace": "", "user_error": True}
+    store.save_failure("0" * 32, failure)
     damaged = sorted(alone.glob("cells/*/*/*/grid.npz"))[0]
     damaged.write_bytes(damaged.read_bytes()[:-20])
     (alone / "unfinished" / "half").mkdir(parents=True)

@@ -1,10 +1,19 @@
-"""Commands write into the results, the cache and the report, and nowhere else."""
+"""Commands write into the place that they were told, and nowhere else; the umask is obeyed.
+
+Two things watch: the tree of a folder that holds the working folder, the home and the temporary
+folder, before and after; and Python's audit events, which tell every file of any place that is
+opened for writing, made, renamed or removed by this process.
+"""
 
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
+
+from tests.small_corpus import write_clip_corpus
 
 
 def everything(folder, without=()):
@@ -16,101 +25,180 @@ def everything(folder, without=()):
     }
 
 
-CLIPS = """\
-from dataclasses import dataclass
-import numpy as np
-from cdmer_bench.databases.base import Clip, ClipDatabase
-
-@dataclass
-class NoiseClip(Clip):
-    name: str
-    subject: str
-    label: int
-    fingerprint: str
-
-    def frames(self):
-        return np.random.default_rng(int(self.name)).integers(0, 256, (6, 20, 20)).astype(float)
-
-@dataclass
-class Noise(ClipDatabase):
-    def clips(self):
-        return [NoiseClip(str(i), f"s{i}", i % 3, f"noise {i}") for i in range(6)]
-"""
-CORPUS = """\
-# @package corpus
-name: noise
-synthetic: true
-reader: {_target_: noise.Noise}
-databases:
-  left: {classes: [a, b, c]}
-  right: {classes: [a, b, c]}
-"""
+# By event: how many of its arguments are paths.
+CHANGES = {"os.mkdir": 1, "os.rename": 2, "os.remove": 1, "os.rmdir": 1, "os.link": 2,
+           "os.symlink": 2, "os.truncate": 1, "os.chmod": 1, "os.utime": 1,
+           "shutil.rmtree": 1}  # fmt: skip
 
 
-def watched_call(corpus, *arguments):
-    """Run ``cdmer`` with HOME and TMPDIR in folders of the corpus, which are watched as well."""
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "CDMER_"))},
-        "HOME": str(corpus.folder / "home"),
-        "TMPDIR": str(corpus.folder / "temporary"),
-        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "cdmer_bench.cli.main", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=corpus.folder,
-        env=environment,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+class Watch:
+    """Notes each path that this process writes to; its hook cannot be removed, but turned off."""
+
+    WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+    def __init__(self):
+        self.on = False
+        self.seen: set[Path] = set()
+        sys.addaudithook(self)
+
+    def __call__(self, event, arguments):
+        if not self.on:
+            return
+        if event == "open" and isinstance(arguments[0], str | bytes):
+            if isinstance(arguments[2], int) and arguments[2] & self.WRITING:
+                self.note(arguments[0])
+        elif event == "os.mkdir" and os.path.isdir(arguments[0]):
+            return  # it is there already, so nothing is made
+        elif event in ("os.remove", "os.rmdir") and arguments[1] != -1:
+            return  # a part of shutil.rmtree, which has an event of its own
+        else:
+            for path in arguments[: CHANGES.get(event, 0)]:
+                if isinstance(path, str | bytes | os.PathLike):
+                    self.note(path)
+
+    def note(self, path):
+        found = Path(os.path.abspath(os.fsdecode(path)))
+        if found != Path(os.devnull):
+            self.seen.add(found)
+
+
+WATCH = Watch()
 
 
 @pytest.fixture
-def watched(corpus):
-    (corpus.folder / "home").mkdir()
-    (corpus.folder / "temporary").mkdir()
-    (corpus.folder / "my_conf" / "noise.py").write_text(CLIPS)
-    (corpus.folder / "my_conf" / "corpus" / "noise.yaml").write_text(CORPUS)
+def watched(corpus, monkeypatch):
+    """A corpus of features and one of clips, with the home and the temporary folder inside."""
+    for name in ("home", "temporary"):
+        (corpus.folder / name).mkdir()
+    for name in list(os.environ):
+        if name.startswith(("XDG_", "CDMER_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(corpus.folder / "home"))
+    monkeypatch.setenv("TMPDIR", str(corpus.folder / "temporary"))
+    monkeypatch.setattr(tempfile, "tempdir", str(corpus.folder / "temporary"))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    write_clip_corpus(corpus.folder)
     return corpus
 
 
-def test_a_run_and_a_report_write_nowhere_else(watched):
+CONFIGURED = ("--config-dir", "my_conf", "results.dir=results", "cache.dir=cache")
+FEATURES = (*CONFIGURED, "corpus=small", "descriptor=given", "task=red/green")
+CLIPS = (*CONFIGURED, "corpus=noise", "descriptor=lbp_top_r1p4", "task=left/right")
+HERE = ("n_jobs=1", "backend=sequential", "progress=false")
+RESULTS = ("--results", "results")
+# What is run, and the only places where it may write, if any.
+COMMANDS = {
+    "run": (("run", "method=svm,gfk", *FEATURES, *HERE), {"results"}),
+    "run of clips": (("run", "method=svm", *CLIPS, *HERE), {"results", "cache"}),
+    "selection inputs": (
+        ("run", "method=svm", "selection_inputs=true", *FEATURES, *HERE),
+        {"results"},
+    ),
+    "dry run": (("run", "method=gfk", "dry_run=true", *FEATURES), set()),
+    "extract": (("extract", *CLIPS, *HERE), {"cache"}),
+    "tables": (("tables", "all", *RESULTS), set()),
+    "tables in a file": (("tables", "all", *RESULTS, "--out", "new/tables.csv"), {"new"}),
+    "report": (("report", *RESULTS), {"results/report.html"}),
+    "report elsewhere": (("report", *RESULTS, "--out", "new/report.html"), {"new"}),
+    "plot": (("plot", "scores", *RESULTS), {"results/scores.svg"}),
+    "plot elsewhere": (("plot", "scores", *RESULTS, "--out", "new/scores.png"), {"new"}),
+    "stats": (("stats", *RESULTS), set()),
+    "audit": (("audit",), set()),
+    "doctor": (("doctor",), set()),
+    "list runs": (("list", "runs", *RESULTS), set()),
+    "list methods": (("list", "methods", "--config-dir", "my_conf"), set()),
+    "merge": (("results", "merge", "results", "--into", "merged"), {"merged"}),
+    "check": (("check", "method", "svm"), set()),
+    "data check": (("data", "check", "corpus=frames", "corpus.root=my_conf"), set()),
+    "fetch": (("data", "fetch", "released", "--from", "my_conf", "--to", "fetched"), {"fetched"}),
+    "completion": (("completion", "bash"), set()),
+}
+# Those that end with a sentence here: no task of the paper, no frames, no released file.
+FINDING_NOTHING = ("stats", "data check", "fetch")
+# Matplotlib keeps a list of the fonts that it found.
+FONTS = ("home/.cache/matplotlib", "home/.config/matplotlib")
+
+
+@pytest.mark.parametrize(
+    ("name", "mask"),
+    [(name, mask) for name in COMMANDS for mask in (0o077, 0o002)[: 1 + bool(COMMANDS[name][1])]],
+)
+def test_a_command_writes_in_its_place_only_and_obeys_the_umask(watched, cdmer, name, mask):
+    folder, (words, places) = watched.folder, COMMANDS[name]
+    assert cdmer("run", "method=svm", *FEATURES, *HERE)[0] == 0
+    before = everything(folder)
+    mask_before = os.umask(mask)
+    WATCH.seen, WATCH.on = set(), True
+    try:
+        code, _, err = cdmer(*words)
+    finally:
+        WATCH.on = False
+        os.umask(mask_before)
+    assert code == (2 if name in FINDING_NOTHING else 0), err
+    allowed = {folder / place for place in places} | {folder / fonts for fonts in FONTS}
+    # A file appears in its folder under another name, and is then renamed.
+    parents = {path.parent for path in allowed if path.suffix}
+    for path in WATCH.seen:
+        # The folders above a place are made where they are missing.
+        inside = any(path.is_relative_to(p) or p.is_relative_to(path) for p in allowed)
+        assert inside or (path.parent in parents and path.name.startswith(".writing-")), path
+    after = everything(folder)
+    new = {p for p in after if p not in before or after[p] != before[p]}
+    assert not set(before) - set(after)
+    for path in map(folder.joinpath, sorted(new)):
+        if path.is_relative_to(folder / "home"):
+            continue
+        assert any(path.is_relative_to(place) for place in allowed), path
+        mode = path.stat().st_mode & 0o777
+        if path == folder / "cache":
+            assert mode == 0o700
+        else:
+            assert mode == (0o777 if path.is_dir() else 0o666) & ~mask, path
+    if places - {"fetched"}:
+        assert new
+        assert WATCH.seen
+
+
+def test_the_watch_notices_a_write(tmp_path):
+    WATCH.seen, WATCH.on = set(), True
+    (tmp_path / "a").write_text("")
+    os.mkdir(tmp_path / "b")
+    (tmp_path / "a").read_text()
+    os.rename(tmp_path / "a", tmp_path / "c")
+    WATCH.on = False
+    assert WATCH.seen == {tmp_path / "a", tmp_path / "b", tmp_path / "c"}
+
+
+def watched_call(corpus, *arguments):
+    """Run ``cdmer`` in a process of its own, with workers."""
+    words, environment = corpus.command(*arguments, PYTHONDONTWRITEBYTECODE="1")
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_with_workers_writes_nowhere_else(watched):
     before = everything(watched.folder)
-    watched_call(watched, "run", *watched.arguments("method=svm,gfk", "task=red/green", "n_jobs=2"))
-    watched_call(watched, "report", "--results", "results", "--out", "report.html")
-    ours = ("results", "cache", "report.html")
-    # Matplotlib, which draws the report's pictures, keeps a list of the fonts that it found.
-    fonts = ("home/.cache", "home/.config")
-    assert everything(watched.folder, without=(*ours, *fonts)) == before
-    for folder in fonts:
-        assert {path.name for path in (watched.folder / folder).glob("*")} <= {"matplotlib"}
-    assert (watched.folder / "report.html").stat().st_size > 1000
+    watched_call(watched, "run", "method=svm,gfk", *CLIPS, "n_jobs=2")
+    assert everything(watched.folder, without=("results", "cache")) == before
     written = everything(watched.folder / "results")
     assert {name.split("/")[0] for name in written} <= {"cells", "claims", "failures", "unfinished"}
     assert not [name for name in written if name.startswith(("unfinished/", "claims/"))]
-
-
-def test_extraction_writes_into_the_private_cache_and_nowhere_else(watched):
-    before = everything(watched.folder)
-    watched_call(
-        watched,
-        "extract",
-        *("--config-dir", "my_conf", "corpus=noise", "task=left/right", "n_jobs=2"),
-        *("results.dir=results", "cache.dir=cache"),
-    )
-    assert everything(watched.folder, without=("cache",)) == before
-    written = sorted(name for name in everything(watched.folder / "cache") if "." in name)
-    assert [name.rpartition("-")[0] for name in written] == ["features/left", "features/right"]
+    features = sorted(name for name in everything(watched.folder / "cache") if "." in name)
+    assert [name.rpartition("-")[0] for name in features] == ["features/left", "features/right"]
     assert (watched.folder / "cache").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_group_may_read_results_if_the_umask_lets_it(corpus, cdmer):
-    before = os.umask(0o027)
+@pytest.mark.slow
+@pytest.mark.parametrize("mask", [0o077, 0o002], ids=["umask 077", "umask 002"])
+def test_synthetic_clips_are_written_where_they_are_asked_for(watched, mask):
+    before = everything(watched.folder)
+    mask_before = os.umask(mask)
     try:
-        assert cdmer("run", *corpus.arguments("method=svm", "task=red/green"))[0] == 0
+        watched_call(watched, "data", "synthesize", "--databases", "smic_nir", "--out", "clips")
+        watched_call(watched, "data", "synthesize", "--databases", "smic_nir", "--out", "clips")
     finally:
-        os.umask(before)
-    for path in (corpus.folder / "results").rglob("*"):
-        assert path.stat().st_mode & 0o777 == (0o750 if path.is_dir() else 0o640), path
+        os.umask(mask_before)
+    assert everything(watched.folder, without=("clips",)) == before
+    for path in (watched.folder / "clips").rglob("*"):
+        mode = path.stat().st_mode & 0o777
+        assert mode == (0o777 if path.is_dir() else 0o666) & ~mask, path

@@ -146,8 +146,8 @@ def validate(config: DictConfig) -> RunConfig:
                 f"the YAML of this {group} puts its content under '{group}', expected "
                 f"'{group}s.<name>': begin the file with the line '# @package {group}s.<name>'"
             )
-    _check_groups(config)
     try:
+        _check_groups(config)
         merged = OmegaConf.merge(OmegaConf.structured(RunConfig), config)
         OmegaConf.resolve(merged)
         result = OmegaConf.to_object(merged)

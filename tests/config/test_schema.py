@@ -71,6 +71,7 @@ def test_every_card_can_be_listed_and_says_what_it_is():
         ("results=elsewhere", "give results.dir=elsewhere"),
         ("c3d=file.pth", "give one of c3d.weights, .weights_ucf101"),
         ("results=null", "results is None"),
+        ("results=${nothing}", "'nothing' not found"),
     ],
 )
 def test_a_value_in_the_place_of_keys_is_one_sentence_with_the_way_out(cdmer, override, words):

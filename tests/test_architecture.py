@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "finetuning": BASE | {"files", "parallel", "databases", "descriptors", "preprocessing"},
     "evaluation": BASE,
     "results": BASE | {"files", "evaluation"},
-    "runner": BASE | {"files", "parallel", "databases", "features", "methods", "results", "tasks"},
+    "runner": BASE
+    | {"evaluation", "files", "parallel", "databases", "features", "methods", "results", "tasks"},
     "reporting": BASE | {"files", "results", "evaluation", "tasks"},
     "config": BASE | {"databases", "descriptors", "methods", "preprocessing", "tasks"},
 }

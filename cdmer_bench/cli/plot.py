@@ -8,6 +8,7 @@ from cdmer_bench.cli.console import say
 from cdmer_bench.cli.tables import choose_records, recorded_failures
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.store import ResultsStore
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from cdmer_bench.evaluation.selection import Rule
     from cdmer_bench.reporting import MissingCell
 
-_KINDS = ("regions", "parameters", "confusion", "budget", "scores", "ranks", "times")
+_KINDS = ("regions", "parameters", "confusion", "budget", "scores", "ranks", "plane", "times")
 _FILTERS = {"method": "method", "task": "task", "descriptor": "descriptor", "corpus": "corpus"}
 
 
@@ -39,7 +40,10 @@ def main(arguments: list[str]) -> int:
 
     path = Path(options.out or Path(options.results) / f"{options.kind}.svg")
     missing = recorded_failures(options.results, records)
-    save(lambda: _draw(options.kind, records, options.selection, missing), path)
+    if options.kind == "plane":
+        save(lambda: _draw_plane(options.results, records), path)
+    else:
+        save(lambda: _draw(options.kind, records, options.selection, missing), path)
     say(f"wrote {path}")
     return 0
 
@@ -106,6 +110,27 @@ def _name_one(records: list[CellRecord], drawn: CellRecord) -> None:
             f"of {len(records)} cells, {drawn.method_label} on {drawn.task_label} is drawn; "
             "choose another with method= and task="
         )
+
+
+def _draw_plane(results: str, records: list[CellRecord]) -> "Figure":
+    from cdmer_bench.reporting.plot_plane import first_task, plane_picture
+    from cdmer_bench.reporting.published import sorted_as_paper
+
+    store = ResultsStore(results)
+    mine = first_task(sorted_as_paper(records))
+    first = mine[0]
+    if len({(record.task, record.descriptor) for record in records}) > 1:
+        say(
+            f"{first.task_label} with {first.descriptor_label} is drawn; choose another with task= "
+            "and descriptor="
+        )
+    drawn = [(record, plane) for record in mine if (plane := store.load_plane(record))]
+    if not drawn:
+        raise UserError(
+            f"beside {first.method_label} on {first.task_label} no plane is stored; the same "
+            "`cdmer run` again, with plane=true, records it without running the grid"
+        )
+    return plane_picture(drawn)
 
 
 def _draw_ranks(records: list[CellRecord], rule: "Rule") -> "Figure":

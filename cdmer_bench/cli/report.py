@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cdmer_bench.cli.console import say
 from cdmer_bench.cli.tables import choose_records, recorded_failures
+from cdmer_bench.results.store import ResultsStore
 
 
 def main(arguments: list[str]) -> int:
@@ -22,7 +23,13 @@ def main(arguments: list[str]) -> int:
 
     records = choose_records(options.results, options.corpus)
     missing = recorded_failures(options.results, records)
-    page = build_report(records, selection=options.selection, missing=missing, pictures=_can_draw())
+    page = build_report(
+        records,
+        selection=options.selection,
+        missing=missing,
+        pictures=_can_draw(),
+        plane_of=ResultsStore(options.results).load_plane,
+    )
     path = Path(options.out or Path(options.results) / "report.html").absolute()
     write_atomically(path, page.encode())
     say(f"wrote {path} ({len(page) / 1e6:.1f} MB)")

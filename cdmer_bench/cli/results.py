@@ -35,8 +35,11 @@ def _merge(source: ResultsStore, name: str, target: ResultsStore) -> str:
     for record in source.records():
         folder = target.cell_folder(record.task, record.descriptor, record.method, record.key)
         held = target.load(folder)
+        drawn = source.load_plane(record)
         if held is None:
             target.save(record)
+            if drawn is not None:
+                target.save_plane(record, drawn)
             added += 1
             continue
         present += 1

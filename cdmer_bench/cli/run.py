@@ -15,6 +15,7 @@ from cdmer_bench.runner.cell import Cell
 from cdmer_bench.runner.execute import Execution, Progressing
 from cdmer_bench.runner.expectation import expected_times
 from cdmer_bench.runner.plan import place, summary
+from cdmer_bench.runner.planes import record_planes, without_plane
 from cdmer_bench.runner.selection_inputs import SelectionRun, lacking
 
 
@@ -37,9 +38,10 @@ def run(config: RunConfig) -> int:
         return 0
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
     unvalidated = lacking(cells, session.store, inputs) if inputs else []
-    if todo or unvalidated:
+    unplaced = without_plane(cells, session.store) if config.plane else []
+    if todo or unvalidated or unplaced:
         session.store.check_writable()
-        extract_for(session, [*todo, *unvalidated])
+        extract_for(session, list({id(c): c for c in [*todo, *unvalidated, *unplaced]}.values()))
     open_bar = _open_settings_bar if config.progress else None
     execution = Execution(
         cells,
@@ -58,6 +60,8 @@ def run(config: RunConfig) -> int:
             session.features, session.store, session.backend, inputs, Progressing(open_bar, say)
         )
         failed = selection.run(cells)
+    if config.plane:
+        record_planes(cells, session.features, session.store, say)
     records = [r for r in map(execution.load, (c for c in cells if c.status == "done")) if r]
     print_tables(records, cells, config)
     return report(cells, records) or int(failed > 0)

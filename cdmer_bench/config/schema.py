@@ -125,6 +125,7 @@ class RunConfig:
     solver: str | None = None
     n_jobs: int = -1
     selection_inputs: Any = False
+    plane: bool = True
     force: bool = False
     dry_run: bool = False
     only: dict[str, list[str]] = field(default_factory=dict)

@@ -163,6 +163,26 @@ class Method(ABC):
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
         """Evaluate the settings of one strand; each one's result is the same in any strand."""
 
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64] | None:
+        """Return the inner products of the samples as the adaptation leaves them.
+
+        It is what :func:`cdmer_bench.methods.plane.kernel_plane` places samples by, to show what
+        a method does to them. No result depends on it.
+
+        Parameters
+        ----------
+        prepared : dict
+            Of ``prepare(Xs, ys, Xt, Xt)``: the queries are the target.
+        setting : dict
+
+        Returns
+        -------
+        ndarray, shape (n_source + n_target, n_source + n_target), or None
+            Source samples first; positive semidefinite. None, as here, for a method that weighs
+            samples or leaves them as they are.
+        """
+        return None
+
     def strands(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group the indices of settings that share work; by default runs of 25."""
         return [

@@ -47,3 +47,14 @@ class DRFST(Regenerator):
         gram = source.T @ found.square @ source
         machine = fit_gram((gram + gram.T) / 2, prepared["ys"], C=C)
         return machine, found.projected.T @ source
+
+    def _join(self, prepared: Prepared, found: Regeneration) -> NDArray[np.float64]:
+        n_target = len(prepared["fixed"])
+        source = prepared["kernel"][:, n_target:]
+        across = source.T @ found.projected  # (P'K_s)'X_t
+        return np.block(
+            [
+                [source.T @ found.square @ source, across],
+                [across.T, prepared["kernel"][:n_target, :n_target]],
+            ]
+        )

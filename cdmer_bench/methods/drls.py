@@ -112,6 +112,12 @@ class DRLS(Method):
         """Predict the class of the largest regressed label."""
         return self._predict(prepared, self.regress(prepared, settings))
 
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
+        """Return Z Z' of the regressed labels Z = K P; see :meth:`Method.adapted_kernel`."""
+        P = self.regress(prepared, [setting]).P[0]
+        Z = np.concatenate([prepared["kernels"][:, :-1].T, prepared["queries"].T]) @ P
+        return Z @ Z.T
+
     def fit(self, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike) -> Self:
         """Adapt, and keep P as ``coefficients_``; see :meth:`Method.fit`."""
         self._task = check_task(self, Xs, ys, Xt)

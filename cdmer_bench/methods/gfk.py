@@ -77,17 +77,30 @@ class GFK(SubspaceMethod):
             chosen = {**self.parameters(), **setting}
             k = self.check_dimension(chosen["k"], largest)
             used = min(k, rank)
-            factor = geodesic_factor(
-                prepared["on_source"][:, :used],
-                prepared["on_target"][:, :used],
-                prepared["alignment"][:used, :used],
-            )
+            factor = _factor(prepared, used)
             source, queries = factor[:n_source], factor[n_source:]
             remarks = [rank_remark(k, used)] if used < k else []
             classified.append(
                 classify_linearly(source, prepared["ys"], queries, chosen["C"], remarks)
             )
         return strand_result(classified)
+
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
+        """Return X G X' of all samples; see :meth:`Method.adapted_kernel`."""
+        n_source, n_target, n_features = (int(size) for size in prepared["shape"])
+        largest = self.largest_dimension(n_source, n_target, n_features)
+        k = self.check_dimension({**self.parameters(), **setting}["k"], largest)
+        factor = _factor(prepared, min(k, *prepared["alignment"].shape))
+        return factor @ factor.T
+
+
+def _factor(prepared: Prepared, k: int) -> NDArray[np.float64]:
+    """Return the coordinates of all samples for the first k directions of each basis."""
+    return geodesic_factor(
+        prepared["on_source"][:, :k],
+        prepared["on_target"][:, :k],
+        prepared["alignment"][:k, :k],
+    )
 
 
 def rank_remark(k: int, used: int) -> str:

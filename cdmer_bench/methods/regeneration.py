@@ -132,12 +132,7 @@ class Regenerator(Method):
         chosen = [{**self.parameters(), **setting} for setting in settings]
         for values in chosen:
             _check_parameters(type(self).__name__, values)
-        found: dict[int, Regeneration] = {}
-        for lam, solver in dict.fromkeys((v["lam"], v["solver"]) for v in chosen):
-            members = [i for i, v in enumerate(chosen) if (v["lam"], v["solver"]) == (lam, solver)]
-            mus = [float(chosen[i]["mu"]) for i in members]
-            regenerate = _regenerate_exactly if solver == "exact" else _regenerate_as_paper
-            found.update(zip(members, regenerate(prepared, float(lam), mus), strict=True))
+        found = _regenerate(prepared, chosen)
         predictions, scores, notes = [], [], {}
         for index, values in enumerate(chosen):
             machine, block = self._decide(prepared, found[index], values["C"])
@@ -156,6 +151,14 @@ class Regenerator(Method):
         )
         result.note_single_classes()
         return result
+
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
+        """Return the products of raw and regenerated samples; see :meth:`Method.adapted_kernel`."""
+        return self._join(prepared, _regenerate(prepared, [{**self.parameters(), **setting}])[0])
+
+    @abstractmethod
+    def _join(self, prepared: Prepared, found: Regeneration) -> NDArray[np.float64]:
+        """Return the products of all samples, one domain raw and the other regenerated."""
 
 
 def pool(
@@ -248,6 +251,17 @@ def _lassos(
 def _responses(fixed: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return [y; 0] of every feature, shape (D, n_1 + 1)."""
     return np.hstack([fixed.T, np.zeros((fixed.shape[1], 1))])
+
+
+def _regenerate(prepared: Prepared, chosen: Sequence[Setting]) -> list[Regeneration]:
+    """Solve settings that hold every parameter, those of one lambda together."""
+    found: dict[int, Regeneration] = {}
+    for lam, solver in dict.fromkeys((v["lam"], v["solver"]) for v in chosen):
+        members = [i for i, v in enumerate(chosen) if (v["lam"], v["solver"]) == (lam, solver)]
+        mus = [float(chosen[i]["mu"]) for i in members]
+        regenerate = _regenerate_exactly if solver == "exact" else _regenerate_as_paper
+        found.update(zip(members, regenerate(prepared, float(lam), mus), strict=True))
+    return [found[index] for index in range(len(chosen))]
 
 
 def _regenerate_as_paper(prepared: Prepared, lam: float, mus: list[float]) -> list[Regeneration]:

@@ -255,6 +255,13 @@ class RSTR(Method):
         """Predict every setting of a strand; the block weights are in ``extras['weights']``."""
         return self._predict(prepared, self.alternate(prepared, settings))
 
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
+        """Return Z Z' of the regressed labels, Z = sum_i w_i K_i P; see the base class."""
+        blocks, found = products_of(prepared), self.alternate(prepared, [setting])
+        source = blocks.weigh(found.w)[0, :, :-1].T @ found.P[0]
+        Z = np.concatenate([source, blocks.regress_queries(found.P, found.w)[0]])
+        return Z @ Z.T
+
     def fit(self, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike) -> Self:
         """Adapt, and keep the block weights as ``weights_``; see :meth:`Method.fit`."""
         self._task = check_task(self, Xs, ys, Xt)

@@ -77,9 +77,7 @@ class SA(SubspaceMethod):
             limited = SA(limit=chosen["limit"])
             largest = limited.largest_dimension(n_source, n_target, n_features)
             k = self.check_dimension(chosen["k"], largest)
-            M = prepared["alignment"][:k, :k]
-            source = prepared["on_source"][:n_source, : M.shape[0]] @ M
-            queries = prepared["on_target"][n_source:, : M.shape[1]]
+            M, source, queries = _align(prepared, k)
             # Fewer samples than k + 1 is what `limit` is about; fewer directions than that is news.
             short = any(
                 have < min(k, size - 1)
@@ -90,3 +88,22 @@ class SA(SubspaceMethod):
                 classify_linearly(source, prepared["ys"], queries, chosen["C"], remarks)
             )
         return strand_result(classified)
+
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
+        """Return the products of Xs Ps Ps'Pt and Xt Pt; see :meth:`Method.adapted_kernel`."""
+        chosen = {**self.parameters(), **setting}
+        n_source, n_target, n_features = (int(size) for size in prepared["shape"])
+        largest = SA(limit=chosen["limit"]).largest_dimension(n_source, n_target, n_features)
+        _, source, target = _align(prepared, self.check_dimension(chosen["k"], largest))
+        Z = np.concatenate([source, target])
+        return Z @ Z.T
+
+
+def _align(
+    prepared: Prepared, k: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return M = Ps'Pt for k, the aligned source and the queries on the target's basis."""
+    n_source = int(prepared["shape"][0])
+    M = prepared["alignment"][:k, :k]
+    source = prepared["on_source"][:n_source, : M.shape[0]] @ M
+    return M, source, prepared["on_target"][n_source:, : M.shape[1]]

@@ -93,6 +93,15 @@ class TCA(SubspaceMethod):
             classified.append(classify_linearly(source, ys, queries, chosen["C"]))
         return strand_result(classified)
 
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
+        """Return Z Z' of the first k components Z = K W; see :meth:`Method.adapted_kernel`."""
+        chosen = {**self.parameters(), **setting}
+        k = self.check_dimension(chosen["k"], int(prepared["largest"]))
+        K = prepared["kernel"]
+        W = transfer_components(K, len(prepared["ys"]), chosen["mu"], chosen["scaling"])
+        Z = K @ W[:, :k]
+        return Z @ Z.T
+
 
 def transfer_components(
     K: NDArray[np.float64], n_source: int, mu: float = 1.0, scaling: str = "unit"

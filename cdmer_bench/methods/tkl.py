@@ -105,6 +105,14 @@ class TKL(Method):
             result.add_note(index, "the eigenvalues come from a solver of lower accuracy")
         return result
 
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
+        """Return Phi diag(l) Phi' of all samples; see :meth:`Method.adapted_kernel`."""
+        chosen = {**self.parameters(), **setting}
+        phi = extend_eigenvectors(prepared, chosen["kernel"], chosen["omitted"], chosen["most"])
+        spectrum, _ = minimise_ordered(phi.Q, phi.r, chosen["zeta"])
+        Z = np.concatenate([phi.source, phi.queries]) * np.sqrt(spectrum)
+        return Z @ Z.T
+
 
 class Extension(NamedTuple):
     """The target's eigenvectors on all samples, and the quadratic in the new eigenvalues l.

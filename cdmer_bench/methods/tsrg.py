@@ -48,3 +48,14 @@ class TSRG(Regenerator):
         machine = fit_gram(prepared["kernel"][:n_source, :n_source], prepared["ys"], C=C)
         # (P'K_q)' X_s = K_q' (P X_s)
         return machine, prepared["queries"].T @ found.projected
+
+    def _join(self, prepared: Prepared, found: Regeneration) -> NDArray[np.float64]:
+        n_source = len(prepared["ys"])
+        target = prepared["kernel"][:, n_source:]
+        across = target.T @ found.projected  # (P'K_t)'X_s
+        return np.block(
+            [
+                [prepared["kernel"][:n_source, :n_source], across.T],
+                [across, target.T @ found.square @ target],
+            ]
+        )

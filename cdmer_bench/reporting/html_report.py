@@ -1,7 +1,7 @@
 """The report: one HTML file that needs no network and no other file."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from html import escape
 from importlib.metadata import PackageNotFoundError, version
@@ -21,11 +21,13 @@ from cdmer_bench.reporting.html_results import (
 )
 from cdmer_bench.reporting.html_rules import selection_rules
 from cdmer_bench.reporting.plot_grids import parameter_picture, searched_parameters
+from cdmer_bench.reporting.plot_plane import first_task, plane_picture
 from cdmer_bench.reporting.plot_scores import budget_picture, score_map, time_picture
 from cdmer_bench.reporting.published import paper_order, sorted_as_paper
 from cdmer_bench.reporting.region_maps import KNOWN_GRIDS, region_picture
 from cdmer_bench.reporting.render_html import to_html
 from cdmer_bench.reporting.tables import Table
+from cdmer_bench.results.plane import Plane
 from cdmer_bench.results.record import CellRecord
 
 GLOSSARY = (
@@ -51,6 +53,7 @@ def build_report(
     missing: Iterable[MissingCell] = (),
     against_paper: bool | None = None,
     pictures: bool = True,
+    plane_of: Callable[[CellRecord], Plane | None] = lambda record: None,
 ) -> str:
     """Return the report on records as HTML.
 
@@ -66,6 +69,8 @@ def build_report(
         Whether the printed figures stand beside; by default unless the data are synthetic.
     pictures : bool
         Whether to draw; needs matplotlib.
+    plane_of : callable
+        Loads the plane of a cell, such as ``ResultsStore.load_plane``.
 
     Returns
     -------
@@ -91,7 +96,7 @@ def build_report(
         ("paper", "Beside the paper", beside_the_paper(tables) if against else ""),
         ("rules", "Selection rules", selection_rules(beside, [r() for r in RULES.values()])),
         ("statistics", "Statistics", statistics(beside, chosen, pictures)),
-        ("pictures", "Pictures", _pictures(beside, tables, chosen) if pictures else ""),
+        ("pictures", "Pictures", _pictures(beside, tables, chosen, plane_of) if pictures else ""),
         ("confusion", "Confusion matrices", confusion_tables(records, chosen)),
         ("gaps", "Failures and missing cells", gaps(missing, records)),
         ("cells", "Where the figures come from", provenance(records, chosen)),
@@ -107,7 +112,12 @@ def write_report(path: str | Path, records: Sequence[CellRecord], **options: obj
     return path
 
 
-def _pictures(records: Sequence[CellRecord], tables: Sequence[Table], chosen: Rule) -> str:
+def _pictures(
+    records: Sequence[CellRecord],
+    tables: Sequence[Table],
+    chosen: Rule,
+    plane_of: Callable[[CellRecord], Plane | None],
+) -> str:
     drawn = [
         picture(partial(score_map, table), f"Mean F1: {table.heading}; hatched: no result.")
         for table in tables
@@ -125,10 +135,25 @@ def _pictures(records: Sequence[CellRecord], tables: Sequence[Table], chosen: Ru
     for method in paper_order(r.method_label for r in records):
         record = _first([r for r in records if r.method_label == method], chosen)
         drawn += [] if record is None else _method_pictures(record, chosen)
+    drawn += _plane(records, plane_of)
     text = paragraph(
         "Of each method the grid of one task is drawn, the first; the drawn face is a sketch."
     )
     return text + f'<div class="pictures">{"".join(drawn)}</div>'
+
+
+def _plane(
+    records: Sequence[CellRecord], plane_of: Callable[[CellRecord], Plane | None]
+) -> list[str]:
+    loaded = [(record, plane_of(record)) for record in first_task(records)] if records else []
+    placed = [(record, plane) for record, plane in loaded if plane is not None]
+    if not placed:
+        return []
+    text = (
+        f"{placed[0][0].task_label}: source and target before adaptation and after it, by the two "
+        "largest principal components of each method's kernel."
+    )
+    return [picture(lambda: plane_picture(placed), text, wide=True)]
 
 
 def _method_pictures(record: CellRecord, chosen: Rule) -> list[str]:

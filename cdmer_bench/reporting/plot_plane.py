@@ -1,92 +1,118 @@
 """Source and target in the plane, before and after adaptation."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.reporting.plot_style import COLOURS, MARKERS, new_figure, synthetic_mark
+from cdmer_bench.reporting.plot_style import (
+    COLOURS,
+    MARKERS,
+    new_figure,
+    remark,
+    short,
+    synthetic_mark,
+)
+from cdmer_bench.reporting.published import paper_order
+from cdmer_bench.results.plane import Plane
+from cdmer_bench.results.record import CellRecord
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_MOST_COLUMNS = 5
+_Panel = tuple[str, CellRecord, NDArray[np.float64]]
 
-def kernel_plane(kernel: ArrayLike) -> NDArray[np.float64]:
-    """Place samples in the plane by the two largest components of their kernel.
 
-    This is kernel PCA, for a linear kernel PCA itself, and the same as classical scaling of the
-    kernel's distances.
+def plane_picture(drawn: Sequence[tuple[CellRecord, Plane]]) -> "Figure":
+    """Draw the samples of one task before adaptation, and after it by each method.
+
+    Open markers are source samples, filled ones target samples; colour and shape are the true
+    class, which for the target no method saw.
 
     Parameters
     ----------
-    kernel : array, shape (n, n)
-        Symmetric; negative eigenvalues are taken as 0.
-
-    Returns
-    -------
-    ndarray, shape (n, 2)
-        Each axis turned so that its largest coordinate is positive.
+    drawn : sequence of (CellRecord, Plane)
+        Cells of one task and one descriptor.
 
     Raises
     ------
     UserError
-        If the kernel is not square or has fewer than two samples.
+        If there is no cell, or the cells are of several tasks.
     """
-    K = np.asarray(kernel, dtype=float)
-    if K.ndim != 2 or K.shape[0] != K.shape[1] or len(K) < 2:
-        raise UserError(f"a kernel of shape {K.shape} is not square with at least two samples")
-    centred = K - K.mean(axis=0) - K.mean(axis=1, keepdims=True) + K.mean()
-    values, vectors = np.linalg.eigh((centred + centred.T) / 2)
-    plane = vectors[:, :-3:-1] * np.sqrt(np.maximum(values[:-3:-1], 0))
-    largest = np.abs(plane).argmax(axis=0)
-    return plane * np.where(plane[largest, [0, 1]] < 0, -1.0, 1.0)
+    if len({(record.task, record.descriptor) for record, _ in drawn}) != 1:
+        raise UserError(
+            f"the plane shows one task with one descriptor, but {len(drawn)} cells of several or "
+            "none were given; choose them with task= and descriptor="
+        )
+    order = paper_order(record.method_label for record, _ in drawn)
+    drawn = sorted(drawn, key=lambda pair: order.index(pair[0].method_label))
+    first, plane = drawn[0]
+    panels: list[_Panel] = [("before adaptation", first, plane.before), *_after(drawn)]
+    rows = -(-len(panels) // _MOST_COLUMNS)
+    columns = max(2, -(-len(panels) // rows))
+    figure = new_figure(2.1 * columns + 1.3, 2.2 * rows + 0.9)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes, panel in zip(grid, panels, strict=False):
+        _scatter(axes, *panel)
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize=8)
+    figure.suptitle(f"Source and target in the plane, {first.task_label}")
+    still = [record.method_label for record, made in drawn if made.after is None]
+    remark(
+        figure,
+        f"{first.descriptor_label}; the two largest principal components of each kernel, no unit.",
+        f"Settings chosen by {plane.rule}. Classes are the true ones; no method saw the target's.",
+        f"As before adaptation, because no sample is moved: {', '.join(still)}." if still else "",
+    )
+    synthetic_mark(figure, first.synthetic)
+    return figure
 
 
-def plane_picture(
-    kernels: Sequence[tuple[str, ArrayLike]],
-    y_source: ArrayLike,
-    y_target: ArrayLike,
-    classes: Sequence[str],
-    title: str = "",
-    synthetic: bool = False,
-) -> "Figure":
-    """Draw source (open) and target (filled) samples under each kernel, one colour a class.
+def first_task(records: Sequence[CellRecord]) -> list[CellRecord]:
+    """Return the cells of the first record's task and descriptor, one for each method.
 
     Parameters
     ----------
-    kernels : sequence of (str, array)
-        Panel title and kernel over source then target samples, such as before and after.
-    y_source, y_target : array of int
-        Class indices; those of the target serve the picture only.
-    classes : sequence of str
-    title : str
-    synthetic : bool
+    records : sequence of CellRecord
+        In the order of preference.
     """
-    labels = np.concatenate([np.asarray(y_source), np.asarray(y_target)]).astype(int)
-    of_source = np.arange(len(labels)) < len(np.asarray(y_source))
-    figure = new_figure(3.4 * len(kernels) + 1.4, 3.5)
-    panels = figure.subplots(1, len(kernels), squeeze=False)[0]
-    for axes, (name, kernel) in zip(panels, kernels, strict=True):
-        points = kernel_plane(kernel)
-        for index, label in enumerate(classes):
-            colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-            for mask, fill, side in (
-                (of_source, "none", "source"),
-                (~of_source, colour, "target"),
-            ):
-                x, y = points[mask & (labels == index)].T
-                axes.scatter(
-                    x, y, s=16, marker=marker, facecolor=fill, edgecolor=colour,
-                    linewidth=0.8, label=f"{label}, {side}",
-                )  # fmt: skip
-        axes.set_title(name, size=9)
-        axes.set_xticks([])
-        axes.set_yticks([])
-        axes.set_aspect("equal", adjustable="datalim")
-    panels[-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
-    if title:
-        figure.suptitle(title, weight="bold", size=10)
-    synthetic_mark(figure, synthetic)
-    return figure
+    first = records[0]
+    mine = [r for r in records if (r.task, r.descriptor) == (first.task, first.descriptor)]
+    return list({record.method_label: record for record in reversed(mine)}.values())
+
+
+def _after(drawn: Sequence[tuple[CellRecord, Plane]]) -> Iterator[_Panel]:
+    for record, plane in drawn:
+        if plane.after is not None:
+            yield f"after {short(record.method_label, 16)}", record, plane.after
+
+
+def _scatter(axes: "Axes", title: str, record: CellRecord, points: NDArray[np.float64]) -> None:
+    labels = np.concatenate([record.y_source, record.y_target])
+    of_source = np.arange(len(labels)) < len(record.y_source)
+    for mask, side in ((of_source, "source"), (~of_source, "target")):
+        for index, name in enumerate(record.classes):
+            colour = COLOURS[index % len(COLOURS)]
+            x, y = points[mask & (labels == index)].T
+            axes.scatter(
+                x,
+                y,
+                s=14,
+                marker=MARKERS[index % len(MARKERS)],
+                facecolor=colour if side == "target" else "none",
+                edgecolor=colour,
+                linewidth=0.7,
+                alpha=0.8,
+                label=f"{short(name)}, {side}",
+            )
+    axes.set_title(title)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for edge in ("top", "right"):
+        axes.spines[edge].set_visible(True)

@@ -5,10 +5,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,13 +21,15 @@ from cdmer_bench.files import (
     set_aside,
     write_atomically,
 )
-from cdmer_bench.results import selection_inputs
+from cdmer_bench.results import plane, selection_inputs
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.serialize import arrays_of, content_of, record_of, seal, unseal
 
 _FILES = ("record.json", "grid.npz", selection_inputs.FILE)
 # What every failure tells, as text.
 _FAILURE = ("task_label", "method_label", "descriptor_label", "corpus", "error")
+
+T = TypeVar("T")
 
 
 def safe_name(text: str) -> str:
@@ -46,7 +48,8 @@ class ResultsStore:
     """Finished cells, finished strands of unfinished cells, and failures.
 
     ``cells/<task>/<descriptor>/<method>-<key>/`` holds ``record.json``, ``grid.npz`` and, where a
-    run recorded what further selection rules need, ``selection.npz``;
+    run recorded what further selection rules need, ``selection.npz``, and where its samples lie in
+    the plane, ``plane.npz``;
     ``unfinished/<key>/`` what a cell in progress has so far; ``failures/<key>.json`` why a cell
     failed last time. Folders of several machines can be merged by copying ``cells``.
 
@@ -118,26 +121,32 @@ class ResultsStore:
         if folder.name != f"{safe_name(record.method)}-{record.key[:32]}":
             set_aside(folder, "it holds the record of another cell")
             return None
-        record.extras.update(self._load_selection_inputs(folder, record))
+        inputs = _load_beside(
+            folder / selection_inputs.FILE, record, selection_inputs.unpack_inputs
+        )
+        record.extras.update(inputs or {})
         return record
-
-    def _load_selection_inputs(self, folder: Path, record: CellRecord) -> dict[str, np.ndarray]:
-        path = folder / selection_inputs.FILE
-        try:
-            return selection_inputs.unpack_inputs(record, read_arrays(path))
-        except FileNotFoundError:
-            return {}
-        except PermissionError:
-            raise UserError(f"{path} cannot be read by you; set results.dir to another") from None
-        except ValueError as error:
-            set_aside(path, str(error))
-            return {}
 
     def save_selection_inputs(self, record: CellRecord) -> None:
         """Store the selection inputs among ``extras`` beside the record, which stays as it is."""
         folder = self.cell_folder(record.task, record.descriptor, record.method, record.key)
         write_atomically(folder / selection_inputs.FILE, selection_inputs.pack_inputs(record))
         remove_leftovers(folder)
+
+    def plane_path(self, record: CellRecord) -> Path:
+        """Return where the plane of a cell lies."""
+        folder = self.cell_folder(record.task, record.descriptor, record.method, record.key)
+        return folder / plane.FILE
+
+    def load_plane(self, record: CellRecord) -> plane.Plane | None:
+        """Load the plane of a cell; None if there is none, or it was damaged and is set aside."""
+        return _load_beside(self.plane_path(record), record, plane.unpack_plane)
+
+    def save_plane(self, record: CellRecord, made: plane.Plane) -> None:
+        """Store the plane of a cell beside its record, which stays as it is."""
+        path = self.plane_path(record)
+        write_atomically(path, plane.pack_plane(record.key, made))
+        remove_leftovers(path.parent)
 
     def save(self, record: CellRecord) -> None:
         """Store a finished cell as a whole: its folder appears only when complete."""
@@ -249,6 +258,21 @@ class ResultsStore:
                 path.unlink(missing_ok=True)
         finally:
             os.close(handle)
+
+
+def _load_beside(
+    path: Path, record: CellRecord, unpack: Callable[[CellRecord, dict[str, np.ndarray]], T]
+) -> T | None:
+    """Load a file beside a record; None if it is not there, or was damaged and is set aside."""
+    try:
+        return unpack(record, read_arrays(path))
+    except FileNotFoundError:
+        return None
+    except PermissionError:
+        raise UserError(f"{path} cannot be read by you; set results.dir to another") from None
+    except (ValueError, TypeError) as error:
+        set_aside(path, str(error))
+        return None
 
 
 def _open_lock(path: Path) -> int:

@@ -1,0 +1,80 @@
+"""Where samples lie in the plane, before and after adaptation; for looking at only."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.methods.base import Method, check_task
+from cdmer_bench.methods.grid import Setting
+from cdmer_bench.solvers.kernels import pooled_kernel
+
+
+class Planes(NamedTuple):
+    """Coordinates of source, then target samples.
+
+    Attributes
+    ----------
+    before : ndarray, shape (n_source + n_target, 2)
+        By the linear kernel of the features.
+    after : ndarray, shape (n_source + n_target, 2), or None
+        By the method's adapted kernel; None where the method moves no sample.
+    """
+
+    before: NDArray[np.float64]
+    after: NDArray[np.float64] | None
+
+
+def planes(method: Method, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike, setting: Setting) -> Planes:
+    """Place the samples of a task before and after a method's adaptation.
+
+    Parameters
+    ----------
+    method : Method
+    Xs, ys, Xt
+        As for :meth:`cdmer_bench.methods.base.Method.fit`.
+    setting : dict
+        Parameters that differ from the method's own.
+
+    Returns
+    -------
+    Planes
+    """
+    source, codes, target = check_task(method, Xs, ys, Xt)
+    before = kernel_plane(pooled_kernel(*(X.reshape(len(X), -1) for X in (source, target))))
+    kernel = None
+    if type(method).adapted_kernel is not Method.adapted_kernel:
+        kernel = method.adapted_kernel(method.prepare(source, codes, target, target), setting)
+    return Planes(before, None if kernel is None else kernel_plane(kernel))
+
+
+def kernel_plane(kernel: ArrayLike) -> NDArray[np.float64]:
+    """Place samples in the plane by the two largest components of their kernel.
+
+    This is kernel PCA, for a linear kernel PCA itself, and the same as classical scaling of the
+    kernel's distances.
+
+    Parameters
+    ----------
+    kernel : array, shape (n, n)
+        Symmetric; negative eigenvalues are taken as 0.
+
+    Returns
+    -------
+    ndarray, shape (n, 2)
+        Each axis turned so that its largest coordinate is positive.
+
+    Raises
+    ------
+    UserError
+        If the kernel is not square or has fewer than two samples.
+    """
+    K = np.asarray(kernel, dtype=float)
+    if K.ndim != 2 or K.shape[0] != K.shape[1] or len(K) < 2:
+        raise UserError(f"a kernel of shape {K.shape} is not square with at least two samples")
+    centred = K - K.mean(axis=0) - K.mean(axis=1, keepdims=True) + K.mean()
+    values, vectors = np.linalg.eigh((centred + centred.T) / 2)
+    plane = vectors[:, :-3:-1] * np.sqrt(np.maximum(values[:-3:-1], 0))
+    largest = np.abs(plane).argmax(axis=0)
+    return plane * np.where(plane[largest, [0, 1]] < 0, -1.0, 1.0)

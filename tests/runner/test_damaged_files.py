@@ -144,7 +144,7 @@ def test_what_a_killed_run_left_is_not_read_but_made_anew(failing, run, damage):
     assert (failing.folder / "until.log").read_text().split() == ["1.0", "2.0", "3.0", "3.0"]
     assert run("method=failing", "task=red/green", "results.dir=elsewhere")[0] == table
     left = {path.name for path in (failing.folder / "results").rglob("*") if path.is_file()}
-    assert left == {"record.json", "grid.npz"}
+    assert left == {"record.json", "grid.npz", "plane.npz"}
 
 
 @pytest.mark.parametrize(

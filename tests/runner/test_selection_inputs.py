@@ -178,7 +178,7 @@ def test_no_target_label_is_used(corpus, cdmer):
 
 
 def test_only_the_missing_part_is_computed_and_a_damaged_one_is_set_aside(corpus, cdmer):
-    _, without = run(corpus, cdmer, "method=gfk")
+    _, without = run(corpus, cdmer, "plane=false", "method=gfk")
     assert "source_cv_predictions" not in without.extras
     (folder,) = (corpus.folder / "results" / "cells").glob("*/*/*")
     stored = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -186,14 +186,14 @@ def test_only_the_missing_part_is_computed_and_a_damaged_one_is_set_aside(corpus
 
     plan = corpus.arguments("task=red/green", "method=gfk", "selection_inputs=true", "dry_run=true")
     assert "1 done cells lack" in cdmer("run", *plan)[1]
-    run(corpus, cdmer, "method=gfk", "selection_inputs=true")
+    run(corpus, cdmer, "plane=false", "method=gfk", "selection_inputs=true")
     added = (folder / "selection.npz").read_bytes()
     assert {n: (folder / n).read_bytes() for n in stored} == stored
     assert not list((corpus.folder / "results" / "unfinished").glob("*"))
 
     (folder / "selection.npz").write_bytes(added[:200] + b"?" + added[201:])
     with pytest.warns(UserWarning, match=r"selection\.npz is damaged"):
-        run(corpus, cdmer, "method=gfk", "selection_inputs=true")
+        run(corpus, cdmer, "plane=false", "method=gfk", "selection_inputs=true")
     assert (folder / "selection.npz").read_bytes() == added
     assert (folder / "selection.npz.damaged-0").exists()
     assert {n: (folder / n).read_bytes() for n in stored} == stored

@@ -1,5 +1,6 @@
 """What extraction and tasks rely on in every database, as checks on the database itself."""
 
+import hashlib
 import pickle
 from collections.abc import Sequence
 from functools import cached_property
@@ -43,7 +44,7 @@ def _classes(database: Database) -> str | None:
 
 
 class ClipContract:
-    """The checks of a database of clips; frames are read of three clips only."""
+    """The checks of a database of clips; every clip is read once, three of them again."""
 
     def __init__(self, database: ClipDatabase) -> None:
         self.database = database
@@ -61,10 +62,45 @@ class ClipContract:
             Check("names", "every clip has a name of its own and a subject", self._names),
             Check("labels", "labels index the classes, and no class is empty", self._labels),
             Check("fingerprints", "each clip has a fingerprint that stays the same", self._prints),
+            Check("no duplicates", "no two clips have the same fingerprint or frames", self._twice),
             Check("pickle", "clips can be sent to a worker process", self._pickle),
+            Check("readable", "the frames of every clip can be read", self._readable),
             Check("frames", "frames are (T, H, W), grey levels from 0 to 255", self._frames),
             Check("same frames", "reading a clip twice gives the same frames", self._same_frames),
         ]
+
+    @cached_property
+    def contents(self) -> tuple[dict[int, str], list[str]]:
+        """The hash of each readable clip's frames by its place, and what the others say."""
+        hashes, unreadable = {}, []
+        for place, clip in enumerate(self.clips):
+            try:
+                frames = np.ascontiguousarray(clip.frames())
+            except Exception as error:  # whatever a reader of one's own raises
+                unreadable.append(f"{clip.name} ({error})")
+                continue
+            digest = hashlib.sha256(f"{frames.shape} {frames.dtype}".encode())
+            digest.update(frames.tobytes())
+            hashes[place] = digest.hexdigest()
+        return hashes, unreadable
+
+    def _readable(self) -> str | None:
+        unreadable = self.contents[1]
+        if not unreadable:
+            return None
+        return (
+            f"{len(unreadable)} of {len(self.clips)} clips cannot be read, such as {unreadable[0]}"
+        )
+
+    def _twice(self) -> str | None:
+        prints = {place: clip.fingerprint for place, clip in enumerate(self.clips)}
+        for what, marks in (("fingerprint", prints), ("frames", self.contents[0])):
+            first: dict[str, str] = {}
+            for place, mark in marks.items():
+                name = self.clips[place].name
+                if first.setdefault(mark, name) != name:
+                    return f"the clips {first[mark]} and {name} have the same {what}"
+        return None
 
     def _some(self) -> list[Clip]:
         return [self.clips[0], self.clips[len(self.clips) // 2], self.clips[-1]]

@@ -41,6 +41,8 @@ class DescriptorContract:
             Check("pickle", "it can be sent to a worker process", self._pickle),
             Check("shape", "finite values of shape (n_blocks, n_planes, n_bins)", self._shape),
             Check("same shape", "every clip gives the same shape", self._same_shape),
+            Check("clip length", "clips of 16 and 20 frames give the same shape", self._length),
+            Check("batches", "a clip in a batch is described as it is alone", self._batches),
             Check("determinism", "the same clip twice gives the same bytes", self._same_twice),
             Check("input kept", "it leaves the clip as it was", self._input_kept),
             Check("number types", "uint8 and float64 grey levels give the same", self._types),
@@ -81,6 +83,30 @@ class DescriptorContract:
         shapes = {self.descriptor.extract(draw_clip(seed)).shape for seed in (0, 1)}
         return None if len(shapes) == 1 else f"two clips gave the shapes {sorted(shapes)}"
 
+    def _length(self) -> str | None:
+        clip = draw_clip(0)
+        try:
+            longer = self.descriptor.extract(np.concatenate([clip, clip[-2:-6:-1]])).shape
+        except UserError:
+            return None  # it takes clips of one length only, and says so
+        expected = self.descriptor.extract(clip).shape
+        return None if longer == expected else f"16 frames give {expected}, 20 frames {longer}"
+
+    def _batches(self) -> str | None:
+        clips = [draw_clip(seed).astype(np.float64) for seed in range(3)]
+        together = self.descriptor.extract_batch(clips)
+        if len(together) != len(clips):
+            return f"a batch of 3 clips gives {len(together)} descriptions"
+        for clip, found in zip(clips, together, strict=True):
+            alone = self.descriptor.extract(clip)
+            if found.shape != alone.shape:
+                return f"in a batch the shape is {found.shape}, alone {alone.shape}"
+            # A forward pass may round otherwise in a batch; more is another description.
+            apart = np.abs(found - alone).max()
+            if not apart <= 1e-4 * np.abs(alone).max():
+                return f"in a batch values differ from those alone by up to {apart:.3g}"
+        return None
+
     def _same_twice(self) -> str | None:
         return self._equal(draw_clip(0), "the second time")
 
@@ -106,6 +132,8 @@ class DescriptorContract:
 
     def _equal(self, clip: NDArray, what: str) -> str | None:
         expected, found = self.descriptor.extract(draw_clip(0)), self.descriptor.extract(clip)
+        if expected.shape != found.shape:
+            return f"{what}: the shape is {found.shape} instead of {expected.shape}"
         if np.array_equal(expected, found):
             return None
         return f"{what}: values differ by up to {np.abs(expected - found).max():.3g}"

@@ -77,6 +77,8 @@ class MethodContract:
             Check("grid", "its grid gives settings of its own parameters", self._grid),
             Check("strands", "its strands hold each setting once", self._strands),
             Check("shapes", "one known label for each setting and target sample", self._shapes),
+            Check("input kept", "it leaves the samples and labels as they were", self._input_kept),
+            Check("finite", "its predictions are whole numbers, never NaN", self._whole_numbers),
             Check("scores", "its scores, if any, are finite, one for each class", self._scores),
             Check(
                 "determinism", "the same task twice gives the same predictions", self._same_twice
@@ -123,6 +125,32 @@ class MethodContract:
     def _shapes(self) -> str | None:
         return wrong_labels(self.predictions(draw_task()), draw_task()[1], N_TARGET)
 
+    def _input_kept(self) -> str | None:
+        Xs, ys, Xt = check_task(self.method, *draw_task())
+        copies = Xs.copy(), ys.copy(), Xt.copy()
+        prepared = self.method.prepare(*copies, copies[2])
+        self.method.solve(prepared, self.settings(draw_task()))
+        for name, before, after in zip(("Xs", "ys", "Xt"), (Xs, ys, Xt), copies, strict=True):
+            if not np.array_equal(after, before):
+                return f"it wrote into {name}; work on a copy"
+        return None
+
+    def _whole_numbers(self) -> str | None:
+        Xs, ys, Xt = check_task(self.method, *draw_task())
+        prepared = self.method.prepare(Xs, ys, Xt, Xt)
+        not_finite = "some predictions are NaN or infinite; predict a class index for each sample"
+        try:
+            found = np.asarray(self.method.solve(prepared, self.settings(draw_task())).predictions)
+        except RuntimeWarning as warning:
+            if "invalid value encountered in cast" in str(warning):  # NaN made a class index
+                return not_finite
+            raise
+        if found.dtype.kind == "f" and not np.isfinite(found).all():
+            return not_finite
+        if found.dtype.kind not in "iu":
+            return f"predictions are {found.dtype}, expected class indices (whole numbers from 0)"
+        return None
+
     def _scores(self) -> str | None:
         task = draw_task()
         settings = self.settings(task)
@@ -168,7 +196,15 @@ class MethodContract:
         prepared = self.method.prepare(Xs, ys, Xt, Xt)
         for array in prepared.values():
             array.flags.writeable = False
-        results = [self.method.solve(prepared, [settings[i] for i in s]) for s in strands]
+        try:
+            results = [self.method.solve(prepared, [settings[i] for i in s]) for s in strands]
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise ValueError(
+                "solve writes into an array of prepare, which is read-only in worker processes; "
+                "work on a copy"
+            ) from None
         return join_strands(strands, results)
 
     def _order(self) -> str | None:

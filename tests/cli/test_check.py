@@ -1,6 +1,11 @@
 """`cdmer check` passes what is sound and names what is broken."""
 
+import os
+import shutil
+import subprocess
+import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -229,3 +234,149 @@ def test_unknown_names_exit_with_2(arguments, named, cdmer):
     code, _, err = cdmer("check", *arguments)
     assert code == 2
     assert named in err
+
+
+class BatchMean(Descriptor):
+    """Takes the mean of the batch away, so that a clip depends on its company."""
+
+    @property
+    def label(self):
+        return "Batch mean"
+
+    def parameters(self):
+        return {}
+
+    def extract(self, frames):
+        return self.extract_batch([frames])[0]
+
+    def extract_batch(self, clips):
+        rows = np.stack([np.asarray(clip, float).mean(axis=(1, 2)) for clip in clips])
+        return (rows - rows.mean(axis=0) + rows[:, :1])[:, None, None, :]
+
+
+def test_a_descriptor_that_depends_on_its_batch_or_the_clips_length_is_caught():
+    found = failures(DescriptorContract(BatchMean()).checks())
+    assert "in a batch values differ" in found["batches"]
+    assert found["clip length"] == "16 frames give (1, 1, 16), 20 frames (1, 1, 20)"
+
+
+def test_a_descriptor_that_is_random_is_caught():
+    class Random(BatchMean):
+        def extract_batch(self, clips):
+            return np.random.default_rng().random((len(clips), 1, 1, 4))
+
+    assert "the second time" in failures(DescriptorContract(Random()).checks())["determinism"]
+
+
+def test_a_descriptor_whose_length_changes_is_named_by_its_shapes():
+    class Growing(BatchMean):
+        calls = 0
+
+        def extract(self, frames):
+            Growing.calls += 1
+            return np.ones((1, 1, Growing.calls))
+
+    found = failures(DescriptorContract(Growing()).checks())
+    assert "the shape is (1, 1," in found["determinism"]
+
+
+def test_predictions_that_are_no_class_indices_are_caught():
+    class Floating(GFK):
+        def solve(self, prepared, settings):
+            result = super().solve(prepared, settings)
+            return StrandResult.closed_form(result.predictions * np.nan, None)
+
+    assert "some predictions are NaN" in failures(MethodContract(Floating()).checks())["finite"]
+
+
+def test_a_method_that_writes_into_the_samples_is_caught():
+    class Scaling(GFK):
+        def prepare(self, Xs, ys, Xt, Xq):
+            Xt /= 2.0
+            return super().prepare(Xs, ys, Xt, Xq)
+
+    assert failures(MethodContract(Scaling()).checks())["input kept"].startswith("it wrote into Xt")
+
+
+class Spots:
+    """A clip of one grey level; ``lost`` has no file."""
+
+    def __init__(self, name, level, lost=False):
+        self.name, self.subject, self.label = name, "s1", level % 3
+        self.level, self.lost, self.fingerprint = level, lost, f"spot {name}"
+
+    def frames(self):
+        if self.lost:
+            raise FileNotFoundError(f"{self.name}.png")
+        return np.full((3, 4, 4), self.level, np.uint8)
+
+
+class Listed(ClipDatabase):
+    """Clips handed over."""
+
+    def clips(self):
+        return self.listed
+
+
+def test_lost_and_repeated_clips_are_caught():
+    database = Listed("listed")
+    database.listed = [Spots(f"c{n}", n) for n in range(6)]
+    assert failures(database_checks(database, [])) == {}
+    database.listed[4] = Spots("c4", 4, lost=True)
+    database.listed[5] = Spots("copy", 2)
+    found = failures(database_checks(database, []))
+    assert found["readable"] == "1 of 6 clips cannot be read, such as c4 (c4.png)"
+    assert found["no duplicates"] == "the clips c2 and copy have the same frames"
+    database.listed[5].fingerprint = database.listed[2].fingerprint
+    assert "fingerprint" in failures(database_checks(database, []))["no duplicates"]
+
+
+DEFECTS = [
+    ("np.argmax(scores, -1)", "np.argmax(scores, -1) * np.nan", "finite", "NaN"),
+    (
+        "def solve(self, prepared, settings):",
+        "def solve(self, prepared, settings):\n        prepared['distances'] += 1.0",
+        "split",
+        "solve writes into an array of prepare",
+    ),
+]
+
+
+@pytest.mark.parametrize(("sound", "broken", "check", "said"), DEFECTS, ids=lambda d: str(d)[:12])
+def test_the_command_names_each_defect_in_one_line(sound, broken, check, said, own_method, cdmer):
+    folder = Path(own_method)
+    name = f"checked_{abs(hash(broken))}"  # an imported module would be taken again
+    body = METHOD.replace(sound, broken)
+    (folder / f"{name}.py").write_text(body)
+    card = folder / "method" / "nearest.yaml"
+    card.write_text(card.read_text().replace("checked_nearest", name))
+    code, out, _ = cdmer("check", "method", "nearest", "--config-dir", own_method)
+    assert code == (1 if check else 0), out
+    assert "Traceback" not in out
+    if check:
+        lines = [line for line in out.splitlines() if line.split()[:1] == ["FAIL"]]
+        assert any(check in line and said in line for line in lines), out
+
+
+def test_the_command_checks_a_method_of_an_installed_package(own_method, tmp_path):
+    site = tmp_path / "site"
+    shutil.copytree(Path(own_method) / "method", site / "nearest_package" / "conf" / "method")
+    (site / "nearest_package" / "__init__.py").write_text("")
+    (site / "nearest_package" / "conf" / "__init__.py").write_text("")
+    (site / "checked_nearest.py").write_text(METHOD)
+    metadata = site / "nearest_package-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: nearest-package\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(
+        "[cdmer_bench.conf]\nnearest = nearest_package.conf\n"
+    )
+    root = str(Path(__file__).resolve().parents[2])
+    done = subprocess.run(
+        [sys.executable, "-m", "cdmer_bench.cli.main", "check", "method", "nearest"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(site), root])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("method nearest\n  pass  class")

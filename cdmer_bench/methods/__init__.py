@@ -16,7 +16,7 @@ _MODULES = {
     "DRLS": "drls",
     "RSTR": "rstr",
     "Method": "base",
-    "StrandResult": "base",
+    "StrandResult": "strand_result",
 }
 __all__ = list(_MODULES)
 

@@ -8,7 +8,6 @@ more than that form a *strand*, the unit of parallel work, solved by :meth:`Meth
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MethodType
 from typing import Any, ClassVar, Self
 
@@ -17,76 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.methods.grid import Setting, expand_grid, parse_range
+from cdmer_bench.methods.samples import check_task, shape_samples
+from cdmer_bench.methods.strand_result import StrandResult, join_strands
 
 Grid = Mapping[str, Any] | Sequence[Setting]
 Prepared = dict[str, np.ndarray]
-
-
-@dataclass
-class StrandResult:
-    """What a method found for the settings of one strand.
-
-    Attributes
-    ----------
-    predictions : ndarray of int, shape (n_settings, n_query)
-        Index of the predicted class, 0 to n_classes - 1, in the sorted order of the labels.
-    scores : ndarray of float, shape (n_settings, n_query, n_classes), or None
-        Decision values, larger meaning more likely; None where a method has none cheaply.
-    converged : ndarray of bool, shape (n_settings,)
-        False where an iteration limit ended the solver.
-    iterations : ndarray of int, shape (n_settings,)
-        Iterations of the method's outermost loop; 0 for closed forms.
-    notes : dict from int to str
-        For a setting's index in the strand, what the user should know about its result.
-    extras : dict from str to ndarray, each of shape (n_settings, ...)
-        What else a method learned that is worth keeping, such as RSTR's block weights; small,
-        because it is stored for every setting.
-    """
-
-    predictions: NDArray[np.intp]
-    scores: NDArray[np.floating] | None
-    converged: NDArray[np.bool_]
-    iterations: NDArray[np.intp]
-    notes: dict[int, str] = field(default_factory=dict)
-    extras: dict[str, NDArray] = field(default_factory=dict)
-
-    @classmethod
-    def closed_form(
-        cls, predictions: ArrayLike, scores: NDArray[np.floating] | None = None
-    ) -> "StrandResult":
-        """Return the result of settings that need no iteration of the method's own."""
-        array = np.asarray(predictions, dtype=np.intp)
-        n_settings = len(array)
-        return cls(array, scores, np.ones(n_settings, bool), np.zeros(n_settings, np.intp))
-
-    @classmethod
-    def from_scores(
-        cls,
-        scores: NDArray[np.floating],
-        converged: NDArray[np.bool_],
-        iterations: NDArray[np.intp],
-    ) -> "StrandResult":
-        """Predict the class of the largest score; ties go to the first class, and are noted."""
-        result = cls(scores.argmax(-1), scores, converged, iterations)
-        for index, rows in enumerate(scores):
-            if rows.size and np.ptp(rows) == 0:
-                result.add_note(
-                    index, "all scores are equal, so every sample is given the first class"
-                )
-        result.note_single_classes()
-        return result
-
-    def add_note(self, index: int, text: str) -> None:
-        """Add to what is said about a setting."""
-        said = self.notes.get(index)
-        self.notes[index] = f"{said}; {text}" if said else text
-
-    def note_single_classes(self) -> None:
-        """Say of which settings all predictions are one class, unless a note says so already."""
-        for index, predicted in enumerate(self.predictions):
-            alike = len(predicted) > 1 and (predicted == predicted[0]).all()
-            if alike and "every sample" not in self.notes.get(index, ""):
-                self.add_note(index, f"every sample is given class index {predicted[0]}")
 
 
 class on_default_instance:
@@ -331,73 +265,3 @@ class Method(ABC):
         strands = self.strands(settings)
         results = [self.solve(prepared, [settings[i] for i in strand]) for strand in strands]
         return join_strands(strands, results)
-
-
-def join_strands(strands: list[list[int]], results: list[StrandResult]) -> StrandResult:
-    """Put the strands' results back into the order of the grid."""
-    order = np.argsort(np.concatenate([np.asarray(s) for s in strands]), kind="stable")
-    has_scores = all(r.scores is not None for r in results)
-    return StrandResult(
-        np.concatenate([r.predictions for r in results])[order],
-        np.concatenate([r.scores for r in results])[order] if has_scores else None,
-        np.concatenate([r.converged for r in results])[order],
-        np.concatenate([r.iterations for r in results])[order],
-        {
-            strand[i]: text
-            for strand, r in zip(strands, results, strict=True)
-            for i, text in r.notes.items()
-        },
-        {
-            name: np.concatenate([r.extras[name] for r in results])[order]
-            for name in results[0].extras
-        },
-    )
-
-
-def shape_samples(method: Method, X: ArrayLike, name: str) -> NDArray[np.float64]:
-    """Return ``X`` as float64 with the shape that ``method`` works on; refuse NaN and infinity."""
-    try:
-        array = np.ascontiguousarray(X, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{name} is not an array of numbers: {error}") from None
-    if array.ndim < 2:
-        raise UserError(
-            f"{name} has shape {array.shape}, expected (n_samples, n_features) "
-            "or (n_samples, n_blocks, ...)"
-        )
-    if array.size == 0:
-        raise UserError(f"{name} has shape {array.shape}, so no sample or no feature; pass some")
-    if not np.isfinite(array).all():
-        raise UserError(f"{name} holds NaN or infinite values; remove or repair those samples")
-    if method.needs_blocks:
-        if array.ndim < 3:
-            raise UserError(
-                f"{type(method).__name__} selects facial blocks, but {name} has shape "
-                f"{array.shape}; pass samples as (n_samples, n_blocks, block_dim), for example "
-                "X.reshape(n, 85, -1) for block-major features of the grids 1, 2, 4, 8"
-            )
-        return array.reshape(len(array), array.shape[1], -1)
-    return array.reshape(len(array), -1)
-
-
-def check_task(
-    method: Method, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]]:
-    """Check the samples of a task, set ``method.classes_`` and encode the labels by index."""
-    source, target = shape_samples(method, Xs, "Xs"), shape_samples(method, Xt, "Xt")
-    labels = np.asarray(ys)
-    if labels.shape != (len(source),):
-        raise UserError(
-            f"ys has shape {labels.shape}, expected one label for each of the "
-            f"{len(source)} source samples"
-        )
-    if source.shape[1:] != target.shape[1:]:
-        raise UserError(
-            f"source samples have shape {source.shape[1:]} and target samples "
-            f"{target.shape[1:]}; extract both with the same descriptor"
-        )
-    classes, codes = np.unique(labels, return_inverse=True)
-    if len(classes) < 2:
-        raise UserError(f"the source has {len(classes)} class(es), expected at least two")
-    method.classes_ = classes
-    return source, codes.astype(np.intp), target

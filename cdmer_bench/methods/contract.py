@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from cdmer_bench.contract import Check
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Grid, Method, check_task, join_strands
+from cdmer_bench.methods.base import Grid, Method
 from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.samples import check_task
+from cdmer_bench.methods.strand_result import join_strands
 
 N_SOURCE, N_TARGET, N_CLASSES = 24, 15, 3
 N_BLOCKS, BLOCK_DIM = 4, 5
@@ -88,6 +90,7 @@ class MethodContract:
             Check("target order", "reordering target samples reorders predictions", self._order),
             Check("queries", "predicting some samples does not change their labels", self._queries),
             Check("label types", "labels may be text or any numbers", self._label_types),
+            Check("kernel", "its adapted kernel, if any, is one of all samples", self._kernel),
             *self._robustness(),
         ]
 
@@ -227,6 +230,12 @@ class MethodContract:
                 return wrong
         return None
 
+    def _kernel(self) -> str | None:
+        Xs, ys, Xt = check_task(self.method, *draw_task())
+        prepared = self.method.prepare(Xs, ys, Xt, Xt)
+        kernel = self.method.adapted_kernel(prepared, self.settings(draw_task())[-1])
+        return None if kernel is None else wrong_kernel(kernel, len(Xs) + len(Xt))
+
     def _robustness(self) -> list[Check]:
         Xs, ys, Xt = draw_task()
         constant = np.ones_like(Xs), ys, np.ones_like(Xt)
@@ -268,6 +277,19 @@ def wrong_labels(predictions: NDArray, ys: NDArray, n_target: int) -> str | None
         return f"predictions have shape {predictions.shape}, expected (n_settings, {n_target})"
     strange = set(np.unique(predictions).tolist()) - set(np.unique(ys).tolist())
     return f"it predicts {sorted(strange)}, which the source has not" if strange else None
+
+
+def wrong_kernel(kernel: NDArray, n: int) -> str | None:
+    """Say why a matrix is no kernel of ``n`` samples, or return None."""
+    if np.shape(kernel) != (n, n):
+        return f"adapted_kernel has shape {np.shape(kernel)}, expected ({n}, {n})"
+    if not np.isfinite(kernel).all():
+        return "adapted_kernel holds NaN or infinite values"
+    largest = np.abs(kernel).max()
+    if np.abs(kernel - kernel.T).max() > 1e-8 * largest:
+        return "adapted_kernel is not symmetric"
+    least = np.linalg.eigvalsh((kernel + kernel.T) / 2)[0]
+    return f"adapted_kernel has the eigenvalue {least:.2g}" if least < -1e-6 * largest else None
 
 
 def difference(expected: NDArray, found: NDArray, what: str) -> str | None:

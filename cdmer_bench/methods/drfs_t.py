@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Prepared
-from cdmer_bench.methods.regeneration import Regeneration, Regenerator, pool
+from cdmer_bench.methods.regeneration import Regeneration, pool
+from cdmer_bench.methods.regenerator import Regenerator
 from cdmer_bench.solvers.libsvm import VotingMachine, fit_gram
 
 
@@ -25,7 +26,7 @@ class DRFST(Regenerator):
     Parameters
     ----------
     lam, mu, C, solver
-        See :class:`~cdmer_bench.methods.regeneration.Regenerator`.
+        See :class:`~cdmer_bench.methods.regenerator.Regenerator`.
     """
 
     label: ClassVar[str] = "DRFS-T"

@@ -30,7 +30,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.methods.base import Method, Prepared, StrandResult, check_task
+from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.label_regression import (
     Regression,
@@ -43,6 +43,8 @@ from cdmer_bench.methods.label_regression import (
     source_and_mmd_kernels,
     weigh_mmd,
 )
+from cdmer_bench.methods.samples import check_task
+from cdmer_bench.methods.strand_result import StrandResult
 from cdmer_bench.solvers.kernels import pooled_products
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import Prepared, StrandResult
+from cdmer_bench.methods.base import Prepared
 from cdmer_bench.methods.dimension import SubspaceMethod
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import classify_linearly, strand_result
+from cdmer_bench.methods.strand_result import StrandResult
 from cdmer_bench.solvers.principal_subspaces import principal_basis, span_coordinates
 
 

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Method, Prepared, StrandResult
+from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.dimension import choose
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import Classified, strand_result
+from cdmer_bench.methods.strand_result import StrandResult
 from cdmer_bench.solvers.kernels import linear_kernel, squared_distances
 from cdmer_bench.solvers.libsvm import fit_gram
 from cdmer_bench.solvers.ulsif import DEFAULT_WIDTHS, RatioModel, ratio_model, select_width

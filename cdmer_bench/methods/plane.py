@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Method, check_task
+from cdmer_bench.methods.base import Method
 from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.samples import check_task
 from cdmer_bench.solvers.kernels import pooled_kernel
 
 

@@ -60,7 +60,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.methods.alternation import Alternation
-from cdmer_bench.methods.base import Method, Prepared, StrandResult, check_task
+from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.block_features import group_features, scale_features
 from cdmer_bench.methods.block_products import BlockProducts, prepare_products, products_of
 from cdmer_bench.methods.grid import Setting
@@ -73,6 +73,8 @@ from cdmer_bench.methods.label_regression import (
     label_matrix,
     solve_regression,
 )
+from cdmer_bench.methods.samples import check_task
+from cdmer_bench.methods.strand_result import StrandResult
 from cdmer_bench.solvers.nonnegative_lasso import (
     DesignProducts,
     nonnegative_lasso,

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import Prepared, StrandResult
+from cdmer_bench.methods.base import Prepared
 from cdmer_bench.methods.dimension import SubspaceMethod, choose
 from cdmer_bench.methods.gfk import prepare_subspaces, rank_remark
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import classify_linearly, strand_result
+from cdmer_bench.methods.strand_result import StrandResult
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import StrandResult
+from cdmer_bench.methods.strand_result import StrandResult
 from cdmer_bench.solvers.kernels import linear_kernel
 from cdmer_bench.solvers.libsvm import Decision, VotingMachine, fit_gram
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import Method, Prepared, StrandResult
+from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import Classified, strand_result
+from cdmer_bench.methods.strand_result import StrandResult
 from cdmer_bench.solvers.kernels import linear_kernel
 from cdmer_bench.solvers.libsvm import fit_gram
 

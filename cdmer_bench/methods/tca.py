@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Prepared, StrandResult
+from cdmer_bench.methods.base import Prepared
 from cdmer_bench.methods.dimension import SubspaceMethod, choose
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import classify_linearly, strand_result
+from cdmer_bench.methods.strand_result import StrandResult
 from cdmer_bench.solvers.kernels import linear_kernel, pooled_kernel
 
 

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Method, Prepared, StrandResult
+from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.dimension import choose
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import classify_linearly, strand_result
+from cdmer_bench.methods.strand_result import StrandResult
 from cdmer_bench.solvers.kernels import pooled_kernel
 from cdmer_bench.solvers.ordered_quadratic import minimise_ordered
 

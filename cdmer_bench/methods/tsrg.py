@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Prepared
-from cdmer_bench.methods.regeneration import Regeneration, Regenerator, pool
+from cdmer_bench.methods.regeneration import Regeneration, pool
+from cdmer_bench.methods.regenerator import Regenerator
 from cdmer_bench.solvers.kernels import pooled_products
 from cdmer_bench.solvers.libsvm import VotingMachine, fit_gram
 
@@ -23,7 +24,7 @@ class TSRG(Regenerator):
     Parameters
     ----------
     lam, mu, C, solver
-        See :class:`~cdmer_bench.methods.regeneration.Regenerator`.
+        See :class:`~cdmer_bench.methods.regenerator.Regenerator`.
     """
 
     label: ClassVar[str] = "TSRG"

@@ -54,8 +54,7 @@ def unpack_plane(record: CellRecord, arrays: dict[str, NDArray]) -> Plane:
     ValueError
         If it belongs to another record or version, or does not fit the record.
     """
-    if "key" not in arrays or str(arrays["key"]) != _plane_key(record.key):
-        raise ValueError("it belongs to another cell, or to another version of cdmer-bench")
+    check_key(record.key, arrays)
     missing = {"setting", "rule", "before", "after"} - set(arrays)
     if missing:
         raise ValueError(f"it holds no {' and no '.join(sorted(missing))}")
@@ -70,6 +69,20 @@ def unpack_plane(record: CellRecord, arrays: dict[str, NDArray]) -> Plane:
     if not 0 <= setting < len(record.settings):
         raise ValueError(f"it shows setting {setting} of {len(record.settings)}")
     return Plane(setting, str(arrays["rule"]), before, after if len(after) else None)
+
+
+def check_key(record_key: str, arrays: dict[str, NDArray]) -> str:
+    """Return the key of a plane's file if it belongs to the record with ``record_key``.
+
+    Raises
+    ------
+    ValueError
+        If it belongs to another record or version.
+    """
+    key = _plane_key(record_key)
+    if "key" not in arrays or str(arrays["key"]) != key:
+        raise ValueError("it belongs to another cell, or to another version of cdmer-bench")
+    return key
 
 
 def _plane_key(record_key: str) -> str:

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -122,7 +123,7 @@ class ResultsStore:
             set_aside(folder, "it holds the record of another cell")
             return None
         inputs = _load_beside(
-            folder / selection_inputs.FILE, record, selection_inputs.unpack_inputs
+            folder / selection_inputs.FILE, partial(selection_inputs.unpack_inputs, record)
         )
         record.extras.update(inputs or {})
         return record
@@ -140,7 +141,12 @@ class ResultsStore:
 
     def load_plane(self, record: CellRecord) -> plane.Plane | None:
         """Load the plane of a cell; None if there is none, or it was damaged and is set aside."""
-        return _load_beside(self.plane_path(record), record, plane.unpack_plane)
+        return _load_beside(self.plane_path(record), partial(plane.unpack_plane, record))
+
+    def has_plane(self, cell_folder: Path, key: str) -> bool:
+        """Whether the plane of a finished cell is there; a damaged one is set aside."""
+        path = cell_folder / plane.FILE
+        return _load_beside(path, partial(plane.check_key, key)) is not None
 
     def save_plane(self, record: CellRecord, made: plane.Plane) -> None:
         """Store the plane of a cell beside its record, which stays as it is."""
@@ -260,12 +266,10 @@ class ResultsStore:
             os.close(handle)
 
 
-def _load_beside(
-    path: Path, record: CellRecord, unpack: Callable[[CellRecord, dict[str, np.ndarray]], T]
-) -> T | None:
+def _load_beside(path: Path, unpack: Callable[[dict[str, np.ndarray]], T]) -> T | None:
     """Load a file beside a record; None if it is not there, or was damaged and is set aside."""
     try:
-        return unpack(record, read_arrays(path))
+        return unpack(read_arrays(path))
     except FileNotFoundError:
         return None
     except PermissionError:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import StrandResult, join_strands
+from cdmer_bench.methods.strand_result import StrandResult, join_strands
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.about import describe_run

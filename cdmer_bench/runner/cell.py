@@ -12,8 +12,9 @@ import numpy as np
 from cdmer_bench.databases.base import FeatureSet
 from cdmer_bench.errors import UserError
 from cdmer_bench.files import content_key
-from cdmer_bench.methods.base import Method, Prepared, check_task
+from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.samples import check_task
 from cdmer_bench.tasks.task import Task
 
 Status = Literal["done", "to do", "failed", "without data", "refused"]

@@ -9,16 +9,16 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import Oracle
 from cdmer_bench.features.extract import Features
 from cdmer_bench.methods.plane import planes
-from cdmer_bench.results.plane import FILE, Plane
+from cdmer_bench.results.plane import Plane
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell
 
 
 def without_plane(cells: Sequence[Cell], store: ResultsStore) -> list[Cell]:
-    """Return the finished cells beside which no plane is stored."""
+    """Return the finished cells beside which no whole plane is stored."""
     done = (cell for cell in cells if cell.status == "done")
-    return [cell for cell in done if not (_folder(cell, store) / FILE).exists()]
+    return [cell for cell in done if not store.has_plane(_folder(cell, store), cell.key)]
 
 
 def record_planes(

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Method, check_task
+from cdmer_bench.methods.base import Method
 from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.samples import check_task
 from cdmer_bench.parallel import Call
 from cdmer_bench.results.selection_inputs import NOT_PREDICTED
 from cdmer_bench.runner.strand import StrandFailure, read_prepared, strand_failure, write_prepared

@@ -11,8 +11,9 @@ import numpy as np
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.files import clear_errors, pack_arrays, write_atomically
-from cdmer_bench.methods.base import Method, Prepared, StrandResult
+from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.strand_result import StrandResult
 
 _SMALL = 1 << 20  # bytes; larger arrays are mapped, so that processes share them
 

@@ -298,6 +298,26 @@ def test_a_method_that_writes_into_the_samples_is_caught():
     assert failures(MethodContract(Scaling()).checks())["input kept"].startswith("it wrote into Xt")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda K: K[:-1], "adapted_kernel has shape"),
+        (lambda K: K * np.where(K[0, 1] == K, np.nan, 1), "NaN"),
+        (lambda K: np.triu(K), "not symmetric"),
+        (lambda K: -K, "has the eigenvalue -"),
+    ],
+    ids=["shape", "NaN", "triangle", "negative"],
+)
+def test_an_adapted_kernel_that_is_none_is_caught(change, said):
+    class Spoilt(GFK):
+        def adapted_kernel(self, prepared, setting):
+            return change(super().adapted_kernel(prepared, setting))
+
+    found = failures(MethodContract(Spoilt()).checks())
+    assert found.keys() == {"kernel", "pickle"}  # a class of a function cannot be pickled
+    assert said in found["kernel"]
+
+
 class Spots:
     """A clip of one grey level; ``lost`` has no file."""
 

@@ -1,8 +1,8 @@
 """Every kind of file that a run stores, damaged in every way: set aside, warned of once, made anew.
 
 The kinds: extracted features, records and their arrays, selection inputs, strands of unfinished
-cells, failures; and what is never read as it was left: arrays that a cell's strands share, claims,
-reports and tables. Checkpoints and tuned networks stand in ``tests/finetuning``.
+cells, planes, failures; and what is never read as it was left: arrays that a cell's strands share,
+claims, reports and tables. Checkpoints and tuned networks stand in ``tests/finetuning``.
 """
 
 import warnings
@@ -84,6 +84,16 @@ def test_selection_inputs(corpus, run, damage):
     wanted = ("method=svm", "task=red/green", "selection_inputs=[source_cv,reverse]")
     table, _ = run(*wanted)
     path, whole = harm(corpus.folder, "selection.npz", damage)
+    assert run(*wanted) == (table, [str(path)])
+    assert path.read_bytes() == whole
+    assert run(*wanted) == (table, [])
+
+
+@EVERYWHERE
+def test_the_plane(corpus, run, damage):
+    wanted = ("method=gfk", "task=red/green")
+    table, _ = run(*wanted)
+    path, whole = harm(corpus.folder, "plane.npz", damage)
     assert run(*wanted) == (table, [str(path)])
     assert path.read_bytes() == whole
     assert run(*wanted) == (table, [])

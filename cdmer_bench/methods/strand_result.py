@@ -1,0 +1,94 @@
+"""What a method found for the settings of a strand, and strands put together again."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass
+class StrandResult:
+    """What a method found for the settings of one strand.
+
+    Attributes
+    ----------
+    predictions : ndarray of int, shape (n_settings, n_query)
+        Index of the predicted class, 0 to n_classes - 1, in the sorted order of the labels.
+    scores : ndarray of float, shape (n_settings, n_query, n_classes), or None
+        Decision values, larger meaning more likely; None where a method has none cheaply.
+    converged : ndarray of bool, shape (n_settings,)
+        False where an iteration limit ended the solver.
+    iterations : ndarray of int, shape (n_settings,)
+        Iterations of the method's outermost loop; 0 for closed forms.
+    notes : dict from int to str
+        For a setting's index in the strand, what the user should know about its result.
+    extras : dict from str to ndarray, each of shape (n_settings, ...)
+        What else a method learned that is worth keeping, such as RSTR's block weights; small,
+        because it is stored for every setting.
+    """
+
+    predictions: NDArray[np.intp]
+    scores: NDArray[np.floating] | None
+    converged: NDArray[np.bool_]
+    iterations: NDArray[np.intp]
+    notes: dict[int, str] = field(default_factory=dict)
+    extras: dict[str, NDArray] = field(default_factory=dict)
+
+    @classmethod
+    def closed_form(
+        cls, predictions: ArrayLike, scores: NDArray[np.floating] | None = None
+    ) -> "StrandResult":
+        """Return the result of settings that need no iteration of the method's own."""
+        array = np.asarray(predictions, dtype=np.intp)
+        n_settings = len(array)
+        return cls(array, scores, np.ones(n_settings, bool), np.zeros(n_settings, np.intp))
+
+    @classmethod
+    def from_scores(
+        cls,
+        scores: NDArray[np.floating],
+        converged: NDArray[np.bool_],
+        iterations: NDArray[np.intp],
+    ) -> "StrandResult":
+        """Predict the class of the largest score; ties go to the first class, and are noted."""
+        result = cls(scores.argmax(-1), scores, converged, iterations)
+        for index, rows in enumerate(scores):
+            if rows.size and np.ptp(rows) == 0:
+                result.add_note(
+                    index, "all scores are equal, so every sample is given the first class"
+                )
+        result.note_single_classes()
+        return result
+
+    def add_note(self, index: int, text: str) -> None:
+        """Add to what is said about a setting."""
+        said = self.notes.get(index)
+        self.notes[index] = f"{said}; {text}" if said else text
+
+    def note_single_classes(self) -> None:
+        """Say of which settings all predictions are one class, unless a note says so already."""
+        for index, predicted in enumerate(self.predictions):
+            alike = len(predicted) > 1 and (predicted == predicted[0]).all()
+            if alike and "every sample" not in self.notes.get(index, ""):
+                self.add_note(index, f"every sample is given class index {predicted[0]}")
+
+
+def join_strands(strands: list[list[int]], results: list[StrandResult]) -> StrandResult:
+    """Put the strands' results back into the order of the grid."""
+    order = np.argsort(np.concatenate([np.asarray(s) for s in strands]), kind="stable")
+    has_scores = all(r.scores is not None for r in results)
+    return StrandResult(
+        np.concatenate([r.predictions for r in results])[order],
+        np.concatenate([r.scores for r in results])[order] if has_scores else None,
+        np.concatenate([r.converged for r in results])[order],
+        np.concatenate([r.iterations for r in results])[order],
+        {
+            strand[i]: text
+            for strand, r in zip(strands, results, strict=True)
+            for i, text in r.notes.items()
+        },
+        {
+            name: np.concatenate([r.extras[name] for r in results])[order]
+            for name in results[0].extras
+        },
+    )

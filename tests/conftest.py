@@ -1,5 +1,6 @@
 """What several tests share: a small corpus of feature files, and the command run in place."""
 
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,7 @@ def cdmer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
     from cdmer_bench.cli.main import main
 
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("sys.path", list(sys.path))  # a run adds the user's folders
     monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
 
     def call(*arguments: str) -> tuple[int, str, str]:

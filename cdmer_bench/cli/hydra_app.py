@@ -117,8 +117,9 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
     here, importable = _process(), list(sys.path)
 
     def job_of(config: DictConfig) -> None:
-        # A launcher such as submitit's calls this in another process, maybe on another machine.
-        sys.path.extend(folder for folder in importable if folder not in sys.path)
+        # A launcher such as submitit's calls this in another process, maybe on another machine;
+        # the order is kept, so that a name is the same module here and there.
+        sys.path[:] = [*importable, *(folder for folder in sys.path if folder not in importable)]
         try:
             code = job(validate(config))
         except UserError as error:

@@ -71,6 +71,10 @@ def mine(corpus):
 
 
 def submit(corpus, launcher, *more):
+    # Another module of the same name, which must not be taken for the user's in any process.
+    other = corpus.folder / "other"
+    other.mkdir()
+    (other / "mine.py").write_text("raise ImportError('the wrong module')\n")
     launching = ["-m", f"hydra/launcher={launcher}", "hydra.launcher.timeout_min=5"]
     return subprocess.run(
         [
@@ -85,7 +89,7 @@ def submit(corpus, launcher, *more):
         capture_output=True,
         text=True,
         timeout=300,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(other), *filter(None, sys.path)])},
     )
 
 

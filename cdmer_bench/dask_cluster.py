@@ -1,5 +1,6 @@
 """Calls on a dask cluster: many machines that see the same results folder."""
 
+import logging
 import os
 import platform
 import sys
@@ -37,6 +38,12 @@ def connect(address: str | None) -> Iterator[Any]:
         raise UserError(
             "backend=dask needs the package distributed; run pip install 'cdmer-bench[cluster]'"
         ) from None
+    # A lost connection is told by an error in one sentence; distributed's log adds tracebacks.
+    # Its import gives some of its loggers a level of their own.
+    for name in [
+        name for name in logging.root.manager.loggerDict if name.startswith("distributed")
+    ]:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=_ANSWER, set_as_default=False)
     except (OSError, ValueError, ImportError) as error:

@@ -28,6 +28,8 @@ from cdmer_bench.methods import Method, StrandResult
 class Deadly(Method):
     step: float = 0.0
     once: str = ""
+    log: str = ""
+    gate: str = ""
 
     def prepare(self, Xs, ys, Xt, Xq):
         means = np.stack([Xs[ys == c].mean(axis=0) for c in range(ys.max() + 1)])
@@ -40,6 +42,11 @@ class Deadly(Method):
         if settings[0]["step"] == 0.5 and self.once and os.path.exists(self.once):
             os.unlink(self.once)
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.log:
+            with open(self.log, "a") as log:
+                log.write(f"{settings[0]['step']}\\n")
+        while self.gate and settings[0]["step"] > 0.5 and not os.path.exists(self.gate):
+            time.sleep(0.05)
         scores = [-(prepared["distances"] ** (1 + s["step"])).sum(-1) for s in settings]
         return StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))
 """
@@ -71,38 +78,35 @@ def wait_for(condition, what):
 
 def stop(processes):
     for process in processes:
-        os.killpg(process.pid, signal.SIGKILL)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
-@pytest.fixture(scope="module")
-def scheduler(tmp_path_factory):
-    """The address of a scheduler with two workers of one thread, each a process with a nanny."""
-    folder = tmp_path_factory.mktemp("dask")
+def start_cluster(folder, processes):
+    """Start a scheduler and two workers of one thread, each a process with a nanny."""
+    folder.mkdir(exist_ok=True)
     local = ["--host", "127.0.0.1", "--no-dashboard"]
-    processes = [
-        start(folder, "scheduler", "dask_scheduler", "--port", "0", *local),
-    ]
+    processes.append(start(folder, "scheduler", "dask_scheduler", "--port", "0", *local))
 
     def address():
         found = re.search(r"Scheduler at:\s+(tcp://\S+)", (folder / "scheduler.log").read_text())
         return found and found.group(1)
 
+    found = wait_for(address, "scheduler")
+    two = ("--nworkers", "2", "--nthreads", "1")
+    processes.append(start(folder, "workers", "dask_worker", found, *two, *local))
+    with connect(found) as client:
+        wait_for(lambda: len(client.nthreads()) == 2, "two workers")
+    return found
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """The address of a scheduler that all tests share."""
+    processes = []
     try:
-        found = wait_for(address, "scheduler")
-        processes.append(
-            start(
-                folder,
-                "workers",
-                "dask_worker",
-                found,
-                *("--nworkers", "2", "--nthreads", "1"),
-                *local,
-            )
-        )
-        with connect(found) as client:
-            wait_for(lambda: len(client.nthreads()) == 2, "two workers")
-        yield found
+        yield start_cluster(tmp_path_factory.mktemp("dask"), processes)
     finally:
         stop(processes)
 
@@ -118,7 +122,7 @@ def deadly(corpus):
             # @package methods.deadly
             _target_: deadly.Deadly
             label: Deadly
-            parameters: {{once: {corpus.folder / "once"}}}
+            parameters: {{once: {corpus.folder / "once"}, log: "", gate: ""}}
             grid: {{step: "0.1:0.1:1"}}
             """
         )
@@ -152,6 +156,48 @@ def test_a_killed_worker_leaves_the_bytes_of_one_process(deadly, cdmer, schedule
     assert len(grids(on_dask)) == 3
     assert grids(on_dask) == grids(deadly.folder / "results")
     assert not list(on_dask.rglob(".probe-*"))
+
+
+def test_a_scheduler_that_dies_costs_only_the_strands_in_flight(deadly, cdmer, tmp_path):
+    gate, log = tmp_path / "gate", tmp_path / "log"
+    common = deadly.arguments(
+        "method=deadly",
+        "task=red/green",
+        "progress=false",
+        f"methods.deadly.parameters.gate={gate}",
+        f"methods.deadly.parameters.log={log}",
+    )
+    command = (sys.executable, "-m", "cdmer_bench.cli.main", "run")
+    strands = deadly.folder / "results"
+    processes = []
+    try:
+        address = start_cluster(tmp_path / "cluster", processes)
+        running = subprocess.Popen(
+            [*command, *common, "backend=dask", f"backend.address={address}"],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            start_new_session=True,
+        )
+        processes.append(running)
+        wait_for(lambda: running.poll() or len(list(strands.rglob("strand-*.npz"))) >= 5, "strands")
+        os.killpg(processes[0].pid, signal.SIGKILL)
+        err = running.communicate(timeout=120)[1]
+    finally:
+        stop(processes)
+    assert running.returncode == 2, err
+    assert err.count("\n") == 1, err
+    assert f"dask scheduler at {address} was lost; finished work is kept" in err
+    assert not grids(strands)
+    log.unlink()
+    gate.touch()
+    code, *_ = cdmer("run", *common, "backend=sequential")
+    assert code == 0
+    assert sorted(log.read_text().split()) == ["0.6", "0.7", "0.8", "0.9", "1.0"]
+    code, *_ = cdmer("run", *common, "backend=sequential", f"results.dir={tmp_path / 'plain'}")
+    assert code == 0
+    assert grids(strands) == grids(tmp_path / "plain")
 
 
 def read_process() -> int:

@@ -11,6 +11,8 @@ from cdmer_bench.solvers.penalty_schedule import PenaltySchedule
 # Responses treated together: many enough that a step's matrix is read once for all of them, few
 # enough that their state stays in cache; 256 to 512 are within 10% of each other.
 BLOCK = 384
+# Bytes up to which the matrices of all steps are kept; n = 500 variables with the usual schedule.
+KEPT = 1 << 30
 
 
 class IALMSolution(NamedTuple):
@@ -43,7 +45,8 @@ class ResponseIALM:
     passes over the data, done for a block of responses at a time so that the passes stay in cache.
     Where A has few rows, M is the identity but for the r eigenvectors V of G that are not in its
     null space, with eigenvalues s: X M = X - X V diag(s / (s + kappa/2)) V', two products with an
-    n x r matrix, which are less work where r < n/2.
+    n x r matrix, which are less work where r < n/2. With many variables that form is taken too,
+    since the matrices of all steps would fill the memory.
 
     The responses are independent but for the stopping rule, which is on the largest residual of
     all: the loop stops at the first step at which *every* block is below the tolerance. A block
@@ -63,7 +66,9 @@ class ResponseIALM:
         self, design: NDArray[np.float64], schedule: PenaltySchedule | None = None
     ) -> None:
         self.schedule = PenaltySchedule() if schedule is None else schedule
-        kind = _FewRows if 2 * len(design) < design.shape[1] else _ManyRows
+        n_rows, n = design.shape
+        kept = self.schedule.n_steps * n * n * design.itemsize
+        kind = _ByFactor if 2 * n_rows < n or kept > KEPT else _ByMatrices
         self._shrinkage = kind(design, self.schedule)
 
     def solve(
@@ -88,8 +93,9 @@ class ResponseIALM:
         if mu < 0:
             raise UserError(f"the L1 weight mu is {mu:g}; it must not be negative")
         schedule = self.schedule
+        scratch = np.empty_like(correlations[:block])
         blocks = [
-            _Block(correlations[first : first + block], schedule)
+            _Block(correlations[first : first + block], schedule, scratch)
             for first in range(0, len(correlations), block)
         ]
         step = 0
@@ -106,7 +112,7 @@ class ResponseIALM:
         return IALMSolution(coefficients, step, all(part.met for part in blocks))
 
 
-class _ManyRows:
+class _ByMatrices:
     """Products with M by the matrices M of all steps, kept for the next L1 weight."""
 
     def __init__(self, design: NDArray[np.float64], schedule: PenaltySchedule) -> None:
@@ -126,8 +132,8 @@ class _ManyRows:
         return np.matmul(right, self._matrices[step], out=out)
 
 
-class _FewRows:
-    """Products with M by the right singular vectors of the design, fewer than half of n."""
+class _ByFactor:
+    """Products with M by the right singular vectors of the design, (r, n)."""
 
     def __init__(self, design: NDArray[np.float64], schedule: PenaltySchedule) -> None:
         _, lengths, vectors = np.linalg.svd(design, full_matrices=False)
@@ -146,19 +152,24 @@ class _FewRows:
 
 
 class _Block:
-    """The state of a block of responses after ``step`` steps."""
+    """The state of a block of responses after ``step`` steps; ``scratch`` is shared by blocks."""
 
-    def __init__(self, correlations: NDArray[np.float64], schedule: PenaltySchedule) -> None:
+    def __init__(
+        self,
+        correlations: NDArray[np.float64],
+        schedule: PenaltySchedule,
+        scratch: NDArray[np.float64],
+    ) -> None:
         self.schedule = schedule
         self.step = 0
         self.met = False
         self.pull = 2 * correlations
         self.clipped = np.full(correlations.shape, -schedule.start)  # C = -T
         self.scaled = np.full(correlations.shape, schedule.kappas[0] * schedule.start)  # kappa P
-        self._right = np.empty_like(self.scaled)
+        self._right = scratch[: len(correlations)]
         self._worst = 0
 
-    def advance(self, shrinkage: _ManyRows | _FewRows, mu: float) -> None:
+    def advance(self, shrinkage: _ByMatrices | _ByFactor, mu: float) -> None:
         """Do one step, and note whether it meets the tolerance."""
         kappas = self.schedule.kappas
         growth = kappas[self.step] / kappas[self.step - 1] if self.step else 1.0

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.solvers import response_ialm
 from cdmer_bench.solvers.penalty_schedule import PenaltySchedule
 from cdmer_bench.solvers.response_ialm import ResponseIALM
 
@@ -32,6 +33,20 @@ def test_blocks_give_the_iterates_of_the_undivided_loop(mu, block):
     B = A.T @ (rng.normal(size=(6, 11)) * np.logspace(-6, 2, 11))
     expected, steps, converged = loop(A.T @ A, B, mu, PenaltySchedule())
     found = ResponseIALM(A).solve(np.ascontiguousarray(B.T), mu, block=block)
+    assert (found.iterations, found.converged) == (steps, converged)
+    np.testing.assert_allclose(found.coefficients, expected.T, atol=1e-9 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(("n_rows", "kept"), [(3, 1 << 30), (9, 0)])
+def test_products_by_a_factor_give_the_iterates_of_the_loop(monkeypatch, n_rows, kept):
+    # Few rows, and matrices of the steps that would take more memory than is to be used.
+    monkeypatch.setattr(response_ialm, "KEPT", kept)
+    monkeypatch.delattr(response_ialm, "_ByMatrices")
+    rng = np.random.default_rng(5)
+    A = rng.normal(size=(n_rows, 10)) + 1
+    B = A.T @ rng.normal(size=(n_rows, 7))
+    expected, steps, converged = loop(A.T @ A, B, 0.3, PenaltySchedule())
+    found = ResponseIALM(A).solve(np.ascontiguousarray(B.T), 0.3, block=3)
     assert (found.iterations, found.converged) == (steps, converged)
     np.testing.assert_allclose(found.coefficients, expected.T, atol=1e-9 * np.abs(expected).max())
 

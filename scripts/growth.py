@@ -77,8 +77,7 @@ def series(quick: bool) -> Iterator[list[Step]]:
     for name in ("extraction", "store", *METHODS):
         yield [Step("clips", name, n, (n, 85, BINS, 1)) for n in clips]
     for name in ("extraction", "tca", "sa", "drls", "rstr"):
-        sizes = (30, 85, 341) if name == "extraction" else (30, 85, 200, 400)
-        yield [Step("blocks", name, blocks, (100, blocks, BINS, 1)) for blocks in sizes]
+        yield [Step("blocks", name, n, (100, n, BINS, 1)) for n in (30, 85, 200, 400)]
     for name in ("iw_svm", "stm", "drls", "rstr"):
         yield [Step("settings", name, s, (30, 85, BINS, s)) for s in (10, 100, 1000, 10000)]
     for name in METHODS:

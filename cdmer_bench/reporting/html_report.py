@@ -1,6 +1,5 @@
 """The report: one HTML file that needs no network and no other file."""
 
-import datetime
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from html import escape
@@ -218,7 +217,6 @@ def _page(sections: Sequence[tuple[str, str, str]], synthetic: bool) -> str:
     title = "Cross-database micro-expression recognition (CDMER): benchmark report" + (
         " (synthetic data)" if synthetic else ""
     )
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     body = [section(*filled[0]), f"<nav>{links}</nav>", *(section(*entry) for entry in filled[1:])]
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -234,7 +232,8 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <body>
 <h1>{escape(title)}</h1>
 {"".join(body)}
-<footer><small>Written {now} by cdmer-bench {escape(_version())}.</small></footer>
+<footer><small>Made by cdmer-bench {escape(_version())} from stored results alone; the same results
+give the same file.</small></footer>
 <script>
 {script}</script>
 </body>

@@ -77,10 +77,15 @@ class Backend:
 _WATCH = 1.0  # seconds between two looks at whether the parent process is alive
 
 
-def start_worker() -> None:
-    """Leave Ctrl-C to the parent process, and end when that is gone."""
+def start_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent process, and end when that is gone.
+
+    Parameters
+    ----------
+    parent : int
+        Its process number, told by itself: it may be gone before the worker can ask for it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -120,7 +125,11 @@ def run_parallel(calls: Iterable[Call], backend: Backend) -> Iterator[tuple[int,
     import joblib
 
     with joblib.parallel_config(
-        "loky", n_jobs=backend.n_jobs, inner_max_num_threads=1, initializer=start_worker
+        "loky",
+        n_jobs=backend.n_jobs,
+        inner_max_num_threads=1,
+        initializer=start_worker,
+        initargs=(os.getpid(),),
     ):
         yield from joblib.Parallel(return_as="generator_unordered")(
             joblib.delayed(function)(*arguments) for function, arguments in numbered

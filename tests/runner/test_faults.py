@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -189,6 +190,16 @@ def check_one_kill(corpus, whom: str, after: int, results: str, whole: str) -> N
 def test_after_a_kill_the_rest_is_run_and_the_table_is_the_same(slow, whom):
     whole = finish(slow, "whole")
     check_one_kill(slow, whom, 5, "killed", whole)
+
+
+@pytest.mark.parametrize(("parent", "ended"), [("os.getppid()", 0), ("os.getpid()", 1)])
+def test_worker_that_starts_after_its_runner_was_killed_ends(parent, ended):
+    # The second number stands for that of a runner which is no longer the parent.
+    code = (
+        "import os, time; from cdmer_bench.parallel import start_worker; "
+        f"start_worker({parent}); time.sleep(3)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == ended
 
 
 @pytest.mark.slow

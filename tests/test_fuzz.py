@@ -344,7 +344,7 @@ def check_stored_cell(drawn):
     shutil.rmtree(folder, ignore_errors=True)
     store, record = ResultsStore(folder), make_record()
     store.save(record)
-    cell = store.cell_folder(record.task, record.descriptor, record.method, record.key)
+    cell = store.folder_of(record)
     for name, data in zip(("record.json", "grid.npz"), drawn, strict=True):
         (cell / name).write_bytes(data)
     with warnings.catch_warnings(record=True) as warned:

@@ -240,7 +240,7 @@ def test_pickles_in_every_store_are_refused(tmp_path):
     cache.path("tiny", found.fingerprint).write_bytes(bomb)
     store, record = ResultsStore(tmp_path / "results"), make_record()
     store.save(record)
-    cell = store.cell_folder(record.task, record.descriptor, record.method, record.key)
+    cell = store.folder_of(record)
     (cell / "selection.npz").write_bytes(bomb)
     with pytest.warns(UserWarning, match="npz is damaged"):
         assert cache.load(TinyClips("tiny", given=[]), found.fingerprint) is None

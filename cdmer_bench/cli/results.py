@@ -33,7 +33,7 @@ def _merge(source: ResultsStore, name: str, target: ResultsStore) -> str:
     """Add what ``target`` lacks; return a sentence that says what was found."""
     added, present, other = 0, 0, []
     for record in source.records():
-        folder = target.cell_folder(record.task, record.descriptor, record.method, record.key)
+        folder = target.folder_of(record)
         held = target.load(folder)
         drawn = source.load_plane(record)
         if held is None:

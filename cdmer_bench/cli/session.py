@@ -1,6 +1,6 @@
 """The objects of one run, built from its configuration."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,13 +17,11 @@ from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.extract import Features
 from cdmer_bench.features.store import FeatureStore
-from cdmer_bench.parallel import Backend, Progress
+from cdmer_bench.parallel import Backend, OpenBar
 from cdmer_bench.preprocessing import Preprocessing
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell
 from cdmer_bench.tasks.task import Task
-
-Progressing = Callable[[str, int], Progress]
 
 
 @dataclass
@@ -121,7 +119,7 @@ class Session:
             )
         return tuned_layer(card, self.tunings[source.name])
 
-    def make_ready(self, descriptors: Sequence[str], progressing: Progressing | None) -> None:
+    def make_ready(self, descriptors: Sequence[str], open_bar: OpenBar | None) -> None:
         """Tune and load the models of descriptors; a bad one is an error for its own cells.
 
         Raises
@@ -133,7 +131,7 @@ class Session:
             built = self.features.descriptors.get(name)
             tuning = getattr(built, "tuning", None)
             if tuning is not None:
-                tuning.run(self.backend, progressing)
+                tuning.run(self.backend, open_bar)
             if built is not None:
                 built.check_ready()
 

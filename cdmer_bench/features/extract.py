@@ -1,7 +1,7 @@
 """Features of whole databases: each clip is read once for all its descriptors."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,8 @@ from cdmer_bench.databases.damaged_clips import DamagedClip, intact_clips, warn_
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.store import FeatureStore
-from cdmer_bench.parallel import Backend, Progress, run_parallel
+from cdmer_bench.parallel import Backend, OpenBar, Progress, run_parallel
 from cdmer_bench.preprocessing import Preprocessing
-
-Progressing = Callable[[str, int], Progress]
 
 
 class Features:
@@ -99,7 +97,7 @@ class Features:
         database: ClipDatabase,
         descriptors: Sequence[str],
         backend: Backend,
-        progressing: Progressing | None,
+        open_bar: OpenBar | None,
     ) -> None:
         """Extract and store the descriptors that the store lacks, in parallel over clips.
 
@@ -117,9 +115,9 @@ class Features:
         single = [d for d in missing if d not in together]
         clips = list(database.clips())
         progress = None
-        if progressing:
+        if open_bar:
             title = database.title or database.name
-            progress = progressing(title, len(clips) * (bool(single) + bool(together)))
+            progress = open_bar(title, len(clips) * (bool(single) + bool(together)))
         if single:
             self._extract_each(database, clips, single, backend, progress)
         if together:

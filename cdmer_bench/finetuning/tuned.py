@@ -22,10 +22,9 @@ from cdmer_bench.files import clear_errors, content_key
 from cdmer_bench.finetuning.augmentation import split_by_clip
 from cdmer_bench.finetuning.recipe import Recipe
 from cdmer_bench.finetuning.training import Samples, Training, load_whole, save_whole
-from cdmer_bench.parallel import Backend, Progress, run_parallel
+from cdmer_bench.parallel import Backend, OpenBar, run_parallel
 from cdmer_bench.preprocessing import Preprocessing
 
-Progressing = Callable[[str, int], Progress]
 VERSION = 1  # raised whenever training gives another network
 
 
@@ -87,7 +86,7 @@ class Tuning:
         """Where a run in progress keeps its state."""
         return self.path.with_suffix(".checkpoint")
 
-    def run(self, backend: Backend, progressing: Progressing | None) -> None:
+    def run(self, backend: Backend, open_bar: OpenBar | None) -> None:
         """Tune the network if its file is not there, from the last checkpoint if there is one."""
         if self._is_whole():
             return
@@ -99,7 +98,7 @@ class Tuning:
             if not self._is_whole():
                 for left in self.folder.glob(f".writing-{self.path.stem}*"):
                     left.unlink(missing_ok=True)  # of a run that was killed while it wrote
-                self._tune(backend, progressing)
+                self._tune(backend, open_bar)
         finally:
             os.close(lock)
 
@@ -107,7 +106,7 @@ class Tuning:
         """Whether the file is there and undamaged; a damaged one is set aside."""
         return load_whole(self.path, self.key) is not None
 
-    def _tune(self, backend: Backend, progressing: Progressing | None) -> None:
+    def _tune(self, backend: Backend, open_bar: OpenBar | None) -> None:
         start = self.start
         network, own_mean = load_network(start.weights, start.trained_on, start.pool5, start.width)
         mean: Any = own_mean if start.mean == "auto" else start.mean
@@ -130,7 +129,7 @@ class Tuning:
             )
             done = training.resume()
             title = f"C3D on {self.database.title or self.database.name}"
-            progress = progressing(title, recipe.n_steps - done) if progressing else None
+            progress = open_bar(title, recipe.n_steps - done) if open_bar else None
             state = training.run(progress.advance if progress else None)
             if progress:
                 progress.close()

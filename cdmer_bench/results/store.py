@@ -30,6 +30,8 @@ _FILES = ("record.json", "grid.npz", selection_inputs.FILE)
 # What every failure tells, as text.
 _FAILURE = ("task_label", "method_label", "descriptor_label", "corpus", "error")
 
+CLAIM_WAIT = 0.5  # seconds between two looks at a cell that another run has claimed
+
 T = TypeVar("T")
 
 
@@ -89,6 +91,10 @@ class ResultsStore:
             / f"{safe_name(method)}-{key[:32]}"
         )
 
+    def folder_of(self, record: CellRecord) -> Path:
+        """Return where a record lies, or will lie."""
+        return self.cell_folder(record.task, record.descriptor, record.method, record.key)
+
     def load(self, folder: Path) -> CellRecord | None:
         """Load a cell; None if it is not there, or was damaged and has been set aside.
 
@@ -130,14 +136,13 @@ class ResultsStore:
 
     def save_selection_inputs(self, record: CellRecord) -> None:
         """Store the selection inputs among ``extras`` beside the record, which stays as it is."""
-        folder = self.cell_folder(record.task, record.descriptor, record.method, record.key)
+        folder = self.folder_of(record)
         write_atomically(folder / selection_inputs.FILE, selection_inputs.pack_inputs(record))
         remove_leftovers(folder)
 
     def plane_path(self, record: CellRecord) -> Path:
         """Return where the plane of a cell lies."""
-        folder = self.cell_folder(record.task, record.descriptor, record.method, record.key)
-        return folder / plane.FILE
+        return self.folder_of(record) / plane.FILE
 
     def load_plane(self, record: CellRecord) -> plane.Plane | None:
         """Load the plane of a cell; None if there is none, or it was damaged and is set aside."""
@@ -156,7 +161,7 @@ class ResultsStore:
 
     def save(self, record: CellRecord) -> None:
         """Store a finished cell as a whole: its folder appears only when complete."""
-        folder = self.cell_folder(record.task, record.descriptor, record.method, record.key)
+        folder = self.folder_of(record)
         building = self.unfinished(record.key) / "building"
         self._check_inside(folder.parent)
         with clear_errors(self.folder):

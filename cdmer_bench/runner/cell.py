@@ -2,7 +2,7 @@
 
 import hashlib
 import inspect
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from cdmer_bench.files import content_key
 from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.samples import check_task
+from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.tasks.task import Task
 
 Status = Literal["done", "to do", "failed", "without data", "refused"]
@@ -61,13 +62,16 @@ class Cell:
     status: Status = "to do"
     reason: str = ""
     n_settings: int = 0
-    parameters: dict[str, Any] = field(default_factory=dict)
     descriptor_note: str = ""
 
     @property
     def name(self) -> str:
         """Name for people, such as ``Exp.5 TCA LBP-TOP(R3P8)``."""
         return f"{self.task.label} {self.method_label} {self.descriptor_label}"
+
+    def folder(self, store: ResultsStore) -> Path:
+        """Return where the record of the cell lies, or will lie."""
+        return store.cell_folder(self.task.name, self.descriptor_name, self.method_name, self.key)
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,7 @@
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
@@ -11,32 +11,14 @@ from threadpoolctl import threadpool_limits
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.extract import Features
-from cdmer_bench.parallel import Backend, Call, Progress, run_parallel
+from cdmer_bench.parallel import ATTEMPTS, WORKER_DIED, Backend, Call, Progress, run_parallel
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.store import ResultsStore
+from cdmer_bench.results.store import CLAIM_WAIT, ResultsStore
 from cdmer_bench.runner.assemble import assemble
 from cdmer_bench.runner.cell import Cell, PreparedCell, prepare_cell
 from cdmer_bench.runner.expectation import expected_settings, setting_weights
+from cdmer_bench.runner.progressing import Progressing
 from cdmer_bench.runner.strand import StrandFailure, run_strand, write_prepared
-
-_WAIT = 0.5  # seconds between two looks at a cell that another run is working on
-_ATTEMPTS = 3  # times that strands whose worker process died are given to new workers
-
-
-@dataclass
-class Progressing:
-    """How the runner tells how far it is; both may be left as they are.
-
-    Attributes
-    ----------
-    open_bar : callable or None
-        Called with (title, number of settings) when a cell starts.
-    say : callable
-        Called with a line for the user.
-    """
-
-    open_bar: Callable[[str, int], Progress] | None = None
-    say: Callable[[str], None] = lambda line: None
 
 
 @dataclass
@@ -97,7 +79,7 @@ class Execution:
                     busy = self._run_claimable(waiting)
                     waiting = [c for c in busy if not self._finished_elsewhere(c)]
                     if waiting:
-                        time.sleep(_WAIT)
+                        time.sleep(CLAIM_WAIT)
         finally:
             for running in self.running.values():
                 running.claim.close()
@@ -125,14 +107,12 @@ class Execution:
 
     def load(self, cell: Cell) -> CellRecord | None:
         """Load the record of a cell, or None."""
-        return self.store.load(
-            self.store.cell_folder(cell.task.name, cell.descriptor_name, cell.method_name, cell.key)
-        )
+        return self.store.load(cell.folder(self.store))
 
     def _run_claimable(self, cells: list[Cell]) -> list[Cell]:
         """Run the cells that no other run is working on; return the others."""
         busy: list[Cell] = []
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, ATTEMPTS + 1):
             self.calls = []
             todo = [c for c in cells if c.status in ("to do", "failed") and c not in busy]
             try:
@@ -144,18 +124,16 @@ class Execution:
         return busy
 
     def _worker_died(self, death: BaseException, attempt: int) -> None:
-        if attempt < _ATTEMPTS:
-            self.progressing.say(
-                "a worker process was killed (out of memory?); its strands are run again"
-            )
+        if attempt < ATTEMPTS:
+            self.progressing.say(WORKER_DIED)
         for running in list(self.running.values()):
-            if attempt < _ATTEMPTS:
+            if attempt < ATTEMPTS:
                 running.claim.close()
                 del self.running[running.cell.key]
             else:
                 running.failures.append(
                     StrandFailure(
-                        f"its worker process was killed {_ATTEMPTS} times", str(death), False
+                        f"its worker process was killed {ATTEMPTS} times", str(death), False
                     )
                 )
                 self._close(running)

@@ -36,9 +36,8 @@ def place(cells: Sequence[Cell], features: Features, store: ResultsStore, force:
             cell.status, cell.reason = "refused", str(error)
             continue
         cell.key = cell_key(cell, *keys)
-        folder = store.cell_folder(cell.task.name, cell.descriptor_name, cell.method_name, cell.key)
         failure = store.failure(cell.key)
-        if not force and store.load(folder) is not None:
+        if not force and store.load(cell.folder(store)) is not None:
             cell.status = "done"
         elif failure is not None:
             cell.status, cell.reason = "failed", str(failure.get("error", ""))

@@ -1,7 +1,6 @@
 """Record beside finished cells where their samples lie before and after adaptation."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
@@ -18,7 +17,7 @@ from cdmer_bench.runner.cell import Cell
 def without_plane(cells: Sequence[Cell], store: ResultsStore) -> list[Cell]:
     """Return the finished cells beside which no whole plane is stored."""
     done = (cell for cell in cells if cell.status == "done")
-    return [cell for cell in done if not store.has_plane(_folder(cell, store), cell.key)]
+    return [cell for cell in done if not store.has_plane(cell.folder(store), cell.key)]
 
 
 def record_planes(
@@ -38,7 +37,7 @@ def record_planes(
         Called with a line for the user.
     """
     for cell in without_plane(cells, store):
-        record = store.load(_folder(cell, store))
+        record = store.load(cell.folder(store))
         if record is None:
             continue
         try:
@@ -59,7 +58,3 @@ def _plane(cell: Cell, features: Features, record: CellRecord) -> Plane:
     target = features.load(cell.task.target, cell.descriptor_name)
     found = planes(cell.method, source.X, source.y, target.X, record.settings[setting])
     return Plane(setting, rule.name, found.before, found.after)
-
-
-def _folder(cell: Cell, store: ResultsStore) -> Path:
-    return store.cell_folder(cell.task.name, cell.descriptor_name, cell.method_name, cell.key)

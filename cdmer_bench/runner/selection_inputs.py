@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +14,13 @@ from cdmer_bench.methods.density_ratio import density_ratio
 from cdmer_bench.parallel import Backend, Progress
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.selection_inputs import NOT_PREDICTED, selection_key
-from cdmer_bench.results.store import ResultsStore
+from cdmer_bench.results.store import CLAIM_WAIT, ResultsStore
 from cdmer_bench.runner.cell import Cell
-from cdmer_bench.runner.execute import Progressing
+from cdmer_bench.runner.progressing import Progressing
 from cdmer_bench.runner.reverse import WayBack
 from cdmer_bench.runner.source_folds import N_FOLDS, Fold, source_folds
 from cdmer_bench.runner.validation import Part, Validation
 
-_WAIT = 0.5  # seconds between two looks at a cell that another run is working on
 _PARTS = {
     "reverse_predictions": ["reverse"],
     "source_cv_predictions": [f"fold {number}" for number in range(N_FOLDS)],
@@ -34,14 +32,10 @@ def lacking(cells: Sequence[Cell], store: ResultsStore, wanted: Sequence[str]) -
     found = []
     for cell in cells:
         if cell.status == "done":
-            record = store.load(_folder(cell, store))
+            record = store.load(cell.folder(store))
             if record is not None and not set(wanted) <= set(record.extras):
                 found.append(cell)
     return found
-
-
-def _folder(cell: Cell, store: ResultsStore) -> Path:
-    return store.cell_folder(cell.task.name, cell.descriptor_name, cell.method_name, cell.key)
 
 
 class SelectionRun:
@@ -86,7 +80,7 @@ class SelectionRun:
                                 busy.append(cell)
                     waiting = busy
                     if waiting:
-                        time.sleep(_WAIT)
+                        time.sleep(CLAIM_WAIT)
         finally:
             if self.bar:
                 self.bar.close()
@@ -94,7 +88,7 @@ class SelectionRun:
 
     def _record(self, cell: Cell) -> bool:
         """Record what a cell lacks; False if that failed."""
-        record = self.store.load(_folder(cell, self.store))
+        record = self.store.load(cell.folder(self.store))
         if record is None:
             return True
         complete = True

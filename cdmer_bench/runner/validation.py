@@ -17,13 +17,11 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.files import pack_arrays, write_atomically
 from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.parallel import Backend, Call, Progress, run_parallel
+from cdmer_bench.parallel import ATTEMPTS, WORKER_DIED, Backend, Call, Progress, run_parallel
 from cdmer_bench.results.selection_inputs import NOT_PREDICTED
 from cdmer_bench.results.store import ResultsStore
-from cdmer_bench.runner.execute import Progressing
+from cdmer_bench.runner.progressing import Progressing
 from cdmer_bench.runner.strand import StrandFailure, check_result
-
-_ATTEMPTS = 3  # times that strands whose worker process died are given to new workers
 
 
 class Part(Protocol):
@@ -102,7 +100,7 @@ class Validation:
 
     def _run(self) -> None:
         """Run the missing strands of every part, again where a worker process died."""
-        for attempt in range(1, _ATTEMPTS + 1):
+        for attempt in range(1, ATTEMPTS + 1):
             self._opened.clear()
             failures: list[StrandFailure] = []
             sizes: list[int] = []
@@ -114,11 +112,9 @@ class Validation:
                         failures.append(failure)
                 break
             except self.backend.worker_death():
-                if attempt == _ATTEMPTS:
+                if attempt == ATTEMPTS:
                     raise
-                self.progressing.say(
-                    "a worker process was killed (out of memory?); its strands are run again"
-                )
+                self.progressing.say(WORKER_DIED)
         if failures:
             raise (UserError if failures[0].is_user_error else RuntimeError)(failures[0].error)
 

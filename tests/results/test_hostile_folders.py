@@ -56,7 +56,7 @@ def test_links_in_a_merged_folder_are_copied_as_content(tmp_path, cdmer, monkeyp
     (tmp_path / "secret").write_text("secret")
     store, record = ResultsStore("hostile"), make_record()
     store.save(record)
-    folder = store.cell_folder(record.task, record.descriptor, record.method, record.key)
+    folder = store.folder_of(record)
     (folder / "more.txt").symlink_to(tmp_path / "secret")
     cdmer("results", "merge", "hostile", "--into", "merged")
     assert {Path(p).name for p in tree(tmp_path / "merged") if "." in p} == {
@@ -102,7 +102,7 @@ def test_a_link_in_a_results_folder_leads_nowhere(tmp_path, cdmer, corpus, place
 def test_a_cell_that_is_a_link_is_set_aside(tmp_path, name):
     store, record = ResultsStore(tmp_path / "results"), make_record()
     store.save(record)
-    path = store.cell_folder(record.task, record.descriptor, record.method, record.key) / name
+    path = store.folder_of(record) / name
     outside = tmp_path / "outside"
     if path.exists():
         path.rename(outside)
@@ -119,7 +119,7 @@ def test_hostile_json_is_set_aside(tmp_path):
     store, record = ResultsStore(tmp_path), make_record()
     for content in ("[" * 100_000, '{"content": 1e999}', json.dumps({"content": {}, "sha256": 1})):
         store.save(record)
-        folder = store.cell_folder(record.task, record.descriptor, record.method, record.key)
+        folder = store.folder_of(record)
         (folder / "record.json").write_text(content)
         with pytest.warns(UserWarning, match="set aside"):
             assert store.load(folder) is None

@@ -53,7 +53,7 @@ def make_failure(error: str) -> dict[str, str]:
 
 
 def folder_of(store: ResultsStore, record: CellRecord):
-    return store.cell_folder(record.task, record.descriptor, record.method, record.key)
+    return store.folder_of(record)
 
 
 def assert_same(left: CellRecord, right: CellRecord):

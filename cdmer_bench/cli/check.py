@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
+from cdmer_bench.cli.commands import CHECKED
 from cdmer_bench.cli.hydra_app import compose
 from cdmer_bench.config.build import build, build_databases, build_method, choose_grid
 from cdmer_bench.config.schema import RunConfig
@@ -33,7 +34,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         description=__doc__,
         epilog="cdmer check method my_method --config-dir my_conf",
     )
-    parser.add_argument("kind", choices=["method", "descriptor", "database"])
+    parser.add_argument("kind", choices=CHECKED)
     parser.add_argument("name", help="as in the configuration; a database's key in the corpus")
     parser.add_argument(
         "overrides",

@@ -3,6 +3,7 @@
 import itertools
 import os
 
+from cdmer_bench.cli.commands import COMMANDS
 from cdmer_bench.errors import UserError, closest
 
 _SCRIPTS = {
@@ -28,15 +29,6 @@ complete -c cdmer -f -a '(_CDMER_COMPLETE=1 COMP_LINE=(commandline -cp) cdmer 2>
 """,
 }
 _HYDRA_COMMANDS = ("run", "extract")
-_WORDS = {
-    "data": ("fetch", "check", "synthesize"),
-    "check": ("method", "descriptor", "database"),
-    "results": ("merge",),
-    "plot": ("regions", "parameters", "confusion", "budget", "scores", "times"),
-    "completion": ("bash", "zsh", "fish"),
-    "tables": ("3", "4", "5", "6", "7", "all"),
-    "list": ("methods", "descriptors", "tasks", "databases", "corpora", "selections", "runs"),
-}
 
 
 def main(arguments: list[str]) -> int:
@@ -67,8 +59,6 @@ def choices(line: str) -> list[str]:
     Hydra completes overrides for a command without sub-commands, so it is given the line with
     the sub-command taken out.
     """
-    from cdmer_bench.cli.main import COMMANDS
-
     words = line.split(" ")
     last = words[-1]
     if len(words) <= 2:
@@ -76,7 +66,8 @@ def choices(line: str) -> list[str]:
     command = words[1]
     if command in _HYDRA_COMMANDS:
         return _overrides(" ".join([words[0], *words[2:]]))
-    return [word for word in _WORDS.get(command, ()) if word.startswith(last)]
+    known = COMMANDS[command].words if command in COMMANDS else ()
+    return [word for word in known if word.startswith(last)]
 
 
 def _overrides(line: str) -> list[str]:

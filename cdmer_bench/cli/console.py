@@ -100,6 +100,23 @@ class ProgressBar:
         self.close()
 
 
+def open_settings_bar(title: str, total: int) -> ProgressBar:
+    """Open the bar of cells that run."""
+    return ProgressBar(title, total, "settings")
+
+
+def open_clips_bar(title: str, total: int) -> ProgressBar:
+    """Open the bar of a database whose descriptors are extracted, and say so."""
+    say(f"extracting {title}: {total} clips")
+    return ProgressBar(title, total, "clips")
+
+
+def open_steps_bar(title: str, total: int) -> ProgressBar:
+    """Open the bar of a network that is tuned, and say so."""
+    say(f"fine-tuning {title}: {total} steps")
+    return ProgressBar(title, total, "steps")
+
+
 def clock(seconds: float) -> str:
     """Return a duration as ``0:42``, ``12:05`` or ``1:02:03``."""
     whole = max(0, round(seconds))

@@ -1,6 +1,6 @@
 """`cdmer extract`: fill the feature cache without running a method."""
 
-from cdmer_bench.cli.console import ProgressBar, say
+from cdmer_bench.cli.console import open_clips_bar, open_steps_bar, say
 from cdmer_bench.cli.hydra_app import run_hydra
 from cdmer_bench.cli.session import Session
 from cdmer_bench.config.schema import RunConfig
@@ -36,7 +36,7 @@ def extract(config: RunConfig) -> int:
             try:
                 there = session.features.is_ready(name, descriptor)
                 if not there:
-                    session.make_ready([descriptor], _steps_bar)
+                    session.make_ready([descriptor], open_steps_bar)
                 ready[descriptor] = there
             except UserError as error:
                 failed = failed or not isinstance(error, DataMissing)
@@ -49,7 +49,7 @@ def extract(config: RunConfig) -> int:
             continue
         missing = [d for d in ready if not ready[d]]
         if missing:
-            session.features.extract(database, missing, session.backend, _bar)
+            session.features.extract(database, missing, session.backend, open_clips_bar)
         say(
             f"{database.title or name}: {len(missing)} descriptors extracted, "
             f"{len(ready) - len(missing)} were there already"
@@ -57,13 +57,3 @@ def extract(config: RunConfig) -> int:
     if absent == len(wanted):
         raise DataMissing("nothing that was chosen has its databases and files on this machine")
     return int(failed)
-
-
-def _steps_bar(title: str, total: int) -> ProgressBar:
-    say(f"fine-tuning {title}: {total} steps")
-    return ProgressBar(title, total, "steps")
-
-
-def _bar(title: str, total: int) -> ProgressBar:
-    say(f"extracting {title}: {total} clips")
-    return ProgressBar(title, total, "clips")

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from cdmer_bench.cli.commands import LISTED
 from cdmer_bench.config.catalogue import cards
 
 Row = tuple[str, ...]
-_WHAT = ("methods", "descriptors", "tasks", "databases", "corpora", "selections", "runs")
 
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser("cdmer list", description=__doc__)
-    parser.add_argument("what", choices=_WHAT)
+    parser.add_argument("what", choices=LISTED)
     parser.add_argument("--config-dir", help="a folder with configuration groups of your own")
     parser.add_argument("--results", default="results", help="the results folder (for runs)")
     options = parser.parse_args(arguments)

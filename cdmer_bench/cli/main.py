@@ -4,21 +4,7 @@ import os
 import sys
 from importlib import import_module
 
-COMMANDS = {
-    "run": ("run", "run methods on tasks and print their tables (Hydra overrides)"),
-    "extract": ("extract", "extract descriptors into the cache without running a method"),
-    "tables": ("tables", "print Tables III to VII from the results folder"),
-    "data": ("data", "fetch, check and synthesize databases"),
-    "list": ("list", "list methods, descriptors, tasks, databases, runs"),
-    "report": ("report", "write one self-contained HTML file on the results"),
-    "stats": ("stats", "confidence intervals, paired tests and ranks"),
-    "plot": ("plot", "draw results: regions, parameters, confusion, budget, scores, times"),
-    "results": ("results", "merge the results of several machines"),
-    "check": ("check", "check a method, descriptor or database of your own"),
-    "audit": ("audit", "check the paper's own tables against themselves"),
-    "doctor": ("doctor", "show versions, BLAS, cores and folders"),
-    "completion": ("completion", "print the shell code for completion (bash, zsh, fish)"),
-}
+from cdmer_bench.cli.commands import COMMANDS
 
 EPILOG = """\
 Try it:
@@ -31,7 +17,7 @@ Try it:
 def usage() -> str:
     """Return the text of `cdmer --help`."""
     width = max(map(len, COMMANDS)) + 2
-    lines = [f"  {name:<{width}}{text}" for name, (_, text) in COMMANDS.items()]
+    lines = [f"  {name:<{width}}{command.about}" for name, command in COMMANDS.items()]
     return (
         "cdmer: the benchmark of cross-database micro-expression recognition\n\n"
         "usage: cdmer COMMAND ...\n\n" + "\n".join(lines) + "\n\n" + EPILOG
@@ -60,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if name not in COMMANDS:
             raise UserError(f"{name!r} is not a command of cdmer; {closest(name, COMMANDS)}")
-        module = import_module(f"cdmer_bench.cli.{COMMANDS[name][0]}")
+        module = import_module(f"cdmer_bench.cli.{name}")
         return int(module.main(arguments[1:]))
     except UserError as error:
         print(f"cdmer: {error}", file=sys.stderr)

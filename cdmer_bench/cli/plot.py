@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdmer_bench.cli.commands import DRAWN
 from cdmer_bench.cli.console import say
 from cdmer_bench.cli.tables import choose_records, recorded_failures
 from cdmer_bench.errors import UserError, closest
@@ -16,15 +17,14 @@ if TYPE_CHECKING:
     from cdmer_bench.evaluation.selection import Rule
     from cdmer_bench.reporting import MissingCell
 
-_KINDS = ("regions", "parameters", "confusion", "budget", "scores", "ranks", "plane", "times")
-_FILTERS = {"method": "method", "task": "task", "descriptor": "descriptor", "corpus": "corpus"}
+_FILTERS = ("method", "task", "descriptor", "corpus")
 
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser("cdmer plot", description=__doc__)
-    parser.add_argument("kind", choices=_KINDS)
-    parser.add_argument("filters", nargs="*", help="such as method=rstr task=exp05")
+    parser.add_argument("kind", choices=DRAWN)
+    parser.add_argument("filters", nargs="*", default=[], help="such as method=rstr task=exp05")
     parser.add_argument("--results", default="results", help="the results folder")
     parser.add_argument("--selection", default="oracle", help="the rule that chooses settings")
     parser.add_argument("--out", help="the file, .svg, .png or .pdf (default: RESULTS/KIND.svg)")

@@ -4,7 +4,13 @@ import shutil
 from collections.abc import Sequence
 from typing import Any
 
-from cdmer_bench.cli.console import ProgressBar, bold_wanted, say
+from cdmer_bench.cli.console import (
+    bold_wanted,
+    open_clips_bar,
+    open_settings_bar,
+    open_steps_bar,
+    say,
+)
 from cdmer_bench.cli.hydra_app import run_hydra
 from cdmer_bench.cli.session import Session
 from cdmer_bench.config.schema import RunConfig
@@ -42,7 +48,7 @@ def run(config: RunConfig) -> int:
     if todo or unvalidated or unplaced:
         session.store.check_writable()
         extract_for(session, list({id(c): c for c in [*todo, *unvalidated, *unplaced]}.values()))
-    open_bar = _open_settings_bar if config.progress else None
+    open_bar = open_settings_bar if config.progress else None
     execution = Execution(
         cells,
         session.features,
@@ -82,10 +88,6 @@ def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
     return needed_inputs(rules)
 
 
-def _open_settings_bar(title: str, total: int) -> ProgressBar:
-    return ProgressBar(title, total, "settings")
-
-
 def extract_for(session: Session, cells: Sequence[Cell]) -> None:
     """Extract the features that cells need and the store lacks.
 
@@ -98,7 +100,7 @@ def extract_for(session: Session, cells: Sequence[Cell]) -> None:
         sides = list(dict.fromkeys(s for c in mine for s in (c.task.source, c.task.target)))
         try:
             if not all(session.features.is_ready(name, descriptor) for name in sides):
-                session.make_ready([descriptor], _open_steps_bar if bar else None)
+                session.make_ready([descriptor], open_steps_bar if bar else None)
         except UserError as error:
             for cell in (c for c in mine if c.status != "done"):
                 cell.status, cell.reason = "refused", str(error)
@@ -109,18 +111,8 @@ def extract_for(session: Session, cells: Sequence[Cell]) -> None:
         database = session.databases[name]
         if isinstance(database, ClipDatabase):
             session.features.extract(
-                database, list(descriptors), session.backend, _open_clips_bar if bar else None
+                database, list(descriptors), session.backend, open_clips_bar if bar else None
             )
-
-
-def _open_steps_bar(title: str, total: int) -> ProgressBar:
-    say(f"fine-tuning {title}: {total} steps")
-    return ProgressBar(title, total, "steps")
-
-
-def _open_clips_bar(title: str, total: int) -> ProgressBar:
-    say(f"extracting {title}: {total} clips")
-    return ProgressBar(title, total, "clips")
 
 
 def print_plan(cells: Sequence[Cell], session: Session) -> None:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdmer_bench.cli.commands import TABLES
 from cdmer_bench.cli.console import bold_wanted, say
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.results.record import CellRecord
@@ -25,6 +26,8 @@ def main(arguments: list[str]) -> int:
     from cdmer_bench.reporting.published import PAPER_DESCRIPTOR
 
     records = choose_records(options.results, options.corpus)
+    if options.descriptor is not None:
+        _check_descriptor(options, records)
     rules = [rule(name) for name in options.selection.split(",")]
     against = options.against == "paper"
     missing = recorded_failures(options.results, records)
@@ -58,7 +61,7 @@ def main(arguments: list[str]) -> int:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("cdmer tables", description=__doc__)
-    parser.add_argument("number", nargs="?", default="all", choices=[*_NUMBERS, "all"])
+    parser.add_argument("number", nargs="?", default="all", choices=TABLES)
     parser.add_argument(
         "--format",
         choices=["text", "md", "csv", "tex", "html"],
@@ -73,7 +76,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         help="rules that choose the settings, separated by commas (cdmer list selections)",
     )
     parser.add_argument("--corpus", help="show the results of this corpus (default: the newest)")
-    parser.add_argument("--descriptor", help="label of the descriptor of Tables III and IV")
+    parser.add_argument("--descriptor", help="label of the descriptor of Table III or IV")
     parser.add_argument("--results", default="results", help="the results folder")
     parser.add_argument("--out", help="write to this file instead of the screen")
     options = parser.parse_args(arguments)
@@ -81,6 +84,20 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         ending = Path(options.out or "").suffix.removeprefix(".")
         options.format = ending if ending in ("md", "csv", "tex", "html") else "text"
     return options
+
+
+def _check_descriptor(options: argparse.Namespace, records: list[CellRecord]) -> None:
+    if options.number not in ("3", "4"):
+        raise UserError(
+            f"--descriptor={options.descriptor} chooses the descriptor of one table; name it, as "
+            "in `cdmer tables 3 --descriptor LABEL`, or 4"
+        )
+    known = {record.descriptor_label for record in records}
+    if options.descriptor not in known:
+        raise UserError(
+            f"--descriptor is {options.descriptor!r}, which has no result; "
+            f"{closest(options.descriptor, known)}"
+        )
 
 
 def choose_records(folder: str, corpus: str | None) -> list[CellRecord]:

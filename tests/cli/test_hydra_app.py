@@ -47,6 +47,7 @@ def test_comma_lists_of_groups_become_lists(given, written):
         ("cdmer run method=tca,gf", ["method=tca,gfk"]),
         ("cdmer run task=type", ["task=type1", "task=type2"]),
         ("cdmer list me", ["methods"]),
+        ("cdmer plot ran", ["ranks"]),
         ("cdmer run n_j", ["n_jobs="]),
     ],
 )

@@ -67,3 +67,17 @@ def test_audit_lists_findings_and_gives_them_as_json(cdmer):
     assert "Table IV DRLS Exp.11: accuracy 49.83 is no count of 71 clips" in text
     _, shown, _ = cdmer("audit", "--format", "json")
     assert f"{len(json.loads(shown))} findings" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["3", "--descriptor", "LBP-TIP"], "'LBP-TIP', which has no result; did you mean 'LBP-TOP"),
+        (["--descriptor", "LBP-TOP(R3P8)"], "of one table; name it"),
+        (["5", "--descriptor", "LBP-TOP(R3P8)"], "of one table; name it"),
+    ],
+)
+def test_a_descriptor_that_no_table_can_show_is_refused(results, cdmer, words, said):
+    code, out, err = cdmer("tables", *words, "--results", results)
+    assert (code, out) == (2, "")
+    assert said in err

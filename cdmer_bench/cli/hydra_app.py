@@ -4,10 +4,11 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.console import say
-from cdmer_bench.errors import UserError, closest
+from cdmer_bench.errors import UserError
 
 if TYPE_CHECKING:
     from cdmer_bench.config.schema import RunConfig
@@ -103,16 +104,15 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
     import hydra
     from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: F401
-    from hydra.errors import HydraException
     from omegaconf import DictConfig
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
+    from cdmer_bench.cli.config_errors import one_sentence
     from cdmer_bench.config import resolvers, search_path
-    from cdmer_bench.config.schema import explain, validate
+    from cdmer_bench.config.schema import validate
 
+    config_dir = flag_value(flags, "--config-dir", "-cd")
     resolvers.register()
-    search_path.register(flag_value(flags, "--config-dir", "-cd"), overrides)
+    search_path.register(config_dir, overrides)
     codes: list[int] = []
     here, importable = _process(), list(sys.path)
 
@@ -131,24 +131,13 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
 
     sys.argv = [f"cdmer {command}", *flags, *overrides]
     try:
-        hydra.main(config_path="pkg://cdmer_bench.conf", config_name="run", version_base="1.3")(
-            job_of
-        )()
-    except (YAMLError, UnicodeDecodeError) as error:
-        if debugging:
-            raise
-        raise UserError(explain_yaml(error)) from None
+        with nullcontext() if debugging else one_sentence(config_dir):
+            hydra.main(config_path="pkg://cdmer_bench.conf", config_name="run", version_base="1.3")(
+                job_of
+            )()
     except JobFailed as failed:
         say("cdmer: a launched job failed; its output is in results.dir/multirun/.submitit")
         codes.append(failed.code)
-    except HydraException as error:
-        if debugging:
-            raise
-        raise UserError(explain_hydra(error)) from None
-    except OmegaConfBaseException as error:
-        if debugging:
-            raise
-        raise UserError(explain(error)) from None
     return 1 if 1 in codes else max(codes, default=0)
 
 
@@ -160,56 +149,12 @@ def compose(config_dir: str | None, overrides: list[str]) -> "RunConfig":
     UserError
         If an override, a name or a file of the configuration is wrong.
     """
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
-
+    from cdmer_bench.cli.config_errors import one_sentence
     from cdmer_bench.config.catalogue import compose_config
-    from cdmer_bench.config.schema import explain
 
-    try:
+    with one_sentence(config_dir):
         return compose_config(config_dir, as_lists(overrides))
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise UserError(explain_yaml(error)) from None
-    except HydraException as error:
-        raise UserError(explain_hydra(error)) from None
-    except OmegaConfBaseException as error:
-        raise UserError(explain(error)) from None
-
-
-def explain_yaml(error: Exception) -> str:
-    """Put the error of an unreadable configuration file into one sentence with file and line."""
-    mark = getattr(error, "problem_mark", None)
-    place = f"{mark.name}, line {mark.line + 1}" if mark else "a configuration file"
-    reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return f"{place} is not plain YAML: {reason}; correct it there"
 
 
 def _process() -> tuple[str, int]:
     return platform.node(), os.getpid()
-
-
-def explain_hydra(error: Exception) -> str:
-    """Put a Hydra error into one sentence, with the closest names where a name was wrong."""
-    from omegaconf.errors import OmegaConfBaseException
-
-    from cdmer_bench.config.schema import explain
-
-    missing = getattr(error, "missing_cfg_file", None)
-    if missing is not None:
-        group, _, name = str(missing).rpartition("/")
-        options = [o for o in (getattr(error, "options", None) or []) if isinstance(o, str)]
-        name = name.removesuffix(".yaml")
-        if not options:
-            return f"{str(missing)!r} was not found among the configuration files"
-        kind = group or "configuration"
-        article = "an" if kind[0] in "aeiou" else "a"
-        return f"{name!r} is not {article} {kind}; {closest(name, options)}"
-    cause = error.__cause__
-    if isinstance(cause, OmegaConfBaseException):
-        return explain(cause)
-    text = str(error).strip()
-    first = text.splitlines()[0].rstrip(".") if text else type(error).__name__
-    if "Ambiguous value" in first:
-        return f"{first}; write a list as key=[a,b], or add -m to run one job for each value"
-    return f"{first}; `cdmer run --cfg job` shows the configuration's keys"

@@ -78,13 +78,19 @@ class Session:
         methods = {
             name: build_method(name, card, config.solver) for name, card in config.methods.items()
         }
-        return [
+        cells = [
             self._cell(task, method_name, methods[method_name], descriptor)
             for descriptor in config.descriptors
             for method_name in config.methods
             for task in self.tasks
             if descriptor in config.only.get(method_name, [descriptor])
         ]
+        if not cells:
+            raise UserError(
+                f"only={config.only} leaves nothing to run with descriptor="
+                f"{','.join(config.descriptors)}; name one of these there"
+            )
+        return cells
 
     def descriptor_for(self, name: str, task: Task) -> str:
         """Return the name of a descriptor on a task.

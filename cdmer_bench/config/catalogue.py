@@ -37,6 +37,13 @@ def compose_config(config_dir: str | None, overrides: list[str]) -> RunConfig:
         return validate(compose("run", overrides=overrides))
 
 
+def options(group: str, config_dir: str | None = None) -> list[str]:
+    """Return the names of every option of a group; none if there is no such group."""
+    with composer(config_dir, []) as loader:
+        names: list[str] = loader.get_group_options(group) if group else []
+        return names
+
+
 def cards(group: str, config_dir: str | None = None) -> dict[str, DictConfig]:
     """Return every option of a group with its card, as written in its YAML."""
     found: dict[str, DictConfig] = {}

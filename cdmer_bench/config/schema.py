@@ -155,6 +155,12 @@ def validate(config: DictConfig) -> RunConfig:
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from None
     assert isinstance(result, RunConfig)
+    _check_values(result)
+    return result
+
+
+def _check_values(result: RunConfig) -> None:
+    """Refuse values of the right type that mean nothing."""
     if result.n_jobs == 0:
         raise UserError("n_jobs is 0, expected a number of processes, or -1 for one each core")
     if result.against not in (None, "paper"):
@@ -163,7 +169,6 @@ def validate(config: DictConfig) -> RunConfig:
         raise UserError(f"solver is {result.solver!r}; choices: paper, exact")
     if result.backend.name not in ("loky", "sequential", "dask"):
         raise UserError(f"backend.name is {result.backend.name!r}; choices: dask, loky, sequential")
-    return result
 
 
 def _check_groups(config: DictConfig) -> None:
@@ -192,7 +197,11 @@ def explain(error: OmegaConfBaseException) -> str:
     if isinstance(error, ConfigKeyError | ConfigAttributeError) or "not in struct" in reason:
         parent = getattr(error, "parent_node", None)
         known = [str(k) for k in parent] if isinstance(parent, DictConfig) else []
-        hint = closest(str(getattr(error, "key", key)), known) if known else "check its spelling"
+        hint = (
+            closest(str(getattr(error, "key", key)), known)
+            if known
+            else f"if it is to be added there, write +{key}=..."
+        )
         return f"{key} is not a key of the configuration; {hint}"
     if isinstance(error, ValidationError):
         return f"{key}: {reason}; give a value of the expected type"

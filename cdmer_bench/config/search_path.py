@@ -9,6 +9,8 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
+from cdmer_bench.errors import UserError
+
 ENTRY_POINT_GROUP = "cdmer_bench.conf"
 
 
@@ -33,7 +35,17 @@ def register(config_dir: str | None, arguments: list[str]) -> None:
         The value of ``--config-dir``, or None.
     arguments
         The overrides.
+
+    Raises
+    ------
+    UserError
+        If ``config_dir`` is no folder.
     """
+    if config_dir and not Path(config_dir).is_dir():
+        raise UserError(
+            f"--config-dir is {config_dir!r}, which is no folder; give the one that holds your "
+            "configuration groups, such as my_conf with my_conf/method/my_method.yaml"
+        )
     if InstalledConfigs not in Plugins.instance().discover(SearchPathPlugin):
         Plugins.instance().register(InstalledConfigs)
     # The working folder may hold anything, so it comes last: no file there stands in for a library.

@@ -19,6 +19,7 @@ def sentence(err: str) -> str:
     [
         (["method=tac"], ["'tac' is not a method", "did you mean 'tca'"]),
         (["task=exp99"], ["'exp99' is not a task", "exp09"]),
+        (["method=svm,tac"], ["'tac' is not a method", "did you mean 'tca'"]),
         (["descriptor=lbp_top"], ["'lbp_top' is not a descriptor", "lbp_top_r"]),
         (["experiment=table9"], ["'table9' is not an experiment", "table7"]),
         (["corpus=relased"], ["'relased' is not a corpus", "released"]),
@@ -31,6 +32,8 @@ def sentence(err: str) -> str:
         (["method=svm", "methods.svm.parameters.C=big"], ["'C' of SVM holds 'big'", "number"]),
         (["method=svm", "methods.svm.parameters.D=1"], ["parameters.D", "C"]),
         (["method=[svm"], ["[svm"]),
+        (["only={svm:[given]}"], ["only.svm", "+only.svm="]),
+        (["+only={svm:[other]}"], ["only={'svm': ['other']} leaves nothing", "given"]),
     ],
 )
 def test_mistakes_on_the_command_line(corpus, cdmer, arguments, words):
@@ -159,6 +162,9 @@ def test_a_class_that_cannot_be_imported(corpus, cdmer):
         (["data", "check", "corpus=nope"], "'nope' is not a corpus"),
         (["data", "check", "corpus.root"], "corpus.root"),
         (["check", "method", "nope"], "'nope' is not a method"),
+        (["check", "method", "svm", "--config-dir", "nowhere"], "--config-dir is 'nowhere'"),
+        (["run", "--config-dir", "nowhere"], "--config-dir is 'nowhere'"),
+        (["list", "methods", "--config-dir", "nowhere"], "--config-dir is 'nowhere'"),
         (["check", "method", "svm", "="], "Could not override"),
         (["results", "merge", "nowhere", "--into", "x"], "nowhere holds no cells"),
         (["tables", "--results", "nowhere"], "nowhere holds no finished cell"),

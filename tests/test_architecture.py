@@ -1,6 +1,7 @@
 """Imports point one way only; the command line and methods start fast."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -34,21 +35,61 @@ MAY_IMPORT = {
 EVERYTHING = set(MAY_IMPORT) | {"cli", "conf"}
 
 
-def imported_parts(path: Path) -> set[str]:
-    """The first-level parts of cdmer_bench that a file imports, wherever in the file."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = []
+MODULES = {
+    ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in ROOT.rglob("*.py")
+}
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules of cdmer_bench that a file imports, wherever in the file and however.
+
+    That is by a statement, inside a function too, or by a string given to ``import_module``; an
+    f-string there counts as all modules below its beginning. What only a type checker imports
+    (``TYPE_CHECKING``) is left out.
+    """
+    found: set[str] = set()
+    waiting: list[ast.AST] = [ast.parse(path.read_text())]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            waiting += node.orelse
+            continue
+        waiting += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "cdmer_bench" and len(parts) > 1:
-                found.add(parts[1])
-    return found
+            found |= {name if name in MODULES else str(node.module) for name in names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(
+            ("import_module", "__import__")
+        ):
+            text = node.args[0]
+            if isinstance(text, ast.JoinedStr) and isinstance(text.values[0], ast.Constant):
+                beginning = str(text.values[0].value)
+                found |= {module for module in MODULES if module.startswith(beginning)}
+            elif isinstance(text, ast.Constant):
+                found.add(str(text.value))
+    return {module for module in found if module in MODULES}
+
+
+def imported_parts(path: Path) -> set[str]:
+    """The first-level parts of cdmer_bench that a file imports."""
+    return {module.split(".")[1] for module in imported_modules(path) if "." in module}
+
+
+def without_cycles(needs: dict[str, set[str]]) -> list[str]:
+    """Order names so that each comes after what it needs; fail if that is impossible."""
+    order: list[str] = []
+    left = dict(needs)
+    while left:
+        ready = [name for name in left if left[name].isdisjoint(left)]
+        assert ready, f"a cycle among {sorted(left)}"
+        order += ready
+        for name in ready:
+            del left[name]
+    return order
 
 
 def test_every_package_has_a_rule():
@@ -69,11 +110,34 @@ def test_imports_point_one_way(part):
 
 
 def test_the_rules_have_no_cycle():
-    order = []
-    left = dict(MAY_IMPORT)
-    while left:
-        ready = [part for part, needs in left.items() if needs <= set(order)]
-        assert ready, f"a cycle among {sorted(left)}"
-        order += ready
-        for part in ready:
-            del left[part]
+    without_cycles(MAY_IMPORT)
+
+
+def test_no_module_needs_itself():
+    # A package's __init__ offers what its modules hold, and is left out.
+    needs = {m: imported_modules(p) - {m} for m, p in MODULES.items() if p.stem != "__init__"}
+    without_cycles(needs)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import cdmer_bench.cli.run",
+        "from cdmer_bench import cli",
+        "from cdmer_bench.cli.run import main",
+        "def late():\n    from cdmer_bench.cli import run",
+        "import importlib\nimportlib.import_module('cdmer_bench.cli.run')",
+        "name = 'run'\nimport_module(f'cdmer_bench.cli.{name}')",
+    ],
+)
+def test_an_import_is_seen_however_it_is_written(tmp_path, line):
+    (tmp_path / "module.py").write_text(line)
+    assert imported_parts(tmp_path / "module.py") == {"cli"}
+
+
+def test_every_folder_of_code_is_a_package_that_is_installed():
+    folders = {path.parent for path in ROOT.rglob("*.py")}
+    assert all((folder / "__init__.py").exists() for folder in folders)
+    listed = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packages = {".".join(folder.relative_to(ROOT.parent).parts) for folder in folders}
+    assert packages | {"cdmer_bench.conf"} == set(listed["packages"])

@@ -37,7 +37,13 @@ def _plain(value: Any) -> Any:
 
 @contextmanager
 def clear_errors(path: Path) -> Iterator[None]:
-    """Turn a failed write into one sentence that names the folder and the way out."""
+    """Turn a failed write into one sentence that names the folder and the way out.
+
+    Raises
+    ------
+    UserError
+        In the place of an OSError.
+    """
     try:
         yield
     except OSError as error:

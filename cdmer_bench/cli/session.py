@@ -71,7 +71,13 @@ class Session:
         return name if seed is None else f"{name}, seed {seed}"
 
     def cells(self) -> list[Cell]:
-        """List the cells: every method on every task with every descriptor."""
+        """List the cells: every method on every task with every descriptor.
+
+        Raises
+        ------
+        UserError
+            If there is no method, or ``only`` leaves none of its descriptors.
+        """
         config = self.config
         if not config.methods:
             raise UserError("no method was chosen; give method=svm, method=[tca,gfk] or method=all")

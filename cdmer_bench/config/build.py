@@ -34,7 +34,22 @@ def load_target(target: str, key: str) -> Any:
 
 
 def build(target: str, parameters: dict[str, Any], key: str) -> Any:
-    """Build the object that a card describes; unknown parameters are named with the known ones."""
+    """Build the object that a card describes.
+
+    Parameters
+    ----------
+    target : str
+        Dotted path of a class or function.
+    parameters : dict
+        Its arguments.
+    key : str
+        Where the card stands in the configuration, for messages.
+
+    Raises
+    ------
+    UserError
+        If ``target`` cannot be imported, has no such parameter or refuses its value.
+    """
     factory = load_target(target, key)
     accepted = inspect.signature(factory).parameters
     open_ended = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
@@ -54,6 +69,11 @@ def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
 
     The reader gets ``name`` (the key), what the database's own entry says as far as the reader
     has such a parameter, and everything else under ``corpus.reader``.
+
+    Raises
+    ------
+    UserError
+        If there is no reader, no database, or the reader refuses what is said of one.
     """
     reader = dict(corpus.get("reader") or {})
     target = reader.pop("_target_", None)
@@ -78,7 +98,13 @@ def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
 
 
 def build_tasks(config: RunConfig, databases: dict[str, Database]) -> list[Task]:
-    """Build the tasks; both databases of each must be configured."""
+    """Build the tasks.
+
+    Raises
+    ------
+    UserError
+        If there is none, or the corpus does not hold both databases of one.
+    """
     tasks = []
     for name, card in config.tasks.items():
         for side, database in (("source", card.source), ("target", card.target)):
@@ -104,6 +130,11 @@ def choose_grid(
 
     ``grid=reduced`` takes the grid of that name where the method's card has one, else the
     card's main grid. That is called ``paper`` if it is ``paper_grid``, else ``own``.
+
+    Raises
+    ------
+    UserError
+        If no chosen method has a grid of that name.
     """
     if config.grid != "paper" and config.grid in card.grids:
         return config.grid, dict(card.grids[config.grid])
@@ -116,7 +147,21 @@ def choose_grid(
 
 
 def build_method(name: str, card: MethodCard, solver: str | None) -> Any:
-    """Build a method; ``solver`` reaches the methods that have such a parameter."""
+    """Build a method.
+
+    Parameters
+    ----------
+    name : str
+        Its key in the configuration.
+    card : MethodCard
+    solver : str or None
+        In the place of the card's own, for the methods that have such a parameter.
+
+    Raises
+    ------
+    UserError
+        If the class cannot be built, or a parameter holds a value of a wrong type.
+    """
     parameters = dict(card.parameters)
     key = f"methods.{name}"
     if solver and "solver" in inspect.signature(load_target(card._target_, key)).parameters:

@@ -17,7 +17,23 @@ from cdmer_bench.errors import UserError, closest
 
 @dataclass
 class MethodCard:
-    """A method as its YAML describes it."""
+    """A method as its YAML describes it.
+
+    Attributes
+    ----------
+    _target_ : str
+        Dotted path of the class.
+    label : str
+        Its row in tables.
+    title, citation : str
+        For people.
+    parameters : dict
+        Arguments of the class, the same for all settings.
+    grid : dict
+        Parameter to values, or to a range in the paper's notation, or ``all``.
+    grids : dict
+        Further grids by name, chosen by ``grid=NAME``.
+    """
 
     _target_: str = MISSING
     label: str = MISSING
@@ -30,7 +46,21 @@ class MethodCard:
 
 @dataclass
 class DescriptorCard:
-    """A descriptor as its YAML describes it."""
+    """A descriptor as its YAML describes it.
+
+    Attributes
+    ----------
+    _target_ : str
+        Dotted path of the class; empty for features that come from files.
+    label : str
+        Its row in tables.
+    table_row : str
+        The paper's name of the row, where that is another.
+    title, citation : str
+        For people.
+    parameters : dict
+        Arguments of the class.
+    """
 
     _target_: str = ""
     label: str = MISSING
@@ -42,7 +72,16 @@ class DescriptorCard:
 
 @dataclass
 class PreprocessingCard:
-    """What happens to a clip before its descriptor."""
+    """What happens to a clip before its descriptor.
+
+    Attributes
+    ----------
+    _target_ : str
+        Dotted path of the class.
+    title : str
+    parameters : dict
+        Arguments of the class.
+    """
 
     _target_: str = MISSING
     title: str = ""
@@ -51,7 +90,14 @@ class PreprocessingCard:
 
 @dataclass
 class TaskCard:
-    """A source and a target database, by their keys."""
+    """A source and a target database, by their keys in the corpus.
+
+    Attributes
+    ----------
+    label : str
+        Its column in tables; empty: from the letters of both databases.
+    source, target : str
+    """
 
     label: str = ""
     source: str = MISSING
@@ -60,7 +106,17 @@ class TaskCard:
 
 @dataclass
 class SelectionCard:
-    """The rule by which a table picks one setting of a grid."""
+    """The rule by which a table picks one setting of a grid.
+
+    Attributes
+    ----------
+    name : str
+        A key of ``cdmer_bench.evaluation.selection.RULES``.
+    title, citation : str
+        For people.
+    parameters : dict
+        Options of the rule.
+    """
 
     name: str = MISSING
     title: str = ""
@@ -70,7 +126,15 @@ class SelectionCard:
 
 @dataclass
 class BackendCard:
-    """Where strands are run."""
+    """Where strands are run.
+
+    Attributes
+    ----------
+    name : str
+        ``loky``, ``sequential`` or ``dask``.
+    address : str or None
+        Of the dask scheduler.
+    """
 
     name: str = MISSING
     address: str | None = None
@@ -92,7 +156,7 @@ class CacheCard:
 
 @dataclass
 class C3DCard:
-    """Weights and input of the deep descriptors."""
+    """Weights and input of the deep descriptors; ``conf/run.yaml`` says what each key means."""
 
     weights: str | None = None
     weights_ucf101: str | None = None
@@ -109,7 +173,7 @@ class C3DCard:
 
 @dataclass
 class RunConfig:
-    """The whole configuration of a run."""
+    """The whole configuration of a run; ``conf/run.yaml`` says what each key means."""
 
     corpus: dict[str, Any] = field(default_factory=dict)
     preprocessing: PreprocessingCard = field(default_factory=PreprocessingCard)

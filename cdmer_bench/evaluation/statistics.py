@@ -188,6 +188,11 @@ def friedman(scores: ArrayLike, level: float = 0.05) -> Ranking:
         At least two tasks and three methods.
     level : float
         Significance level of the critical difference.
+
+    Raises
+    ------
+    UserError
+        For fewer tasks or methods, or a score that is not finite.
     """
     from scipy.stats import f as f_distribution
     from scipy.stats import friedmanchisquare, rankdata, studentized_range

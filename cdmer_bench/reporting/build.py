@@ -141,6 +141,11 @@ def tables_for(
     Domain adaptation methods give Tables III and IV (one of each for every descriptor they
     ran on), descriptors under the Baseline give V and VI, fine-tuned ones VII, and tasks
     outside the paper a table of their own.
+
+    Parameters
+    ----------
+    records, selection, missing, whole, against_paper
+        As for :func:`build_table`; the records may be of several corpora.
     """
     records, missing = list(records), list(missing)
     tables = []

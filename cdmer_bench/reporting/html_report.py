@@ -104,13 +104,6 @@ def build_report(
     return _page(sections, synthetic)
 
 
-def write_report(path: str | Path, records: Sequence[CellRecord], **options: object) -> Path:
-    """Write the report into a file; options as for :func:`build_report`."""
-    path = Path(path)
-    path.write_text(build_report(records, **options), encoding="utf-8")  # type: ignore[arg-type]
-    return path
-
-
 def _pictures(
     records: Sequence[CellRecord],
     tables: Sequence[Table],

@@ -46,6 +46,11 @@ def block_images(weights: ArrayLike, grids: tuple[int, ...] | None = None) -> li
     Returns
     -------
     list of ndarray, shape (g, g) for each grid
+
+    Raises
+    ------
+    UserError
+        If the number of weights is not that of the grids.
     """
     values = np.asarray(weights, dtype=float)
     sides = grids_of(len(values)) if grids is None else grids
@@ -67,6 +72,16 @@ def region_picture(
 
     The face is a drawing and belongs to nobody; no frame of a database is shown. All panels
     share one scale; weights of zero are white.
+
+    Parameters
+    ----------
+    weights, grids
+        As for :func:`block_images`.
+    title : str
+    synthetic : bool
+        Whether the picture is marked as one of synthetic data.
+    setting : str
+        What the weights belong to, said below the picture.
     """
     images = block_images(weights, grids)
     largest = max(max(float(image.max()) for image in images), 1e-300)

@@ -18,7 +18,6 @@ def to_html(table: Table) -> str:
     Cells carry their mean F1 in ``data-sort``, by which the report's script sorts rows; the
     row of averages stays in the table's foot.
     """
-    several = len({row.selection for row in table.rows}) > 1
     heads = [f'<th scope="col">{escape(table.row_header)}</th>']
     heads += [
         f'<th scope="col">{escape(label)}<small>{escape(direction)}</small></th>'
@@ -27,9 +26,8 @@ def to_html(table: Table) -> str:
     body: list[str] = []
     foot: list[str] = []
     for row in table.rows:
-        name = row.name + (f" ({row.selection})" if several else "")
         cells = "".join(map(_cell, row.cells))
-        line = f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>'
+        line = f'<tr><th scope="row">{escape(table.shown_name(row))}</th>{cells}</tr>'
         (foot if row.label == AVERAGE else body).append(line)
     notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
     return (

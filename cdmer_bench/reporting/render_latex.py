@@ -34,9 +34,8 @@ def to_latex(table: Table) -> str:
 
     It fits the 516 pt that a two-column page of IEEEtran has.
     """
-    several = len({row.selection for row in table.rows}) > 1
     # Names with a rule are long, and the page is not.
-    slash = "/" if several else " / "
+    slash = "/" if table.several_rules else " / "
     # LaTeX numbers the table itself.
     caption = escape(" ".join([f"M{table.content[1:]}.", *table.notes]))
     lines = [
@@ -51,8 +50,8 @@ def to_latex(table: Table) -> str:
         r"\midrule",
     ]
     for row in table.rows:
-        name = row.name + (f" ({row.selection})" if several else "")
-        lines.append(_row([escape(name), *(_cell(cell, slash) for cell in row.cells)]))
+        name = escape(table.shown_name(row))
+        lines.append(_row([name, *(_cell(cell, slash) for cell in row.cells)]))
         if any(cell.printed for cell in row.cells):
             for label, parts in (("paper", printed_parts), ("difference", difference_parts)):
                 found = [parts(cell) for cell in row.cells]

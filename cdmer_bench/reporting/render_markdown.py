@@ -13,14 +13,13 @@ from cdmer_bench.reporting.tables import Table, TableCell
 
 def to_markdown(table: Table) -> str:
     """Render a table in GitHub's Markdown, best figures in bold, notes as a list below."""
-    several = len({row.selection for row in table.rows}) > 1
     heads = [table.row_header, *(f"{a}: {b}" if b else a for a, b in table.columns)]
     lines = [f"**{escape(table.heading)}**", ""]
     lines.append("| " + " | ".join(map(escape, heads)) + " |")
     lines.append("|:--" + "|--:" * len(table.columns) + "|")
     for row in table.rows:
-        name = row.name + (f" ({row.selection})" if several else "")
-        lines.append("| " + " | ".join([escape(name), *map(_cell, row.cells)]) + " |")
+        cells = [escape(table.shown_name(row)), *map(_cell, row.cells)]
+        lines.append("| " + " | ".join(cells) + " |")
     lines += ["", *(f"- {escape(note)}" for note in table.notes), ""]
     return "\n".join(lines)
 

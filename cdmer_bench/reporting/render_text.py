@@ -49,8 +49,8 @@ def _lines(table: Table, slash: str, gap: str, bold: bool) -> list[str]:
         ["", *(direction for _, direction in table.columns)],
     ]
     for row in table.rows:
-        selection = f" ({row.selection})" if _several_rules(table) else ""
-        grid.append([one_line(row.name) + selection, *(_cell(c, slash, bold) for c in row.cells)])
+        name = one_line(table.shown_name(row))
+        grid.append([name, *(_cell(c, slash, bold) for c in row.cells)])
         if table.against_paper and any(c.printed for c in row.cells):
             pairs = [(printed_parts(c), difference_parts(c)) for c in row.cells]
             grid.append(["  paper", *(slash.join(p) if p else "" for p, _ in pairs)])
@@ -64,10 +64,6 @@ def _lines(table: Table, slash: str, gap: str, bold: bool) -> list[str]:
         ).rstrip()
         for line in grid
     ]
-
-
-def _several_rules(table: Table) -> bool:
-    return len({row.selection for row in table.rows}) > 1
 
 
 def _cell(cell: TableCell, slash: str, bold: bool) -> str:

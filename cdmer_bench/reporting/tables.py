@@ -135,6 +135,15 @@ class Table:
         """What the figures are, without the table's number."""
         return f"mean F1-score / accuracy (%) of {self.title}"
 
+    @property
+    def several_rules(self) -> bool:
+        """Whether rows differ in the rule that chose their settings."""
+        return len({row.selection for row in self.rows}) > 1
+
+    def shown_name(self, row: TableRow) -> str:
+        """Name a row for people; with its rule if the table shows several."""
+        return f"{row.name} ({row.selection})" if self.several_rules else row.name
+
     def long_name(self, row: TableRow) -> str:
         """Name a row so that it is unique over tables of the same number."""
         if self.descriptor in ("", PAPER_DESCRIPTOR):

@@ -16,7 +16,7 @@ class CellRecord:
     key : str
         Hash of everything that changes the result.
     task, task_label : str
-        ``exp05`` and ``Exp.5``; for a pair outside the paper ``a/b`` and ``A -> B``.
+        ``exp05`` and ``Exp.5``; for a pair outside the paper ``a__b`` and ``A → B``.
     source, target : str
         Keys of the databases.
     method, method_label : str

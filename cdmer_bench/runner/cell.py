@@ -113,7 +113,20 @@ def cell_key(cell: Cell, source_key: str, target_key: str) -> str:
 
 @dataclass
 class PreparedCell:
-    """A cell that can be run: its settings, their strands and the shared arrays."""
+    """A cell that can be run: its settings, their strands and the shared arrays.
+
+    Attributes
+    ----------
+    settings : list of dict
+        The whole grid, in its order.
+    strands : list of list of int
+        Indices of the settings that are solved together.
+    arrays : dict from str to ndarray
+        What the method prepared for all strands; emptied once it is stored.
+    class_codes : ndarray of uint8, shape (n_classes of the source,)
+        The database's class index of each class that the method knows.
+    source, target : FeatureSet
+    """
 
     settings: list[Setting]
     strands: list[list[int]]
@@ -146,7 +159,13 @@ def check_features(cell: Cell, source: FeatureSet, target: FeatureSet) -> None:
 
 
 def prepare_cell(cell: Cell, source: FeatureSet, target: FeatureSet) -> PreparedCell:
-    """Compute what the cell's settings share. The method sees no target label."""
+    """Compute what the cell's settings share. The method sees no target label.
+
+    Raises
+    ------
+    UserError
+        If the databases cannot form a task, or the grid or the samples do not suit the method.
+    """
     check_features(cell, source, target)
     Xs, ys, Xt = check_task(cell.method, source.X, source.y, target.X)
     settings = cell.method.settings(cell.grid, (len(Xs), len(Xt), int(np.prod(Xs.shape[1:]))))

@@ -16,9 +16,16 @@ from cdmer_bench.runner.cell import Cell
 
 @dataclass(frozen=True)
 class Rate:
-    """Seconds of one core that a setting took, on a task of ``n`` samples.
+    """What a setting takes on average.
 
-    ``origin`` says where it was measured: ``this folder`` or ``reference``.
+    Attributes
+    ----------
+    seconds : float
+        Of one core.
+    n : int
+        Samples of the task, source and target together.
+    origin : str
+        Where it was measured: ``this folder`` or ``reference``.
     """
 
     seconds: float

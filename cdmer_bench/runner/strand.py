@@ -20,7 +20,17 @@ _SMALL = 1 << 20  # bytes; larger arrays are mapped, so that processes share the
 
 @dataclass(frozen=True)
 class StrandFailure:
-    """Why a strand failed."""
+    """Why a strand failed.
+
+    Attributes
+    ----------
+    error : str
+        One sentence for a user's error, else the exception's name and message.
+    trace : str
+        The traceback.
+    is_user_error : bool
+        Whether the data or the grid are at fault rather than the method.
+    """
 
     error: str
     trace: str
@@ -86,7 +96,13 @@ def strand_failure(error: Exception) -> StrandFailure:
 
 
 def check_result(method: Method, result: StrandResult, n_settings: int) -> None:
-    """Refuse a result that is not one row of valid class indices for each setting."""
+    """Refuse a result that is not one row of valid class indices for each setting.
+
+    Raises
+    ------
+    UserError
+        Naming the method and what it gave.
+    """
     n_classes = len(method.classes_)
     predictions = np.asarray(result.predictions)
     if predictions.ndim != 2 or len(predictions) != n_settings:

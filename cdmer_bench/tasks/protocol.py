@@ -7,7 +7,12 @@ from cdmer_bench.tasks.task import Task
 
 @dataclass(frozen=True)
 class Composition:
-    """The number of clips of each class, as in Table I."""
+    """The number of clips of each class, as in Table I.
+
+    Attributes
+    ----------
+    negative, positive, surprise : int
+    """
 
     negative: int
     positive: int

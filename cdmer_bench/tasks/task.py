@@ -12,7 +12,7 @@ class Task:
     name : str
         ``exp05``, or ``casme2__smic_hs`` for a pair.
     label : str
-        ``Exp.5``.
+        ``Exp.5``, or ``C → H`` for a pair.
     source, target : str
         Keys of the databases.
     """

@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.preprocessing.parameters import listed, positive_integer
 
 GRIDS = (1, 2, 4, 8)
 
 
 def count_blocks(grids: Sequence[int]) -> int:
     """Return the number of blocks of all grids together: 85 for 1, 2, 4 and 8."""
-    if not grids or any(int(g) != g or g < 1 for g in grids):
-        raise UserError(f"grids {list(grids)} must be whole numbers of at least 1, such as 1,2,4,8")
-    return sum(int(g) ** 2 for g in grids)
+    items = listed("grids", grids, "whole numbers of at least 1, such as [1, 2, 4, 8]")
+    return sum(positive_integer("a grid", g) ** 2 for g in items)
 
 
 def from_released_layout(

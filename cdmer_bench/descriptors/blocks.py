@@ -11,9 +11,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.descriptors.clip import choice
 from cdmer_bench.errors import UserError
-from cdmer_bench.preprocessing.frames import positive_integer
+from cdmer_bench.preprocessing.parameters import choice, listed, positive_integer
 
 GRIDS = (1, 2, 4, 8)  # 1 + 4 + 16 + 64 = 85 blocks, as in the authors' released features
 CUTS = ("round", "ceil")
@@ -55,14 +54,8 @@ def cut_axis(size: int, n_blocks: int, cut: str = "round") -> Intervals:
 
 def check_grids(grids: Sequence[int]) -> tuple[int, ...]:
     """Return the grids as a tuple of positive ints; a grid g has g x g blocks."""
-    if isinstance(grids, int | str) or not len(grids):
-        raise UserError(f"grids is {grids!r}, expected a list such as [1, 2, 4, 8]")
-    return tuple(positive_integer("a grid", g) for g in grids)
-
-
-def n_blocks(grids: Sequence[int]) -> int:
-    """Return the number of blocks K of the grids together, 85 for (1, 2, 4, 8)."""
-    return sum(g * g for g in check_grids(grids))
+    items = listed("grids", grids, "a list such as [1, 2, 4, 8]")
+    return tuple(positive_integer("a grid", g) for g in items)
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ from cdmer_bench.descriptors.c3d_weights import (
     find_file,
     sha256_of,
 )
-from cdmer_bench.descriptors.clip import choice
 from cdmer_bench.errors import UserError
-from cdmer_bench.preprocessing.frames import as_frames, positive_integer
+from cdmer_bench.preprocessing.frames import as_frames
+from cdmer_bench.preprocessing.parameters import choice, positive_integer
 
 if TYPE_CHECKING:
     from cdmer_bench.descriptors.c3d_network import C3DNetwork

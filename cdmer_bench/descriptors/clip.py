@@ -1,7 +1,5 @@
 """What every descriptor checks before it computes anything."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -37,16 +35,3 @@ def clip_for(name: str, frames: ArrayLike, least: int, why: str) -> NDArray[np.f
             f"has {size}: interpolate or enlarge it first, or choose a smaller neighbourhood"
         )
     return clip
-
-
-def choice(name: str, value: object, allowed: Sequence[object]) -> None:
-    """Refuse an option that is not among ``allowed``, naming it and them."""
-    # 8.0 and True are no ways to write 8 and 1.
-    same_kind = [a for a in allowed if _kind(a) == _kind(value)]
-    if value not in same_kind:
-        listed = ", ".join(map(repr, allowed))
-        raise UserError(f"{name} is {value!r}, expected one of {listed}")
-
-
-def _kind(value: object) -> tuple[bool, bool]:
-    return isinstance(value, bool), isinstance(value, float)

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.blocks import block_histograms, normalised, tiling
-from cdmer_bench.descriptors.clip import choice, clip_for
+from cdmer_bench.descriptors.clip import clip_for
 from cdmer_bench.descriptors.lbp_top import PLANES
+from cdmer_bench.preprocessing.parameters import choice
 
 BINS = (4, 8)
 ZEROS = ("skip", "vote")
@@ -166,21 +167,12 @@ def gradient_histograms(
     ----------
     name : str
         The descriptor, for messages.
-    frames : array, shape (T, H, W)
-        Each axis at least 3 long.
-    bins : {4, 8}
-        Equal half-open bins: from -pi over the full circle, or from 0 over half of it.
-    grids : sequence of int
+    frames, bins, grids, signed, voting, cut
+        As for :func:`~cdmer_bench.descriptors.hog_top.hog_top`.
     magnitude : bool
         Whether a voxel votes with its gradient's magnitude in the plane, or with 1.
     zero : {'skip', 'vote'}
-        Whether a voxel without gradient has no vote, or one at orientation 0.
-    signed : bool
-        Whether opposite gradients differ.
-    voting : {'hard', 'soft'}
-        Whether the whole vote goes to the orientation's bin, or is shared linearly by the two
-        bins with the nearest centres.
-    cut : {'round', 'ceil'}
+        As for :func:`~cdmer_bench.descriptors.higo_top.higo_top`.
 
     Returns
     -------

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.descriptors.blocks import CUTS, GRIDS, check_grids
-from cdmer_bench.descriptors.clip import choice
 from cdmer_bench.descriptors.gradients import check_votes, gradient_histograms
+from cdmer_bench.preprocessing.parameters import choice
 
 
 def higo_top(
@@ -29,22 +29,11 @@ def higo_top(
 
     Parameters
     ----------
-    frames : array, shape (T, H, W)
-        Grey levels, each axis at least 3 long.
-    bins : {4, 8}
-        The paper's p: equal half-open bins, from -pi on (from 0 on if not ``signed``).
-    grids : sequence of int
-        A grid g has g x g blocks.
+    frames, bins, grids, signed, voting, cut
+        As for :func:`~cdmer_bench.descriptors.hog_top.hog_top`.
     zero : {'skip', 'vote'}
         Whether a voxel without gradient in a plane has no vote there, or one for the bin of
         orientation 0. No published code shows which; it matters in flat areas only.
-    signed : bool
-        True: orientations over the full circle; False: over half of it, g and -g alike.
-    voting : {'hard', 'soft'}
-        Whether the whole vote goes to the orientation's bin, or is shared linearly by the two
-        bins with the nearest centres.
-    cut : {'round', 'ceil'}
-        How a grid is cut, see :func:`~cdmer_bench.descriptors.blocks.cut_axis`.
 
     Returns
     -------
@@ -55,12 +44,6 @@ def higo_top(
     ------
     UserError
         For a clip or parameters outside these ranges.
-
-    References
-    ----------
-    X. Li, X. Hong, A. Moilanen, X. Huang, T. Pfister, G. Zhao, M. Pietikäinen, Towards reading
-    hidden emotions: a comparative study of spontaneous micro-expression spotting and
-    recognition methods, IEEE Transactions on Affective Computing 9(4), 2018.
     """
     return gradient_histograms(
         "HIGO-TOP",

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.descriptors.blocks import CUTS, GRIDS, check_grids
-from cdmer_bench.descriptors.clip import choice
 from cdmer_bench.descriptors.gradients import check_votes, gradient_histograms
+from cdmer_bench.preprocessing.parameters import choice
 
 
 def hog_top(
@@ -33,15 +33,13 @@ def hog_top(
         Grey levels, each axis at least 3 long.
     bins : {4, 8}
         The paper's p: equal half-open bins, from -pi on (from 0 on if not ``signed``).
-    grids : sequence of int
-        A grid g has g x g blocks.
     signed : bool
         True: orientations over the full circle; False: over half of it, g and -g alike.
     voting : {'hard', 'soft'}
         Whether the whole vote goes to the orientation's bin, or is shared linearly by the two
         bins with the nearest centres.
-    cut : {'round', 'ceil'}
-        How a grid is cut, see :func:`~cdmer_bench.descriptors.blocks.cut_axis`.
+    grids, cut
+        As for :func:`~cdmer_bench.descriptors.lbp_top.lbp_top`.
 
     Returns
     -------

@@ -15,9 +15,9 @@ from cdmer_bench.descriptors.blocks import (
     normalised,
     tiling,
 )
-from cdmer_bench.descriptors.clip import choice, clip_for
+from cdmer_bench.descriptors.clip import clip_for
 from cdmer_bench.descriptors.lbp_top import axis_bits, pack_bits
-from cdmer_bench.preprocessing.frames import positive_integer
+from cdmer_bench.preprocessing.parameters import choice, positive_integer
 
 N_SPATIAL, N_TEMPORAL = 16, 4
 TIES = ("one", "zero")
@@ -73,13 +73,11 @@ def lbp_sip(
         Grey levels, each axis at least 2R + 1 long.
     R : int
         Distance in voxels and in frames, at least 1; the paper's are 1 and 3.
-    grids : sequence of int
-        A grid g has g x g blocks.
     ties : {'one', 'zero'}
         Bit of a neighbour that is as bright as the centre. No published code shows which;
         ``'one'`` is what LBP-TOP does.
-    cut : {'round', 'ceil'}
-        How a grid is cut, see :func:`~cdmer_bench.descriptors.blocks.cut_axis`.
+    grids, cut
+        As for :func:`~cdmer_bench.descriptors.lbp_top.lbp_top`.
 
     Returns
     -------

@@ -17,8 +17,8 @@ from cdmer_bench.descriptors.blocks import (
     normalised,
     tiling,
 )
-from cdmer_bench.descriptors.clip import choice, clip_for
-from cdmer_bench.preprocessing.frames import positive_integer
+from cdmer_bench.descriptors.clip import clip_for
+from cdmer_bench.preprocessing.parameters import choice, positive_integer
 
 PLANES = ((1, 2), (0, 2), (0, 1))  # (row axis, column axis) of XY, XT and YT in a (T, H, W) clip
 POINTS = (4, 8)

@@ -19,8 +19,9 @@ from cdmer_bench.descriptors.blocks import (
     normalised,
     tiling,
 )
-from cdmer_bench.descriptors.clip import choice, clip_for
+from cdmer_bench.descriptors.clip import clip_for
 from cdmer_bench.errors import UserError
+from cdmer_bench.preprocessing.parameters import choice
 
 WINDOW = 5  # voxels and frames, "the default one ([5, 5, 5])" in the paper
 BLOCK_MODES = ("crop", "codemap")
@@ -231,14 +232,12 @@ def lpq_top(
     decorr : float
         Assumed correlation of neighbouring voxels, in space and time alike; the paper's are
         0.1 and 0. With 0 the responses are quantised as they are.
-    grids : sequence of int
-        A grid g has g x g blocks.
     block_mode : {'crop', 'codemap'}
         ``'crop'``: the public code applied to each block of the clip, so that no window
         reaches over a block's edge. ``'codemap'``: the code map of the whole clip is cut, as
         for LBP-TOP.
-    cut : {'round', 'ceil'}
-        How a grid is cut, see :func:`~cdmer_bench.descriptors.blocks.cut_axis`.
+    grids, cut
+        As for :func:`~cdmer_bench.descriptors.lbp_top.lbp_top`.
 
     Returns
     -------

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.preprocessing import tim
-from cdmer_bench.preprocessing.tim import tim_matrix
+from cdmer_bench.preprocessing.tim import combine_frames, tim_matrix
 
 N_FRAMES = 160  # after temporal interpolation
 N_SEGMENTS, SEGMENT = 16, 10  # one frame is drawn from each segment of ten
@@ -98,9 +97,5 @@ def augmented(frames: NDArray, clip: int, variant: int, seed: int) -> NDArray[np
     ndarray of float64, shape (16, H, W)
         The drawn frames of ``tim(frames, 160)``; only these are computed.
     """
-    wanted = drawn_frames(clip, variant, seed)
-    if len(frames) == 1:
-        return tim(frames, N_SEGMENTS)
-    rows = tim_matrix(len(frames), N_FRAMES)[wanted]
-    flat = frames.reshape(len(frames), -1).astype(np.float64)
-    return (rows @ (flat - flat[0]) + flat[0]).reshape(N_SEGMENTS, *frames.shape[1:])
+    rows = tim_matrix(len(frames), N_FRAMES)[drawn_frames(clip, variant, seed)]
+    return combine_frames(rows, frames.astype(np.float64))

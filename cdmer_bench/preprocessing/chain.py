@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.errors import UserError
-from cdmer_bench.preprocessing.frames import check_frames, positive_integer
+from cdmer_bench.preprocessing.frames import check_frames
+from cdmer_bench.preprocessing.parameters import choice, positive_integer
 from cdmer_bench.preprocessing.resize import check_shape, resize_frames
 from cdmer_bench.preprocessing.tim import tim
 
@@ -44,10 +44,7 @@ class Preprocessing:
     def __post_init__(self) -> None:
         self.n_frames = positive_integer("n_frames", self.n_frames)
         self.shape = check_shape(self.shape)
-        if self.round not in ROUNDINGS:
-            raise UserError(
-                f"round is {self.round!r}, expected one of {', '.join(map(repr, ROUNDINGS))}"
-            )
+        choice("round", self.round, ROUNDINGS)
 
     def __call__(self, frames: ArrayLike) -> NDArray[np.float64]:
         """Return the clip as (n_frames, *shape) float64.

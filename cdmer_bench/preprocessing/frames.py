@@ -1,7 +1,5 @@
 """What every step accepts as a clip: finite grey levels of shape (T, H, W)."""
 
-import operator
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -9,6 +7,38 @@ from cdmer_bench.errors import UserError
 
 # ITU-R BT.601 luma, as MATLAB's rgb2gray has it to four digits.
 RGB_WEIGHTS = (0.2989, 0.5870, 0.1140)
+
+
+def real_numbers(values: ArrayLike, what: str) -> NDArray:
+    """Return finite real numbers as an array of their own type.
+
+    Parameters
+    ----------
+    values : array
+    what : {'clip', 'frame'}
+        For the message.
+
+    Raises
+    ------
+    UserError
+        If the values are of another kind, NaN or infinite, or make no array.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise UserError(
+            f"the {what} has rows or frames of different lengths, expected one array of numbers"
+        ) from None
+    if array.dtype.kind not in "buif":
+        raise UserError(
+            f"the {what} holds {array.dtype} values, expected real numbers; convert it to uint8 "
+            "or float64 first"
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise UserError(
+            f"the {what} holds NaN or infinite grey levels; repair or remove those frames"
+        )
+    return array
 
 
 def check_frames(frames: ArrayLike) -> NDArray:
@@ -19,19 +49,12 @@ def check_frames(frames: ArrayLike) -> NDArray:
     UserError
         If it is not three-dimensional, is empty, or holds NaN, infinity or no numbers.
     """
-    try:
-        array = np.asarray(frames)
-        if array.dtype.kind not in "buif":
-            array = array.astype(np.float64, casting="safe")
-    except (TypeError, ValueError) as error:
-        raise UserError(f"the clip is not an array of real numbers: {error}") from None
+    array = real_numbers(frames, "clip")
     if array.ndim != 3 or 0 in array.shape:
         raise UserError(
             f"the clip has shape {array.shape}, expected (frames, rows, columns) with at least "
             "one of each; convert colour frames with to_grey first"
         )
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise UserError("the clip holds NaN or infinite grey levels; repair or remove those frames")
     return array
 
 
@@ -44,17 +67,6 @@ def as_frames(frames: ArrayLike) -> NDArray[np.float64]:
         As :func:`check_frames`.
     """
     return np.ascontiguousarray(check_frames(frames), dtype=np.float64)
-
-
-def positive_integer(name: str, value: int) -> int:
-    """Return ``value`` as an int of at least 1, or raise a UserError that names it."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1 or isinstance(value, bool):
-        raise UserError(f"{name} is {value!r}, expected a whole number of at least 1")
-    return number
 
 
 def to_grey(frame: ArrayLike) -> NDArray:

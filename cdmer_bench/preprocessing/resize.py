@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.preprocessing.frames import as_frames, positive_integer
+from cdmer_bench.preprocessing.frames import real_numbers
+from cdmer_bench.preprocessing.parameters import listed, positive_integer
 
 
 def cubic_kernel(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -81,16 +82,17 @@ def resize(frame: ArrayLike, shape: tuple[int, int]) -> NDArray[np.float64]:
         If ``frame`` is not two-dimensional, is empty or not finite, or ``shape`` is not two
         positive whole numbers.
     """
-    array = np.asarray(frame)
-    if array.ndim != 2:
-        raise UserError(f"the frame has shape {array.shape}, expected (rows, columns)")
     wanted = check_shape(shape)
-    clip = as_frames(array[None])
+    array = real_numbers(frame, "frame")
+    if array.ndim != 2 or 0 in array.shape:
+        raise UserError(
+            f"the frame has shape {array.shape}, expected (rows, columns) with at least one of each"
+        )
+    clip = np.ascontiguousarray(array, dtype=np.float64)[None]
     return np.array(resize_frames(clip, wanted)[0])
 
 
 def check_shape(shape: tuple[int, int]) -> tuple[int, int]:
     """Return ``shape`` as two positive ints."""
-    if isinstance(shape, int | str) or len(shape) != 2:
-        raise UserError(f"the frame shape is {shape!r}, expected (rows, columns)")
-    return positive_integer("rows", shape[0]), positive_integer("columns", shape[1])
+    rows, columns = listed("the frame shape", shape, "(rows, columns)", length=2)
+    return positive_integer("rows", rows), positive_integer("columns", columns)

@@ -5,7 +5,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.preprocessing.frames import as_frames, positive_integer
+from cdmer_bench.preprocessing.frames import as_frames
+from cdmer_bench.preprocessing.parameters import positive_integer
 
 
 @lru_cache(maxsize=256)
@@ -56,8 +57,7 @@ def tim_matrix(n_given: int, n_frames: int) -> NDArray[np.float64]:
 def tim(frames: ArrayLike, n_frames: int) -> NDArray[np.float64]:
     """Interpolate a clip to ``n_frames`` frames with the temporal interpolation model.
 
-    The interpolation is evaluated as ``x_1 + C (x_i - x_1)``, C being :func:`tim_matrix`, so a
-    pixel that is constant in time stays exactly constant. One frame is repeated. The values
+    A pixel that is constant in time stays exactly constant. One frame is repeated. The values
     are not rounded: rounding to integers makes neighbouring frames equal, which fills the
     "all neighbours at least as bright" bin of LBP-TOP in a way the published features do not.
 
@@ -83,7 +83,22 @@ def tim(frames: ArrayLike, n_frames: int) -> NDArray[np.float64]:
     duplicate or linearly dependent frames; the matrix is its exact limit and has no such case.
     """
     clip = as_frames(frames)
-    matrix = tim_matrix(len(clip), positive_integer("n_frames", n_frames))
+    return combine_frames(tim_matrix(len(clip), positive_integer("n_frames", n_frames)), clip)
+
+
+def combine_frames(weights: NDArray[np.float64], clip: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return weighted sums of frames, ``x_1 + C (x_i - x_1)``, C being some rows of a TIM matrix.
+
+    As the rows sum to 1 this is ``C x``, but a pixel that is constant in time stays exactly so.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n_frames, T)
+    clip : ndarray of float64, shape (T, H, W)
+
+    Returns
+    -------
+    ndarray of float64, shape (n_frames, H, W)
+    """
     flat = clip.reshape(len(clip), -1)
-    interpolated = matrix @ (flat - flat[0]) + flat[0]
-    return interpolated.reshape(n_frames, *clip.shape[1:])
+    return (weights @ (flat - flat[0]) + flat[0]).reshape(len(weights), *clip.shape[1:])

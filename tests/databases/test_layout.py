@@ -64,3 +64,17 @@ def test_a_width_that_does_not_divide_is_named(width):
 def test_wrong_number_of_blocks_is_named():
     with pytest.raises(UserError, match=r"\(2, 30, 3, 59\), expected \(n_samples, 85"):
         to_released_layout(np.zeros((2, 30, 3, 59)))
+
+
+@pytest.mark.parametrize("grids", [(), None, 4, (1, 2.5), (0,), "12"])
+def test_grids_that_are_none_are_named(grids):
+    for convert, features in ((from_released_layout, np.zeros((2, 15045))),
+                              (to_released_layout, np.zeros((2, 85, 3, 59)))):  # fmt: skip
+        with pytest.raises(UserError, match="grid"):
+            convert(features, grids)
+
+
+def test_grids_may_be_an_array():
+    flat = np.random.default_rng(1).random((2, 15045))
+    X = from_released_layout(flat, np.array([1, 2, 4, 8]))
+    assert np.array_equal(to_released_layout(X, np.array([1, 2, 4, 8])), flat)

@@ -9,7 +9,6 @@ from cdmer_bench.descriptors.blocks import (
     block_histograms,
     block_layout,
     cut_axis,
-    n_blocks,
     normalised,
     tiling,
 )
@@ -47,11 +46,6 @@ def test_a_cut_covers_the_axis_or_is_refused(size, n, cut):
     positions = [p for start, end in runs for p in range(start, end)]
     assert positions == list(range(size))
     assert all(end > start for start, end in runs)
-
-
-def test_number_of_blocks():
-    assert n_blocks((1, 2, 4, 8)) == 85
-    assert n_blocks([1, 2, 3, 4]) == 30
 
 
 @given(

@@ -74,7 +74,11 @@ def test_a_clip_is_resized_as_its_frames():
         (np.zeros((4, 4)), (0, 5), "rows is 0"),
         (np.zeros((4, 4)), 5, "frame shape"),
         (np.zeros((4, 4)), (5, 2.5), "columns is 2.5"),
-        (np.full((4, 4), np.inf), (5, 5), "infinite"),
+        (np.full((4, 4), np.inf), (5, 5), "the frame holds NaN or infinite"),
+        (np.zeros((4, 0)), (5, 5), r"shape \(4, 0\), expected \(rows, columns\)"),
+        ([[1, 2], [3]], (5, 5), "different lengths"),
+        (np.full((4, 4), None), (5, 5), "the frame holds object values"),
+        (np.zeros((4, 4)), None, "frame shape is None"),
     ],
 )
 def test_bad_input_is_named(frame, shape, words):

@@ -29,7 +29,7 @@ def from_released_layout(
 
     Parameters
     ----------
-    flat : array, shape (n_samples, n_features)
+    flat : array, shape (n_samples, n_features), or (n_features,) for one clip
         ``n_features`` is ``n_blocks * n_planes * n_bins`` for some number of bins.
     grids : sequence of int
         Blocks along each side of the face, coarse to fine as in the vector.
@@ -39,6 +39,7 @@ def from_released_layout(
     Returns
     -------
     ndarray of float64, shape (n_samples, n_blocks, n_planes, n_bins)
+        Without the first axis for one clip.
 
     Raises
     ------
@@ -46,6 +47,8 @@ def from_released_layout(
         If the width is not a multiple of ``n_blocks * n_planes``.
     """
     vectors = np.asarray(flat, dtype=np.float64)
+    if vectors.ndim == 1:
+        return from_released_layout(vectors[np.newaxis], grids, n_planes)[0]
     if vectors.ndim != 2:
         raise UserError(
             f"released features have shape {vectors.shape}, expected (n_samples, n_features)"
@@ -75,13 +78,14 @@ def to_released_layout(X: ArrayLike, grids: Sequence[int] = GRIDS) -> NDArray[np
     Parameters
     ----------
     X : array, shape (n_samples, n_blocks, n_planes, n_bins) or (n_samples, n_blocks, n_bins)
-        The second form counts as one plane.
+        The second form counts as one plane. One clip is (n_blocks, n_planes, n_bins).
     grids : sequence of int
         As for `from_released_layout`.
 
     Returns
     -------
     ndarray of float64, shape (n_samples, n_blocks * n_planes * n_bins)
+        Without the first axis for one clip.
 
     Raises
     ------
@@ -89,9 +93,11 @@ def to_released_layout(X: ArrayLike, grids: Sequence[int] = GRIDS) -> NDArray[np
         If the number of blocks is not that of ``grids``.
     """
     blocks = np.asarray(X, dtype=np.float64)
+    n_blocks = count_blocks(grids)
+    if blocks.ndim == 3 and blocks.shape[1] != n_blocks == blocks.shape[0]:
+        return to_released_layout(blocks[np.newaxis], grids)[0]
     if blocks.ndim == 3:
         blocks = blocks[:, :, np.newaxis, :]
-    n_blocks = count_blocks(grids)
     if blocks.ndim != 4 or blocks.shape[1] != n_blocks:
         raise UserError(
             f"features have shape {np.shape(X)}, expected (n_samples, {n_blocks}, n_planes, "

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,25 +15,47 @@ from cdmer_bench.databases.feature_files import (
     locate,
     read_variables,
 )
-from cdmer_bench.databases.layout import from_released_layout
+from cdmer_bench.databases.layout import GRIDS, count_blocks, from_released_layout
 from cdmer_bench.databases.validation import check_features, encode_labels, label_vector
 from cdmer_bench.errors import DataMissing, UserError, closest
 
-# Descriptor: name in the file, width of a vector, planes. Widths are 85 blocks x values a block.
-DESCRIPTORS: dict[str, tuple[str, int, int]] = {
-    "lbp_top_r1p4": ("LBPTOP_R1P4", 3825, 3),
-    "lbp_top_r1p8": ("LBPTOP_R1P8", 15045, 3),
-    "lbp_top_r3p4": ("LBPTOP_R3P4", 3825, 3),
-    "lbp_top_r3p8": ("LBPTOP_R3P8", 15045, 3),
+N_BLOCKS = count_blocks(GRIDS)
+
+
+class Released(NamedTuple):
+    """One descriptor as the authors extracted it, from 85 blocks.
+
+    Attributes
+    ----------
+    token : str
+        Its name in the files' names.
+    n_planes, n_bins : int
+    """
+
+    token: str
+    n_planes: int
+    n_bins: int
+
+    @property
+    def width(self) -> int:
+        """Number of values in a vector."""
+        return N_BLOCKS * self.n_planes * self.n_bins
+
+
+DESCRIPTORS = {
+    "lbp_top_r1p4": Released("LBPTOP_R1P4", 3, 15),
+    "lbp_top_r1p8": Released("LBPTOP_R1P8", 3, 59),
+    "lbp_top_r3p4": Released("LBPTOP_R3P4", 3, 15),
+    "lbp_top_r3p8": Released("LBPTOP_R3P8", 3, 59),
     # Spatial and temporal codes have 16 and 4 bins, so the 20 values of a block stay together.
-    "lbp_sip_r1": ("LBPSIP_R1", 1700, 1),
-    "lbp_sip_r3": ("LBPSIP_R3", 1700, 1),
-    "lpq_top_decorr01": ("LPQTOP_Cor01", 65280, 3),
-    "lpq_top_decorr0": ("LPQTOP_Cor0", 65280, 3),
-    "hog_top_p4": ("HOGTOP_P4", 1020, 3),
-    "hog_top_p8": ("HOGTOP_P8", 2040, 3),
-    "higo_top_p4": ("HIGOTOP_P4", 1020, 3),
-    "higo_top_p8": ("HIGOTOP_P8", 2040, 3),
+    "lbp_sip_r1": Released("LBPSIP_R1", 1, 20),
+    "lbp_sip_r3": Released("LBPSIP_R3", 1, 20),
+    "lpq_top_decorr01": Released("LPQTOP_Cor01", 3, 256),
+    "lpq_top_decorr0": Released("LPQTOP_Cor0", 3, 256),
+    "hog_top_p4": Released("HOGTOP_P4", 3, 4),
+    "hog_top_p8": Released("HOGTOP_P8", 3, 8),
+    "higo_top_p4": Released("HIGOTOP_P4", 3, 4),
+    "higo_top_p8": Released("HIGOTOP_P8", 3, 8),
 }
 NAMES = {"casme2": "CASME2", "smic_hs": "SMIC_HS", "smic_vis": "SMIC_VIS", "smic_nir": "SMIC_NIR"}
 FETCH = "run 'cdmer data fetch released' or give the folder with corpus.root=DIR"
@@ -52,7 +75,7 @@ def released_file(database: str, descriptor: str) -> str:
             f"{closest(descriptor, DESCRIPTORS)}"
         )
     token = NAMES.get(database, database.upper())
-    return f"CrossCorpus_{DESCRIPTORS[descriptor][0]}_{token}_112by112.mat"
+    return f"CrossCorpus_{DESCRIPTORS[descriptor].token}_{token}_112by112.mat"
 
 
 def load_released(path: str | Path, classes: tuple[str, ...] = EMOTIONS) -> FeatureSet:
@@ -133,7 +156,7 @@ class ReleasedDatabase(FeatureDatabase):
         """Load the features of a descriptor; see `load_released`."""
         loaded = load_released(self.path(descriptor), self.classes)
         width = loaded.X[0].size
-        expected = DESCRIPTORS[descriptor][1]
+        expected = DESCRIPTORS[descriptor].width
         if width != expected:
             raise UserError(
                 f"{self.path(descriptor)} holds vectors of {width} values, expected {expected} "
@@ -163,20 +186,20 @@ def _find_variables(path: Path) -> tuple[str, str]:
 def _cut_blocks(X: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
     width = X.shape[1]
     named = re.match(r"CrossCorpus_(\w+?)_(?:CASME|SMIC)", path.name)
-    by_name = [d for d in DESCRIPTORS.values() if named and d[0] == named.group(1)]
-    if by_name and by_name[0][1] != width:
+    by_name = [d for d in DESCRIPTORS.values() if named and d.token == named.group(1)]
+    if by_name and by_name[0].width != width:
         raise UserError(
-            f"{path} holds vectors of {width} values, expected {by_name[0][1]} for "
-            f"{by_name[0][0]}; it is truncated or not what its name says"
+            f"{path} holds vectors of {width} values, expected {by_name[0].width} for "
+            f"{by_name[0].token}; it is truncated or not what its name says"
         )
-    candidates = by_name or [d for d in DESCRIPTORS.values() if d[1] == width]
+    candidates = by_name or [d for d in DESCRIPTORS.values() if d.width == width]
     if not candidates:
-        widths = ", ".join(str(w) for w in sorted({d[1] for d in DESCRIPTORS.values()}))
+        widths = ", ".join(str(w) for w in sorted({d.width for d in DESCRIPTORS.values()}))
         raise UserError(
-            f"{path} holds vectors of {width} values, expected one of {widths} (85 blocks); "
-            "for other features use corpus=matfiles"
+            f"{path} holds vectors of {width} values, expected one of {widths} "
+            f"({N_BLOCKS} blocks); for other features use corpus=matfiles"
         )
-    n_planes = candidates[0][2]
+    n_planes = candidates[0].n_planes
     blocks = from_released_layout(X, n_planes=n_planes)
     return blocks if n_planes > 1 else blocks[:, :, 0, :]
 

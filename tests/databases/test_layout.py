@@ -55,6 +55,13 @@ def test_one_plane_keeps_blocks_whole():
     assert np.array_equal(to_released_layout(flat.reshape(1, 5, 2), (1, 2)), flat)
 
 
+def test_one_clip_is_converted_as_one_of_many():
+    flat = np.random.default_rng(2).random((2, 15045))
+    X = from_released_layout(flat)
+    assert np.array_equal(from_released_layout(flat[1]), X[1])
+    assert np.array_equal(to_released_layout(X[1]), flat[1])
+
+
 @pytest.mark.parametrize("width", [0, 15044])
 def test_a_width_that_does_not_divide_is_named(width):
     with pytest.raises(UserError, match=rf"width of {width} is not a multiple of 85 blocks"):

@@ -1,5 +1,7 @@
 """Cutting code maps into blocks and pooling histograms."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +15,9 @@ from cdmer_bench.descriptors.blocks import (
     tiling,
 )
 from cdmer_bench.errors import UserError
+
+# Bins of every voxel, and histograms of the blocks, from one run of public code in Octave.
+OCTAVE = np.load(Path(__file__).parents[1] / "data/descriptors/lbptop_octave.npz")
 
 
 def lengths(size, n, cut="round"):
@@ -71,6 +76,17 @@ def test_pooled_histograms_equal_direct_counts(height, width, grids, seed):
                 np.testing.assert_allclose(sums[block], expected, atol=1e-12)
                 block += 1
     assert block == len(counts)
+
+
+@pytest.mark.parametrize("key", [k for k in OCTAVE.files if k.endswith(("round", "ceil"))])
+def test_blocks_equal_those_of_the_public_code_in_octave(key):
+    clip, setting, grid, cut = key.split("_")
+    expected = OCTAVE[key]
+    for plane, name in enumerate(("xy", "xt", "yt")):
+        bins = OCTAVE[f"{clip}_{setting}_flbp_u2map_{name}"]
+        layout = tiling(bins.shape[1:], (int(grid[1:]),), cut)
+        got = normalised(block_histograms(bins, expected.shape[2], layout))
+        np.testing.assert_allclose(got, expected[:, plane], rtol=0, atol=1e-15)
 
 
 def test_blocks_may_leave_gaps():

@@ -40,15 +40,40 @@ def test_histograms_equal_exact_arithmetic(key):
 def test_histograms_equal_the_public_code_in_octave(key):
     clip, R, P, (grid, cut) = parse(key)
     got = lbp_top(clip, R, P, grids=(int(grid[1:]),), cut=cut)
-    # With 8 points the public code decides exact ties of interpolated points by rounding.
-    np.testing.assert_allclose(got, OCTAVE[key], rtol=0, atol=1e-15 if P == 4 else 6e-4)
+    # With 8 points the public code decides exact ties of interpolated points by rounding; one
+    # code in the smallest block of v32 is 1 / 224. The next test shows that it is ties alone.
+    tied = 0.15 if key.startswith("vties") else 0.005
+    np.testing.assert_allclose(got, OCTAVE[key], rtol=0, atol=1e-15 if P == 4 else tied)
 
 
-@pytest.mark.parametrize("key", [k for k in OCTAVE.files if "zhao" in k])
+@pytest.mark.parametrize("key", [k for k in OCTAVE.files if "u2map" in k])
+def test_codes_differ_from_the_public_code_in_exact_ties_only(key):
+    clip, R, P, (*_, plane) = parse(key)
+    index = PLANE_NAMES.index(plane)
+    bins = uniform_bins(P)[lbp_top_codes(clip, R, P)[index]]
+    row_axis, column_axis = ((1, 2), (0, 2), (0, 1))[index]
+    differing = np.argwhere(bins != OCTAVE[key])
+    assert not len(differing) or P == 8
+    for position in differing:
+        values = [
+            difference(clip.astype(int), R, 2 * np.pi * i / 8, position + R, row_axis, column_axis)
+            for i in (1, 3, 5, 7)
+        ]
+        assert np.abs(values).min() < 1e-9
+
+
+# With 8 points and rounding (b0) the original code samples other voxels.
+@pytest.mark.parametrize(
+    "key", [k for k in OCTAVE.files if "zhao" in k and not k.endswith("P8_zhao_b0")]
+)
 def test_bins_are_a_permutation_of_the_original_authors_code(key):
     clip, R, P, _ = parse(key)
     got = np.sort(lbp_top(clip, R, P, grids=(1,))[0], axis=1)
-    np.testing.assert_allclose(got, np.sort(OCTAVE[key], axis=1), rtol=0, atol=1e-15)
+    # It rounds interpolated values down, which decides ties by rounding noise.
+    tied = 0.03 if key.startswith("vties") else 1e-4
+    np.testing.assert_allclose(
+        got, np.sort(OCTAVE[key], axis=1), rtol=0, atol=1e-15 if P == 4 else tied
+    )
 
 
 def test_whole_vector_is_its_grids_one_after_the_other():
@@ -58,22 +83,27 @@ def test_whole_vector_is_its_grids_one_after_the_other():
     assert lbp_top(clip).shape == (85, 3, 59)
 
 
+def difference(clip, R, angle, centre, row_axis, column_axis):
+    """A circle's point less the centre; the four voxels around it weighted by their area."""
+    row, column = -R * np.sin(angle), R * np.cos(angle)
+    total = 0.0
+    for r in range(-R, R + 1):
+        for c in range(-R, R + 1):
+            weight = max(0, 1 - abs(row - r)) * max(0, 1 - abs(column - c))
+            voxel = list(centre)
+            voxel[row_axis] += r
+            voxel[column_axis] += c
+            total += weight * (clip[tuple(voxel)] - clip[tuple(centre)])
+    return total
+
+
 def slow_code(clip, R, P, centre, row_axis, column_axis):
-    """One code from its definition; the four voxels around a point weighted by their area."""
-    code = 0
-    for i in range(P):
-        angle = 2 * np.pi * i / P
-        row, column = -R * np.sin(angle), R * np.cos(angle)
-        total = 0.0
-        for r in range(-R, R + 1):
-            for c in range(-R, R + 1):
-                weight = max(0, 1 - abs(row - r)) * max(0, 1 - abs(column - c))
-                voxel = list(centre)
-                voxel[row_axis] += r
-                voxel[column_axis] += c
-                total += weight * (clip[tuple(voxel)] - clip[tuple(centre)])
-        code |= (total >= -1e-9) << i
-    return code
+    """One code from its definition."""
+    angles = [2 * np.pi * i / P for i in range(P)]
+    return sum(
+        (difference(clip, R, angle, centre, row_axis, column_axis) >= -1e-9) << i
+        for i, angle in enumerate(angles)
+    )
 
 
 @pytest.mark.parametrize(("R", "P"), [(1, 4), (1, 8), (2, 8), (3, 8), (4, 8)])

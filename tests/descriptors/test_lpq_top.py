@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from scipy.signal import convolve2d
 
 from cdmer_bench.descriptors import LPQTOP, lpq_top
-from cdmer_bench.descriptors.lpq_top import canonical_signs, lpq_top_codes, whitening
+from cdmer_bench.descriptors.lpq_top import (
+    canonical_signs,
+    filter_bank,
+    lpq_top_codes,
+    whitening,
+    window_covariance,
+)
 from cdmer_bench.errors import UserError
 
 DATA = Path(__file__).parents[1] / "data/descriptors"
@@ -58,9 +64,21 @@ def test_histograms_equal_the_public_code_after_undoing_its_signs(clip):
         np.testing.assert_allclose(got[plane], expected, rtol=0, atol=2.1e-4)
 
 
-@pytest.mark.parametrize(("name", "temporal"), [("V_xy", False), ("V_st", True)])
-def test_whitening_equals_the_reference(name, temporal):
-    np.testing.assert_allclose(whitening(0.1, temporal), ORACLE[name], rtol=0, atol=1e-9)
+@pytest.mark.parametrize(("plane", "temporal"), [("xy", False), ("st", True)])
+def test_covariance_and_whitening_equal_the_reference(plane, temporal):
+    M = filter_bank().reshape(8, 25)
+    covariance = M @ window_covariance(0.1, temporal) @ M.T
+    np.testing.assert_allclose(covariance, ORACLE[f"D_{plane}"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(whitening(0.1, temporal), ORACLE[f"V_{plane}"], rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "temporal"), [("V_xy_octave", False), ("V_st_octave", True), ("V_st3_octave", True)]
+)
+def test_whitening_equals_that_of_the_public_code_up_to_signs(name, temporal):
+    np.testing.assert_allclose(
+        whitening(0.1, temporal), canonical_signs(ORACLE[name]), rtol=0, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("temporal", [False, True])

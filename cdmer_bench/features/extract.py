@@ -1,17 +1,17 @@
-"""Features of whole databases: each clip is read once for all its descriptors."""
+"""Features of whole databases: from files, from the store, or extracted on demand."""
 
 import warnings
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.base import Clip, ClipDatabase, Database, FeatureDatabase, FeatureSet
-from cdmer_bench.databases.damaged_clips import DamagedClip, intact_clips, warn_of_damage
 from cdmer_bench.descriptors.base import Descriptor
-from cdmer_bench.errors import UserError
+from cdmer_bench.features.clip_features import ClipFeatures
 from cdmer_bench.features.store import FeatureStore
-from cdmer_bench.parallel import Backend, OpenBar, Progress, run_parallel
+from cdmer_bench.parallel import Backend, OpenBar
 from cdmer_bench.preprocessing import Preprocessing
 
 
@@ -108,77 +108,26 @@ class Features:
         UserError
             If no clip can be read, or a descriptor refuses a clip.
         """
-        missing = [d for d in descriptors if not self.is_ready(database.name, d)]
+        missing = {
+            name: self.descriptors[name]
+            for name in descriptors
+            if not self.is_ready(database.name, name)
+        }
         if not missing:
             return
-        together = [d for d in missing if self.descriptors[d].in_batches]
-        single = [d for d in missing if d not in together]
-        clips = list(database.clips())
+        together = {name: kind for name, kind in missing.items() if kind.in_batches}
+        single = {name: kind for name, kind in missing.items() if not kind.in_batches}
         progress = None
         if open_bar:
-            title = database.title or database.name
-            progress = open_bar(title, len(clips) * (bool(single) + bool(together)))
-        if single:
-            self._extract_each(database, clips, single, backend, progress)
-        if together:
-            self._extract_batches(database, clips, together, backend, progress)
+            n_readings = len(database.clips()) * (bool(single) + bool(together))
+            progress = open_bar(database.title or database.name, n_readings)
+        clips = ClipFeatures(
+            database, self.preprocessing, backend, progress.advance if progress else lambda n: None
+        )
+        for name, intact, X in chain(clips.each(single), clips.in_batches(together)):
+            self._save(database, intact, name, X)
         if progress:
             progress.close()
-
-    def _extract_each(
-        self,
-        database: ClipDatabase,
-        clips: Sequence[Clip],
-        names: Sequence[str],
-        backend: Backend,
-        progress: Progress | None,
-    ) -> None:
-        kinds = [self.descriptors[name] for name in names]
-        found: list[list[NDArray[np.float64]] | DamagedClip] = [[] for _ in clips]
-        calls = [(describe_clip, (clip, self.preprocessing, kinds)) for clip in clips]
-        for index, described in run_parallel(calls, backend):
-            found[index] = described
-            if progress:
-                progress.advance(1)
-        intact, described_clips = intact_clips(database, clips, found)
-        for position, name in enumerate(names):
-            self._save(database, intact, name, np.stack([d[position] for d in described_clips]))
-
-    def _extract_batches(
-        self,
-        database: ClipDatabase,
-        clips: Sequence[Clip],
-        names: Sequence[str],
-        backend: Backend,
-        progress: Progress | None,
-    ) -> None:
-        """Read clips in parallel; describe a batch at a time here, where the model is."""
-        size = max(self.descriptors[name].batch_size for name in names)
-        found: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
-        intact: list[Clip] = []
-        for first in range(0, len(clips), size):
-            batch = clips[first : first + size]
-            calls = [(read_clip, (clip, self.preprocessing)) for clip in batch]
-            read = dict(run_parallel(calls, backend))
-            in_order = [read[i] for i in range(len(batch))]
-            if all(isinstance(frames, DamagedClip) for frames in in_order):
-                warn_of_damage(database, in_order)
-                continue
-            whole, ordered = intact_clips(database, batch, in_order)
-            intact += whole
-            for name, parts in found.items():
-                parts.append(self.descriptors[name].extract_batch(ordered))
-                if not np.isfinite(parts[-1]).all():
-                    raise UserError(
-                        f"clips {batch[0].name} to {batch[-1].name}: "
-                        f"{self.descriptors[name].label} gave NaN or infinite values"
-                    )
-            if progress:
-                progress.advance(len(batch))
-        if not intact:
-            raise UserError(f"no clip of {database.title or database.name} can be read")
-        for name, parts in found.items():
-            self._save(database, intact, name, np.concatenate(parts))
 
     def _save(
         self, database: ClipDatabase, clips: Sequence[Clip], name: str, X: NDArray[np.float64]
@@ -193,28 +142,3 @@ class Features:
                 self.fingerprint(database.name, name),
             )
         )
-
-
-def read_clip(clip: Clip, preprocessing: Preprocessing) -> NDArray[np.float64] | DamagedClip:
-    """Read and preprocess a clip."""
-    try:
-        return preprocessing(clip.frames())
-    except UserError as error:
-        return DamagedClip(clip.name, str(error))
-
-
-def describe_clip(
-    clip: Clip, preprocessing: Preprocessing, descriptors: Sequence[Descriptor]
-) -> list[NDArray[np.float64]] | DamagedClip:
-    """Read a clip, preprocess it once, and describe it by each descriptor."""
-    frames = read_clip(clip, preprocessing)
-    if isinstance(frames, DamagedClip):
-        return frames
-    try:
-        described = [descriptor.extract(frames) for descriptor in descriptors]
-    except UserError as error:
-        raise UserError(f"clip {clip.name}: {error}") from None
-    for descriptor, array in zip(descriptors, described, strict=True):
-        if not np.isfinite(array).all():
-            raise UserError(f"clip {clip.name}: {descriptor.label} gave NaN or infinite values")
-    return described

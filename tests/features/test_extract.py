@@ -1,6 +1,7 @@
 """Extraction: same bytes for any number of processes, each clip read once, runs share a store."""
 
 import multiprocessing
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -118,6 +119,85 @@ def test_progress_counts_every_clip(tmp_path):
     features, database = make(tmp_path)
     features.extract(database, ["lbp"], Backend("sequential"), Bar)
     assert seen == [("tiny", 6), *[1] * 6, "closed"]
+
+
+class BatchedHOG(HOGTOP):
+    """A descriptor that takes several clips at a time, like C3D."""
+
+    in_batches = True
+    batch_size = 2
+    sizes: ClassVar[list[int]] = []
+
+    def extract_batch(self, clips):
+        self.sizes.append(len(clips))
+        return super().extract_batch(clips)
+
+
+class NoNumbers(HOGTOP):
+    def extract(self, frames):
+        return np.full_like(super().extract(frames), np.nan)
+
+
+class NoNumbersBatched(NoNumbers, BatchedHOG):
+    pass
+
+
+def test_batches_give_what_single_clips_give_without_the_damaged_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(BatchedHOG, "sizes", [])
+    clips = TinyClip.some(7)
+    clips[2].broken = clips[3].broken = clips[4].broken = True  # a whole batch and half of one
+    features, database = make(tmp_path, clips)
+    features.descriptors["batched"] = BatchedHOG(bins=4, grids=(1,))
+    steps = []
+
+    class Bar:
+        def __init__(self, title, total):
+            steps.append(total)
+
+        def advance(self, n):
+            steps.append(n)
+
+        def close(self):
+            steps.append("closed")
+
+    with pytest.warns(UserWarning, match="tiny: clip clip[234] is left out") as warned:
+        features.extract(database, ["batched"], Backend("sequential"), Bar)
+    assert len(warned) == 3
+    assert steps == [7, 2, 2, 2, 1, "closed"]
+    assert BatchedHOG.sizes == [2, 1, 1]
+    whole, _ = make(tmp_path / "whole", [clips[i] for i in (0, 1, 5, 6)])
+    with pytest.warns(UserWarning, match="3 clips with unreadable frames"):
+        found = features.load("tiny", "batched")
+    np.testing.assert_array_equal(found.X, whole.load("tiny", "hog").X)
+    assert found.y.tolist() == [0, 1, 2, 0]
+
+
+def test_batches_without_a_readable_clip_are_refused(tmp_path):
+    clips = TinyClip.some(3)
+    for clip in clips:
+        clip.broken = True
+    features, database = make(tmp_path, clips)
+    features.descriptors["batched"] = BatchedHOG(bins=4, grids=(1,))
+    with (
+        pytest.warns(UserWarning, match="is left out"),
+        pytest.raises(UserError, match="no clip of tiny can be read"),
+    ):
+        features.extract(database, ["batched"], Backend("sequential"), None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (NoNumbers, r"^clip clip0: HOG-TOP\(p=4\) gave NaN"),
+        (NoNumbersBatched, r"^clips clip0 to clip1: HOG-TOP\(p=4\) gave NaN"),
+    ],
+)
+def test_values_that_are_no_numbers_are_never_stored(tmp_path, kind, words):
+    features, database = make(tmp_path)
+    features.descriptors["wrong"] = kind(bins=4, grids=(1,))
+    with pytest.raises(UserError, match=words):
+        features.extract(database, ["wrong"], Backend("sequential"), None)
+    assert contents(tmp_path) == {}
 
 
 def extract_many_times(folder, start, answers):

@@ -11,6 +11,7 @@ from cdmer_bench.databases.coded_frames import (
     choose_release,
     cut_clips,
     find_releases,
+    readable_sheets,
     row_key,
     subject_and_clip,
 )
@@ -148,17 +149,8 @@ def _choose_sheet(
 ) -> list[CodedClip] | None:
     """Read the coding sheet; of several, the one whose counts are the paper's."""
     read: list[tuple[bool, str, Path, list[CodedClip]]] = []
-    for path in sheets:
-        if not SHEET_PATTERN.search(path.name):
-            continue
-        try:
-            rows = read_coding_sheet(path)
-        except UserError as error:
-            code = "sheet-xls" if path.suffix.lower() == ".xls" else "sheet-unreadable"
-            reading.note(
-                "warning", code, path, str(error), "a readable coding sheet", "see what was found"
-            )
-            continue
+    named = (path for path in sheets if SHEET_PATTERN.search(path.name))
+    for path, rows in readable_sheets(named, read_coding_sheet, reading):
         counts = count_classes(rows, emotions)
         early = [counts[c] for c in ("negative", "positive", "surprise")] == [73, 32, 25]
         read.append((not early, str(path), path, rows))

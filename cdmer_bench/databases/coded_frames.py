@@ -1,12 +1,13 @@
 """Databases whose clips are named by a coding sheet: folders matched with rows, frames chosen."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdmer_bench.databases.clip_folders import ClipFolder, FrameClip, Reading
 from cdmer_bench.databases.coding_sheet import CodedClip, subject_number
+from cdmer_bench.errors import UserError
 
 FolderKey = Callable[[ClipFolder], tuple[int | None, str]]
 
@@ -19,6 +20,22 @@ def subject_and_clip(folder: ClipFolder) -> tuple[int | None, str]:
 def row_key(row: CodedClip) -> tuple[int | None, str]:
     """Identify a row of the coding sheet in the same way."""
     return subject_number(row.subject), row.clip.lower()
+
+
+def readable_sheets(
+    paths: Iterable[Path], read: Callable[[Path], list[CodedClip]], reading: Reading
+) -> Iterator[tuple[Path, list[CodedClip]]]:
+    """Yield coding sheets with their rows; those that cannot be read are noted."""
+    for path in paths:
+        try:
+            rows = read(path)
+        except UserError as error:
+            code = "sheet-xls" if path.suffix.lower() == ".xls" else "sheet-unreadable"
+            reading.note(
+                "warning", code, path, str(error), "a readable coding sheet", "see what was found"
+            )
+            continue
+        yield path, rows
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from cdmer_bench.databases.coded_frames import (
     choose_release,
     cut_clips,
     find_releases,
+    readable_sheets,
     subject_and_clip,
 )
 from cdmer_bench.databases.coding_sheet import (
@@ -214,17 +215,8 @@ LAYOUTS: dict[str, CodedLayout] = {
 def _read_sheet(
     layout: CodedLayout, sheets: Sequence[Path], reading: Reading
 ) -> list[CodedClip] | None:
-    for path in sheets:
-        if not re.search(layout.sheet_pattern, path.name, re.I):
-            continue
-        try:
-            rows = layout.read_sheet(path)
-        except UserError as error:
-            reading.note(
-                "warning", "sheet-unreadable", path, str(error), "a readable coding sheet",
-                "see what was found",
-            )  # fmt: skip
-            continue
+    named = (path for path in sheets if re.search(layout.sheet_pattern, path.name, re.I))
+    for path, rows in readable_sheets(named, layout.read_sheet, reading):
         reading.interpretation.append(f"{layout.title}: coding sheet {path} ({len(rows)} rows)")
         return rows
     reading.note(

@@ -3,12 +3,12 @@
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from cdmer_bench.databases.clip_folders import ClipFolder, FrameClip, Reading
-from cdmer_bench.databases.coded_frames import choose_frames
+from cdmer_bench.databases.coded_frames import choose_frames, readable_sheets
 from cdmer_bench.databases.coding_sheet import CodedClip, read_coding_sheet
-from cdmer_bench.errors import UserError
 
 CLASS_TOKENS = {"ne": "negative", "po": "positive", "sur": "surprise"}
 CLIP_PATTERN = re.compile(r"s0*(\d+)_(ne|po|sur)_0*(\d+)", re.I)
@@ -199,16 +199,8 @@ def _read_annotation(
     """Read onsets and offsets of SMIC-E, from the sheet nearest to the frames."""
     wanted = [p for p in sheets if camera in re.split(r"[^A-Z0-9]+", p.name.upper())]
     by_nearness = sorted(wanted, key=lambda p: (-_shared_parts(p, base), str(p)))
-    for path in by_nearness:
-        try:
-            rows = read_coding_sheet(path, required=("subject", "clip", "onset", "offset"))
-        except UserError as error:
-            code = "sheet-xls" if path.suffix.lower() == ".xls" else "sheet-unreadable"
-            reading.note(
-                "warning", code, path, str(error), "a readable annotation sheet",
-                "see what was found",
-            )  # fmt: skip
-            continue
+    read = partial(read_coding_sheet, required=("subject", "clip", "onset", "offset"))
+    for path, rows in readable_sheets(by_nearness, read, reading):
         reading.interpretation.append(f"{name}: annotation sheet {path} ({len(rows)} rows)")
         # Rows name clips s1_ne_01 or s01_ne_01; rows of text below the table have no such name.
         keyed = ((clip_key(row.clip), row) for row in rows)

@@ -129,7 +129,7 @@ def _check_database(
             f"{database.title or database.name}: these frames are synthetic, not the database"
         )
     check.findings += reading.findings
-    if re.fullmatch(r"(sub|s)[ _-]?\d+", database.place.resolve().name, re.I):
+    if _is_of_one_subject(database.place, reading.clips):
         check.findings.append(
             Finding(
                 "error",
@@ -155,6 +155,13 @@ def _check_database(
         name: {"found": counted[index], "expected": expected.get(name)}
         for index, name in enumerate(database.classes)
     }
+
+
+def _is_of_one_subject(place: Path, clips: Sequence[FrameClip]) -> bool:
+    """Tell whether a folder is a subject's, by its name and by whose clips lie in it."""
+    name = place.resolve().name
+    named = re.fullmatch(r"(sub|s)[ _-]?\d+", name, re.I) is not None
+    return named and {subject_key(clip.subject) for clip in clips} <= {subject_key(name)}
 
 
 def _check_counts(clips: Sequence[FrameClip], database: FrameDatabase) -> list[Finding]:

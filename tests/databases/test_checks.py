@@ -147,6 +147,13 @@ def test_a_root_that_is_too_deep_or_not_there(smic):
     assert "is not a folder" in codes(nir(smic / "nowhere"))["no-root"].found
 
 
+def test_a_folder_of_all_subjects_may_be_called_like_one(smic):
+    disk = smic / "s3"
+    disk.mkdir()
+    shutil.move(smic / "NIR", disk / "NIR")
+    assert "root-too-deep" not in codes(nir(disk))
+
+
 def test_every_finding_says_found_expected_and_what_to_do(smic):
     (smic / CLIP / "reg_00010.bmp").unlink()
     (smic / CLIP / "reg_00011.bmp").write_bytes(b"")

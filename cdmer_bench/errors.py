@@ -12,6 +12,14 @@ class DataMissing(UserError):
     """A database, feature file or weight file that is not on this machine."""
 
 
+def memory_is_full(error: MemoryError) -> str:
+    """Return the sentence for a computation that asked for more memory than there is."""
+    return (
+        f"cdmer: the memory is full ({error or 'nothing is left'}); finished work is kept: close "
+        "other programs or give n_jobs=1, and run the same command again"
+    )
+
+
 def closest(name: str, choices: Iterable[str]) -> str:
     """Return a hint such as ``did you mean 'tca'?`` followed by all the choices.
 

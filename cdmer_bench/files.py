@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
 import warnings
 import zipfile
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.sizes import check_archive_size
 
 _TEMPORARY = ".writing-"  # begins the names of files that are being written
 
@@ -57,6 +59,7 @@ def clear_errors(path: Path) -> Iterator[None]:
             errno.EROFS: "it is read-only; choose another folder",
             errno.ENOTDIR: "a part of the path is a file; choose another folder",
             errno.EEXIST: "a file of that name is in the way; choose another folder",
+            errno.ELOOP: "a link is in the way; remove it, or choose another folder",
         }
         reason = reasons.get(error.errno, f"{error.strerror}; choose another folder")
         raise UserError(
@@ -105,6 +108,48 @@ def remove_leftovers(folder: Path) -> None:
                 os.close(handle)
 
 
+def lock(handle: int, path: Path, wait: bool = False) -> bool:
+    """Lock an open file until it is closed or the process ends, however it ends.
+
+    Returns
+    -------
+    bool
+        False if another process holds the lock and ``wait`` is False.
+
+    Raises
+    ------
+    UserError
+        If the file system has no locks. Without them runs would disturb each other.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be locked ({error.strerror}), which keeps runs from disturbing each "
+            "other; choose a folder on a file system with locks (results.dir=... for results, "
+            "cache.dir=... for features)"
+        ) from None
+    return True
+
+
+def open_lock(path: Path, mode: int = 0o666) -> int:
+    """Open a file to lock; it is made if needed. A link is refused, as it may lead anywhere."""
+    with clear_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+
+
+def remove(path: Path) -> None:
+    """Remove a folder with what is in it, or a link without what it leads to, as far as it goes."""
+    if path.is_symlink():
+        with suppress(OSError):
+            path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def file_mode() -> int:
     """Return the mode of a new file under the umask; that of temporary files is always 0600."""
     mask = os.umask(0)
@@ -132,6 +177,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     ------
     ValueError
         If the file is damaged, truncated, empty or no archive of plain arrays.
+    UserError
+        If it would fill the memory.
     OSError
         If it is not there or may not be read.
     """
@@ -140,13 +187,19 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     data = path.read_bytes()
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            check_archive_size(archive.zip, path)
             return {name: archive[name] for name in archive.files}
+    except UserError:
+        raise
     except Exception as error:  # zipfile, zlib and numpy each raise their own kinds
         raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def set_aside(path: Path, reason: str) -> None:
-    """Rename a damaged file or folder so that it is computed again; warn once, naming both."""
+    """Rename a damaged file or folder so that it is computed again; warn once, naming both.
+
+    Where it cannot be renamed, as in a folder that may only be read, it stays and is passed over.
+    """
     for number in range(1000):
         aside = path.with_name(f"{path.name}.damaged-{number}")
         if not aside.exists():
@@ -155,7 +208,8 @@ def set_aside(path: Path, reason: str) -> None:
         os.replace(path, aside)
     except FileNotFoundError:
         return  # another process was faster
-    warnings.warn(
-        f"{path} is damaged ({reason}); it was set aside as {aside.name} and is computed again",
-        stacklevel=2,
-    )
+    except OSError as error:
+        outcome = f"it could not be set aside ({error.strerror}) and is passed over"
+    else:
+        outcome = f"it was set aside as {aside.name} and is computed again"
+    warnings.warn(f"{path} is damaged ({reason}); {outcome}", stacklevel=2)

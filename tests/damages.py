@@ -1,6 +1,8 @@
 """What may happen to a stored file, for tests of what is then done about it."""
 
-from collections.abc import Callable
+import ctypes
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 def flip(data: bytes) -> bytes:
@@ -17,3 +19,23 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda data: b"",
     "foreign": lambda data: b"\x89PNG, a picture of something else",
 }
+
+
+MAY_OVERRIDE = 0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH in linux/capability.h
+
+
+@contextmanager
+def obeying_permissions() -> Iterator[None]:
+    """Give up the right of root to read and write anywhere."""
+    library = ctypes.CDLL(None, use_errno=True)
+    version_3, this_process = 0x20080522, 0
+    header = (ctypes.c_uint32 * 2)(version_3, this_process)
+    before, less = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
+    for sets in (before, less):
+        assert library.capget(header, sets) == 0
+    less[0] &= ~MAY_OVERRIDE  # of the effective ones; those permitted stay, to come back
+    assert library.capset(header, less) == 0
+    try:
+        yield
+    finally:
+        assert library.capset(header, before) == 0

@@ -13,7 +13,9 @@ BASE = {"errors"}
 # Package or module -> what it may import from cdmer_bench, besides itself.
 MAY_IMPORT = {
     "errors": set(),
-    "files": BASE,
+    "sizes": BASE,
+    "texts": set(),
+    "files": BASE | {"sizes"},
     "dask_cluster": BASE,
     "parallel": BASE | {"dask_cluster"},
     "contract": BASE,
@@ -21,15 +23,15 @@ MAY_IMPORT = {
     "methods": BASE | {"contract", "solvers"},
     "preprocessing": BASE,
     "descriptors": BASE | {"contract", "preprocessing"},
-    "databases": BASE | {"contract", "files", "parallel", "preprocessing"},
+    "databases": BASE | {"contract", "files", "parallel", "preprocessing", "sizes"},
     "tasks": BASE,
     "features": BASE | {"files", "parallel", "databases", "descriptors", "preprocessing"},
     "finetuning": BASE | {"files", "parallel", "databases", "descriptors", "preprocessing"},
     "evaluation": BASE,
-    "results": BASE | {"files", "evaluation"},
+    "results": BASE | {"files", "evaluation", "texts"},
     "runner": BASE
     | {"evaluation", "files", "parallel", "databases", "features", "methods", "results", "tasks"},
-    "reporting": BASE | {"files", "results", "evaluation", "tasks"},
+    "reporting": BASE | {"files", "results", "evaluation", "tasks", "texts"},
     "config": BASE | {"databases", "descriptors", "methods", "preprocessing", "tasks"},
 }
 EVERYTHING = set(MAY_IMPORT) | {"cli", "conf"}

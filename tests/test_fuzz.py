@@ -349,7 +349,11 @@ def check_stored_cell(drawn):
         (cell / name).write_bytes(data)
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        found = store.records()
+        try:
+            found = store.records()
+        except UserError:  # of a newer version
+            assert isinstance(unseal(drawn[0])["format"], int)
+            return
     if not found:
         assert len(warned) == 1
         return

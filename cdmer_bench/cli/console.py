@@ -6,13 +6,15 @@ import sys
 import time
 from types import TracebackType
 
+from cdmer_bench.texts import visible
+
 _BARS = " ▏▎▍▌▋▊▉█"
 
 
 def say(line: str) -> None:
     """Print a line for the user on standard error, leaving results alone on standard output."""
     clear = "\r\033[K" if sys.stderr.isatty() else ""
-    print(f"{clear}{line}", file=sys.stderr, flush=True)
+    print(f"{clear}{visible(line)}", file=sys.stderr, flush=True)
 
 
 def bold_wanted() -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cdmer_bench.cli.console import ProgressBar, say
 from cdmer_bench.errors import UserError, closest
+from cdmer_bench.texts import visible
 
 
 def main(arguments: list[str]) -> int:
@@ -85,7 +86,8 @@ def check(arguments: list[str]) -> int:
             f"corpus {config.corpus.get('name')!r} holds no frames to check; give corpus=frames"
         )
     found = check_frames(str(config.corpus.get("root", ".")), frames, not options.quick)
-    print(json.dumps(found.as_dict(), indent=1) if options.format == "json" else found.text())
+    as_json = options.format == "json"
+    print(json.dumps(found.as_dict(), indent=1) if as_json else visible(found.text()))
     return 0 if found.passed else 2
 
 

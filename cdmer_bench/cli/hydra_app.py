@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.console import say
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import UserError, memory_is_full
 
 if TYPE_CHECKING:
     from cdmer_bench.config.schema import RunConfig
@@ -125,6 +125,9 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
         except UserError as error:
             say(f"cdmer: {error}")
             code = 2
+        except MemoryError as error:
+            say(memory_is_full(error))
+            code = 1
         codes.append(code)
         if code and _process() != here:
             raise JobFailed(code)

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 
         print(f"cdmer-bench {version('cdmer-bench')}")
         return 0
-    from cdmer_bench.errors import UserError, closest
+    from cdmer_bench.errors import UserError, closest, memory_is_full
 
     name = arguments[0]
     try:
@@ -49,8 +49,13 @@ def main(argv: list[str] | None = None) -> int:
         module = import_module(f"cdmer_bench.cli.{name}")
         return int(module.main(arguments[1:]))
     except UserError as error:
-        print(f"cdmer: {error}", file=sys.stderr)
+        from cdmer_bench.cli.console import say
+
+        say(f"cdmer: {error}")
         return 2
+    except MemoryError as error:
+        print(memory_is_full(error), file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(
             "\ncdmer: interrupted; finished work is kept, the same command goes on from there",

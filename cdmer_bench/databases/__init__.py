@@ -1,7 +1,12 @@
 """Where clips and features come from: readers of files on disk and the synthetic corpus."""
 
+import os
 from importlib import import_module
 from typing import Any
+
+MOST_PIXELS = 2**25  # of an image, a little more than a frame of 8K video
+# OpenCV looks at this when it is loaded. Without it a file of a few kilobytes may unpack to 4 GB.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MOST_PIXELS))
 
 _MODULES = {
     "EMOTIONS": "base",

@@ -2,13 +2,18 @@
 
 import csv
 import re
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.sizes import check_archive_size
 
+_MOST_BYTES = 2**26  # of a workbook when unpacked; coding sheets take less than a hundredth
+_MOST_ROWS = 2**20  # of a worksheet in .xlsx
+_MOST_CELLS = 10**7
 # What a column is for: its possible headings, lower-case letters and digits only.
 HEADINGS: dict[str, tuple[str, ...]] = {
     "subject": ("subject", "sub", "subjectid"),
@@ -118,16 +123,38 @@ def read_tables(path: Path) -> dict[str, list[list[Any]]]:
             f"{path} needs the package openpyxl; run: pip install 'cdmer-bench[frames]'"
         ) from None
     try:
+        with zipfile.ZipFile(path) as archive:
+            check_archive_size(archive, path, _MOST_BYTES)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        return {
-            page.title: [list(row) for row in page.iter_rows(values_only=True)]
-            for page in book.worksheets
-        }
+        return {page.title: _rows(page, path) for page in book.worksheets}
+    except UserError:
+        raise
     # openpyxl passes on whatever zipfile, its XML parser and its own descriptors raise.
     except Exception as error:
         raise UserError(
             f"{path} is not a readable .xlsx file ({type(error).__name__}); copy it again"
         ) from None
+
+
+def _rows(page: Any, path: Path) -> list[list[Any]]:
+    """Return the rows of a worksheet up to the last with content, each up to its last cell.
+
+    What the sheet says of its size is not believed: it would be filled up with empty cells.
+    """
+    page.reset_dimensions()
+    rows: list[list[Any]] = []
+    left = _MOST_CELLS
+    for number, cells in enumerate(page.iter_rows(values_only=True)):
+        filled = [place for place, cell in enumerate(cells) if cell is not None]
+        left -= len(cells)
+        if number >= _MOST_ROWS or left < 0:
+            raise UserError(
+                f"{path} has more rows or cells than a coding sheet; check that it is one"
+            )
+        if filled:
+            rows += [[]] * (number - len(rows))
+            rows.append(list(cells[: filled[-1] + 1]))
+    return rows
 
 
 def subject_number(text: object) -> int | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.databases.matlab_files import list_matlab, read_matlab
 from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.sizes import check_archive_size
 
 SUFFIXES = (".mat", ".npz", ".csv")
 
@@ -127,6 +128,8 @@ def _open_npz(path: Path) -> Any:
         raise UserError(f"{path} is not a readable .npz file ({error}); copy it again") from None
     if not isinstance(arrays, np.lib.npyio.NpzFile):
         raise UserError(f"{path} holds a single array, expected an .npz file of named arrays")
+    assert arrays.zip is not None  # until it is closed
+    check_archive_size(arrays.zip, path)
     return arrays
 
 

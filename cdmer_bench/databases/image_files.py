@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.databases import MOST_PIXELS
 from cdmer_bench.errors import UserError
 from cdmer_bench.preprocessing.frames import to_grey
 
@@ -69,7 +70,10 @@ def read_grey(path: Path) -> NDArray:
 
     image, warning = _with_warnings_of_decoder(decode)
     if image is None:
-        raise UserError(f"{path} is not a readable image; copy it again")
+        raise UserError(
+            f"{path} is not a readable image, or one of more than {MOST_PIXELS / 1e6:.0f} million "
+            "pixels; copy it again"
+        )
     if "JPEG" in warning:
         raise UserError(f"{path} is damaged ({warning.splitlines()[0]}); copy it again")
     return _to_grey(image, path)

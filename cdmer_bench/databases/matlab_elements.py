@@ -5,6 +5,9 @@ one ends the whole process. Layout: MathWorks, *MAT-File Format*.
 """
 
 import zlib
+from pathlib import Path
+
+from cdmer_bench.sizes import check_size
 
 _HEADER = 128  # bytes: text, version, and in the last two the byte order
 _NUMBERS = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13}  # miINT8 ... miUINT64
@@ -12,33 +15,39 @@ _TEXTS = {16, 17, 18}  # miUTF8, miUTF16, miUTF32
 _MATRIX, _COMPRESSED = 14, 15
 _NUMERIC_CLASSES = range(5, 16)  # mxSPARSE, mxDOUBLE ... mxUINT64
 _PREAMBLE = 3  # flags, dimensions and name come before the numbers
+_PADDING = 64  # bytes that may follow a compressed element
 _DEEPEST = 20  # cells in cells
 
 
-def check_elements(data: bytes) -> None:
+def check_elements(data: bytes, path: Path) -> None:
     """Check every element's type and size.
 
     Parameters
     ----------
     data
         The whole file. Files of version 4 have no elements and are passed over.
+    path
+        Where it is from, for messages.
 
     Raises
     ------
     ValueError
         If an element has an unknown type or reaches beyond what holds it.
+    UserError
+        If a compressed one would fill the memory.
     """
     mark = data[_HEADER - 2 : _HEADER]
     if 0 in data[:4] or mark not in (b"IM", b"MI"):
         return
-    _Elements("little" if mark == b"IM" else "big").check_file(memoryview(data)[_HEADER:])
+    order = "little" if mark == b"IM" else "big"
+    _Elements(order, path).check_file(memoryview(data)[_HEADER:])
 
 
 class _Elements:
     """Elements in one byte order."""
 
-    def __init__(self, order: str) -> None:
-        self.little = order == "little"
+    def __init__(self, order: str, path: Path) -> None:
+        self.little, self.path = order == "little", path
 
     def _integer(self, data: memoryview | bytes) -> int:
         return int.from_bytes(data[:4], "little" if self.little else "big")
@@ -63,11 +72,22 @@ class _Elements:
         while data:
             kind, content, size = self._next(data)
             if kind == _COMPRESSED:
-                kind, content, _ = self._next(zlib.decompress(content))
+                kind, content, _ = self._next(self._inflate(content))
             if kind != _MATRIX:
                 raise ValueError(f"type {kind} in the place of a matrix")
             self._check_matrix(content, 0)
             data = data[size:]
+
+    def _inflate(self, data: memoryview | bytes) -> bytes:
+        """Decompress an element up to the size that it tells of itself."""
+        stream = zlib.decompressobj()
+        head = stream.decompress(data, 8)
+        size = self._integer(head[4:8])
+        check_size(size, self.path)
+        rest = stream.decompress(stream.unconsumed_tail, size + _PADDING)
+        if not stream.eof:
+            raise ValueError("a compressed element that does not end where it says")
+        return head + rest
 
     def _check_matrix(self, data: memoryview | bytes, depth: int) -> None:
         if depth > _DEEPEST:

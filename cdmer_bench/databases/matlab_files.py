@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from cdmer_bench.databases.matlab_elements import check_elements
 from cdmer_bench.errors import UserError
+from cdmer_bench.sizes import check_size
+
+_LONGEST = 10_000  # characters of a name or label
 
 
 def list_matlab(path: Path) -> dict[str, tuple[int, ...]]:
@@ -24,11 +27,15 @@ def list_matlab(path: Path) -> dict[str, tuple[int, ...]]:
 
     if _is_hdf5(path):
         with _open_hdf5(path) as file:
-            return {
+            # Links are told, but not followed: MATLAB writes none, and they may lead anywhere.
+            links = {name: () for name in file if not _is_here(file, name)}
+            items = {name: file[name] for name in file if name not in links}
+            shapes = {
                 name: tuple(reversed(item.shape))
-                for name, item in file.items()
+                for name, item in items.items()
                 if isinstance(item, h5py.Dataset)
             }
+            return {**links, **shapes}
     from scipy.io import whosmat
 
     return {name: shape for name, shape, _ in _guard(path, whosmat, str(path))}
@@ -50,7 +57,7 @@ def read_matlab(path: Path, names: Sequence[str]) -> dict[str, NDArray]:
             return {name: _hdf5_array(path, file, name) for name in names}
     from scipy.io import loadmat
 
-    _guard(path, check_elements, path.read_bytes())
+    _guard(path, check_elements, path.read_bytes(), path)
     loaded = _guard(path, loadmat, str(path), variable_names=list(names))
     for name in names:
         if name not in loaded:
@@ -93,22 +100,47 @@ def _hdf5_array(path: Path, file: Any, name: str) -> NDArray:
     import h5py
 
     try:
+        if not _is_here(file, name):
+            raise UserError(_elsewhere(path, name))
         item = file[name]
         kind = item.attrs.get("MATLAB_class", b"double")
         if item.attrs.get("MATLAB_empty", 0):
             return np.empty((0, 0))
         # HDF5 keeps MATLAB's column-major arrays with the axes reversed.
-        values = item[()].T
+        values = _values(path, name, item).T
         if kind == b"cell" and h5py.check_ref_dtype(item.dtype) is not None:
-            cells = [_text(file[reference][()].T) for reference in values.ravel(order="F")]
-            return np.array(cells)
+            cells = [file[reference] for reference in values.ravel(order="F")]
+            return np.array([_text(path, name, _values(path, name, c).T) for c in cells])
     except (OSError, KeyError, RuntimeError) as error:
         raise UserError(
             f"{path}: variable {name!r} is damaged ({_short(error)}); copy the file again"
         ) from None
     if kind == b"char":
-        return np.array([_text(row) for row in np.atleast_2d(values)])
+        return np.array([_text(path, name, row) for row in np.atleast_2d(values)])
     return _plain(path, name, values)
+
+
+def _is_here(file: Any, name: str) -> bool:
+    """Whether a name is the object itself and no link to another place or file."""
+    import h5py
+
+    return isinstance(file.get(name, getlink=True), h5py.HardLink)
+
+
+def _elsewhere(path: Path, name: str) -> str:
+    return (
+        f"{path}: variable {name!r} is a link or lies in another file, which is not followed; "
+        "save its values in this file"
+    )
+
+
+def _values(path: Path, name: str, item: Any) -> NDArray:
+    """Read a dataset whose numbers are all in this file, and fit into the memory."""
+    if item.external or item.is_virtual:
+        raise UserError(_elsewhere(path, name))
+    check_size(item.size * item.dtype.itemsize, path)
+    values: NDArray = item[()]
+    return values
 
 
 def _plain(path: Path, name: str, values: NDArray) -> NDArray:
@@ -127,7 +159,12 @@ def _plain(path: Path, name: str, values: NDArray) -> NDArray:
     )
 
 
-def _text(codes: NDArray) -> str:
+def _text(path: Path, name: str, codes: NDArray) -> str:
+    if codes.size > _LONGEST:
+        raise UserError(
+            f"{path}: variable {name!r} holds a text of {codes.size} characters, expected names "
+            f"of at most {_LONGEST}"
+        )
     return "".join(chr(int(code)) for code in np.ravel(codes)).strip()
 
 
@@ -135,7 +172,7 @@ def _guard(path: Path, function: Any, *arguments: Any, **options: Any) -> Any:
     """Call a SciPy reader; whatever a damaged file makes it raise becomes one sentence."""
     try:
         return function(*arguments, **options)
-    except MemoryError:
+    except (MemoryError, UserError):
         raise
     # SciPy's parser has no exception of its own: zlib.error, struct errors, TypeError and
     # IndexError have all been met on files cut short.

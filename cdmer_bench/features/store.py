@@ -78,6 +78,8 @@ class FeatureStore:
             raise UserError(
                 f"{path} cannot be read by you; set cache.dir to a folder of your own"
             ) from None
+        except UserError:
+            raise
         except (ValueError, KeyError) as error:
             set_aside(path, str(error))
             return None

@@ -1,6 +1,5 @@
 """C3D fine-tuned on a source database: as a descriptor that is made when first needed."""
 
-import fcntl
 import os
 from collections.abc import Callable
 from copy import deepcopy
@@ -18,7 +17,7 @@ from cdmer_bench.descriptors.c3d_input import load_mean, network_input
 from cdmer_bench.descriptors.c3d_loading import deterministic, find_device, load_network
 from cdmer_bench.descriptors.c3d_weights import FINETUNED, OWN_FORMAT
 from cdmer_bench.errors import DataMissing, UserError
-from cdmer_bench.files import clear_errors, content_key
+from cdmer_bench.files import clear_errors, content_key, lock, open_lock
 from cdmer_bench.finetuning.augmentation import split_by_clip
 from cdmer_bench.finetuning.recipe import Recipe
 from cdmer_bench.finetuning.training import Samples, Training, load_whole, save_whole
@@ -92,15 +91,16 @@ class Tuning:
             return
         with clear_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            lock = os.open(self.path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        path = self.path.with_suffix(".lock")
+        handle = open_lock(path, 0o600)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be tuning the same network
+            lock(handle, path, wait=True)  # another run may be tuning the same network
             if not self._is_whole():
                 for left in self.folder.glob(f".writing-{self.path.stem}*"):
                     left.unlink(missing_ok=True)  # of a run that was killed while it wrote
                 self._tune(backend, open_bar)
         finally:
-            os.close(lock)
+            os.close(handle)
 
     def _is_whole(self) -> bool:
         """Whether the file is there and undamaged; a damaged one is set aside."""

@@ -7,11 +7,6 @@ ABSENT = "-"
 NO_WEIGHTS = "no weights"
 
 
-def one_line(text: str) -> str:
-    """Drop line breaks and control characters, which a label of the user's own may hold."""
-    return "".join(c for c in " ".join(text.split()) if c.isprintable())
-
-
 def figure_parts(cell: TableCell) -> tuple[str, str] | None:
     """Return mean F1 to four and accuracy to two decimals, or None without a figure."""
     if cell.figure is None:

@@ -5,6 +5,7 @@ import io
 
 from cdmer_bench.reporting.cell_text import difference_parts, figure_parts, printed_parts
 from cdmer_bench.reporting.tables import Table
+from cdmer_bench.texts import one_line
 
 COLUMNS = (
     "table",
@@ -17,6 +18,12 @@ COLUMNS = (
     "corpus",
 )
 PAPER_COLUMNS = ("paper_mean_f1", "paper_accuracy", "difference_mean_f1", "difference_samples")
+
+
+def plain(text: str) -> str:
+    """Return a label that no spreadsheet takes for a formula: such a one gets an apostrophe."""
+    flat = one_line(text)
+    return f"'{flat}" if flat.startswith(("=", "+", "-", "@")) else flat
 
 
 def to_csv(*tables: Table) -> str:
@@ -36,8 +43,9 @@ def to_csv(*tables: Table) -> str:
                 parts = figure_parts(cell)
                 if parts is None or cell.figure is None:
                     continue
-                line = [table.number, table.long_name(row), column, *parts, row.selection]
-                line += [str(cell.figure.n_settings or ""), table.corpus]
+                name, selection = plain(table.long_name(row)), plain(row.selection)
+                line = [table.number, name, plain(column), *parts, selection]
+                line += [str(cell.figure.n_settings or ""), plain(table.corpus)]
                 if against:
                     printed = printed_parts(cell) or ("", "")
                     mean_f1, samples = difference_parts(cell) or ("", "")

@@ -5,11 +5,11 @@ import textwrap
 from cdmer_bench.reporting.cell_text import (
     difference_parts,
     figure_parts,
-    one_line,
     printed_parts,
     without_figure,
 )
 from cdmer_bench.reporting.tables import Table, TableCell
+from cdmer_bench.texts import one_line
 
 _BOLD, _PLAIN = "\033[1m", "\033[0m"
 

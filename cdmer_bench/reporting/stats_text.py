@@ -11,8 +11,8 @@ from cdmer_bench.reporting.analysis import (
     compare_methods,
 )
 from cdmer_bench.reporting.captions import SYNTHETIC, absences, scope
-from cdmer_bench.reporting.cell_text import one_line
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.texts import one_line
 
 _LONGEST = 32  # characters of a label
 

@@ -45,4 +45,17 @@ def unpack_inputs(record: CellRecord, arrays: dict[str, np.ndarray]) -> dict[str
             raise ValueError(f"it holds an array {name!r}, which no rule knows")
         if array.shape != expected:
             raise ValueError(f"{name} has shape {array.shape}, not {expected}")
+        _check_values(name, array, len(record.classes))
     return held
+
+
+def _check_values(name: str, array: np.ndarray, n_classes: int) -> None:
+    """Refuse values that no run records; whoever can write can also seal."""
+    if name == "density_ratio":
+        if array.dtype.kind != "f" or not (np.isfinite(array) & (array >= 0)).all():
+            raise ValueError(f"{name} holds something else than finite numbers from 0 on")
+        return
+    if array.dtype != np.uint8:
+        raise ValueError(f"{name} holds {array.dtype}, not whole numbers from 0 to 255")
+    if name != "source_folds" and (array[array != NOT_PREDICTED] >= n_classes).any():
+        raise ValueError(f"{name} holds something else than the numbers of the classes")

@@ -9,11 +9,16 @@ import numpy as np
 from cdmer_bench.files import content_key
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.selection_inputs import NAMES as SELECTION_INPUTS
+from cdmer_bench.texts import visible_content
 
 FORMAT = 1
 _ARRAYS = ("predictions", "y_target", "y_source", "converged", "iterations")
 _OPTIONAL_ARRAYS = ("scores", "subject_target")
 _APART = (*_ARRAYS, *_OPTIONAL_ARRAYS, "extras")
+
+
+class NewerFormat(ValueError):
+    """A record that a later version of this package wrote; it is whole, but cannot be read."""
 
 
 def arrays_of(record: CellRecord) -> dict[str, np.ndarray]:
@@ -53,10 +58,17 @@ def record_of(content: dict[str, Any], arrays: dict[str, np.ndarray]) -> CellRec
 
     Raises
     ------
+    NewerFormat
+        If a later version of this package wrote it.
     ValueError, KeyError, TypeError
         If the parts do not fit each other.
     """
-    if content.pop("format", None) != FORMAT:
+    written = content.pop("format", None)
+    if isinstance(written, int) and written > FORMAT:
+        raise NewerFormat(
+            f"was written by a newer version of cdmer-bench (format {written}, expected {FORMAT})"
+        )
+    if written != FORMAT:
         raise ValueError("it was written by another version of cdmer-bench")
     if str(arrays["key"]) != content["key"]:
         raise ValueError("grid.npz belongs to another cell")
@@ -129,7 +141,7 @@ def seal(content: dict[str, Any]) -> bytes:
 
 
 def unseal(data: bytes) -> dict[str, Any]:
-    """Check and parse what :func:`seal` gave.
+    """Check and parse what :func:`seal` gave; its texts are made fit to be shown.
 
     Raises
     ------
@@ -145,4 +157,5 @@ def unseal(data: bytes) -> dict[str, Any]:
     content: dict[str, Any] = sealed["content"]
     if content_key(content) != sealed.get("sha256"):
         raise ValueError("its checksum does not fit its content")
-    return content
+    shown: dict[str, Any] = visible_content(content)
+    return shown

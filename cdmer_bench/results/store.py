@@ -1,9 +1,7 @@
 """The results folder: one folder for each finished cell, one file for each finished strand."""
 
-import fcntl
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,19 +14,31 @@ import numpy as np
 from cdmer_bench.errors import UserError
 from cdmer_bench.files import (
     clear_errors,
+    lock,
+    open_lock,
     pack_arrays,
     read_arrays,
+    remove,
     remove_leftovers,
     set_aside,
     write_atomically,
 )
 from cdmer_bench.results import plane, selection_inputs
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.serialize import arrays_of, content_of, record_of, seal, unseal
+from cdmer_bench.results.serialize import (
+    NewerFormat,
+    arrays_of,
+    content_of,
+    record_of,
+    seal,
+    unseal,
+)
 
 _FILES = ("record.json", "grid.npz", selection_inputs.FILE)
 # What every failure tells, as text.
 _FAILURE = ("task_label", "method_label", "descriptor_label", "corpus", "error")
+
+_KEY = re.compile(r"[A-Za-z0-9_-]+")  # of a cell
 
 CLAIM_WAIT = 0.5  # seconds between two looks at a cell that another run has claimed
 
@@ -42,7 +52,7 @@ def safe_name(text: str) -> str:
 
 def checked_key(key: str) -> str:
     """Return ``key`` if it is fit to be part of a file's name; raise a UserError otherwise."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", key):
+    if not _KEY.fullmatch(key):
         raise UserError(f"a cell has the key {key!r}, expected letters and digits; run it again")
     return key
 
@@ -112,7 +122,8 @@ class ResultsStore:
             content = unseal(sealed)
             arrays = read_arrays(folder / "grid.npz")
             record = record_of(content, arrays)
-            checked_key(record.key)
+            if not _KEY.fullmatch(record.key):
+                raise ValueError(f"its key is {record.key!r}")
         except (FileNotFoundError, NotADirectoryError):
             missing = [name for name in _FILES[:2] if not (folder / name).exists()]
             if not missing:
@@ -122,6 +133,13 @@ class ResultsStore:
             return None
         except PermissionError:
             raise UserError(f"{folder} cannot be read by you; set results.dir to another") from None
+        except NewerFormat as newer:
+            raise UserError(
+                f"{folder / 'record.json'} {newer}; update cdmer-bench, or name another results "
+                "folder"
+            ) from None
+        except UserError:
+            raise
         except (ValueError, KeyError, TypeError, IsADirectoryError) as error:
             set_aside(folder, str(error))
             return None
@@ -165,7 +183,7 @@ class ResultsStore:
         building = self.unfinished(record.key) / "building"
         self._check_inside(folder.parent)
         with clear_errors(self.folder):
-            shutil.rmtree(building, ignore_errors=True)
+            remove(building)
             write_atomically(building / "grid.npz", pack_arrays(arrays_of(record)))
             write_atomically(building / "record.json", seal(content_of(record)))
             if set(selection_inputs.NAMES) & set(record.extras):
@@ -175,7 +193,7 @@ class ResultsStore:
             if folder.exists():
                 # Moved as a whole, so that no reader and no killed run sees a part of it.
                 replaced = self.unfinished(record.key) / "replaced"
-                shutil.rmtree(replaced, ignore_errors=True)
+                remove(replaced)
                 os.replace(folder, replaced)
             os.replace(building, folder)
         (self.folder / "failures" / f"{record.key}.json").unlink(missing_ok=True)
@@ -197,20 +215,18 @@ class ResultsStore:
         """Return where a finished strand's result lies."""
         return self.unfinished(key) / f"strand-{strand:05d}.npz"
 
-    def load_strand(self, key: str, strand: int) -> dict[str, np.ndarray] | None:
-        """Load a finished strand, or None if it is missing or damaged."""
-        path = self.strand_path(key, strand)
-        try:
-            return read_arrays(path)
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
-            set_aside(path, str(error))
-            return None
+    def load_strand(
+        self, key: str, strand: int, unpack: Callable[[dict[str, np.ndarray]], T]
+    ) -> T | None:
+        """Load a finished strand; None if it is not there, or was damaged and is set aside.
+
+        ``unpack`` checks its arrays, and raises a ValueError, TypeError or KeyError for others.
+        """
+        return _load_beside(self.strand_path(key, strand), unpack)
 
     def forget_unfinished(self, key: str) -> None:
         """Remove what is left of a cell in progress."""
-        shutil.rmtree(self.unfinished(key), ignore_errors=True)
+        remove(self.unfinished(key))
 
     def has_leftovers(self, key: str) -> bool:
         """Whether there are strands or a claim of a cell, left by a run that was killed."""
@@ -256,14 +272,12 @@ class ResultsStore:
         the process ends.
         """
         path = self._claim_path(key)
-        handle = _open_lock(path)
+        handle = open_lock(path)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = lock(handle, path)
+            if held:
                 # The file may have been unlinked by the run that held it before.
                 held = path.exists() and os.path.samestat(os.fstat(handle), path.stat())
-            except BlockingIOError:
-                held = False
             yield held
             if held:
                 path.unlink(missing_ok=True)
@@ -272,19 +286,17 @@ class ResultsStore:
 
 
 def _load_beside(path: Path, unpack: Callable[[dict[str, np.ndarray]], T]) -> T | None:
-    """Load a file beside a record; None if it is not there, or was damaged and is set aside."""
+    """Load a file of arrays; None if it is not there, or was damaged and is set aside."""
     try:
         return unpack(read_arrays(path))
     except FileNotFoundError:
         return None
     except PermissionError:
         raise UserError(f"{path} cannot be read by you; set results.dir to another") from None
+    except UserError:
+        raise
+    except KeyError as error:
+        set_aside(path, f"it holds no {error.args[0]}")
     except (ValueError, TypeError) as error:
         set_aside(path, str(error))
-        return None
-
-
-def _open_lock(path: Path) -> int:
-    with clear_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    return None

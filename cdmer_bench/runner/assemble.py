@@ -1,5 +1,7 @@
 """The record of a cell: its stored strands put together."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,15 +66,24 @@ def assemble(cell: Cell, prepared: PreparedCell, store: ResultsStore, seconds: f
     )
 
 
+def load_strand(
+    cell: Cell, prepared: PreparedCell, store: ResultsStore, strand: int
+) -> tuple[StrandResult, float] | None:
+    """Load a stored strand and the seconds that it took; None if it is missing or damaged."""
+    members = prepared.strands[strand]
+    n_classes, n_query = len(prepared.class_codes), len(prepared.target.y)
+    return store.load_strand(cell.key, strand, partial(unpack, members, n_classes, n_query))
+
+
 def _join(cell: Cell, prepared: PreparedCell, store: ResultsStore) -> tuple[StrandResult, float]:
     """Load every strand of a cell; also return the seconds that solving them took."""
     results, solving = [], 0.0
     for strand in range(len(prepared.strands)):
-        arrays = store.load_strand(cell.key, strand)
-        if arrays is None:
+        loaded = load_strand(cell, prepared, store, strand)
+        if loaded is None:
             raise RuntimeError(f"strand {strand} vanished from {store.unfinished(cell.key)}")
-        results.append(unpack(arrays)[1])
-        solving += float(arrays["seconds"])
+        results.append(loaded[0])
+        solving += loaded[1]
     return join_strands(prepared.strands, results), solving
 
 

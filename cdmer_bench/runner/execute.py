@@ -1,6 +1,5 @@
 """Run the cells of a plan: claim, prepare, solve the strands in parallel, store."""
 
-import shutil
 import time
 import traceback
 from collections.abc import Iterator
@@ -11,10 +10,11 @@ from threadpoolctl import threadpool_limits
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.extract import Features
+from cdmer_bench.files import remove
 from cdmer_bench.parallel import ATTEMPTS, WORKER_DIED, Backend, Call, Progress, run_parallel
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import CLAIM_WAIT, ResultsStore
-from cdmer_bench.runner.assemble import assemble
+from cdmer_bench.runner.assemble import assemble, load_strand
 from cdmer_bench.runner.cell import Cell, PreparedCell, prepare_cell
 from cdmer_bench.runner.expectation import expected_settings, setting_weights
 from cdmer_bench.runner.progressing import Progressing
@@ -188,7 +188,7 @@ class Execution:
                 )
             pending = set(range(len(prepared.strands)))
             for strand in list(pending):
-                if self._strand_is_stored(cell, prepared, strand):
+                if load_strand(cell, prepared, self.store, strand) is not None:
                     pending.discard(strand)
                     if self.bar:
                         self.bar.advance(len(prepared.strands[strand]), self.weights[cell.key])
@@ -200,15 +200,6 @@ class Execution:
             self._failed(cell, error)
             claim.close()
             return None
-
-    def _strand_is_stored(self, cell: Cell, prepared: PreparedCell, strand: int) -> bool:
-        stored = self.store.load_strand(cell.key, strand)
-        if stored is None:
-            return False
-        try:
-            return stored["indices"].tolist() == prepared.strands[strand]
-        except KeyError:
-            return False
 
     def _strand_ended(self, key: str, strand: int, failure: StrandFailure | None) -> None:
         running = self.running[key]
@@ -237,7 +228,7 @@ class Execution:
         except Exception as error:
             self._failed(cell, error)
         finally:
-            shutil.rmtree(self.store.unfinished(cell.key) / "shared", ignore_errors=True)
+            remove(self.store.unfinished(cell.key) / "shared")
             running.claim.close()
 
     def _failed(self, cell: Cell, error: Exception) -> None:

@@ -1,6 +1,5 @@
 """One strand, run in any process: read what the cell shares, solve, store the result whole."""
 
-import shutil
 import time
 import traceback
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import clear_errors, pack_arrays, write_atomically
+from cdmer_bench.files import clear_errors, pack_arrays, remove, write_atomically
 from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.strand_result import StrandResult
@@ -39,14 +38,14 @@ class StrandFailure:
 
 def write_prepared(folder: Path, arrays: Prepared) -> None:
     """Store the shared arrays of a cell for the processes that run its strands."""
-    shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed
+    remove(folder)  # left by a run that was killed
     try:
         with clear_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for name, array in arrays.items():
                 np.save(folder / f"{name}.npy", np.asarray(array), allow_pickle=False)
     except UserError:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
         raise
 
 
@@ -136,8 +135,18 @@ def pack(result: StrandResult, indices: list[int], seconds: float) -> dict[str, 
     return arrays
 
 
-def unpack(arrays: dict[str, np.ndarray]) -> tuple[list[int], StrandResult]:
-    """Undo :func:`pack`."""
+def unpack(
+    members: list[int], n_classes: int, n_query: int, arrays: dict[str, np.ndarray]
+) -> tuple[StrandResult, float]:
+    """Undo :func:`pack` for the settings ``members``; also return the seconds that they took.
+
+    Raises
+    ------
+    ValueError, KeyError
+        If the arrays are not such a result, whole.
+    """
+    if arrays["indices"].tolist() != members:
+        raise ValueError("it holds other settings")
     texts = [str(text) for text in arrays["note_texts"]]
     result = StrandResult(
         arrays["predictions"],
@@ -147,4 +156,22 @@ def unpack(arrays: dict[str, np.ndarray]) -> tuple[list[int], StrandResult]:
         dict(zip(arrays["note_indices"].tolist(), texts, strict=True)),
         {k.removeprefix("extra_"): v for k, v in arrays.items() if k.startswith("extra_")},
     )
-    return arrays["indices"].tolist(), result
+    n_settings = len(members)
+    shapes = {
+        "predictions": (n_settings, n_query),
+        "scores": (n_settings, n_query, n_classes),
+        "converged": (n_settings,),
+        "iterations": (n_settings,),
+    }
+    for name, expected in shapes.items():
+        array = getattr(result, name)
+        if array is not None and array.shape != expected:
+            raise ValueError(f"{name} has shape {array.shape}, not {expected}")
+    predictions = result.predictions
+    if predictions.dtype != np.uint8 or (predictions.size and predictions.max() >= n_classes):
+        raise ValueError("predictions holds something else than the numbers of the classes")
+    if not all(array.shape[:1] == (n_settings,) for array in result.extras.values()):
+        raise ValueError("it holds something else than one row for each setting")
+    if not set(result.notes) <= set(range(n_settings)):
+        raise ValueError("a note belongs to no setting")
+    return result, float(arrays["seconds"])

@@ -4,9 +4,9 @@ A cell's validation has parts, such as the folds of cross-validation. The strand
 like those of a cell: in parallel, each stored as soon as it is finished.
 """
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import pack_arrays, write_atomically
+from cdmer_bench.files import pack_arrays, remove, write_atomically
 from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.parallel import ATTEMPTS, WORKER_DIED, Backend, Call, Progress, run_parallel
@@ -95,7 +95,7 @@ class Validation:
             found, reason = self._collect()
         finally:
             for part in self.parts:
-                shutil.rmtree(self._shared(part), ignore_errors=True)
+                remove(self._shared(part))
         return found, reason
 
     def _run(self) -> None:
@@ -124,8 +124,7 @@ class Validation:
             strands = part.open(self._shared(part))
             self._opened.append(_Opened(part, strands))
             for number, members in enumerate(strands):
-                stored = self.store.load_strand(part.key, number)
-                if stored is not None and stored["indices"].tolist() == members:
+                if self._load(part, number, members) is not None:
                     continue
                 sizes.append(len(members))
                 yield part.call(
@@ -138,13 +137,19 @@ class Validation:
         reason = next((opened.part.reason for opened in self._opened if opened.part.reason), "")
         for opened in self._opened:
             for number, members in enumerate(opened.strands):
-                arrays = self.store.load_strand(opened.part.key, number)
-                if arrays is None:
+                loaded = self._load(opened.part, number, members)
+                if loaded is None:
                     folder = self.store.unfinished(opened.part.key)
                     raise RuntimeError(f"a strand vanished from {folder}")
-                reason = reason or str(arrays["reason"])
-                found[np.ix_(np.array(members), opened.part.columns)] = arrays["predictions"]
+                reason = reason or loaded[1]
+                found[np.ix_(np.array(members), opened.part.columns)] = loaded[0]
         return found, reason
+
+    def _load(
+        self, part: Part, number: int, members: list[int]
+    ) -> tuple[NDArray[np.uint8], str] | None:
+        unpack = partial(unpack_predictions, members, len(part.columns))
+        return self.store.load_strand(part.key, number, unpack)
 
     def _shared(self, part: Part) -> Path:
         return self.store.unfinished(part.key) / "shared"
@@ -160,6 +165,24 @@ def store_predictions(
         "reason": np.array(reason, dtype=np.str_),
     }
     write_atomically(result, pack_arrays(arrays))
+
+
+def unpack_predictions(
+    members: list[int], n_columns: int, arrays: dict[str, np.ndarray]
+) -> tuple[NDArray[np.uint8], str]:
+    """Return what :func:`store_predictions` stored of the settings ``members``.
+
+    Raises
+    ------
+    ValueError, KeyError
+        If the arrays are something else.
+    """
+    predictions = arrays["predictions"]
+    if arrays["indices"].tolist() != members:
+        raise ValueError("it holds other settings")
+    if predictions.shape != (len(members), n_columns) or predictions.dtype != np.uint8:
+        raise ValueError(f"its predictions have the shape {predictions.shape}")
+    return predictions, str(arrays["reason"])
 
 
 def possible_settings(

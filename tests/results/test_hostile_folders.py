@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,57 @@ def test_a_cell_that_is_a_link_is_set_aside(tmp_path, name):
     assert tree(tmp_path / "outside") == before
     store.save(record)
     assert len(store.records()) == 1
+
+
+@pytest.mark.parametrize("name", ["shared", "building", "replaced", "strand-00000.npz"])
+def test_a_link_among_unfinished_files_leads_nowhere(corpus, cdmer, name):
+    """Whoever knows the configuration knows the cell's key, and so where a run will write."""
+    arguments = corpus.arguments("method=svm", "task=red/green", "backend=sequential")
+    assert cdmer("run", *arguments)[0] == 0
+    store = ResultsStore(corpus.folder / "results")
+    (record,) = store.records()
+    outside = corpus.folder / "outside"
+    outside.mkdir()
+    (outside / "mine.txt").write_text("mine")
+    store.unfinished(record.key).mkdir(parents=True)
+    (store.unfinished(record.key) / name).symlink_to(outside)
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        code, _, err = cdmer("run", *arguments, "force=true")
+    assert code == 0, err
+    assert tree(outside) == {"mine.txt"}
+    assert len(store.records()) == 1
+    assert list((store.folder / "unfinished").iterdir()) == []
+
+
+def test_a_claim_that_is_a_link_is_not_followed(corpus, cdmer):
+    store, record = ResultsStore(corpus.folder / "results"), make_record()
+    (store.folder / "claims").mkdir(parents=True)
+    (store.folder / "claims" / f"{record.key[:32]}.lock").symlink_to(corpus.folder / "made")
+    with pytest.raises(UserError, match="a link is in the way"), store.claim(record.key):
+        pass
+    assert not (corpus.folder / "made").exists()
+
+
+STRANGE_INPUTS = {
+    "source_cv_predictions": [np.full((4, 9), 3, np.uint8), np.zeros((4, 9), int)],
+    "reverse_predictions": [np.full((4, 9), np.nan)],
+    "source_folds": [np.full(9, -1)],
+    "density_ratio": [np.full(9, np.nan), np.full(9, -1.0), np.array(list("abcdefghi"))],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "array"), [(n, a) for n, arrays in STRANGE_INPUTS.items() for a in arrays]
+)
+def test_selection_inputs_that_no_run_records_are_set_aside(tmp_path, name, array):
+    store, record = ResultsStore(tmp_path), make_record()
+    store.save(record)
+    record.extras[name] = array
+    store.save_selection_inputs(record)
+    with pytest.warns(UserWarning, match=f"{name} holds .*set aside"):
+        (loaded,) = store.records()
+    assert name not in loaded.extras
 
 
 def test_hostile_json_is_set_aside(tmp_path):

@@ -1,4 +1,6 @@
 import dataclasses
+import errno
+import fcntl
 import json
 import multiprocessing
 import zipfile
@@ -9,8 +11,9 @@ import pytest
 from cdmer_bench.errors import UserError
 from cdmer_bench.files import content_key, pack_arrays
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.serialize import content_of, seal
 from cdmer_bench.results.store import ResultsStore, safe_name
-from tests.damages import DAMAGES
+from tests.damages import DAMAGES, obeying_permissions
 
 
 def make_record(**changes) -> CellRecord:
@@ -186,3 +189,46 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="choose another folder"):
         ResultsStore(tmp_path / "file").check_writable()
+
+
+def test_a_record_of_a_newer_version_stays_and_is_named(tmp_path, cdmer):
+    """It is whole, so it must not be renamed as if it were damaged."""
+    store, record = ResultsStore(tmp_path), make_record()
+    store.save(record)
+    path = folder_of(store, record) / "record.json"
+    newer = seal({**content_of(record), "format": 2, "of the future": 1})
+    path.write_bytes(newer)
+    code, _, err = cdmer("tables", "--results", str(tmp_path))
+    assert code == 2
+    assert f"{path} was written by a newer version of cdmer-bench (format 2, expected 1)" in err
+    assert path.read_bytes() == newer
+
+
+def test_damage_in_a_folder_that_may_only_be_read_is_warned_of_and_passed_over(tmp_path, cdmer):
+    store = ResultsStore(tmp_path / "results")
+    for number in range(2):
+        store.save(make_record(method=f"m{number}"))
+    path = folder_of(store, make_record(method="m0"))
+    (path / "grid.npz").write_bytes(b"")
+    path.parent.chmod(0o555)
+    try:
+        with obeying_permissions(), pytest.warns(UserWarning, match="passed over") as warned:
+            code, out, err = cdmer("tables", "--results", str(store.folder))
+    finally:
+        path.parent.chmod(0o755)
+    assert code == 0, err
+    assert "GFK" in out
+    assert len(warned) == 1
+    assert path.exists()
+
+
+def test_a_file_system_without_locks_is_one_sentence(tmp_path, monkeypatch):
+    def flock(handle, kind):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    store = ResultsStore(tmp_path)
+    with pytest.raises(UserError, match=r"cannot be locked .*results\.dir"), store.claim("ab" * 32):
+        pass
+    store.save(make_record())  # writing alone needs none
+    assert len(store.records()) == 1

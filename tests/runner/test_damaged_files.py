@@ -7,8 +7,10 @@ claims, reports and tables. Checkpoints and tuned networks stand in ``tests/fine
 
 import warnings
 
+import numpy as np
 import pytest
 
+from cdmer_bench.files import pack_arrays, read_arrays
 from tests.damages import DAMAGES
 from tests.small_corpus import Corpus, write_clip_corpus
 
@@ -139,6 +141,53 @@ def test_a_strand_and_a_failure(failing, run, damage):
     # The first run solved all three; the second the damaged one and the one that had failed.
     steps = (failing.folder / "until.log").read_text().split()
     assert steps == ["1.0", "2.0", "3.0", "1.0", "3.0"]
+
+
+def reshaped(arrays, name):
+    return {**arrays, name: arrays[name][..., :-1]}
+
+
+# Whole archives, but not what a run stores: by another version, or of another task.
+FORGED_STRANDS = {
+    "other settings": lambda a: {**a, "indices": a["indices"] + 1},
+    "no notes": lambda a: {n: array for n, array in a.items() if n != "note_texts"},
+    "too few samples": lambda a: reshaped(a, "predictions"),
+    "unknown class": lambda a: {**a, "predictions": a["predictions"] + np.uint8(200)},
+    "no number": lambda a: {**a, "seconds": np.array("long")},
+    "a note on nothing": lambda a: {
+        **a, "note_indices": np.array([7]), "note_texts": np.array(["x"]),
+    },
+    "a row too many": lambda a: {**a, "extra_weights": np.zeros((2, 3))},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("forgery", FORGED_STRANDS)
+def test_a_whole_file_that_is_no_strand_of_the_cell(failing, run, forgery):
+    run("method=failing", "task=red/green", code=1)
+    path = sorted(failing.folder.rglob("strand-*.npz"))[0]
+    path.write_bytes(pack_arrays(FORGED_STRANDS[forgery](read_arrays(path))))
+    (failing.folder / "until").touch()
+    _, damaged = run("method=failing", "task=red/green")
+    assert damaged == [str(path)]
+    steps = (failing.folder / "until.log").read_text().split()
+    assert steps == ["1.0", "2.0", "3.0", "1.0", "3.0"]
+
+
+def test_a_whole_file_that_is_no_strand_of_the_selection_inputs():
+    from cdmer_bench.runner.validation import unpack_predictions
+
+    whole = {
+        "indices": np.array([3, 4]),
+        "predictions": np.zeros((2, 5), np.uint8),
+        "reason": np.array(""),
+    }
+    assert unpack_predictions([3, 4], 5, whole)[0].shape == (2, 5)
+    for name, other in (
+        ("indices", np.array([3, 5])), ("predictions", np.zeros((2, 4), np.uint8)),
+        ("predictions", np.zeros((2, 5))),
+    ):  # fmt: skip
+        with pytest.raises(ValueError):
+            unpack_predictions([3, 4], 5, {**whole, name: other})
 
 
 @EVERYWHERE

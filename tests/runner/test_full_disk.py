@@ -1,15 +1,13 @@
 """A disk that fills up and folders that may not be written: one sentence, and nothing is lost."""
 
-import ctypes
 import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from cdmer_bench.databases.fetch import RELEASED_FILES
 from cdmer_bench.results.store import ResultsStore
+from tests.damages import obeying_permissions
 from tests.small_corpus import grids, write_clip_corpus
 
 
@@ -135,26 +133,6 @@ def test_whatever_is_written_to_a_full_disk_is_a_clear_error(written, cdmer, sma
     assert left == {"filling"}
     assert not list(small_disk.rglob(".writing-*"))
     assert grids(written.folder / "results") == before
-
-
-MAY_OVERRIDE = 0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH in linux/capability.h
-
-
-@contextmanager
-def obeying_permissions() -> Iterator[None]:
-    """Give up the right of root to read and write anywhere."""
-    library = ctypes.CDLL(None, use_errno=True)
-    version_3, this_process = 0x20080522, 0
-    header = (ctypes.c_uint32 * 2)(version_3, this_process)
-    before, less = (ctypes.c_uint32 * 6)(), (ctypes.c_uint32 * 6)()
-    for sets in (before, less):
-        assert library.capget(header, sets) == 0
-    less[0] &= ~MAY_OVERRIDE  # of the effective ones; those permitted stay, to come back
-    assert library.capset(header, less) == 0
-    try:
-        yield
-    finally:
-        assert library.capset(header, before) == 0
 
 
 @pytest.mark.parametrize("what", WRITERS)

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Iterator
-from typing import Any
 
 from cdmer_bench.cli.commands import CHECKED
 from cdmer_bench.cli.hydra_app import compose
@@ -47,11 +46,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _methods(config: RunConfig, _: str) -> Checked:
-    from cdmer_bench.methods.base import Method
     from cdmer_bench.methods.contract import MethodContract
 
     for name, card in config.methods.items():
-        method = _expect(build_method(name, card, config.solver), Method, f"methods.{name}")
+        method = build_method(name, card, config.solver)
         grid = choose_grid(card, method.paper_grid, config)[1]
         yield f"method {name}", MethodContract(method, grid).checks()
 
@@ -67,7 +65,7 @@ def _descriptors(config: RunConfig, _: str) -> Checked:
                 f"{key} stands for features of files, which nothing extracts; check their "
                 "database instead: cdmer check database NAME corpus=..."
             )
-        built = _expect(build(card._target_, dict(card.parameters), key), Descriptor, key)
+        built = build(card._target_, dict(card.parameters), key, Descriptor)
         yield f"descriptor {name}", DescriptorContract(built).checks()
 
 
@@ -81,15 +79,6 @@ def _databases(config: RunConfig, name: str) -> Checked:
             f"{closest(name, databases)}"
         )
     yield f"database {name}", database_checks(databases[name], list(config.descriptors))
-
-
-def _expect(built: Any, kind: type, key: str) -> Any:
-    if not isinstance(built, kind):
-        raise UserError(
-            f"{key}._target_ is {type(built).__name__}, which is no {kind.__name__}; derive the "
-            f"class from {kind.__module__}.{kind.__name__}"
-        )
-    return built
 
 
 def _report(title: str, checks: list[Check]) -> int:

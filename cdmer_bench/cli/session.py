@@ -17,6 +17,7 @@ from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.extract import Features
 from cdmer_bench.features.store import FeatureStore
+from cdmer_bench.methods.base import Method
 from cdmer_bench.parallel import Backend, OpenBar
 from cdmer_bench.preprocessing import Preprocessing
 from cdmer_bench.results.store import ResultsStore
@@ -147,15 +148,8 @@ class Session:
             if built is not None:
                 built.check_ready()
 
-    def _cell(self, task: Task, method_name: str, method: object, descriptor: str) -> Cell:
-        from cdmer_bench.methods.base import Method
-
+    def _cell(self, task: Task, method_name: str, method: Method, descriptor: str) -> Cell:
         card = self.config.methods[method_name]
-        if not isinstance(method, Method):
-            raise UserError(
-                f"methods.{method_name}._target_ is {card._target_}, which is no method; derive "
-                "the class from cdmer_bench.methods.Method"
-            )
         bound = self.descriptor_for(descriptor, task)
         grid_name, grid = choose_grid(card, method.paper_grid, self.config)
         pair = (self.databases[task.source], self.databases[task.target])
@@ -190,9 +184,7 @@ def _build_preprocessing(config: RunConfig) -> Preprocessing:
     parameters = dict(card.parameters)
     if "shape" in parameters:
         parameters["shape"] = tuple(parameters["shape"])
-    built = build(card._target_, parameters, "preprocessing")
-    assert isinstance(built, Preprocessing)
-    return built
+    return build(card._target_, parameters, "preprocessing", Preprocessing)
 
 
 def _build_descriptors(config: RunConfig, databases: dict[str, Database]) -> dict[str, Descriptor]:
@@ -209,5 +201,5 @@ def _build_descriptors(config: RunConfig, databases: dict[str, Database]) -> dic
                 f"descriptor {name!r} stands for features of files, but this corpus holds clips; "
                 "choose another, such as descriptor=lbp_top_r3p8"
             )
-        built[name] = build(card._target_, dict(card.parameters), key)
+        built[name] = build(card._target_, dict(card.parameters), key, Descriptor)
     return built

@@ -3,16 +3,19 @@
 import inspect
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 from cdmer_bench.config.schema import MethodCard, RunConfig
 from cdmer_bench.databases.base import Database
 from cdmer_bench.errors import UserError, closest
+from cdmer_bench.methods.base import Method
 from cdmer_bench.tasks.task import Task
+
+T = TypeVar("T")
 
 
 def load_target(target: str, key: str) -> Any:
-    """Import the class that ``_target_`` of ``key`` names.
+    """Import the class or function that ``_target_`` of ``key`` names.
 
     Only configuration files in this package, in installed packages that registered themselves
     and in the folder given by ``--config-dir`` can name a class; files of data or results never.
@@ -20,7 +23,7 @@ def load_target(target: str, key: str) -> Any:
     Raises
     ------
     UserError
-        If the module or the class cannot be found.
+        If it cannot be found.
     """
     module_name, _, name = target.rpartition(".")
     try:
@@ -33,7 +36,24 @@ def load_target(target: str, key: str) -> Any:
     return found
 
 
-def build(target: str, parameters: dict[str, Any], key: str) -> Any:
+def accepted_parameters(target: str, key: str) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of the class or function that ``_target_`` of ``key`` names.
+
+    Raises
+    ------
+    UserError
+        If it cannot be found, or is nothing that can be called with known parameters.
+    """
+    factory = load_target(target, key)
+    try:
+        return inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        raise UserError(
+            f"{key}._target_ is {target!r}, which is no class of Python code; give that of one"
+        ) from None
+
+
+def build(target: str, parameters: dict[str, Any], key: str, kind: type[T]) -> T:
     """Build the object that a card describes.
 
     Parameters
@@ -44,14 +64,16 @@ def build(target: str, parameters: dict[str, Any], key: str) -> Any:
         Its arguments.
     key : str
         Where the card stands in the configuration, for messages.
+    kind : type
+        What must come of it.
 
     Raises
     ------
     UserError
-        If ``target`` cannot be imported, has no such parameter or refuses its value.
+        If ``target`` cannot be imported, has no such parameter, refuses its value or is of
+        another kind.
     """
-    factory = load_target(target, key)
-    accepted = inspect.signature(factory).parameters
+    accepted = accepted_parameters(target, key)
     open_ended = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
     for name in parameters:
         if name not in accepted and not open_ended:
@@ -59,9 +81,15 @@ def build(target: str, parameters: dict[str, Any], key: str) -> Any:
                 f"{key}.parameters.{name} is not a parameter of {target}; {closest(name, accepted)}"
             )
     try:
-        return factory(**parameters)
+        built = load_target(target, key)(**parameters)
     except TypeError as error:
         raise UserError(f"{key}: {target} could not be built ({error})") from None
+    if not isinstance(built, kind):
+        raise UserError(
+            f"{key}._target_ is {target}, which is no {kind.__name__}; derive the class from "
+            f"{kind.__module__}.{kind.__name__}"
+        )
+    return built
 
 
 def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
@@ -83,15 +111,15 @@ def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
             "such as cdmer_bench.databases.matfiles.FileFeatureDatabase"
         )
     databases: dict[str, Database] = {}
-    factory = load_target(target, "corpus.reader")
-    accepted = inspect.signature(factory).parameters
+    accepted = accepted_parameters(target, "corpus.reader")
     for name, entry in (corpus.get("databases") or {}).items():
         own = {k: v for k, v in (entry or {}).items() if k in accepted}
         if "classes" in own:
             own["classes"] = tuple(str(c) for c in own["classes"])
         if "synthetic" in accepted:
             own["synthetic"] = bool(corpus.get("synthetic", False))
-        databases[name] = build(target, {"name": name, **reader, **own}, f"corpus.databases.{name}")
+        arguments = {"name": name, **reader, **own}
+        databases[name] = build(target, arguments, f"corpus.databases.{name}", Database)
     if not databases:
         raise UserError("corpus.databases is empty; name at least two databases")
     return databases
@@ -146,7 +174,7 @@ def choose_grid(
     return ("paper" if dict(card.grid) == paper_grid else "own"), dict(card.grid)
 
 
-def build_method(name: str, card: MethodCard, solver: str | None) -> Any:
+def build_method(name: str, card: MethodCard, solver: str | None) -> Method:
     """Build a method.
 
     Parameters
@@ -164,10 +192,8 @@ def build_method(name: str, card: MethodCard, solver: str | None) -> Any:
     """
     parameters = dict(card.parameters)
     key = f"methods.{name}"
-    if solver and "solver" in inspect.signature(load_target(card._target_, key)).parameters:
+    if solver and "solver" in accepted_parameters(card._target_, key):
         parameters["solver"] = solver
-    method = build(card._target_, parameters, key)
-    check = getattr(method, "check_values", None)
-    if check is not None:
-        check(parameters)
+    method = build(card._target_, parameters, key, Method)
+    method.check_values(parameters)
     return method

@@ -4,7 +4,6 @@ import logging
 import os
 import platform
 import sys
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import packages_distributions, version
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.files import clear_errors, open_temporary, remove_leftovers
 
 # Their versions decide the last bits of a result, so that every worker must have the same.
 _PACKAGES = ("cdmer-bench", "numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl")
@@ -113,18 +113,21 @@ def check_cluster(client: Any, shared: Path | None) -> None:
                 f"the dask worker at {address} has {threads} threads, expected 1, because "
                 "solvers share random states; start it with --nthreads 1 (--nworkers for more)"
             )
-    mark = shared / f".probe-{uuid.uuid4().hex}" if shared and shared.is_dir() else None
+    mark = None
+    if shared and shared.is_dir():
+        remove_leftovers(shared)
+        with clear_errors(shared):
+            handle, mark = open_temporary(shared)
     try:
-        if mark:
-            mark.touch()
-        marks = (str(mark),) if mark else ()
+        marks = (mark,) if mark else ()
         _check_host("scheduler", client.run_on_scheduler(_probe(_PACKAGES[:1], ())))
         answers = client.run(_probe(_PACKAGES, marks))
         for address, answer in sorted(answers.items()):
             _check_host(f"worker at {address}", answer)
     finally:
         if mark:
-            mark.unlink(missing_ok=True)
+            Path(mark).unlink(missing_ok=True)
+            os.close(handle)
 
 
 def _wait_for_a_worker(client: Any) -> None:

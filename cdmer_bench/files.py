@@ -72,7 +72,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees the old content or the whole new one."""
     with clear_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = _open_temporary(path.parent)
+        handle, temporary = open_temporary(path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -85,8 +85,8 @@ def write_atomically(path: Path, data: bytes) -> None:
             raise
 
 
-def _open_temporary(folder: Path) -> tuple[int, str]:
-    """Make a file that is locked while it is open, so that others know that it is in use."""
+def open_temporary(folder: Path) -> tuple[int, str]:
+    """Make a file that is locked while it is open; later :func:`remove_leftovers` may remove it."""
     while True:
         handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
         with suppress(OSError):  # a file system without locks

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "sizes": BASE,
     "texts": set(),
     "files": BASE | {"sizes"},
-    "dask_cluster": BASE,
+    "dask_cluster": BASE | {"files"},
     "parallel": BASE | {"dask_cluster"},
     "contract": BASE,
     "solvers": BASE,

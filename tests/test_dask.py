@@ -155,7 +155,7 @@ def test_a_killed_worker_leaves_the_bytes_of_one_process(deadly, cdmer, schedule
     assert out == plain
     assert len(grids(on_dask)) == 3
     assert grids(on_dask) == grids(deadly.folder / "results")
-    assert not list(on_dask.rglob(".probe-*"))
+    assert not list(on_dask.rglob(".writing-*"))
 
 
 def test_a_scheduler_that_dies_costs_only_the_strands_in_flight(deadly, cdmer, tmp_path):

@@ -18,7 +18,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--corpus", help="report on this corpus (default: the newest)")
     parser.add_argument("--selection", default="oracle", help="rule of tables and matrices")
     options = parser.parse_args(arguments)
-    from cdmer_bench.files import write_atomically
+    from cdmer_bench.files import remove_leftovers, write_atomically
     from cdmer_bench.reporting.html_report import build_report
 
     records = choose_records(options.results, options.corpus)
@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> int:
     )
     path = Path(options.out or Path(options.results) / "report.html").absolute()
     write_atomically(path, page.encode())
+    remove_leftovers(path.parent)
     say(f"wrote {path} ({len(page) / 1e6:.1f} MB)")
     if options.open and not webbrowser.open(path.as_uri()):
         say("no browser was found to show it; open the file in one")

@@ -31,22 +31,28 @@ def main(arguments: list[str]) -> int:
 
 def _merge(source: ResultsStore, name: str, target: ResultsStore) -> str:
     """Add what ``target`` lacks; return a sentence that says what was found."""
-    added, present, other = 0, 0, []
+    added, present, busy, other = 0, 0, 0, []
     for record in source.records():
-        folder = target.folder_of(record)
-        held = target.load(folder)
-        drawn = source.load_plane(record)
-        if held is None:
-            target.save(record)
-            if drawn is not None:
+        # Another process may be storing the same cell: a run, or the merging of another folder.
+        with target.claim(record.key) as claimed:
+            if not claimed:
+                busy += 1
+                continue
+            folder = target.folder_of(record)
+            held = target.load(folder)
+            if held is None:
+                target.save(record)
+                added += 1
+            else:
+                present += 1
+            if held is not None and not np.array_equal(held.predictions, record.predictions):
+                other.append(f"{record.method} {record.task}")
+                continue
+            if held is not None and _adds_selection_inputs(held, record):
+                target.save_selection_inputs(record)
+            drawn = source.load_plane(record)
+            if drawn is not None and not target.has_plane(folder, record.key):
                 target.save_plane(record, drawn)
-            added += 1
-            continue
-        present += 1
-        if not np.array_equal(held.predictions, record.predictions):
-            other.append(f"{record.method} {record.task}")
-        elif _adds_selection_inputs(held, record):
-            target.save_selection_inputs(record)
     text = f"{name}: {added} cells added, {present} were there already"
     if other:
         text += (
@@ -54,6 +60,8 @@ def _merge(source: ResultsStore, name: str, target: ResultsStore) -> str:
             f"({', '.join(other[:3])}{', ...' if len(other) > 3 else ''}): their versions of "
             "NumPy, SciPy or cdmer-bench may differ, record.json tells"
         )
+    if busy:
+        text += f"; {busy} are in the hands of another process, so merge again when it has ended"
     failed = len(source.failures())
     return f"{text}; {failed} failed there" if failed else text
 

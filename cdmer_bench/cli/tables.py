@@ -50,9 +50,11 @@ def main(arguments: list[str]) -> int:
     if options.out is None:
         sys.stdout.write(text)
     else:
-        from cdmer_bench.files import write_atomically
+        from cdmer_bench.files import remove_leftovers, write_atomically
 
-        write_atomically(Path(options.out).absolute(), text.encode())
+        path = Path(options.out).absolute()
+        write_atomically(path, text.encode())
+        remove_leftovers(path.parent)
         say(f"wrote {options.out}")
     if against:
         say(summarize(tables))

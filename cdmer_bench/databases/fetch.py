@@ -5,7 +5,6 @@ import hashlib
 import http.client
 import os
 import shutil
-import tempfile
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from cdmer_bench.databases.released import released_file
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import clear_errors, file_mode
+from cdmer_bench.files import clear_errors, file_mode, open_temporary, remove_leftovers
 
 REPOSITORY = "jiangxingxun/Seeking_Salient_Facial_Region"
 COMMIT = "0ceef18ea3f5cb7a4cb0dac049b6250ffe075a01"
@@ -173,6 +172,7 @@ def fetch_released(
         raise UserError(
             f"{folder} cannot be made ({error.strerror}); choose another folder"
         ) from None
+    remove_leftovers(folder)
     say(LICENCE_WARNING)
     results = []
     for file in files:
@@ -191,8 +191,7 @@ def _fetch(file: ReleasedFile, folder: Path, origin: Path | None) -> FetchResult
             file, place, "missing", f"{file.name} is not in {origin}; the other files are usable"
         )
     with clear_errors(folder):
-        descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{file.name}.")
-    os.close(descriptor)
+        handle, temporary = open_temporary(folder)
     arrived = Path(temporary)
     try:
         if origin is None:
@@ -220,6 +219,7 @@ def _fetch(file: ReleasedFile, folder: Path, origin: Path | None) -> FetchResult
         )
     finally:
         arrived.unlink(missing_ok=True)
+        os.close(handle)
     return FetchResult(file.database, file.name, "verified", f"{place} was put in place")
 
 

@@ -5,7 +5,6 @@ the network, the momentum and the step.
 """
 
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import clear_errors, set_aside
+from cdmer_bench.files import clear_errors, open_temporary, set_aside
 from cdmer_bench.finetuning.augmentation import Split, augmented
 from cdmer_bench.finetuning.recipe import Recipe
 
@@ -52,7 +51,7 @@ def save_whole(content: Any, path: Path) -> None:
 
     with clear_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".writing-{path.name}-", dir=path.parent)
+        handle, temporary = open_temporary(path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 torch.save(content, file)

@@ -17,7 +17,7 @@ from cdmer_bench.descriptors.c3d_input import load_mean, network_input
 from cdmer_bench.descriptors.c3d_loading import deterministic, find_device, load_network
 from cdmer_bench.descriptors.c3d_weights import FINETUNED, OWN_FORMAT
 from cdmer_bench.errors import DataMissing, UserError
-from cdmer_bench.files import clear_errors, content_key, lock, open_lock
+from cdmer_bench.files import clear_errors, content_key, lock, open_lock, remove_leftovers
 from cdmer_bench.finetuning.augmentation import split_by_clip
 from cdmer_bench.finetuning.recipe import Recipe
 from cdmer_bench.finetuning.training import Samples, Training, load_whole, save_whole
@@ -96,8 +96,7 @@ class Tuning:
         try:
             lock(handle, path, wait=True)  # another run may be tuning the same network
             if not self._is_whole():
-                for left in self.folder.glob(f".writing-{self.path.stem}*"):
-                    left.unlink(missing_ok=True)  # of a run that was killed while it wrote
+                remove_leftovers(self.folder)
                 self._tune(backend, open_bar)
         finally:
             os.close(handle)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import write_atomically
+from cdmer_bench.files import remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -144,4 +144,5 @@ def save(draw: Callable[[], "Figure"], path: str | Path) -> Path:
     if format not in ("svg", "png", "pdf"):
         raise UserError(f"{path} ends in {path.suffix!r}; pictures are .svg, .png or .pdf")
     write_atomically(path, to_bytes(draw, format))
+    remove_leftovers(path.parent)
     return path

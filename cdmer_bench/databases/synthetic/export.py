@@ -3,13 +3,15 @@
 What the readers of the licensed databases are tested on; every folder says that it is synthetic.
 """
 
+import io
+import os
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from cdmer_bench.databases.synthetic.database import SyntheticClip, SyntheticDatabase
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import clear_errors
+from cdmer_bench.files import clear_errors, remove, write_atomically
 from cdmer_bench.parallel import Backend, run_parallel
 
 FORMATS = ("png", "jpg", "bmp")
@@ -123,10 +125,15 @@ def _write_clips(clips: Sequence[SyntheticClip], folder: Path, format: str) -> i
 
     for clip in clips:
         target = clip_folder(clip, folder)
-        target.mkdir(parents=True, exist_ok=True)
+        # A clip appears as a whole; readers pass by folders with a dot.
+        building = target.with_name(f".writing-{target.name}")
+        remove(building)
+        building.mkdir(parents=True)
         for number, frame in enumerate(clip.frames(), clip.onset):
             _, data = cv2.imencode(f".{format}", frame)
-            (target / f"{frame_name(clip, number)}.{format}").write_bytes(data.tobytes())
+            (building / f"{frame_name(clip, number)}.{format}").write_bytes(data.tobytes())
+        remove(target)
+        os.replace(building, target)
     return len(clips)
 
 
@@ -147,4 +154,6 @@ def _write_coding_sheet(clips: Sequence[SyntheticClip], path: Path) -> None:
             (int(subject.removeprefix("sub")), name, None, clip.onset, clip.apex, clip.offset,
              None, action_units(clip), estimated_emotion(clip))
         )  # fmt: skip
-    book.save(path)
+    file = io.BytesIO()
+    book.save(file)
+    write_atomically(path, file.getvalue())

@@ -244,13 +244,53 @@ def test_equal_weights_give_the_plain_source_error():
             rule(name).select(nothing)
 
 
+@pytest.mark.parametrize("weight", [0.1, 0.3, 0.7, 3.3, 1e-5 / 3])
+def test_equal_weights_that_are_no_binary_fractions_are_equal(weight):
+    # Their mean differs from them in the last bit, in some folds and not in others.
+    rng = np.random.default_rng(0)
+    for n in (15, 45, 46, 55):
+        y = rng.integers(0, 3, n).astype(np.uint8)
+        held_out = rng.integers(0, 3, (4, n))
+        extras = {
+            "source_cv_predictions": held_out,
+            "source_folds": np.arange(n) % 5,
+            "density_ratio": np.full(n, weight),
+        }
+        made = cell(held_out, y_target=y, y_source=y, extras=extras)
+        assert rule("dev").criterion(made) == pytest.approx(-np.mean(held_out != y, axis=1))
+
+
 def test_fixed_takes_the_default_or_what_is_named():
     made = cell([Y, Y, Y])  # k = 1, 2, 3; the method's default is 2
     assert rule("fixed").select(made) == 1
     assert Fixed({"tca": {"k": 3}}).select(made) == 2
     assert Fixed({"sa": {"k": 3}}).select(made) == 1
-    with pytest.raises(NotRecorded, match=r"k = 9 of TCA, which is not in the grid run on Exp\.5"):
+    with pytest.raises(NotRecorded, match=r"TCA on Exp\.5: the fixed setting k = 9 is not in the"):
         Fixed({"tca": {"k": 9}}).select(made)
+
+
+@pytest.mark.parametrize(
+    ("settings", "short"),
+    [
+        ({"kk": 3}, "the fixed setting k = 2, kk = 3 is not in the grid"),
+        ({"mu": 5}, "the fixed setting k = 2, mu = 5 is not in the grid"),
+        ({"k": None}, "fixed has no value of k, which has no default"),
+    ],
+)
+def test_fixed_takes_no_setting_that_was_not_run(settings, short):
+    # The method has k, which is searched, and mu = 1, which is not.
+    with pytest.raises(NotRecorded) as lack:
+        Fixed({"tca": settings}).select(cell([Y, Y, Y]))
+    assert lack.value.short == short
+    assert Fixed({"tca": {"mu": 1, "k": 3}}).select(cell([Y, Y, Y])) == 2
+
+
+def test_fixed_does_not_take_another_setting_because_it_is_alone():
+    alone = cell([Y])  # k = 1
+    assert Fixed({"tca": {"k": 1}}).select(alone) == 0
+    with pytest.raises(NotRecorded, match="k = 2 is not in the grid"):
+        rule("fixed").select(alone)
+    assert rule("fixed").select(cell([Y], settings=[{}])) == 0
 
 
 @pytest.mark.parametrize("name", [n for n, r in RULES.items() if r.needs])

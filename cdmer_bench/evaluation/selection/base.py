@@ -108,9 +108,9 @@ class Rule(ABC):
         ------
         NotRecorded
             If the record lacks something in ``needs``, or the criterion is undefined for every
-            setting. A grid of one setting needs nothing.
+            setting. A grid of one setting needs nothing recorded.
         """
-        if len(record.settings) == 1:
+        if self.needs and len(record.settings) == 1:
             return Selected(0)
         for need in self.needs:
             held = record.scores is not None if need == "scores" else need in record.extras

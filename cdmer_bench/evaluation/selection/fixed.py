@@ -20,7 +20,7 @@ class Fixed(Rule):
     settings : mapping
         From a method's name to its parameters, such as ``{"tca": {"k": 20}}``. A parameter
         that is not named, and every parameter of a method that is not, keeps the method's
-        default.
+        default. A grid of one setting that is another one has no fixed setting either.
     """
 
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -34,17 +34,30 @@ class Fixed(Rule):
         Raises
         ------
         NotRecorded
-            If the grid does not hold that setting.
+            If the grid does not hold that setting, or a parameter has neither a value nor a
+            default.
         """
-        wanted = {**record.parameters, **self.settings.get(record.method, {})}
-        searched = record.settings[0]
-        hit = np.array([all(_same(s[k], wanted.get(k)) for k in s) for s in record.settings])
+        named = self.settings.get(record.method, {})
+        wanted = {**record.parameters, **named}
+        # What is named but not searched must be what the run had.
+        names = dict.fromkeys([*record.settings[0], *named])
+        hit = np.array(
+            [
+                all(_same({**record.parameters, **s}.get(k), wanted.get(k)) for k in names)
+                for s in record.settings
+            ]
+        )
         if not hit.any():
-            values = ", ".join(f"{k} = {wanted.get(k)}" for k in searched)
+            values = ", ".join(f"{k} = {wanted[k]}" for k in names if wanted.get(k) is not None)
+            open_ = [k for k in names if wanted.get(k) is None]
+            if open_:
+                short = f"fixed has no value of {', '.join(open_)}, which has no default"
+            else:
+                short = f"the fixed setting {values} is not in the grid"
             raise NotRecorded(
-                f"rule 'fixed' needs the setting {values} of {record.method_label}, which is "
-                f"not in the grid run on {record.task_label}",
-                "the fixed setting is not in the grid",
+                f"rule 'fixed' chooses nothing for {record.method_label} on {record.task_label}: "
+                f"{short}; name one of the grid in selection.parameters.settings",
+                short,
             )
         return hit.astype(float)
 

@@ -26,6 +26,8 @@ from cdmer_bench.evaluation.selection.base import Evaluated, Rule
 
 # More than any class index; databases have a handful of classes.
 NOT_PREDICTED = 255
+# Weights of one fold that are apart by less, relative to the largest, are equal but for rounding.
+_ROUNDING = 1e-12
 _RATIO = "the density ratio is estimated from few clips in many dimensions and is rough"
 
 
@@ -149,10 +151,10 @@ def _corrected_risk(
 ) -> NDArray[np.float64]:
     """Return the risk of each setting in one fold, shape (n_settings,)."""
     weighted = losses * weights
-    centred = weights - weights.mean()
-    variance = np.mean(centred**2)
-    if variance == 0:
-        # Equal weights leave nothing that the control variate could explain.
+    if np.ptp(weights) <= _ROUNDING * weights.max():
+        # Equal weights leave nothing that the control variate could explain, and their mean may
+        # differ from them in the last bit, which eta would be nothing but.
         return weighted.mean(axis=1)
-    eta = -(weighted * centred).mean(axis=1) / variance
+    centred = weights - weights.mean()
+    eta = -(weighted * centred).mean(axis=1) / np.mean(centred**2)
     return weighted.mean(axis=1) + eta * (weights.mean() - 1.0)

@@ -72,6 +72,7 @@ def _draw(
     from cdmer_bench.reporting.build import setting_text
     from cdmer_bench.reporting.captions import join_names
     from cdmer_bench.reporting.plot_confusion import confusion_picture
+    from cdmer_bench.reporting.variants import comparable
 
     chosen = rule(selection)
     if kind == "regions":
@@ -96,7 +97,7 @@ def _draw(
     if kind == "confusion":
         return confusion_picture(records, chosen)
     if kind == "budget":
-        return plot_scores.budget_picture(records)
+        return plot_scores.budget_picture(comparable(records))
     if kind == "scores":
         return plot_scores.score_map(*tables_for(records, chosen, missing=missing))
     if kind == "ranks":
@@ -134,8 +135,9 @@ def _draw_plane(results: str, records: list[CellRecord]) -> "Figure":
 
 
 def _draw_ranks(records: list[CellRecord], rule: "Rule") -> "Figure":
-    from cdmer_bench.reporting.analysis import comparable, compare_cells, compare_methods
+    from cdmer_bench.reporting.analysis import compare_cells, compare_methods
     from cdmer_bench.reporting.plot_ranks import rank_picture
+    from cdmer_bench.reporting.variants import comparable
 
     overall = compare_methods(compare_cells(comparable(records), rule))
     if overall is None or overall.ranking is None:

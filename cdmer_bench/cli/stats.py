@@ -2,7 +2,7 @@
 
 import argparse
 
-from cdmer_bench.cli.tables import choose_records
+from cdmer_bench.cli.tables import choose_records, recorded_failures
 from cdmer_bench.errors import UserError
 
 _COLUMNS = {
@@ -20,8 +20,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--corpus", help="use the results of this corpus (default: the newest)")
     options = parser.parse_args(arguments)
     from cdmer_bench.evaluation.selection import rule
-    from cdmer_bench.reporting.analysis import comparable
     from cdmer_bench.reporting.stats_text import stats_text
+    from cdmer_bench.reporting.variants import comparable
 
     columns: list[str] = []
     for number in options.tables.split(","):
@@ -32,5 +32,10 @@ def main(arguments: list[str]) -> int:
     chosen = comparable([r for r in records if r.task_label in columns])
     if not chosen:
         raise UserError(f"{options.results} has no result for table {options.tables}")
-    print(stats_text(chosen, rule(options.selection)), end="")
+    missing = [
+        m
+        for m in recorded_failures(options.results, records)
+        if m.task_label in columns and m.descriptor_label == chosen[0].descriptor_label
+    ]
+    print(stats_text(chosen, rule(options.selection), missing), end="")
     return 0

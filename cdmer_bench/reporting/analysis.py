@@ -1,6 +1,6 @@
 """Numbers behind the report and ``cdmer stats``: rules, gaps, intervals and tests, as data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +18,8 @@ from cdmer_bench.evaluation.statistics import (
     mcnemar,
     wilcoxon_against,
 )
-from cdmer_bench.reporting.captions import scope
-from cdmer_bench.reporting.published import BASELINE, PAPER_DESCRIPTOR, paper_order
+from cdmer_bench.reporting.captions import about_unchosen, scope
+from cdmer_bench.reporting.published import BASELINE, paper_order
 from cdmer_bench.results.record import CellRecord
 
 # Settings tried at random in the table of the report; pictures have the whole curves.
@@ -113,7 +113,9 @@ class MethodComparison:
     left_out : tuple of str
         Methods without a result on some of these tasks.
     tasks_left_out : tuple of str
-        Tasks that some methods have a result on, but not the one that the tasks were taken from.
+        Tasks that some methods have a result on, but not all of those compared.
+    lacking : tuple of str
+        Those of the methods compared that lack a result on some of the tasks left out.
     p, adjusted : ndarray or None
         Wilcoxon against the Baseline, and after Holm; None without a Baseline.
     ranking : Ranking or None
@@ -128,6 +130,7 @@ class MethodComparison:
     adjusted: NDArray[np.float64] | None
     ranking: Ranking | None
     tasks_left_out: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
 
     @property
     def over(self) -> str:
@@ -144,28 +147,10 @@ class MethodComparison:
                 f"Left out, because they lack some of the {len(self.tasks)} tasks: {names}."
             )
         if self.tasks_left_out:
-            names = ", ".join(self.tasks_left_out)
-            guide = self.methods[0] if BASELINE not in self.methods else BASELINE
-            sentences.append(f"Left out, because {guide} has no result there: {names}.")
+            tasks, names = ", ".join(self.tasks_left_out), ", ".join(self.lacking)
+            lack = "has no result there" if len(self.lacking) == 1 else "lack some of their results"
+            sentences.append(f"Left out, because {names} {lack}: {tasks}.")
         return tuple(sentences)
-
-
-def comparable(records: Sequence[CellRecord]) -> list[CellRecord]:
-    """Return the records that stand beside each other: one for each task and method.
-
-    Those with the paper's descriptor if there are any, else with the one that most records
-    have; of several records of a cell the one that comes first.
-    """
-    descriptors = [r.descriptor_label for r in records]
-    if not descriptors:
-        return []
-    most = max(dict.fromkeys(descriptors), key=descriptors.count)
-    descriptor = PAPER_DESCRIPTOR if PAPER_DESCRIPTOR in descriptors else most
-    chosen: dict[tuple[str, str], CellRecord] = {}
-    for record in records:
-        if record.descriptor_label == descriptor:
-            chosen.setdefault((record.task_label, record.method_label), record)
-    return list(chosen.values())
 
 
 def judge_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> list[JudgedCell]:
@@ -238,29 +223,70 @@ def compare_cells(records: Sequence[CellRecord], rule: Rule) -> list[CellCompari
     return comparisons
 
 
+def unchosen(
+    records: Sequence[CellRecord], cells: Sequence[CellComparison], rule: Rule
+) -> list[str]:
+    """Say which records are not among the compared cells, because the rule chooses nothing."""
+    compared = {(cell.task, cell.method) for cell in cells}
+    lacks = []
+    for record in records:
+        if (record.task_label, record.method_label) not in compared:
+            try:
+                rule.select(record)
+            except NotRecorded as lack:
+                lacks.append((record, lack.short))
+    return about_unchosen(lacks)
+
+
+def drawn_units(cells: Sequence[CellComparison]) -> str:
+    """Say what the bootstrap drew: subjects, clips, or each for some of the cells."""
+    kinds = {cell.interval.by_subject for cell in cells}
+    if len(kinds) > 1:
+        return "subjects where they are known, else clips"
+    return "subjects" if True in kinds else "clips"
+
+
 def compare_methods(cells: Sequence[CellComparison]) -> MethodComparison | None:
     """Test methods over tasks; None if no two methods share two tasks.
 
-    Tasks that the Baseline (or, without one, the most complete method) has are used, and
-    methods that lack one of them are left out, so that no average hides a gap.
+    Methods that lack one of the tasks compared are left out, so that no average hides a gap.
     """
     methods = paper_order(c.method for c in cells)
-    tasks_of = {m: [c.task for c in cells if c.method == m] for m in methods}
-    if not methods:
-        return None
-    guide = BASELINE if BASELINE in methods else max(methods, key=lambda m: len(tasks_of[m]))
-    tasks = paper_order(tasks_of[guide])
-    other_tasks = [t for t in paper_order(c.task for c in cells) if t not in tasks]
-    complete = [m for m in methods if set(tasks) <= set(tasks_of[m])]
-    if len(complete) < 2 or len(tasks) < 2:
-        return None
     scores_of = {(c.task, c.method): c.mean_f1 for c in cells}
+    tasks_of = {m: {t for t, method in scores_of if method == m} for m in methods}
+    shared = _shared_tasks(tasks_of)
+    if not shared:
+        return None
+    everywhere = paper_order(c.task for c in cells)
+    tasks = [t for t in everywhere if t in shared]
+    other_tasks = [t for t in everywhere if t not in shared]
+    complete = [m for m in methods if shared <= tasks_of[m]]
     scores = np.array([[scores_of[t, m] for m in complete] for t in tasks])
     p = adjusted = None
     if BASELINE in complete:
         p, adjusted = wilcoxon_against(scores, complete.index(BASELINE))
-    ranking = friedman(scores) if len(complete) > 2 else None
-    left_out = tuple(m for m in methods if m not in complete)
     return MethodComparison(
-        tuple(tasks), tuple(complete), scores, left_out, p, adjusted, ranking, tuple(other_tasks)
+        tuple(tasks),
+        tuple(complete),
+        scores,
+        tuple(m for m in methods if m not in complete),
+        p,
+        adjusted,
+        friedman(scores) if len(complete) > 2 else None,
+        tuple(other_tasks),
+        tuple(m for m in complete if not tasks_of[m] >= set(other_tasks)),
     )
+
+
+def _shared_tasks(tasks_of: Mapping[str, set[str]]) -> set[str]:
+    """Choose the tasks to compare over; none if no two methods share two.
+
+    The most that the Baseline shares with another method: all of its own, as a rule. If it shares
+    less than two with any, or there is none, the same for the most complete of the others.
+    """
+    for guide in sorted(tasks_of, key=lambda m: (m != BASELINE, -len(tasks_of[m]))):
+        shares = [tasks_of[guide] & tasks for m, tasks in tasks_of.items() if m != guide]
+        most = max(shares, key=len, default=set())
+        if len(most) > 1:
+            return most
+    return set()

@@ -132,7 +132,8 @@ def _constants(cells: Cells) -> list[Finding]:
             number,
             row,
             "",
-            f"{len(answers)} cells are what one class answered for every clip gives",
+            f"{len(answers)} {'cell is' if len(answers) == 1 else 'cells are'} what one class "
+            "answered for every clip gives",
             "; ".join(answers),
             {"cells": answers},
         )

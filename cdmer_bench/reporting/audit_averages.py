@@ -25,10 +25,11 @@ def wrong_averages(cells: Cells) -> list[Finding]:
         mean_f1 = sum(p.mean_f1 for p in found.values()) / len(found)
         percent = sum(p.accuracy for p in found.values()) / len(found)
         wrong = []
+        # The mean with a digit more than is printed, or one that is off by a unit would not show.
         if abs(mean_f1 - printed.mean_f1) > _UNIT_F1 + _MARGIN:
-            wrong.append(f"mean F1 {printed.mean_f1:.4f}, but the mean is {mean_f1:.4f}")
+            wrong.append(f"mean F1 {printed.mean_f1:.4f}, but the mean is {mean_f1:.5f}")
         if abs(percent - printed.accuracy) > _UNIT_PERCENT + _MARGIN:
-            wrong.append(f"accuracy {printed.accuracy:.2f}, but the mean is {percent:.2f}")
+            wrong.append(f"accuracy {printed.accuracy:.2f}, but the mean is {percent:.3f}")
         if wrong:
             findings.append(
                 Finding(

@@ -12,6 +12,11 @@ from cdmer_bench.results.record import CellRecord
 SYNTHETIC = (
     "SYNTHETIC DATA: the databases are generated; the figures say nothing about CASME II or SMIC."
 )
+# Of intervals and tests at settings that a rule with the target labels chose.
+CHOSEN_ON_TARGET = (
+    "The settings were chosen with the target labels; what that adds to the figures is in neither "
+    "the intervals nor the p-values."
+)
 
 
 def caption(table: Table, records: Sequence[CellRecord], rules: Sequence[Rule]) -> tuple[str, ...]:
@@ -99,6 +104,20 @@ def about_rules(rules: Iterable[Rule]) -> list[str]:
     return [f"{', '.join(held)}: {caveat}." for caveat, held in names.items()]
 
 
+def about_unchosen(lacks: Iterable[tuple[CellRecord, str]]) -> list[str]:
+    """Name the records that a rule chooses no setting of, with each reason once."""
+    reasons: dict[str, dict[str, list[str]]] = {}
+    for record, reason in lacks:
+        tasks_of = reasons.setdefault(reason, {})
+        tasks_of.setdefault(record.method_label, []).append(record.task_label)
+    return [
+        "No setting chosen for "
+        + "; ".join(f"{m} ({task_span(dict.fromkeys(tasks))})" for m, tasks in tasks_of.items())
+        + f": {reason}."
+        for reason, tasks_of in reasons.items()
+    ]
+
+
 def left_out_phrase(rule: str, counts: Iterable[tuple[str, int, int]]) -> str:
     """Say how many settings a rule left out, from (method, left out, settings); or nothing."""
     parts = [f"{method} {n:,} of {of:,}" for method, n, of in counts if n]
@@ -140,7 +159,9 @@ def absences(records: Iterable[CellRecord], missing: Iterable[Asked] = ()) -> st
     for record in records:
         done.setdefault(record.method_label, set()).add(record.task_label)
     for cell in missing:
-        done.setdefault(cell.method_label, set())
+        # A method with several variants stands there under their names.
+        if not any(label.startswith(f"{cell.method_label} [") for label in done):
+            done.setdefault(cell.method_label, set())
     tasks = paper_order(cell.task_label for cell in [*records, *missing])
     parts = [
         f"{method} ({task_span([t for t in tasks if t not in done[method]], tasks)})"

@@ -1,6 +1,6 @@
 """How far the figures of a table lie from the paper's."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cdmer_bench.reporting.published import AVERAGE, Printed
@@ -23,6 +23,8 @@ class Difference:
     samples : int or None
         Right predictions more than in the paper, whose count is the one nearest to its
         accuracy; None for an average.
+    selection : str
+        Name of the rule that chose our setting.
     """
 
     table: str
@@ -32,6 +34,7 @@ class Difference:
     printed: Printed
     mean_f1: float
     samples: int | None
+    selection: str = "oracle"
 
     @property
     def equal_f1(self) -> bool:
@@ -65,6 +68,7 @@ def differences(tables: Iterable[Table]) -> list[Difference]:
             cell.figure,
             cell.printed,
             *difference(cell.figure, cell.printed),
+            row.selection,
         )
         for table in tables
         for row in table.rows
@@ -80,13 +84,26 @@ def summarize(tables: Iterable[Table]) -> str:
     """Say in a sentence how many figures equal the paper's, and the largest difference.
 
     A figure is one mean F1 or one accuracy; averages are left out, and a cell that stands in
-    several tables (the Baseline in III, V and VII) counts once.
+    several tables (the Baseline in III, V and VII) counts once. Under several rules there is a
+    line for each.
     """
     tables = list(tables)
-    cells = {(d.row, d.column): d for d in differences(tables)}
-    found = list(cells.values())
-    if not found:
+    by_rule: dict[str, dict[tuple[str, str], Difference]] = {}
+    for d in differences(tables):
+        by_rule.setdefault(d.selection, {})[d.row, d.column] = d
+    rules = dict.fromkeys(row.selection for table in tables for row in table.rows)
+    if not by_rule:
         return "No figure to compare with the paper."
+    synthetic = any(table.synthetic for table in tables)
+    end = "; on SYNTHETIC DATA, so no agreement is to be expected." if synthetic else "."
+    return "\n".join(
+        (f"{name}: " if len(by_rule) > 1 else "") + _agreement(list(by_rule[name].values())) + end
+        for name in rules
+        if name in by_rule
+    )
+
+
+def _agreement(found: Sequence[Difference]) -> str:
     equal = sum(d.equal_f1 for d in found) + sum(d.equal_accuracy for d in found)
     near = sum(d.samples is not None and abs(d.samples) <= 1 for d in found)
     f1 = max(found, key=lambda d: abs(d.mean_f1))
@@ -100,5 +117,4 @@ def summarize(tables: Iterable[Table]) -> str:
             f"; largest difference {f1.mean_f1:+.4f} in mean F1 ({f1.row}, {f1.column}) and "
             f"{count.samples:+d} samples ({count.row}, {count.column})"
         )
-    synthetic = any(table.synthetic for table in tables)
-    return text + ("; on SYNTHETIC DATA, so no agreement is to be expected." if synthetic else ".")
+    return text

@@ -11,7 +11,10 @@ from cdmer_bench.reporting.analysis import (
     MethodComparison,
     compare_cells,
     compare_methods,
+    drawn_units,
+    unchosen,
 )
+from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET
 from cdmer_bench.reporting.comparison import differences, summarize
 from cdmer_bench.reporting.html_parts import (
     Entry,
@@ -50,9 +53,13 @@ def beside_the_paper(tables: Sequence[Table]) -> str:
 def statistics(records: Sequence[CellRecord], rule: Rule, pictures: bool = True) -> str:
     """Return ranks and tests over tasks, drawn if wanted, then each cell's interval and test."""
     cells = compare_cells(records, rule)
+    sentences = unchosen(records, cells, rule)
+    lacking = notes(sentences) if sentences else ""
     if not cells:
-        return ""
-    each = details("Every task: intervals and tests against the Baseline", _cell_table(cells))
+        return lacking
+    each = lacking + details(
+        "Every task: intervals and tests against the Baseline", _cell_table(cells, rule)
+    )
     overall = compare_methods(cells)
     if overall is None:
         return paragraph("Tests over tasks need two methods that share two tasks.") + each
@@ -73,7 +80,7 @@ def statistics(records: Sequence[CellRecord], rule: Rule, pictures: bool = True)
     return text + notes([DEPENDENCE, *overall.left_out_sentences]) + each
 
 
-def _cell_table(cells: Sequence[CellComparison]) -> str:
+def _cell_table(cells: Sequence[CellComparison], rule: Rule) -> str:
     rows: list[Sequence[Entry]] = [
         (
             f"{c.task}, {c.method}",
@@ -98,12 +105,11 @@ def _cell_table(cells: Sequence[CellComparison]) -> str:
         "Right alone : Baseline alone",
         "McNemar p",
     )
-    unit = "subjects" if all(c.interval.by_subject for c in cells) else "clips"
     lines = [
-        f"Bootstrap over {unit}, 2,000 resamples, at the chosen setting; what choosing it on the "
-        "target adds is not in the interval.",
+        f"Bootstrap over {drawn_units(cells)}, 2,000 resamples, at the chosen setting.",
         "McNemar's exact test against the Baseline on the same clips, not corrected for the "
         "number of cells.",
+        *([CHOSEN_ON_TARGET] if rule.uses_target_labels else []),
     ]
     return entry_table("How sure each figure is", heads, rows) + notes(lines)
 

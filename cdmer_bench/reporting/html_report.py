@@ -8,7 +8,6 @@ from pathlib import Path
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import RULES, NotRecorded, Rule, rule
-from cdmer_bench.reporting.analysis import comparable
 from cdmer_bench.reporting.build import MissingCell, setting_text, tables_for
 from cdmer_bench.reporting.html_analysis import beside_the_paper, statistics
 from cdmer_bench.reporting.html_parts import paragraph, picture, section
@@ -26,6 +25,7 @@ from cdmer_bench.reporting.published import paper_order, sorted_as_paper
 from cdmer_bench.reporting.region_maps import KNOWN_GRIDS, region_picture
 from cdmer_bench.reporting.render_html import to_html
 from cdmer_bench.reporting.tables import Table
+from cdmer_bench.reporting.variants import comparable
 from cdmer_bench.results.plane import Plane
 from cdmer_bench.results.record import CellRecord
 

@@ -8,11 +8,18 @@ import numpy as np
 
 from cdmer_bench.evaluation.metrics import confusion_matrices, grid_scores
 from cdmer_bench.evaluation.selection import NotRecorded, Rule
-from cdmer_bench.reporting.analysis import comparable
 from cdmer_bench.reporting.build import MissingCell, setting_text
-from cdmer_bench.reporting.captions import SYNTHETIC, absences, join_names, scope, task_span
+from cdmer_bench.reporting.captions import (
+    SYNTHETIC,
+    about_unchosen,
+    absences,
+    join_names,
+    scope,
+    task_span,
+)
 from cdmer_bench.reporting.html_parts import Entry, details, entry_table, facts, paragraph
 from cdmer_bench.reporting.published import DIRECTIONS, paper_order
+from cdmer_bench.reporting.variants import comparable
 from cdmer_bench.results.record import CellRecord
 
 INTRODUCTION = (
@@ -99,28 +106,32 @@ def _tasks(records: Sequence[CellRecord]) -> str:
 
 def confusion_tables(records: Sequence[CellRecord], rule: Rule) -> str:
     """Return the confusion matrix of every cell at its chosen setting, by method."""
-    text = ""
-    for method in paper_order(r.method_label for r in records):
-        matrices = "".join(
-            _matrix(record, rule) for record in records if record.method_label == method
-        )
-        if matrices:
-            text += details(method, f'<div class="matrices">{matrices}</div>')
+    text, (chosen, lacking) = "", _choose(records, rule)
+    for method in paper_order(r.method_label for r, _ in chosen):
+        matrices = "".join(_matrix(r, index) for r, index in chosen if r.method_label == method)
+        text += details(method, f'<div class="matrices">{matrices}</div>')
     if not text:
-        return ""
+        return paragraph(lacking)
     about = (
         "Clips by class, one matrix for each task: rows are true classes, columns predicted ones; "
         "the darker, the larger the share of the true class."
     )
-    lacking = absences(comparable(records))
-    return paragraph(f"{about} {lacking}") + text
+    sentences = [about, absences(comparable(records)), lacking]
+    return paragraph(" ".join(filter(None, sentences))) + text
 
 
-def _matrix(record: CellRecord, rule: Rule) -> str:
-    try:
-        index = rule.select(record)
-    except NotRecorded:
-        return ""
+def _choose(records: Sequence[CellRecord], rule: Rule) -> tuple[list[tuple[CellRecord, int]], str]:
+    """Return the records with the chosen setting's index, and which others have none."""
+    chosen, lacks = [], []
+    for record in records:
+        try:
+            chosen.append((record, rule.select(record)))
+        except NotRecorded as lack:
+            lacks.append((record, lack.short))
+    return chosen, " ".join(about_unchosen(lacks))
+
+
+def _matrix(record: CellRecord, index: int) -> str:
     chosen = record.predictions[index : index + 1]
     counts = confusion_matrices(record.y_target, chosen, len(record.classes))[0]
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -145,11 +156,8 @@ def _matrix(record: CellRecord, rule: Rule) -> str:
 def provenance(records: Sequence[CellRecord], rule: Rule) -> str:
     """Return a table that leads from every figure to its stored cell and setting."""
     rows: list[Sequence[Entry]] = []
-    for record in records:
-        try:
-            index = rule.select(record)
-        except NotRecorded:
-            continue
+    chosen, lacking = _choose(records, rule)
+    for record, index in chosen:
         f1, percent = grid_scores(record.y_target, record.predictions, len(record.classes))
         seconds = record.about.get("seconds")
         rows.append(
@@ -179,7 +187,8 @@ def provenance(records: Sequence[CellRecord], rule: Rule) -> str:
         "The predictions of every setting lie in the results folder, in the cell of that key; "
         "the figure is the score of the row named here, counted from 0."
     )
-    return details("All cells", paragraph(text) + table)
+    about = " ".join(filter(None, [text, lacking]))
+    return details("All cells", paragraph(about) + table)
 
 
 def gaps(missing: Sequence[MissingCell], records: Sequence[CellRecord]) -> str:

@@ -1,6 +1,6 @@
 """Statistics as text: what `cdmer stats` prints."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cdmer_bench.evaluation.selection import Rule
 from cdmer_bench.evaluation.statistics import DEPENDENCE
@@ -9,15 +9,17 @@ from cdmer_bench.reporting.analysis import (
     MethodComparison,
     compare_cells,
     compare_methods,
+    drawn_units,
+    unchosen,
 )
-from cdmer_bench.reporting.captions import SYNTHETIC, absences, scope
+from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET, SYNTHETIC, Asked, absences, scope
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.texts import one_line
 
 _LONGEST = 32  # characters of a label
 
 
-def stats_text(records: Sequence[CellRecord], rule: Rule) -> str:
+def stats_text(records: Sequence[CellRecord], rule: Rule, missing: Iterable[Asked] = ()) -> str:
     """Return intervals and tests of each cell, and of the methods over tasks.
 
     Parameters
@@ -26,23 +28,18 @@ def stats_text(records: Sequence[CellRecord], rule: Rule) -> str:
         One for each task and method.
     rule : Rule
         The rule that chooses the settings.
+    missing : iterable
+        Cells that were asked for and have no result, such as failed ones.
     """
-    lines = [f"Corpus: {one_line(records[0].corpus)}. Selection: {rule.name}."]
-    if any(record.synthetic for record in records):
-        lines.append(SYNTHETIC)
-    lacking = one_line(absences(records))
-    lines.append(
-        f"Tasks: {scope(r.task_label for r in records)}." + (f" {lacking}" if lacking else "")
-    )
-    if rule.caveat:
-        lines.append(f"{rule.name}: {rule.caveat}.")
-    cells = compare_cells(records, rule)
-    unit = "subjects" if all(c.interval.by_subject for c in cells) else "clips"
+    lines, cells = _head(records, rule, missing), compare_cells(records, rule)
+    lines += [one_line(sentence) for sentence in unchosen(records, cells, rule)]
+    if not cells:
+        return "\n".join(lines) + "\n"
     task, width = _widths([c.task for c in cells]), _widths([c.method for c in cells])
     lines += [
         "",
-        f"95 % bootstrap intervals over {unit}; McNemar's exact test against the Baseline",
-        "(clips that only the method, only the Baseline has right; p not corrected)",
+        f"95 % bootstrap intervals over {drawn_units(cells)}; McNemar's exact test against the",
+        "Baseline (clips that only the method, only the Baseline has right; p not corrected)",
         "",
         f"{'task':<{task}}{'method':<{width}}{'mean F1':>8}  {'interval':<16}{'accuracy':>9}  "
         f"{'interval':<14}{'alone':>9}  {'p':>7}",
@@ -53,8 +50,22 @@ def stats_text(records: Sequence[CellRecord], rule: Rule) -> str:
         lines.append("\nTests over tasks need two methods that share two tasks.")
     else:
         lines += ["", *_method_lines(overall, width)]
-    lines += ["", DEPENDENCE]
+    lines += ["", DEPENDENCE, *([CHOSEN_ON_TARGET] if rule.uses_target_labels else [])]
     return "\n".join(lines) + "\n"
+
+
+def _head(records: Sequence[CellRecord], rule: Rule, missing: Iterable[Asked]) -> list[str]:
+    """Say what the numbers are of, and what a reader must know before quoting them."""
+    lines = [f"Corpus: {one_line(records[0].corpus)}. Selection: {rule.name}."]
+    if any(record.synthetic for record in records):
+        lines.append(SYNTHETIC)
+    lacking = one_line(absences(records, missing))
+    lines.append(
+        f"Tasks: {scope(r.task_label for r in records)}." + (f" {lacking}" if lacking else "")
+    )
+    if rule.caveat:
+        lines.append(f"{rule.name}: {rule.caveat}.")
+    return lines
 
 
 def _widths(labels: Sequence[str]) -> int:

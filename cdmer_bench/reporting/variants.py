@@ -1,8 +1,10 @@
 """Telling apart records that stand in the same row of a table."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from cdmer_bench.reporting.published import BASELINE, PAPER_DESCRIPTOR
 from cdmer_bench.results.record import CellRecord
 
 
@@ -34,6 +36,32 @@ def split_variants(records: Sequence[CellRecord]) -> list[tuple[str, dict[str, C
         name = ", ".join(_phrase(n, trait[n]) for n in differing if n in trait)
         variants.setdefault(name, {})[record.task_label] = record
     return sorted(variants.items())
+
+
+def comparable(records: Sequence[CellRecord]) -> list[CellRecord]:
+    """Return the records that stand beside each other: one for each task and row of a table.
+
+    Those with the paper's descriptor if there are any, else with the one that most records have.
+    Variants of a method are methods of their own, labelled as their rows are; that of the Baseline
+    which has most tasks keeps its label, because the others are tested against it.
+    """
+    descriptors = [r.descriptor_label for r in records]
+    if not descriptors:
+        return []
+    most = max(dict.fromkeys(descriptors), key=descriptors.count)
+    descriptor = PAPER_DESCRIPTOR if PAPER_DESCRIPTOR in descriptors else most
+    by_method: dict[str, list[CellRecord]] = {}
+    for record in records:
+        if record.descriptor_label == descriptor:
+            by_method.setdefault(record.method_label, []).append(record)
+    labels: dict[int, str] = {}
+    for label, mine in by_method.items():
+        rows = split_variants(mine)
+        main = max(rows, key=lambda row: len(row[1]))[0] if label == BASELINE else ""
+        for name, by_task in rows:
+            shown = label if name == main else f"{label} [{name}]"
+            labels.update((id(record), shown) for record in by_task.values())
+    return [replace(r, method_label=labels[id(r)]) for r in records if id(r) in labels]
 
 
 def _traits(record: CellRecord) -> dict[str, Any]:

@@ -4,13 +4,20 @@ import numpy as np
 import pytest
 
 from cdmer_bench.evaluation.selection import rule
+from cdmer_bench.reporting import MissingCell, build_table
 from cdmer_bench.reporting.analysis import (
-    comparable,
     compare_cells,
     compare_methods,
+    drawn_units,
     judge_rules,
     summarize_rules,
+    unchosen,
 )
+from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET
+from cdmer_bench.reporting.html_analysis import statistics
+from cdmer_bench.reporting.html_results import confusion_tables, provenance
+from cdmer_bench.reporting.stats_text import stats_text
+from cdmer_bench.reporting.variants import comparable
 from tests.reporting.records import labels, record
 
 ORACLE = rule("oracle")
@@ -71,3 +78,108 @@ def test_only_one_descriptor_is_compared():
         assert [r.descriptor_label for r in comparable(order)] == ["LBP-TOP(R3P8)"]
     assert [r.descriptor_label for r in comparable([other])] == ["HOG-TOP(p=4)"]
     assert comparable([]) == []
+
+
+def test_variants_of_a_method_stand_beside_each_other_as_in_the_tables():
+    fast, exact = ({"solver": s, "label": "RSTR", "method": "rstr"} for s in ("paper", "exact"))
+    records = [
+        *(record(t, "svm", "Baseline") for t in (1, 2)),
+        record(1, "svm", "Baseline", parameters={"k": 2, "mu": 2.0}),
+        *(record(t, **fast) for t in (1, 2)),
+        *(record(t, **exact) for t in (1, 2)),
+    ]
+    found = {(r.task_label, r.method_label): r for r in comparable(records)}
+    assert list(found) == [
+        ("Exp.1", "Baseline"),
+        ("Exp.2", "Baseline"),
+        ("Exp.1", "Baseline [mu = 2.0]"),
+        ("Exp.1", "RSTR [paper solver]"),
+        ("Exp.2", "RSTR [paper solver]"),
+        ("Exp.1", "RSTR [exact solver]"),
+        ("Exp.2", "RSTR [exact solver]"),
+    ]
+    assert all(f"{r.solver} solver" in name for (_, name), r in found.items() if r.solver)
+    overall = compare_methods(compare_cells(list(found.values()), ORACLE))
+    assert overall.methods == ("Baseline", "RSTR [paper solver]", "RSTR [exact solver]")
+    table = build_table("III", records, whole=False)
+    assert {m for _, m in found} - {"Baseline"} <= {row.name for row in table.rows}
+
+
+@pytest.mark.parametrize("last_first", [False, True])
+def test_of_the_same_cell_run_twice_the_later_is_compared(last_first):
+    old, new = (
+        record(5, key=name, about={"finished": f"2026-01-0{day}T00:00:00+00:00"})
+        for name, day in (("b", 1), ("a", 2))
+    )
+    found = comparable([new, old] if last_first else [old, new])
+    assert [r.key for r in found] == ["a"]
+
+
+def test_methods_that_share_fewer_tasks_than_the_baseline_has_are_compared_over_those():
+    records = [
+        *three_methods((1, 2, 3)),
+        record(4, "svm", "Baseline"),
+        record(5, "svm", "Baseline"),
+    ]
+    overall = compare_methods(compare_cells(records, ORACLE))
+    assert overall.tasks == ("Exp.1", "Exp.2", "Exp.3")
+    assert overall.methods == ("Baseline", "TCA", "SA")
+    assert overall.left_out_sentences == (
+        "Left out, because TCA, SA lack some of their results: Exp.4, Exp.5.",
+    )
+
+
+def test_methods_are_compared_without_the_baseline_if_they_share_too_little_with_it():
+    records = [r for r in three_methods((1, 2, 3)) if r.method != "svm" or r.task_label == "Exp.3"]
+    overall = compare_methods(compare_cells(records, ORACLE))
+    assert (overall.tasks, overall.methods) == (("Exp.1", "Exp.2", "Exp.3"), ("TCA", "SA"))
+    assert overall.left_out == ("Baseline",)
+    assert overall.p is None
+
+
+def test_statistics_name_the_cells_that_a_rule_cannot_choose_for():
+    scores = np.zeros((3, 71, 3), np.float32)
+    records = [record(5, scores=scores), record(6), record(5, "sa", "SA"), record(6, "sa", "SA")]
+    cells = compare_cells(records, rule("entropy"))
+    sentence = (
+        "No setting chosen for TCA (Exp.6); SA (Exp.5, Exp.6): entropy needs scores, not recorded."
+    )
+    assert unchosen(records, cells, rule("entropy")) == [sentence]
+    assert unchosen(records, compare_cells(records, ORACLE), ORACLE) == []
+    assert sentence in stats_text(records, rule("entropy"))
+    assert sentence in statistics(records, rule("entropy"), pictures=False)
+    nothing = stats_text(records[1:], rule("entropy"))
+    assert "TCA (Exp.6); SA (Exp.5, Exp.6): entropy needs" in nothing
+    assert "bootstrap" not in nothing
+    assert "TCA (Exp.6); SA" in statistics(records[1:], rule("entropy"), pictures=False)
+    assert sentence in confusion_tables(records, rule("entropy"))
+    assert sentence in provenance(records, rule("entropy"))
+
+
+def test_what_the_bootstrap_drew_is_said_of_cells_with_and_without_subjects():
+    known = record(6, subject_target=np.array([f"s{i // 9}" for i in range(71)]))
+    for records, units in (
+        ([known], "subjects"),
+        ([record(5)], "clips"),
+        ([known, record(5)], "subjects where they are known, else clips"),
+    ):
+        assert drawn_units(compare_cells(records, ORACLE)) == units
+        assert f"intervals over {units};" in stats_text(records, ORACLE)
+        assert f"Bootstrap over {units}, 2,000" in statistics(records, ORACLE, pictures=False)
+
+
+def test_what_choosing_on_the_target_adds_is_said_where_it_was_done():
+    for text in (stats_text, lambda *a: statistics(*a, pictures=False)):
+        assert CHOSEN_ON_TARGET in text([record(5)], ORACLE)
+        assert CHOSEN_ON_TARGET not in text([record(5)], rule("class_balance"))
+
+
+def test_statistics_name_methods_that_failed_everywhere():
+    failed = [MissingCell("Exp.6", "Flaky", "LBP-TOP(R3P8)", "failed: no")]
+    text = stats_text([record(5), record(6)], ORACLE, failed)
+    assert "Tasks: 2 of 12 tasks. No result: Flaky (all tasks)." in text
+    # A failed cell of a method whose variants have results does not stand there as one without any.
+    variants = comparable([record(5, solver="paper"), record(5, solver="exact")])
+    failed = [MissingCell("Exp.6", "TCA", "LBP-TOP(R3P8)", "failed: no")]
+    text = stats_text(variants, ORACLE, failed)
+    assert "No result: TCA [paper solver] (Exp.6); TCA [exact solver] (Exp.6)." in text

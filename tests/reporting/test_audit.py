@@ -39,11 +39,13 @@ def test_impossible_mean_f1(findings):
 
 def test_wrong_averages_with_what_explains_them(findings):
     found = {(f.table, f.row, f.column): f for f in findings if f.kind == "average"}
-    assert "accuracy 68.07, but the mean is 69.74" in found["III", "IW-SVM", AVERAGE].statement
+    assert "accuracy 68.07, but the mean is 69.740" in found["III", "IW-SVM", AVERAGE].statement
     hog = found["V", "HOG-TOP(p=4)", AVERAGE]
     assert "Exp.3 were not 0.6977 / 70.42 but 0.3990 / 46.48" in hog.evidence
     assert "0.1075 / 19.23" in found["VI", AVERAGE, "Exp.8"].evidence
     assert "same digits" in found["V", "HOG-TOP(p=8)", AVERAGE].evidence
+    # To two decimals the mean would be 31.81, and the slip would look like rounding.
+    assert "31.80, but the mean is 31.812" in found["VI", AVERAGE, "Exp.12"].statement
     assert len(found) == 10
 
 
@@ -80,6 +82,8 @@ def test_constant_answers(findings):
         "C3D-FC1 (UCF101)": 6,
         "C3D-FC2 (UCF101)": 5,
     }
+    (alone,) = [f for f in findings if (f.kind, f.table) == ("constant", "VII")]
+    assert alone.statement == "1 cell is what one class answered for every clip gives"
 
 
 def test_duplicates_and_the_swapped_columns(findings):

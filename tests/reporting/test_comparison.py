@@ -47,6 +47,21 @@ def test_a_cell_of_two_tables_counts_once():
     assert "of 2 figures" in summarize(tables)
 
 
+def test_each_rule_has_a_line_of_its_own():
+    y = labels("smic_nir")
+    right = np.stack([np.where(np.arange(71) < 44, y, (y + 1) % 3), np.zeros(71)])
+    made = record(5, predictions=right, scores=np.zeros((2, 71, 3), np.float32))
+    made.scores[1, :, 0] = 9  # the most certain
+    tables = [build_table("III", [made], ["entropy", "oracle"], against_paper=True)]
+    entropy, oracle = summarize(tables).splitlines()
+    # 23 negative clips of 71, where the paper's TCA has 44 right.
+    assert entropy.startswith("entropy: 0 of 2 figures equal")
+    assert "-21 samples (TCA, Exp.5)" in entropy
+    assert oracle.startswith("oracle: 1 of 2 figures equal to every digit, 1 of 1 accuracies")
+    one = [build_table("III", [made], "oracle", against_paper=True)]
+    assert summarize(one) == oracle.removeprefix("oracle: ")
+
+
 def test_nothing_to_compare_and_synthetic_are_said():
     assert summarize([build_table("III", [])]) == "No figure to compare with the paper."
     made = record(1, corpus="synthetic", synthetic=True)

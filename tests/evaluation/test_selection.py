@@ -1,5 +1,6 @@
 """Each rule on a case whose answer is known by hand, and what it does without its input."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from cdmer_bench.evaluation.selection import (
     RULES,
     Fixed,
     NotRecorded,
+    Rule,
     Selected,
     needed_inputs,
     rule,
@@ -130,6 +132,33 @@ def test_equal_distances_are_equal_so_that_the_first_wins():
     assert rule("class_balance").select(made) == 0
 
 
+def test_criteria_that_differ_by_rounding_are_equal_so_that_the_first_wins():
+    @dataclass(frozen=True)
+    class Given(Rule):
+        values: tuple = ()
+        name = "given"
+
+        def criterion(self, record):
+            return np.array(self.values)
+
+    made = cell([Y] * 4)
+    for values, chosen in (
+        ((np.nan, 0.3, 0.1 + 0.2, 0.3), 1),
+        ((-0.6, -0.3, -(0.1 + 0.2), -0.3), 1),
+        ((-3e-14, -2e-14, -1e-14, -1e-14), 2),
+        ((0.3, 0.3 + 1e-9, 0.3, 0.0), 1),
+        ((-np.inf, 0.0, 0.0, np.nan), 1),
+    ):
+        assert Given(values=values).select(made) == chosen
+    # The same F1 of each class, of another class each: their sum may differ in the last bit.
+    y = np.repeat([0, 1, 2], 20).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        one = np.where(rng.random(60) < 0.6, y, rng.integers(0, 3, 60))
+        other = np.roll((one + 1) % 3, 20)
+        assert rule("oracle").select(cell([one, other], y_target=y)) == 0
+
+
 def test_settings_that_could_not_be_validated_are_left_out_and_counted():
     partly = np.r_[Y[:5], NOT_PREDICTED].astype(np.uint8)
     wrong = ((Y + 1) % 3).astype(np.uint8)
@@ -156,6 +185,10 @@ def test_density_of_a_single_target_sample_is_undefined():
 def test_rules_say_what_to_know_of_them():
     scaled = {name for name, r in RULES.items() if "not on one scale" in r.caveat}
     assert scaled == {"entropy", "infomax", "snd"}
+    assert {n for n, r in RULES.items() if r.caveat.startswith("one class answered")} == {
+        "entropy",
+        "snd",
+    }
     assert {name for name, r in RULES.items() if not r.caveat} == {"oracle", "fixed"}
     assert {name for name, r in RULES.items() if not r.reference} == {"fixed"}
 

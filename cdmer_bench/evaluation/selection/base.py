@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.metrics import grid_scores
 
+_ROUNDING = 1e-12  # relative to the maximum
+
 
 class NotRecorded(UserError):
     """A rule needs something that the run did not record for this cell.
@@ -104,6 +106,9 @@ class Rule(ABC):
     def choose(self, record: Evaluated) -> Selected:
         """Choose a setting: the first maximum of the criterion in the grid's order.
 
+        Criteria that differ by rounding alone are equal: where most settings answer one class for
+        certain, the last bit of a matrix product would choose otherwise.
+
         Raises
         ------
         NotRecorded
@@ -129,9 +134,9 @@ class Rule(ABC):
                 f"{record.task_label}",
                 f"{self.name} is undefined for every setting",
             )
-        # A setting whose criterion is undefined must never win.
-        index = int(np.where(undefined, -np.inf, values).argmax())
-        return Selected(index, int(undefined.sum()))
+        # Settings that are equal but for rounding tie; NaN is close to nothing and never wins.
+        best = np.isclose(values, np.nanmax(values), rtol=_ROUNDING, atol=0.0)
+        return Selected(int(best.argmax()), int(undefined.sum()))
 
     @abstractmethod
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:

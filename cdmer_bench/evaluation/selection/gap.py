@@ -55,7 +55,7 @@ def choices(record: Evaluated, rules: Iterable[Rule]) -> list[Choice]:
                 index,
                 score,
                 float(percent[index]),
-                best - score,
+                max(best - score, 0.0),
                 selected.n_undefined,
             )
         )

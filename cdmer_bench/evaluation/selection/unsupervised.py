@@ -12,6 +12,10 @@ _NO_COMMON_SCALE = (
     "the methods' decision values are not on one scale and a setting can scale them up, which "
     "looks more certain; compare such choices within a method, with care"
 )
+_CONTENT_WITH_ONE_CLASS = (
+    "one class answered with certainty for all of the target is the best that it can find; "
+    + _NO_COMMON_SCALE
+)
 # Cosines of probabilities are at least 0 and exp(-1 / 0.002) is far above the smallest double.
 _LEAST_TEMPERATURE = 0.002
 
@@ -28,7 +32,7 @@ class Entropy(Rule):
     label = "entropy: most certain predictions"
     needs = ("scores",)
     reference = "Morerio et al., Minimal-entropy correlation alignment, ICLR 2018"
-    caveat = _NO_COMMON_SCALE
+    caveat = _CONTENT_WITH_ONE_CLASS
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return minus the mean entropy, in nats."""
@@ -108,7 +112,7 @@ class NeighborhoodDensity(Rule):
     label = "SND: soft neighbourhood density"
     needs = ("scores",)
     reference = "Saito et al., Tune it the right way, ICCV 2021"
-    caveat = _NO_COMMON_SCALE
+    caveat = _CONTENT_WITH_ONE_CLASS
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return the mean entropy of each sample's similarity to the others, in nats."""

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     from cdmer_bench.reporting.plot_style import save
 
     path = Path(options.out or Path(options.results) / f"{options.kind}.svg")
-    missing = recorded_failures(options.results, records)
+    missing = _asked_for(recorded_failures(options.results, records), records, options.filters)
     if options.kind == "plane":
         save(lambda: _draw_plane(options.results, records), path)
     else:
@@ -62,6 +62,16 @@ def _filtered(results: str, filters: list[str]) -> list[CellRecord]:
         if not records:
             raise UserError(f"there is no result with {name}={value}; {closest(value, known)}")
     return records
+
+
+def _asked_for(
+    missing: "list[MissingCell]", records: list[CellRecord], filters: list[str]
+) -> "list[MissingCell]":
+    """Keep the failed cells that the filters would have chosen, had they finished."""
+    for name in (text.partition("=")[0] for text in filters if not text.startswith("corpus=")):
+        labels = {getattr(record, f"{name}_label") for record in records}
+        missing = [cell for cell in missing if getattr(cell, f"{name}_label") in labels]
+    return missing
 
 
 def _draw(
@@ -92,17 +102,18 @@ def _draw(
         )
     if kind == "parameters":
         searched = next((r for r in records if plot_grids.searched_parameters(r)), records[0])
+        figure = plot_grids.parameter_picture(searched, chosen)
         _name_one(records, searched)
-        return plot_grids.parameter_picture(searched, chosen)
+        return figure
     if kind == "confusion":
-        return confusion_picture(records, chosen)
+        return confusion_picture(records, chosen, missing)
     if kind == "budget":
-        return plot_scores.budget_picture(comparable(records))
+        return plot_scores.budget_picture(comparable(records), missing)
     if kind == "scores":
         return plot_scores.score_map(*tables_for(records, chosen, missing=missing))
     if kind == "ranks":
         return _draw_ranks(records, chosen)
-    return plot_scores.time_picture(records)
+    return plot_scores.time_picture(records, missing)
 
 
 def _name_one(records: list[CellRecord], drawn: CellRecord) -> None:

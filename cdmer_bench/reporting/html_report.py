@@ -95,7 +95,11 @@ def build_report(
         ("paper", "Beside the paper", beside_the_paper(tables) if against else ""),
         ("rules", "Selection rules", selection_rules(beside, [r() for r in RULES.values()])),
         ("statistics", "Statistics", statistics(beside, chosen, pictures)),
-        ("pictures", "Pictures", _pictures(beside, tables, chosen, plane_of) if pictures else ""),
+        (
+            "pictures",
+            "Pictures",
+            _pictures(beside, tables, chosen, plane_of, missing) if pictures else "",
+        ),
         ("confusion", "Confusion matrices", confusion_tables(records, chosen)),
         ("gaps", "Failures and missing cells", gaps(missing, records)),
         ("cells", "Where the figures come from", provenance(records, chosen)),
@@ -109,21 +113,24 @@ def _pictures(
     tables: Sequence[Table],
     chosen: Rule,
     plane_of: Callable[[CellRecord], Plane | None],
+    missing: Sequence[MissingCell],
 ) -> str:
     drawn = [
         picture(partial(score_map, table), f"Mean F1: {table.heading}; hatched: no result.")
         for table in tables
     ]
-    drawn.append(
-        picture(
-            lambda: budget_picture(records),
-            "Expected best mean F1 on the target if only so many settings of the grid, drawn at "
-            "random, had been tried; exact, the last mark is the whole grid. The Baseline has one "
-            "setting, a point at the left.",
+    if any(len(r.settings) > 1 for r in records):
+        drawn.append(
+            picture(
+                lambda: budget_picture(records, missing),
+                "Expected best mean F1 on the target if only so many settings of the grid, drawn "
+                "at random, had been tried; exact, the last mark is the whole grid. A method with "
+                "one setting is a point at the left.",
+            )
         )
-    )
     if any(r.about.get("seconds") for r in records):
-        drawn.append(picture(lambda: time_picture(records), "Run time of every cell in seconds."))
+        text = "Run time of every cell in seconds."
+        drawn.append(picture(lambda: time_picture(records, missing), text))
     for method in paper_order(r.method_label for r in records):
         record = _first([r for r in records if r.method_label == method], chosen)
         drawn += [] if record is None else _method_pictures(record, chosen)

@@ -11,9 +11,11 @@ from cdmer_bench.evaluation.selection import Oracle, Rule
 from cdmer_bench.reporting.plot_style import (
     AREA,
     COLOURS,
+    hide_unused,
     line_look,
     log_scale,
     new_figure,
+    remark,
     short,
     synthetic_mark,
 )
@@ -62,9 +64,10 @@ def parameter_picture(record: CellRecord, rule: Rule | None = None) -> "Figure":
     else:
         figure = _margins(record, names, f1, chosen)
     figure.suptitle(
-        f"{short(record.method_label)}, {short(record.task_label)}: mean F1 over the grid\n"
+        f"{short(record.method_label)}, {short(record.task_label)}: mean F1 on the target\n"
         f"{len(record.settings):,} settings, marked: chosen by {rule.name}"
     )
+    remark(figure, f"Descriptor: {record.descriptor_label}. Selection: {rule.label}.")
     synthetic_mark(figure, record.synthetic)
     return figure
 
@@ -81,10 +84,12 @@ def _curve(record: CellRecord, name: str, f1: NDArray, chosen: int) -> "Figure":
     numeric = all(isinstance(v, int | float) for v in values)
     x = np.array(values, dtype=float) if numeric else np.arange(len(values))
     order = np.argsort(x, kind="stable")
-    axes.plot(x[order], f1[order], color=COLOURS[0])
+    # Between categories there is nothing, and few settings are better seen one by one.
+    look = "o-" if numeric and len(x) <= 30 else "-" if numeric else "o"
+    axes.plot(x[order], f1[order], look, color=COLOURS[0])
     axes.plot(x[chosen], f1[chosen], "o", color=COLOURS[1], markersize=7)
     axes.annotate(
-        f"{name} = {values[chosen]:g}: {f1[chosen]:.4f}" if numeric else f"{f1[chosen]:.4f}",
+        f"{name} = {_short(values[chosen])}: {f1[chosen]:.4f}",
         (x[chosen], f1[chosen]),
         xytext=(0, 8),
         textcoords="offset points",
@@ -93,12 +98,11 @@ def _curve(record: CellRecord, name: str, f1: NDArray, chosen: int) -> "Figure":
         else "right"
         if _fraction(x, chosen) >= 0.8
         else "left",
-        color=COLOURS[1],
     )
     if numeric and x.min() > 0 and x.max() / x.min() >= 1000:
         log_scale(axes)
     if not numeric:
-        axes.set_xticks(x, [str(v) for v in values], rotation=45, ha="right")
+        axes.set_xticks(x, [_short(v) for v in values], rotation=30, ha="right")
     axes.set(xlabel=name, ylabel="mean F1")
     axes.margins(y=0.15)
     return figure
@@ -127,9 +131,7 @@ def _maps(record: CellRecord, names: list[str], f1: NDArray, chosen: int) -> "Fi
         image = _map(axes, record, (rows, columns), f1, inside, chosen, (low, high))
         if panel:
             axes.set_title(f"{panel} = {_short(value)}", size=9)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_visible(False)
-    figure.supxlabel(columns, size=9)
+    hide_unused(grid, len(panels), columns)
     figure.supylabel(rows, size=9)
     figure.colorbar(image, ax=grid, label="mean F1", shrink=0.9)
     return figure
@@ -213,4 +215,4 @@ def _values(record: CellRecord, name: str) -> list[Any]:
 
 
 def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else short(str(value), 16)

@@ -71,7 +71,10 @@ def rank_picture(
     difference = ranking.critical_difference
     shown = min(difference, k - 1)
     axes.plot([1, 1 + shown], [1.35, 1.35], color="#D55E00", linewidth=2, marker="|", markersize=8)
-    axes.text(1 + shown, 1.35, f"  critical difference {difference:.2f} (5 %)", va="center", size=8)
+    text = f"  critical difference {difference:.2f} (5 %)"
+    if difference > shown:
+        text += ",\n  more than all ranks"
+    axes.text(1 + shown, 1.35, text, va="center", size=8)
     figure.suptitle(
         f"Average ranks of mean F1 over {over or f'{ranking.n_tasks} tasks'} "
         f"(Friedman p = {ranking.p:.2g})"

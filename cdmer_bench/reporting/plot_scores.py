@@ -1,6 +1,6 @@
 """Pictures over many cells: scores of methods by tasks, budgets, run times."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.budget import budget_curve
 from cdmer_bench.evaluation.metrics import grid_scores
-from cdmer_bench.reporting.captions import absences, join_names, scope
+from cdmer_bench.reporting.captions import Asked, absences, join_names, scope
 from cdmer_bench.reporting.plot_style import (
     AREA,
     line_look,
+    lines,
     log_scale,
     new_figure,
     readable_on,
@@ -49,10 +50,21 @@ def score_map(*tables: Table) -> "Figure":
     figure.colorbar(image, ax=panels, label="mean F1")
     n_missing = sum(int(np.isnan(v).sum()) for v in values)
     rules = join_names([row.selection for table in tables for row in table.rows], 5)
-    lacking = f"Hatched: no result ({n_missing} of {sum(v.size for v in values)} cells)."
+    reasons = "; ".join(dict.fromkeys(r.rstrip(".") for t in tables for r in _reasons(t)))
+    lacking = f"Hatched: no figure ({n_missing} of {sum(v.size for v in values)} cells): {reasons}."
     remark(figure, f"Settings chosen by: {rules}." if rules else "", lacking if n_missing else "")
     synthetic_mark(figure, any(table.synthetic for table in tables))
     return figure
+
+
+def _reasons(table: Table) -> list[str]:
+    """Return why cells of the table have no figure."""
+    return [
+        cell.reason
+        for row in table.rows
+        for (column, _), cell in zip(table.columns, row.cells, strict=True)
+        if cell.figure is None and AVERAGE not in (row.label, column)
+    ]
 
 
 def _mean_f1(table: Table) -> NDArray[np.float64]:
@@ -73,39 +85,52 @@ def _map(
         if np.isfinite(value):
             shade = readable_on((value - low) / (high - low) if high > low else 1.0)
             axes.text(j, i, f"{value:.3f}", ha="center", va="center", color=shade, size=8)
-    heads = [f"{short(c, 12)}\n{way}" for c, way in table.columns if c != AVERAGE]
+    heads = [f"{lines(c, 9, 3)}\n{way}".strip() for c, way in table.columns if c != AVERAGE]
     names = [short(row.name, 30) for row in table.rows if row.label != AVERAGE]
     axes.set_xticks(range(len(heads)), heads, size=8)
     axes.set_yticks(range(len(names)), names, size=8)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     name = "Own tasks" if table.number == "own" else f"Table {table.number}"
-    axes.set_title(f"{name}: mean F1 by {table.row_header} and task")
+    axes.set_title(f"{name}: mean F1 on the target")
     return image
 
 
-def budget_picture(records: Sequence[CellRecord]) -> "Figure":
+def budget_picture(records: Sequence[CellRecord], missing: Iterable[Asked] = ()) -> "Figure":
     """Draw, for each method, the expected best mean F1 against settings tried at random.
 
     The curve of a method is the mean of its tasks' exact curves; a task whose grid is smaller
-    than the budget keeps its maximum.
+    than the budget keeps its maximum. Curves over fewer tasks than others are dotted.
+
+    Raises
+    ------
+    UserError
+        If no grid has several settings.
     """
-    figure = new_figure(6.8, 3.9)
-    axes = figure.add_subplot()
+    if all(len(r.settings) == 1 for r in records):
+        raise UserError("every method was run with one setting; a budget needs at least two")
     n_tasks = len({r.task_label for r in records})
-    for index, method in enumerate(paper_order(r.method_label for r in records)):
-        mine = [r for r in records if r.method_label == method]
+    by_method = {
+        method: [r for r in records if r.method_label == method]
+        for method in paper_order(r.method_label for r in records)
+    }
+    labels = [
+        f"{short(method)} ({_span(mine)}){_lacking(mine, n_tasks)}"
+        for method, mine in by_method.items()
+    ]
+    figure = new_figure(5.5 + 0.07 * max(map(len, labels)), max(3.9, 1.6 + 0.19 * len(labels)))
+    axes = figure.add_subplot()
+    for index, mine in enumerate(by_method.values()):
         scores = [grid_scores(r.y_target, r.predictions, len(r.classes))[0] for r in mine]
-        largest = max(map(len, scores))
-        budgets = np.unique(np.geomspace(1, largest, 40).round().astype(int))
+        budgets = np.unique(np.geomspace(1, max(map(len, scores)), 40).round().astype(int))
         curves = [budget_curve(s, np.minimum(budgets, len(s))) for s in scores]
         axes.plot(
             budgets,
             np.mean(curves, axis=0),
-            label=f"{short(method)} ({largest:,}){_lacking(mine, n_tasks)}",
+            label=labels[index],
             # Apart from the end, so that lines can be told apart in grey.
             markevery=[*range(0, len(budgets) - 4, 9), len(budgets) - 1],
-            **line_look(index),
+            **{**line_look(index), **({"linestyle": ":"} if _lacking(mine, n_tasks) else {})},
         )
     log_scale(axes)
     axes.set(xlabel="settings tried at random", ylabel="expected best mean F1")
@@ -113,9 +138,24 @@ def budget_picture(records: Sequence[CellRecord]) -> "Figure":
     mean = over if n_tasks == 1 else f"mean over {over}"
     figure.suptitle(f"What the size of a grid is worth ({mean})")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="method (settings)")
-    remark(figure, absences(records))
+    remark(
+        figure,
+        "The best is judged on the target's own labels; the expectation is exact. A task whose "
+        "grid is smaller keeps its maximum.",
+        "Dotted: over fewer tasks, not to be compared with the others."
+        if any(_lacking(mine, n_tasks) for mine in by_method.values())
+        else "",
+        absences(records, missing),
+    )
     synthetic_mark(figure, any(r.synthetic for r in records))
     return figure
+
+
+def _span(records: Sequence[CellRecord]) -> str:
+    """Return the number of settings of the smallest and the largest grid."""
+    counts = [len(r.settings) for r in records]
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _lacking(records: Sequence[CellRecord], n_tasks: int) -> str:
@@ -124,7 +164,7 @@ def _lacking(records: Sequence[CellRecord], n_tasks: int) -> str:
     return "" if n == n_tasks else f", {n} of {n_tasks} tasks"
 
 
-def time_picture(records: Sequence[CellRecord]) -> "Figure":
+def time_picture(records: Sequence[CellRecord], missing: Iterable[Asked] = ()) -> "Figure":
     """Draw the seconds of every cell by method, and a bar across at the median over tasks."""
     timed = [r for r in records if isinstance(r.about.get("seconds"), int | float)]
     if not timed:
@@ -150,6 +190,6 @@ def time_picture(records: Sequence[CellRecord]) -> "Figure":
     figure.suptitle(f"Run times ({scope(r.task_label for r in timed)})")
     machines = join_names([str(r.about.get("machine") or "") for r in timed], 3)
     measured = f" Measured on {machines}." if machines else ""
-    remark(figure, f"Dots: tasks; bar: their median.{measured}", absences(timed))
+    remark(figure, f"Dots: tasks; bar: their median.{measured}", absences(timed, missing))
     synthetic_mark(figure, any(r.synthetic for r in records))
     return figure

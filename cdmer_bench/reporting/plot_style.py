@@ -5,7 +5,9 @@ together with a marker or a dash pattern; areas use ``cividis``, which stays ord
 """
 
 import io
+import re
 import textwrap
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,6 +74,24 @@ def new_figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.07))
 
 
+def hide_unused(grid: Any, n_used: int, label: str) -> None:
+    """Hide the panels after the first ``n_used``; the lowest of each column bears the x-label.
+
+    Parameters
+    ----------
+    grid : array of Axes, shape (n_rows, n_columns)
+    n_used : int
+    label : str
+        Of the x-axis, the same for all panels.
+    """
+    for axes in grid.flat[n_used:]:
+        axes.set_visible(False)
+    for column in grid.T:
+        lowest = [axes for axes in column if axes.get_visible()][-1]
+        lowest.set_xlabel(label)
+        lowest.tick_params(axis="x", labelbottom=True)
+
+
 def line_look(index: int) -> dict[str, Any]:
     """Return colour, marker and dashes of the line with that index, distinct for 32 lines."""
     return {
@@ -86,6 +106,8 @@ def log_scale(axes: "Axes") -> None:
     from matplotlib.ticker import LogFormatter
 
     axes.set_xscale("log")
+    # Ticks within a decade are shorter by 1.5 points; so all numbers stand on one line.
+    axes.tick_params(axis="x", which="minor", pad=5.0)
     # The usual labels are mathematical markup, which the shared style does not read.
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     # Within one decade ticks between its ends are labelled as well.
@@ -93,14 +115,25 @@ def log_scale(axes: "Axes") -> None:
 
 
 def readable_on(value: float) -> str:
-    """Return black or white, whichever reads better on ``cividis`` at ``value`` in 0 to 1."""
-    return "black" if value > 0.5 else "white"
+    """Return black or white, whichever reads better on ``cividis`` at ``value`` in 0 to 1.
+
+    The contrast is nowhere below 4.5, which WCAG 2 asks of small text.
+    """
+    return "black" if value > 0.47 else "white"
 
 
 def short(label: str, most: int = 24) -> str:
     """Return a label of the user's own cut to what a legend or an axis has room for."""
     flat = " ".join(label.split())
     return flat if len(flat) <= most else flat[: most - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def lines(label: str, width: int, most: int = 2) -> str:
+    """Break a label of the user's own into at most so many lines, and cut what is left over."""
+    flat = " ".join(label.split())
+    return "\n".join(
+        textwrap.wrap(flat, width, max_lines=most, placeholder="\N{HORIZONTAL ELLIPSIS}")
+    )
 
 
 def remark(figure: "Figure", *sentences: str) -> None:
@@ -116,7 +149,8 @@ def remark(figure: "Figure", *sentences: str) -> None:
 def synthetic_mark(figure: "Figure", synthetic: bool) -> None:
     """Write SYNTHETIC DATA in a line of its own above the title if databases are generated."""
     if synthetic:
-        figure.suptitle("\n" + figure.get_suptitle())
+        title = figure.get_suptitle()
+        figure.suptitle(f"\n{title}" if title else " ")
         figure.text(0.995, 0.995, "SYNTHETIC DATA", ha="right", va="top", color="#B00020", size=8)
 
 
@@ -131,9 +165,25 @@ def to_bytes(draw: Callable[[], "Figure"], format: str = "svg") -> bytes:
         ``svg``, ``png`` or ``pdf``.
     """
     file = io.BytesIO()
-    with style():
+    with style(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
         draw().savefig(file, format=format, dpi=150, metadata=metadata)
+    lacking: dict[str, None] = {}
+    for warning in caught:
+        if character := re.match(r"Glyph (\d+) .* missing from font", str(warning.message)):
+            lacking[chr(int(character[1]))] = None
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+    if lacking:
+        # Once, and not for each character and each drawing as matplotlib does.
+        warnings.warn(
+            f"{_STYLE['font.family']}, the font of the pictures, lacks {''.join(lacking)}; boxes "
+            "stand for these characters",
+            stacklevel=2,
+        )
     return file.getvalue()
 
 

@@ -146,4 +146,4 @@ def test_every_picture_says_what_it_is_over(results):
         assert "lack some of the 7 tasks: Flaky." in ranks
         scores = texts(score_map(*tables_for(records, oracle)))
         # Table III is whole; of Table IV three methods have one of six tasks.
-        assert "Hatched: no result (15 of 42 cells)." in scores
+        assert "Hatched: no figure (15 of 42 cells): not run." in scores

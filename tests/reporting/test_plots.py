@@ -1,7 +1,9 @@
 """Pictures hold the numbers they claim to; that they look right was checked by eye."""
 
 import re
+import warnings
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,12 +15,12 @@ from matplotlib.text import Text
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation import grid_scores
 from cdmer_bench.evaluation.statistics import friedman
-from cdmer_bench.reporting import build_table
+from cdmer_bench.reporting import MissingCell, build_table
 from cdmer_bench.reporting.plot_confusion import confusion_picture
 from cdmer_bench.reporting.plot_grids import parameter_picture
 from cdmer_bench.reporting.plot_ranks import rank_picture
 from cdmer_bench.reporting.plot_scores import budget_picture, score_map, time_picture
-from cdmer_bench.reporting.plot_style import save, style, to_bytes
+from cdmer_bench.reporting.plot_style import AREA, readable_on, save, style, to_bytes
 from cdmer_bench.reporting.region_maps import block_images, grids_of, region_picture
 from tests.reporting.records import labels, record
 
@@ -87,6 +89,15 @@ def test_four_parameters_give_the_best_and_the_median_over_the_others():
     assert chosen == [f1.max()]
 
 
+def test_every_column_of_maps_has_its_scale_below():
+    made = grid(["a", "b", "c"], [(a, b, c) for a in range(5) for b in range(6) for c in range(7)])
+    panels = parameter_picture(made).axes[:6]
+    assert [axes.get_visible() for axes in panels] == [True] * 5 + [False]
+    labelled = [axes.xaxis.get_tick_params()["labelbottom"] for axes in panels[:5]]
+    assert labelled == [False, False, True, True, True]
+    assert [axes.get_xlabel() for axes in panels[:5]] == ["", "", "c", "c", "c"]
+
+
 def test_many_values_of_three_parameters_are_not_that_many_maps():
     made = grid(
         ["a", "b", "c"], [(a, b, c) for a in range(13) for b in range(13) for c in range(13)]
@@ -99,8 +110,13 @@ def test_confusion_of_many_cells_is_arranged_by_method_and_task():
         record(t, m, label) for t in range(1, 8) for m, label in (("tca", "TCA"), ("sa", "SA"))
     ]
     figure = confusion_picture(records[:-1])
-    panels = np.array(figure.axes).reshape(2, 7)
+    panels = np.array(figure.axes[:-1]).reshape(2, 7)
+    assert figure.axes[-1].get_ylabel() == "share of the true class"
     assert [axes.get_title() for axes in panels[0]] == [f"Exp.{t}" for t in range(1, 8)]
+    # Below each task's lowest matrix stand the classes, also where the last row has none.
+    letters = [[t.get_text() for t in axes.get_xticklabels()] for axes in panels.flat]
+    assert [bool(text) for text in letters] == [False] * 6 + [True] * 7 + [False]
+    assert letters[6] == ["neg", "pos", "sur"]
     assert [row[0].get_ylabel() for row in panels] == ["TCA", "SA"]
     for axes, made in zip(panels[1, :6], records[1::2], strict=False):
         counts = [int(t.get_text()) for t in axes.texts]
@@ -113,8 +129,19 @@ def test_confusion_of_many_cells_is_arranged_by_method_and_task():
 
 def test_same_method_twice_on_a_task_has_two_rows():
     made = [record(t, key=f"{t}{s}", solver=s) for t in range(1, 8) for s in ("paper", "exact")]
-    rows = [axes.get_ylabel() for axes in confusion_picture(made).axes if axes.get_ylabel()]
+    rows = [axes.get_ylabel() for axes in confusion_picture(made).axes[:-1] if axes.get_ylabel()]
     assert rows == ["TCA", "TCA'"]
+
+
+def test_methods_whose_names_begin_alike_keep_rows_of_their_own():
+    names = [f"A very long name of a method, {n}" for n in ("first", "second", "third")]
+    made = [record(t, n, n, key=f"{t}{n}") for t in range(1, 7) for n in names]
+    figure = confusion_picture(made)
+    rows = [axes.yaxis.label for axes in figure.axes[:-1] if axes.get_ylabel()]
+    assert len(rows) == 3
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in rows]
+    assert not any(a.overlaps(b) for a, b in pairwise(boxes))
 
 
 def test_no_text_leaves_the_picture_or_meets_the_mark(tmp_path):
@@ -152,7 +179,10 @@ def test_no_text_leaves_the_picture_or_meets_the_mark(tmp_path):
 
 def test_categories_are_drawn_too():
     made = grid(["kernel"], [("linear",), ("rbf",)])
-    assert {"linear", "rbf"} <= set(texts(parameter_picture(made)))
+    figure = parameter_picture(made)
+    assert {"linear", "rbf"} <= set(texts(figure))
+    # Nothing lies between two kernels.
+    assert figure.axes[0].lines[0].get_linestyle() == "None"
 
 
 def test_score_map_holds_the_table_and_leaves_gaps():
@@ -183,6 +213,56 @@ def test_budget_names_a_method_that_lacks_tasks():
     assert shown == ["TCA (3)", "SA (3), 1 of 2 tasks"]
 
 
+def test_budget_over_fewer_tasks_is_not_drawn_like_the_others():
+    figure = budget_picture([record(5), record(6), record(5, "sa", "SA"), record(6, "gfk", "GFK")])
+    assert [line.get_linestyle() for line in figure.axes[0].lines] == ["-", ":", ":"]
+    shown = " ".join(" ".join(texts(figure)).split())
+    assert "Dotted: over fewer tasks, not to be compared" in shown
+    assert "No result: GFK (Exp.5); SA (Exp.6)." in shown
+    assert "Dotted" not in " ".join(texts(budget_picture([record(5), record(6)])))
+
+
+def test_budget_needs_a_grid_and_says_its_sizes():
+    with pytest.raises(UserError, match="every method was run with one setting"):
+        budget_picture([record(5, predictions=np.zeros((1, 71)))])
+    larger = record(6, predictions=np.zeros((1200, 71)))
+    legend = budget_picture([record(5), larger]).axes[0].get_legend()
+    assert [t.get_text() for t in legend.get_texts()] == ["TCA (3 to 1,200)"]
+
+
+def test_cells_that_failed_everywhere_are_named():
+    failed = MissingCell("Exp.5", "Mine", "LBP-TOP(R3P8)", "failed: no memory")
+    for draw in (budget_picture, time_picture, confusion_picture):
+        shown = " ".join(" ".join(texts(draw([record(5)], missing=[failed]))).split())
+        assert "Dotted" not in shown
+        assert "No result: Mine (all tasks)." in shown
+    own = score_map(build_table("III", [record(5)], missing=[failed], whole=False))
+    assert "failed: no memory" in " ".join(" ".join(texts(own)).split())
+
+
+def luminance(colour):
+    parts = np.array(colour[:3])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def test_numbers_on_areas_can_be_read():
+    from matplotlib import colormaps
+    from matplotlib.colors import to_rgb
+
+    for value in np.linspace(0, 1, 201):
+        pair = luminance(colormaps[AREA](value)), luminance(to_rgb(readable_on(value)))
+        assert (max(pair) + 0.05) / (min(pair) + 0.05) >= 4.5
+
+
+def test_letters_that_the_font_lacks_are_told_once():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        to_bytes(partial(parameter_picture, record(5, "x", "\u6700\u8fd1 mean")))
+    (told,) = [str(warning.message) for warning in caught]
+    assert "lacks \u6700\u8fd1; boxes stand for these characters" in told
+
+
 def test_ticks_are_plain_numbers():
     made = grid(["lam"], [(10.0**i,) for i in range(-3, 3)])
     figure = parameter_picture(made)
@@ -210,8 +290,14 @@ def test_rank_picture_names_every_method_and_joins_equals():
     scores = np.array([[0.9, 0.8, 0.1], [0.9, 0.8, 0.1], [0.8, 0.9, 0.1], [0.9, 0.8, 0.1]] * 5)
     figure = rank_picture(["A", "B", "C"], friedman(scores))
     assert {" A (1.25) ", " B (1.75) ", " C (3.00) "} <= set(texts(figure))
+    assert not any("more than all ranks" in text for text in texts(figure))
     bars = [line for line in figure.axes[0].lines if line.get_linewidth() == 3.5]
     assert [np.round(b.get_xdata(), 2).tolist() for b in bars] == [[1.21, 1.79]]
+
+
+def test_critical_difference_that_is_longer_than_the_ranks_says_so():
+    figure = rank_picture(["A", "B", "C"], friedman(np.array([[3, 2, 1], [3, 1, 2]])))
+    assert any("critical difference 2.34 (5 %),\n  more than all ranks" in t for t in texts(figure))
 
 
 def test_blocks_run_down_the_columns_of_the_face():

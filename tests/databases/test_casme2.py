@@ -90,6 +90,18 @@ def test_cropped_is_taken_before_raw_unless_asked(casme2_tree):
     assert_same_clips(casme2_tree, raw)
 
 
+@pytest.mark.parametrize(("absent", "taken"), [(1, "reg_img5.jpg"), (2, "img5.jpg")])
+def test_cropped_faces_are_left_for_raw_frames_only_if_many_are_missing(
+    tmp_path, tree_builder, event, absent, taken
+):
+    events = [event(1, f"EP01_{i:02d}", "disgust", 5, 8) for i in range(1, 12)]
+    tree_builder(tmp_path, events).casme2("CASME2-RAW", file="img{}.jpg").sheet()
+    tree_builder(tmp_path, events[absent:]).casme2("Cropped")
+    clips = FrameDatabase("casme2", root=str(tmp_path)).clips()
+    assert len(clips) == (11 if taken == "img5.jpg" else 11 - absent)
+    assert {clip.files[0].name for clip in clips} == {taken}
+
+
 def test_hidden_files_and_other_files_are_no_frames(casme2_tree):
     casme2_tree.casme2().sheet()
     place = casme2_tree.root / "Cropped" / "sub01" / "EP02_01f"

@@ -141,6 +141,25 @@ def test_a_missing_clip_a_lost_class_and_converted_files(smic, picture_writer):
     assert "3 .jpg" in codes(check, "warning")["frames-converted"].found
 
 
+def test_short_clips_are_named_and_single_frames_are_a_warning(smic, picture_writer):
+    subject = smic / "NIR/s11/micro"
+
+    def add(folder, first, last):
+        for number in range(first, last + 1):
+            picture_writer(subject / folder / f"reg_{number:05d}.bmp", 5 * number)
+
+    for folder in ("negative/s11_ne_01", "negative/s11_ne_02", "negative/s11_ne_03"):
+        shutil.rmtree(subject / folder)
+    add("negative/s11_ne_01", 9, 14)
+    add("negative/s11_ne_02", 9, 15)
+    add("negative/s11_ne_03", 9, 20)
+    short = codes(nir(smic), "info")["clips-short"]
+    assert short.found.startswith("69 clips of fewer than 7 frames: s11/s11_ne_01 (6), s11/s11_po")
+    shutil.rmtree(subject / "negative/s11_ne_01")
+    add("negative/s11_ne_01", 9, 9)
+    assert "s11/s11_ne_01 (1)" in codes(nir(smic), "warning")["clips-short"].found
+
+
 def test_a_root_that_is_too_deep_or_not_there(smic):
     deep = codes(nir(smic / "NIR" / "s11"))
     assert "further up" in deep["root-too-deep"].action

@@ -131,6 +131,16 @@ def test_flat_voxels_vote_for_orientation_zero_if_asked(signed, voting):
     assert (got.max(axis=1) == 1).all()
 
 
+@pytest.mark.parametrize("voting", ["hard", "soft"])
+def test_a_flat_voxel_has_one_vote_as_any_other(voting):
+    clip = np.zeros((3, 3, 10))
+    clip[:, :, 5:] = 7 * np.arange(5)  # four of eight voxels with neighbours have no gradient
+    got = higo_top(clip, 4, (1,), zero="vote", voting=voting)[0, 0]
+    # Flat voxels vote for bin 2; gradients along +x lie midway between the centres of 1 and 2.
+    expected = {"hard": [0, 0, 1, 0], "soft": [0, 0.25, 0.75, 0]}[voting]
+    np.testing.assert_allclose(got, expected, atol=1e-12)
+
+
 @both
 def test_rounding_noise_in_flat_areas_does_not_vote(descriptor):
     clip = 255 + np.random.default_rng(0).normal(0, 1e-13, (5, 9, 9))

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from cdmer_bench.descriptors import LBPTOP
+from cdmer_bench.descriptors import HIGOTOP, HOGTOP, LBPSIP, LBPTOP, LPQTOP
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.store import FeatureStore
 from cdmer_bench.preprocessing import Preprocessing
@@ -60,6 +60,21 @@ def test_a_raised_version_changes_the_key(monkeypatch):
     before = key()
     monkeypatch.setattr(LBPTOP, "version", LBPTOP.version + 1)
     assert key() != before
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins"),
+    [
+        (LBPTOP, "f41451e84dcb18e8"),
+        (LBPSIP, "61e24825b7cd0120"),
+        (LPQTOP, "d0bf730239125f4d"),
+        (HOGTOP, "408c04b7e468e800"),
+        (HIGOTOP, "7687b77e969a4b63"),
+    ],
+)
+def test_keys_stay_while_the_numbers_do(kind, begins):
+    # Another key has every user extract again: change it together with the numbers only.
+    assert key(described=kind(), prepared=Preprocessing()).startswith(begins)
 
 
 def stored(tmp_path):

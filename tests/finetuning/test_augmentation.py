@@ -67,6 +67,12 @@ def test_no_clip_is_on_both_sides(labels, n_total, share, seed):
     assert np.array_equal(split.training, again.training)
 
 
+def test_a_single_clip_held_out_is_of_the_largest_class():
+    for seed in range(5):
+        split = split_by_clip([1, 1] + [0] * 20, 22, 1, seed)
+        assert split.validation[:, 0].tolist()[0] >= 2
+
+
 def test_a_class_without_training_clips_is_refused():
     with pytest.raises(UserError, match="every clip of a class"):
         split_by_clip([0, 0, 0, 1], 10, 8, 0)

@@ -12,12 +12,27 @@ class DataMissing(UserError):
     """A database, feature file or weight file that is not on this machine."""
 
 
-def memory_is_full(error: MemoryError) -> str:
-    """Return the sentence for a computation that asked for more memory than there is."""
+def as_sentence(error: Exception) -> tuple[str, int]:
+    """Return what is said of an error of the user or the machine, and the exit code.
+
+    Parameters
+    ----------
+    error
+        A UserError (code 2), a MemoryError or an OSError (code 1).
+    """
+    if isinstance(error, UserError):
+        return f"cdmer: {error}", 2
+    if isinstance(error, MemoryError):
+        return (
+            f"cdmer: the memory is full ({str(error) or 'nothing is left'}); finished work is kept: "
+            "close other programs or give n_jobs=1, and run the same command again"
+        ), 1
+    assert isinstance(error, OSError)
+    where = f"{error.filename!s:.200}: " if error.filename else ""
     return (
-        f"cdmer: the memory is full ({error or 'nothing is left'}); finished work is kept: close "
-        "other programs or give n_jobs=1, and run the same command again"
-    )
+        f"cdmer: {where}{error.strerror or error}; finished work is kept: mend that, and run the "
+        "same command again"
+    ), 1
 
 
 def closest(name: str, choices: Iterable[str]) -> str:

@@ -37,6 +37,25 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no canonical JSON")
 
 
+def user_path(text: str | Path) -> Path:
+    """Return a path that the user gave, with ``~`` as a home folder.
+
+    Raises
+    ------
+    UserError
+        If it cannot be a path: it names the home of nobody, or holds a zero byte.
+    """
+    if "\0" in str(text):
+        raise UserError(f"{str(text)!r} holds a zero byte, which no path may; write it anew")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise UserError(
+            f"{text} begins with the home of a user that this machine does not know; "
+            "write ~/ for your own"
+        ) from None
+
+
 @contextmanager
 def clear_errors(path: Path) -> Iterator[None]:
     """Turn a failed write into one sentence that names the folder and the way out.

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "solvers": BASE,
     "methods": BASE | {"contract", "solvers"},
     "preprocessing": BASE,
-    "descriptors": BASE | {"contract", "preprocessing"},
+    "descriptors": BASE | {"contract", "files", "preprocessing"},
     "databases": BASE | {"contract", "files", "parallel", "preprocessing", "sizes"},
     "tasks": BASE,
     "features": BASE | {"files", "parallel", "databases", "descriptors", "preprocessing"},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cdmer_bench.cli.console import ProgressBar, say
 from cdmer_bench.errors import UserError, closest
+from cdmer_bench.files import user_path
 from cdmer_bench.texts import visible
 
 
@@ -37,7 +38,7 @@ synthesize  write the synthetic databases as images, in the layout of CASME II a
 
 def data_folder() -> Path:
     """Return the folder of data: $CDMER_DATA, or ~/.local/share/cdmer-bench."""
-    return Path(os.environ.get("CDMER_DATA", "~/.local/share/cdmer-bench")).expanduser()
+    return user_path(os.environ.get("CDMER_DATA", "~/.local/share/cdmer-bench"))
 
 
 def fetch(arguments: list[str]) -> int:

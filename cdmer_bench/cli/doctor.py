@@ -6,6 +6,8 @@ import shutil
 import sys
 from pathlib import Path
 
+from cdmer_bench.files import user_path
+
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
@@ -30,7 +32,7 @@ def main(arguments: list[str]) -> int:
     config = compose_config(None, [])
     folders = {"cache": config.cache.dir, "results": config.results.dir}
     for name, folder in folders.items():
-        print(f"{name + ' folder':<16}{_describe_folder(Path(folder).expanduser().absolute())}")
+        print(f"{name + ' folder':<16}{_describe_folder(user_path(folder).absolute())}")
     problem = _opencv_problem()
     print(f"{'OpenCV':<16}{problem or 'imports'}")
     return 1 if problem else 0

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.console import say
-from cdmer_bench.errors import UserError, memory_is_full
+from cdmer_bench.errors import UserError, as_sentence
 
 if TYPE_CHECKING:
     from cdmer_bench.config.schema import RunConfig
@@ -122,12 +122,11 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
         sys.path[:] = [*importable, *(folder for folder in sys.path if folder not in importable)]
         try:
             code = job(validate(config))
-        except UserError as error:
-            say(f"cdmer: {error}")
-            code = 2
-        except MemoryError as error:
-            say(memory_is_full(error))
-            code = 1
+        except BrokenPipeError:
+            raise
+        except (UserError, MemoryError, OSError) as error:
+            sentence, code = as_sentence(error)
+            say(sentence)
         codes.append(code)
         if code and _process() != here:
             raise JobFailed(code)

@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
 
         print(f"cdmer-bench {version('cdmer-bench')}")
         return 0
-    from cdmer_bench.errors import UserError, closest, memory_is_full
+    from cdmer_bench.errors import UserError, as_sentence, closest
 
     name = arguments[0]
     try:
@@ -48,14 +48,6 @@ def main(argv: list[str] | None = None) -> int:
             raise UserError(f"{name!r} is not a command of cdmer; {closest(name, COMMANDS)}")
         module = import_module(f"cdmer_bench.cli.{name}")
         return int(module.main(arguments[1:]))
-    except UserError as error:
-        from cdmer_bench.cli.console import say
-
-        say(f"cdmer: {error}")
-        return 2
-    except MemoryError as error:
-        print(memory_is_full(error), file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print(
             "\ncdmer: interrupted; finished work is kept, the same command goes on from there",
@@ -65,6 +57,12 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except (UserError, MemoryError, OSError) as error:
+        from cdmer_bench.cli.console import say
+
+        sentence, code = as_sentence(error)
+        say(sentence)
+        return code
 
 
 if __name__ == "__main__":

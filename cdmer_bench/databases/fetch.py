@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cdmer_bench.databases.released import released_file
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import clear_errors, file_mode, open_temporary, remove_leftovers
+from cdmer_bench.files import clear_errors, file_mode, open_temporary, remove_leftovers, user_path
 
 REPOSITORY = "jiangxingxun/Seeking_Salient_Facial_Region"
 COMMIT = "0ceef18ea3f5cb7a4cb0dac049b6250ffe075a01"
@@ -160,8 +160,8 @@ def fetch_released(
     UserError
         If ``source`` is no folder or the destination cannot be written.
     """
-    folder = Path(destination).expanduser()
-    origin = None if source is None else Path(source).expanduser()
+    folder = user_path(destination)
+    origin = None if source is None else user_path(source)
     if origin is not None and not origin.is_dir():
         raise UserError(
             f"{origin} is not a folder; give the one that holds the released .mat files"

@@ -11,6 +11,7 @@ from cdmer_bench.databases.coded_layouts import LAYOUTS, CodedLayout, read_coded
 from cdmer_bench.databases.findings import Finding
 from cdmer_bench.databases.smic import read_smic
 from cdmer_bench.errors import DataMissing, UserError, closest
+from cdmer_bench.files import user_path
 
 # `cdmer data synthesize` leaves this file beside the frames it writes.
 SYNTHETIC_NOTICE = "SYNTHETIC.txt"
@@ -98,7 +99,7 @@ class FrameDatabase(ClipDatabase):
     @property
     def place(self) -> Path:
         """The folder below which the database is looked for."""
-        return Path(self.root).expanduser() / self.folder
+        return user_path(self.root) / self.folder
 
     def read(self) -> Reading:
         """Scan the tree, once for this object, and return all that was understood of it."""

@@ -18,6 +18,7 @@ from cdmer_bench.databases.feature_files import (
 from cdmer_bench.databases.layout import GRIDS, from_released_layout
 from cdmer_bench.databases.validation import check_features, encode_labels, label_vector
 from cdmer_bench.errors import DataMissing, UserError, closest
+from cdmer_bench.files import user_path
 
 LAYOUTS = ("auto", "samples_rows", "samples_columns")
 BLOCK_LAYOUTS = ("block_major", "released")
@@ -83,7 +84,7 @@ class FileFeatureDatabase(FeatureDatabase):
 
     def path(self, descriptor: str) -> Path:
         """Return where the file of a descriptor is expected."""
-        return Path(self.root).expanduser() / Path(self._entry(descriptor)["path"]).expanduser()
+        return user_path(self.root) / user_path(self._entry(descriptor)["path"])
 
     def load(self, descriptor: str) -> FeatureSet:
         """Load the features of a descriptor, a key of ``files``.

@@ -18,6 +18,7 @@ from cdmer_bench.databases.feature_files import (
 from cdmer_bench.databases.layout import GRIDS, count_blocks, from_released_layout
 from cdmer_bench.databases.validation import check_features, encode_labels, label_vector
 from cdmer_bench.errors import DataMissing, UserError, closest
+from cdmer_bench.files import user_path
 
 N_BLOCKS = count_blocks(GRIDS)
 
@@ -105,7 +106,7 @@ def load_released(path: str | Path, classes: tuple[str, ...] = EMOTIONS) -> Feat
     UserError
         If the file is damaged or holds something else.
     """
-    path = locate(Path(path).expanduser(), FETCH)
+    path = locate(user_path(path), FETCH)
     feature_name, label_name = _find_variables(path)
     arrays = read_variables(path, (feature_name, label_name))
     y = encode_labels(
@@ -150,7 +151,7 @@ class ReleasedDatabase(FeatureDatabase):
     def path(self, descriptor: str) -> Path:
         """Return where the file of a descriptor is expected."""
         name = released_file(self.released_name or self.name, descriptor)
-        return Path(self.root).expanduser() / name
+        return user_path(self.root) / name
 
     def load(self, descriptor: str) -> FeatureSet:
         """Load the features of a descriptor; see `load_released`."""

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -27,6 +26,7 @@ from cdmer_bench.descriptors.c3d_weights import (
     sha256_of,
 )
 from cdmer_bench.errors import UserError
+from cdmer_bench.files import user_path
 from cdmer_bench.preprocessing.frames import as_frames
 from cdmer_bench.preprocessing.parameters import choice, positive_integer
 
@@ -161,7 +161,7 @@ class C3D(Descriptor):
         """
         mean = self.mean if isinstance(self.mean, str) else list(self.mean)
         if isinstance(mean, str) and mean != "auto":
-            mean = sha256_of(Path(mean).expanduser())
+            mean = sha256_of(user_path(mean))
         found = {
             "layer": self.layer,
             "trained_on": self.trained_on,

@@ -1,13 +1,13 @@
 """What C3D takes: three channels of a clip less the mean that belongs to its weights."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.c3d_caffe import read_binaryproto
 from cdmer_bench.errors import UserError
+from cdmer_bench.files import user_path
 from cdmer_bench.preprocessing.frames import as_frames
 from cdmer_bench.preprocessing.resize import resize_frames
 
@@ -64,7 +64,7 @@ def load_mean(path: str) -> NDArray[np.float64]:
     UserError
         If the file is not there or holds something else.
     """
-    found = Path(path).expanduser()
+    found = user_path(path)
     if not found.is_file():
         raise UserError(
             f"mean is {path!r}, expected auto, three numbers [blue, green, red] or the file of a "

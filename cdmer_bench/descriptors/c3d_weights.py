@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cdmer_bench.errors import DataMissing, UserError, closest
+from cdmer_bench.files import user_path
 
 SPORTS1M, UCF101, FINETUNED = "sports1m", "ucf101", "finetuned"
 # Blue, green, red: the mean cube of Sports-1M over the central 112 x 112 crop, and the values
@@ -87,7 +88,7 @@ def find_file(path: str | None, trained_on: str) -> Path:
     how = f"give {WHICH_FIT[trained_on]} by {OPTIONS[trained_on]}=/path/to/it"
     if path is None:
         raise DataMissing(f"no weights: C3D ({trained_on}) has no weight file; {how}")
-    found = Path(path).expanduser()
+    found = user_path(path)
     if not found.is_file():
         raise UserError(f"no weights: {path} is not a file; {how}")
     return found

@@ -16,6 +16,7 @@ from cdmer_bench.files import (
     read_arrays,
     remove_leftovers,
     set_aside,
+    user_path,
     write_atomically,
 )
 from cdmer_bench.preprocessing import Preprocessing
@@ -42,7 +43,7 @@ class FeatureStore:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder).expanduser()
+        self.folder = user_path(folder)
 
     def key(
         self, database: ClipDatabase, descriptor: Descriptor, preprocessing: Preprocessing

@@ -21,6 +21,7 @@ from cdmer_bench.files import (
     remove,
     remove_leftovers,
     set_aside,
+    user_path,
     write_atomically,
 )
 from cdmer_bench.results import plane, selection_inputs
@@ -73,7 +74,7 @@ class ResultsStore:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder).expanduser().absolute()
+        self.folder = user_path(folder).absolute()
 
     def check_writable(self) -> None:
         """Raise a UserError if nothing can be stored here."""

@@ -1,3 +1,4 @@
+import errno
 import subprocess
 import sys
 
@@ -44,3 +45,48 @@ def test_version_is_that_of_the_metadata(cdmer):
 
     code, out, _ = cdmer("--version")
     assert (code, out) == (0, f"cdmer-bench {version('cdmer-bench')}\n")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tables", "--results", "~nobody-of-that-name/x"),
+        ("data", "fetch", "released", "--from", "~nobody-of-that-name/x", "--to", "to"),
+        ("run", "results.dir='~nobody-of-that-name/x'"),
+        ("run", "cache.dir='~nobody-of-that-name/x'"),
+        ("run", "results.dir='a\0b'"),
+        ("tables", "--results", "a\0b"),
+        ("tables", "--results", "a" * 5000),
+        ("run", f"results.dir={'a' * 5000}"),
+    ],
+    ids=range(8),
+)
+def test_what_cannot_be_a_path_is_one_sentence(tmp_path, monkeypatch, cdmer, words):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cdmer(*words)
+    assert code in (1, 2)
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError("Unable to allocate 9 GiB"), "the memory is full (Unable to allocate 9 GiB)"),
+        (MemoryError(), "the memory is full (nothing is left)"),
+        (OSError(errno.EIO, "Input/output error", "/disk/a"), "/disk/a: Input/output error"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "tables"])
+def test_what_the_machine_lacks_is_one_sentence(monkeypatch, cdmer, command, error, said):
+    def lacking(*_):
+        raise error
+
+    monkeypatch.setattr("cdmer_bench.results.store.ResultsStore.__init__", lacking)
+    code, _, err = cdmer(command)
+    assert code == 1
+    assert err.startswith(f"cdmer: {said}")
+    assert "finished work is kept" in err
+    assert len(err.splitlines()) == 1

@@ -17,6 +17,6 @@ def test_table_ii_is_that_of_the_paper():
     assert [(task.source, task.target) for task in TABLE_II] == pairs
     assert [task.name for task in TABLE_II] == [f"exp{i:02d}" for i in range(1, 13)]
     assert [task.label for task in TABLE_II] == [f"Exp.{i}" for i in range(1, 13)]
-    assert TABLE_II == (*TYPE_I, *TYPE_II)
+    assert (*TYPE_I, *TYPE_II) == TABLE_II
     assert len(TYPE_I) == 6
     assert not any("casme2" in (task.source, task.target) for task in TYPE_I)

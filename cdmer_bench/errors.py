@@ -24,8 +24,8 @@ def as_sentence(error: Exception) -> tuple[str, int]:
         return f"cdmer: {error}", 2
     if isinstance(error, MemoryError):
         return (
-            f"cdmer: the memory is full ({str(error) or 'nothing is left'}); finished work is kept: "
-            "close other programs or give n_jobs=1, and run the same command again"
+            f"cdmer: the memory is full ({str(error) or 'nothing is left'}); finished work is "
+            "kept: close other programs or give n_jobs=1, and run the same command again"
         ), 1
     assert isinstance(error, OSError)
     where = f"{error.filename!s:.200}: " if error.filename else ""

@@ -106,7 +106,14 @@ def choose_records(folder: str, corpus: str | None) -> list[CellRecord]:
     """Load the records of one corpus, by default that of the newest record, in paper order."""
     from cdmer_bench.reporting.published import sorted_as_paper
 
-    records = ResultsStore(folder).records()
+    store = ResultsStore(folder)
+    records = store.records()
+    if not records and (failures := store.failures()):
+        first = failures[0]
+        raise UserError(
+            f"{folder} holds no finished cell, and {len(failures)} failed, the first of them "
+            f"{first['method_label']} on {first['task_label']}: {first['error']}; run them again"
+        )
     if not records:
         raise UserError(
             f"{folder} holds no finished cell; run one first, such as "

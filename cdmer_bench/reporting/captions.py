@@ -171,11 +171,11 @@ def absences(records: Iterable[CellRecord], missing: Iterable[Asked] = ()) -> st
     return f"No result: {'; '.join(parts)}." if parts else ""
 
 
-def join_names(names: Sequence[str], most: int) -> str:
+def join_names(names: Sequence[str], most: int, separator: str = ", ") -> str:
     """Join names by commas; of more than ``most`` only say how many others there are."""
     unique = list(dict.fromkeys(names))
     extra = len(unique) - most
-    return ", ".join(unique[:most]) + (f" and {extra} more" if extra > 0 else "")
+    return separator.join(unique[:most]) + (f" and {extra} more" if extra > 0 else "")
 
 
 def _row_names(rows: Sequence[TableRow], n_rules: int) -> list[str]:

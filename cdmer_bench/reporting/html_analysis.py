@@ -9,12 +9,10 @@ from cdmer_bench.evaluation.statistics import DEPENDENCE
 from cdmer_bench.reporting.analysis import (
     CellComparison,
     MethodComparison,
-    compare_cells,
-    compare_methods,
     drawn_units,
     unchosen,
 )
-from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET
+from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET, join_names
 from cdmer_bench.reporting.comparison import differences, summarize
 from cdmer_bench.reporting.html_parts import (
     Entry,
@@ -39,10 +37,10 @@ def beside_the_paper(tables: Sequence[Table]) -> str:
         (
             f"{d.row}, {d.column}",
             d.table,
-            f"{d.figure.mean_f1:.4f} / {d.figure.accuracy:.2f}",
-            f"{d.printed.mean_f1:.4f} / {d.printed.accuracy:.2f}",
+            (f"{d.figure.mean_f1:.4f} / {d.figure.accuracy:.2f}", d.figure.mean_f1),
+            (f"{d.printed.mean_f1:.4f} / {d.printed.accuracy:.2f}", d.printed.mean_f1),
             (f"{d.mean_f1:+.4f}", abs(d.mean_f1)),
-            (f"{d.samples:+d}", float(abs(d.samples))) if d.samples is not None else "",
+            (f"{d.samples:+d}", float(abs(d.samples))) if d.samples is not None else "-",
         )
         for d in found
     ]
@@ -50,9 +48,29 @@ def beside_the_paper(tables: Sequence[Table]) -> str:
     return paragraph(summarize(tables)) + entry_table("Largest differences first", heads, rows)
 
 
-def statistics(records: Sequence[CellRecord], rule: Rule, pictures: bool = True) -> str:
+def outcome(overall: MethodComparison | None) -> str:
+    """Say in a sentence which method has the highest mean F1, and what the Baseline has."""
+    if overall is None:
+        return ""
+    means = dict(zip(overall.methods, overall.scores.mean(axis=0).tolist(), strict=True))
+    highest = max(means.values())
+    best = join_names([m for m in overall.methods if means[m] == highest], 3)
+    text = f"{best}: mean F1 {highest:.4f}, the highest average over {overall.over}"
+    if BASELINE in means and best != BASELINE:
+        text += f"; the Baseline, which does not adapt, has {means[BASELINE]:.4f}"
+    if overall.left_out:
+        text += f"; not compared, because tasks are missing: {join_names(overall.left_out, 20)}"
+    return text
+
+
+def statistics(
+    records: Sequence[CellRecord],
+    rule: Rule,
+    cells: Sequence[CellComparison],
+    overall: MethodComparison | None,
+    pictures: bool = True,
+) -> str:
     """Return ranks and tests over tasks, drawn if wanted, then each cell's interval and test."""
-    cells = compare_cells(records, rule)
     sentences = unchosen(records, cells, rule)
     lacking = notes(sentences) if sentences else ""
     if not cells:
@@ -60,17 +78,16 @@ def statistics(records: Sequence[CellRecord], rule: Rule, pictures: bool = True)
     each = lacking + details(
         "Every task: intervals and tests against the Baseline", _cell_table(cells, rule)
     )
-    overall = compare_methods(cells)
     if overall is None:
         return paragraph("Tests over tasks need two methods that share two tasks.") + each
     text = _method_table(overall)
     if overall.ranking is not None and pictures:
-        ranking, synthetic = overall.ranking, any(r.synthetic for r in records)
+        ranking = overall.ranking
         text += picture(
             lambda: rank_picture(
                 overall.methods,
                 ranking,
-                synthetic,
+                any(record.synthetic for record in records),
                 over=overall.over,
                 left_out=overall.left_out_sentences,
             ),
@@ -91,7 +108,7 @@ def _cell_table(cells: Sequence[CellComparison], rule: Rule) -> str:
                 f"{c.interval.accuracy[0]:.1f} to {c.interval.accuracy[1]:.1f}",
                 c.interval.accuracy[0],
             ),
-            "-" if c.p is None else f"{c.only_this} : {c.only_baseline}",
+            _alone(c),
             "-" if c.p is None else (f"{c.p:.3g}", c.p),
         )
         for c in cells
@@ -112,6 +129,14 @@ def _cell_table(cells: Sequence[CellComparison], rule: Rule) -> str:
         *([CHOSEN_ON_TARGET] if rule.uses_target_labels else []),
     ]
     return entry_table("How sure each figure is", heads, rows) + notes(lines)
+
+
+def _alone(cell: CellComparison) -> Entry:
+    """Return how many clips one of the two alone has right, sorted by which has more."""
+    if cell.p is None or cell.only_this is None or cell.only_baseline is None:
+        return "-"
+    text = f"{cell.only_this} : {cell.only_baseline}"
+    return text, float(cell.only_this - cell.only_baseline)
 
 
 def _method_table(overall: MethodComparison) -> str:

@@ -17,11 +17,27 @@ Entry = str | tuple[str, float]
 def entry_table(
     caption: str, heads: Sequence[str], rows: Iterable[Sequence[Entry]], words: Iterable[int] = ()
 ) -> str:
-    """Return a sortable table; columns in ``words`` hold sentences and may wrap."""
-    wrapping = set(words)
-    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
+    """Return a sortable table; columns in ``words`` hold sentences and may wrap.
+
+    Columns without a number stand at the left, as the first does anyway.
+    """
+    rows, wrapping = list(rows), set(words)
+    kinds = [
+        "words"
+        if i in wrapping
+        else "text"
+        if i > 0 and not any(isinstance(row[i], tuple) for row in rows)
+        else ""
+        for i in range(len(heads))
+    ]
+    attributes = [f' class="{kind}"' if kind else "" for kind in kinds]
+    head = "".join(
+        f'<th scope="col"{a}>{escape(h)}</th>' for h, a in zip(heads, attributes, strict=True)
+    )
     body = "\n".join(
-        "<tr>" + "".join(_entry(e, i in wrapping, i == 0) for i, e in enumerate(row)) + "</tr>"
+        "<tr>"
+        + "".join(_entry(e, attributes[i], first=i == 0) for i, e in enumerate(row))
+        + "</tr>"
         for row in rows
     )
     return (
@@ -31,10 +47,9 @@ def entry_table(
     )
 
 
-def _entry(entry: Entry, words: bool, first: bool) -> str:
+def _entry(entry: Entry, attributes: str, first: bool) -> str:
     text, number = entry if isinstance(entry, tuple) else (entry, None)
-    attributes = "" if number is None else f' data-sort="{number:.8g}"'
-    attributes += ' class="words"' if words else ""
+    attributes += "" if number is None else f' data-sort="{number:.8g}"'
     if first:
         return f'<th scope="row"{attributes}>{escape(text)}</th>'
     return f"<td{attributes}>{escape(text)}</td>"
@@ -71,7 +86,8 @@ def picture(draw: Callable[[], "Figure"], alternative: str, wide: bool = False) 
     text = escape(alternative)
     attribute = ' class="wide"' if wide else ""
     return (
-        f'<figure{attribute}><img alt="{text}" src="data:image/svg+xml;base64,{data}">'
+        f'<figure{attribute}><div class="scroll">'
+        f'<img alt="{text}" src="data:image/svg+xml;base64,{data}"></div>'
         f"<figcaption><small>{text}</small></figcaption></figure>\n"
     )
 

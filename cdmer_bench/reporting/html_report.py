@@ -8,8 +8,9 @@ from pathlib import Path
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import RULES, NotRecorded, Rule, rule
+from cdmer_bench.reporting.analysis import compare_cells, compare_methods
 from cdmer_bench.reporting.build import MissingCell, setting_text, tables_for
-from cdmer_bench.reporting.html_analysis import beside_the_paper, statistics
+from cdmer_bench.reporting.html_analysis import beside_the_paper, outcome, statistics
 from cdmer_bench.reporting.html_parts import paragraph, picture, section
 from cdmer_bench.reporting.html_results import (
     confusion_tables,
@@ -32,14 +33,22 @@ from cdmer_bench.results.record import CellRecord
 GLOSSARY = (
     ("source, target", "the database that a method learns from, and the one it is tested on"),
     ("task", "a source with a target; Exp.1 to Exp.12 are those of the paper's Table II"),
+    ("H, V, N, C", "the HS, VIS and NIR subsets of SMIC, and CASME II: H → V learns from HS"),
     ("TYPE-I, TYPE-II", "both databases are subsets of SMIC; one of them is CASME II"),
+    ("cell", "a method with all its settings on one task"),
     ("mean F1", "the mean over classes of 2pr / (p + r), p precision, r recall"),
     ("accuracy", "percent of the target's clips that are recognized"),
-    ("descriptor", "the numbers that stand for a clip, such as LBP-TOP histograms"),
+    ("descriptor", "the numbers that stand for a clip, such as LBP-TOP: histograms of textures"),
     ("method", "what adapts from source to target; the Baseline does not adapt"),
     ("setting, grid", "one choice of a method's parameters; all choices that were tried"),
     ("selection rule", "how one setting of the grid is chosen for the table"),
     ("oracle", "the rule of the paper: the best mean F1 on the target's own labels"),
+    ("average rank", "1 is the best method of a task; averaged over tasks"),
+    ("critical difference", "ranks that differ by less do not show which method is better"),
+    ("95 % interval", "the middle 95 % of figures if subjects or clips are drawn anew"),
+    ("p", "how often chance alone would part two methods as far; below 0.05 counts as evidence"),
+    ("McNemar, Wilcoxon", "tests of two methods: on the clips of one task, on scores over tasks"),
+    ("Holm p", "Wilcoxon's, corrected because several methods are tested"),
     ("block", "a part of the face; grids of 1, 4, 16 and 64 blocks make 85"),
     ("synthetic", "generated clips with the structure of the databases, but not them"),
 )
@@ -89,12 +98,14 @@ def build_report(
     against = not synthetic if against_paper is None else against_paper
     tables = tables_for(records, chosen, missing=missing, against_paper=against)
     beside = comparable(records)
+    cells = compare_cells(beside, chosen)
+    overall = compare_methods(cells)
     sections = [
-        ("run", "What was run", what_was_run(records, missing, chosen)),
+        ("run", "What was run", what_was_run(records, missing, chosen, outcome(overall))),
         ("tables", "Tables", "".join(map(to_html, tables))),
         ("paper", "Beside the paper", beside_the_paper(tables) if against else ""),
         ("rules", "Selection rules", selection_rules(beside, [r() for r in RULES.values()])),
-        ("statistics", "Statistics", statistics(beside, chosen, pictures)),
+        ("statistics", "Statistics", statistics(beside, chosen, cells, overall, pictures)),
         (
             "pictures",
             "Pictures",
@@ -214,10 +225,14 @@ def _page(sections: Sequence[tuple[str, str, str]], synthetic: bool) -> str:
     script = here.with_name("report.js").read_text(encoding="utf-8")
     filled = [entry for entry in sections if entry[2]]
     links = " ".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title, _ in filled[1:])
-    title = "Cross-database micro-expression recognition (CDMER): benchmark report" + (
+    title = "Cross-database micro-expression recognition: benchmark report" + (
         " (synthetic data)" if synthetic else ""
     )
-    body = [section(*filled[0]), f"<nav>{links}</nav>", *(section(*entry) for entry in filled[1:])]
+    body = [
+        section(*filled[0]),
+        f'<nav aria-label="Contents">{links}</nav>',
+        *(section(*entry) for entry in filled[1:]),
+    ]
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -231,7 +246,9 @@ style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 </head>
 <body>
 <h1>{escape(title)}</h1>
+<main>
 {"".join(body)}
+</main>
 <footer><small>Made by cdmer-bench {escape(_version())} from stored results alone; the same results
 give the same file.</small></footer>
 <script>

@@ -21,18 +21,26 @@ from cdmer_bench.reporting.html_parts import Entry, details, entry_table, facts,
 from cdmer_bench.reporting.published import DIRECTIONS, paper_order
 from cdmer_bench.reporting.variants import comparable
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.texts import one_line
 
 INTRODUCTION = (
     "Micro-expressions are facial movements of less than half a second that give a feeling away. "
     "Each method here learns to tell their classes ({classes}) on the clips of one database, the "
     "source, and is tested on those of another, the target, whose labels it never sees. The tables "
     "say how well, by the mean F1-score (0 to 1, the higher the better, every class counts the "
-    "same) and the accuracy (percent of clips)."
+    "same) and the accuracy (percent of clips). The tasks, the measures and the tables are those "
+    "of Cross-Database Micro-Expression Recognition: A Benchmark (Zong et al.), called the paper "
+    "below."
 )
 
 
-def what_was_run(records: Sequence[CellRecord], missing: Sequence[MissingCell], rule: Rule) -> str:
-    """Return the first screen: in plain words, what this report is about."""
+def what_was_run(
+    records: Sequence[CellRecord],
+    missing: Sequence[MissingCell],
+    rule: Rule,
+    outcome: str = "",
+) -> str:
+    """Return the first screen: in plain words, what this report is about and what came out."""
     classes = join_names([c for r in records for c in r.classes], 5)
     text = paragraph(INTRODUCTION.format(classes=classes), "lead")
     if any(r.synthetic for r in records):
@@ -45,14 +53,16 @@ def what_was_run(records: Sequence[CellRecord], missing: Sequence[MissingCell], 
         for name, version in dict(r.about.get("versions") or {}).items()
     }
     pairs = [
+        ("Best method", outcome),
         ("Results", _results(records)),
-        ("Databases", _names(r.corpus for r in records)),
+        ("Corpus", _names(r.corpus for r in records)),
+        ("Databases", _names(sorted({d for r in records for d in (r.source, r.target)}))),
         ("Methods", _names(paper_order(r.method_label for r in records))),
         ("Descriptors", _names(paper_order(r.descriptor_label for r in records))),
         ("Tasks", _tasks(records)),
         ("Selection rule", _rule(rule)),
         ("Computed", f"{span} UTC" if span else "date not recorded"),
-        ("Commands", _names((str(r.about.get("command", "")) for r in records), most=6)),
+        ("Commands", _names((str(r.about.get("command", "")) for r in records), 6, "; ")),
         ("Machines", _names(str(r.about.get("machine", "")) for r in records)),
         ("Versions", ", ".join(sorted(versions))),
     ]
@@ -135,16 +145,17 @@ def _matrix(record: CellRecord, index: int) -> str:
     chosen = record.predictions[index : index + 1]
     counts = confusion_matrices(record.y_target, chosen, len(record.classes))[0]
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    heads = "".join(f'<th title="{escape(c)}">{escape(c[:4])}</th>' for c in record.classes)
+    names = [one_line(name)[:12] for name in record.classes]
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+    # Not the full blue, on which no number has enough contrast.
     rows = "".join(
-        f"<tr><th>{escape(name[:9])}</th>"
+        f'<tr><th scope="row">{escape(name)}</th>'
         + "".join(
-            f'<td style="background:rgba(0,114,178,{part:.2f});'
-            f'color:{"#fff" if part > 0.55 else "#111"}">{count}</td>'
+            f'<td style="background:rgba(0,114,178,{0.8 * part:.2f})">{count}</td>'
             for count, part in zip(line, parts, strict=True)
         )
         + "</tr>"
-        for name, line, parts in zip(record.classes, counts, share, strict=True)
+        for name, line, parts in zip(names, counts, share, strict=True)
     )
     other = f", {record.descriptor_label}"
     return (
@@ -193,8 +204,8 @@ def provenance(records: Sequence[CellRecord], rule: Rule) -> str:
 
 def gaps(missing: Sequence[MissingCell], records: Sequence[CellRecord]) -> str:
     """Return failed and missing cells, and what methods noted about their results."""
-    lacking = absences(comparable(records))
-    text = paragraph(lacking) if lacking else ""
+    lacking = [absences(comparable(records)), _never_run(records, missing)]
+    text = "".join(paragraph(sentence) for sentence in lacking if sentence)
     if not missing:
         text += paragraph("No cell is recorded as failed.")
     else:
@@ -220,5 +231,14 @@ def gaps(missing: Sequence[MissingCell], records: Sequence[CellRecord]) -> str:
     return text
 
 
-def _names(values: Iterable[str], most: int = 30) -> str:
-    return join_names([v for v in values if v], most)
+def _never_run(records: Sequence[CellRecord], missing: Sequence[MissingCell]) -> str:
+    """Name the paper's tasks that no method was run on, unless only other tasks were run."""
+    asked = {r.task_label for r in records} | {m.task_label for m in missing}
+    absent = [task for task in DIRECTIONS if task not in asked]
+    if not absent or len(absent) == len(DIRECTIONS):
+        return ""
+    return f"Not run with any method: {task_span(absent)}."
+
+
+def _names(values: Iterable[str], most: int = 30, separator: str = ", ") -> str:
+    return join_names([v for v in values if v], most, separator)

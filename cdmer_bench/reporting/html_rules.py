@@ -53,7 +53,7 @@ def selection_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> str
 def _sentences(
     summaries: Sequence[RuleSummary], shown: Sequence[Rule], rules: Sequence[Rule]
 ) -> list[str]:
-    lines = [f"{r.label} ({r.reference or 'settings given by the user'})." for r in shown]
+    lines = [f"{r.label} ({r.reference or 'the default of each method'})." for r in shown]
     lines += about_rules(shown)
     for rule in shown:
         mine = [s for s in summaries if s.rule == rule.name]

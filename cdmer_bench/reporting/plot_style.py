@@ -10,6 +10,7 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -178,13 +179,18 @@ def to_bytes(draw: Callable[[], "Figure"], format: str = "svg") -> bytes:
                 warning.message, warning.category, warning.filename, warning.lineno
             )
     if lacking:
-        # Once, and not for each character and each drawing as matplotlib does.
-        warnings.warn(
-            f"{_STYLE['font.family']}, the font of the pictures, lacks {''.join(lacking)}; boxes "
-            "stand for these characters",
-            stacklevel=2,
-        )
+        _tell_lacking("".join(lacking))
     return file.getvalue()
+
+
+@lru_cache
+def _tell_lacking(characters: str) -> None:
+    """Warn once of letters without a glyph; matplotlib does for each one at each drawing."""
+    warnings.warn(
+        f"{_STYLE['font.family']}, the font of the pictures, lacks {characters}; boxes stand for "
+        "these characters",
+        stacklevel=3,
+    )
 
 
 def save(draw: Callable[[], "Figure"], path: str | Path) -> Path:

@@ -3,23 +3,27 @@
 function sortValue(row, column) {
   const cell = row.cells[column];
   if (cell.dataset.sort !== undefined) return Number(cell.dataset.sort);
-  return cell.textContent.trim();
+  const text = cell.textContent.trim();
+  return text === "-" ? "" : text;
 }
 function sortBy(table, column) {
   const heads = table.tHead.rows[0].cells;
-  const first = heads[column].getAttribute("aria-sort") === "descending";
+  const rows = Array.from(table.tBodies[0].rows);
+  const sorted = heads[column].getAttribute("aria-sort");
+  // Numbers begin with the largest, words with A.
+  const words = rows.every(row => typeof sortValue(row, column) === "string");
+  const rising = sorted ? sorted === "descending" : words;
   for (const head of heads) head.removeAttribute("aria-sort");
-  heads[column].setAttribute("aria-sort", first ? "ascending" : "descending");
-  const body = table.tBodies[0];
-  const rows = Array.from(body.rows);
+  heads[column].setAttribute("aria-sort", rising ? "ascending" : "descending");
   rows.sort((a, b) => {
     const x = sortValue(a, column), y = sortValue(b, column);
-    const xn = typeof x === "number", yn = typeof y === "number";
-    if (xn !== yn) return xn ? -1 : 1;  // cells without a number stay last
-    const order = xn ? x - y : x.localeCompare(y);
-    return first ? order : -order;
+    // What has no number, or no word, stays last in both directions.
+    const empty = value => words ? value === "" : typeof value === "string";
+    if (empty(x) || empty(y)) return Number(empty(x)) - Number(empty(y));
+    const order = words ? x.localeCompare(y, "en", {numeric: true}) : x - y;
+    return rising ? order : -order;
   });
-  body.append(...rows);
+  table.tBodies[0].append(...rows);
 }
 for (const table of document.querySelectorAll("table.sortable")) {
   Array.from(table.tHead.rows[0].cells).forEach((head, column) => {

@@ -102,6 +102,13 @@ def test_cropped_faces_are_left_for_raw_frames_only_if_many_are_missing(
     assert {clip.files[0].name for clip in clips} == {taken}
 
 
+def test_of_two_copies_of_the_cropped_faces_the_fuller_is_taken(tmp_path, tree_builder, event):
+    events = [event(1, f"EP01_{i:02d}", "disgust", 5, 8) for i in range(1, 12)]
+    tree_builder(tmp_path, events[1:]).casme2("Cropped")
+    tree_builder(tmp_path, events).casme2("other/Cropped-updated/Cropped").sheet()
+    assert len(FrameDatabase("casme2", root=str(tmp_path)).clips()) == 11
+
+
 def test_hidden_files_and_other_files_are_no_frames(casme2_tree):
     casme2_tree.casme2().sheet()
     place = casme2_tree.root / "Cropped" / "sub01" / "EP02_01f"

@@ -60,6 +60,8 @@ def test_one_clip_is_converted_as_one_of_many():
     X = from_released_layout(flat)
     assert np.array_equal(from_released_layout(flat[1]), X[1])
     assert np.array_equal(to_released_layout(X[1]), flat[1])
+    # As many clips as blocks, each of one plane, are no single clip.
+    assert to_released_layout(np.zeros((85, 85, 20))).shape == (85, 1700)
 
 
 @pytest.mark.parametrize("width", [0, 15044])

@@ -6,7 +6,6 @@ import pytest
 import scipy.io
 
 from cdmer_bench.databases import ReleasedDatabase, load_released, to_released_layout
-from cdmer_bench.databases.released import released_file
 from cdmer_bench.errors import DataMissing, UserError
 
 NAME = "CrossCorpus_LBPTOP_R3P4_SMIC_VIS_112by112.mat"
@@ -56,20 +55,30 @@ def test_older_v5_file_of_smic_hs_is_recognised(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("descriptor", "shape"),
+    ("descriptor", "token", "shape"),
     [
-        ("lbp_top_r3p8", (85, 3, 59)),
-        ("lbp_top_r1p4", (85, 3, 15)),
-        ("lbp_sip_r3", (85, 20)),
-        ("hog_top_p8", (85, 3, 8)),
+        ("lbp_top_r1p4", "LBPTOP_R1P4", (85, 3, 15)),
+        ("lbp_top_r1p8", "LBPTOP_R1P8", (85, 3, 59)),
+        ("lbp_top_r3p4", "LBPTOP_R3P4", (85, 3, 15)),
+        ("lbp_top_r3p8", "LBPTOP_R3P8", (85, 3, 59)),
+        ("lbp_sip_r1", "LBPSIP_R1", (85, 20)),
+        ("lbp_sip_r3", "LBPSIP_R3", (85, 20)),
+        ("lpq_top_decorr01", "LPQTOP_Cor01", (85, 3, 256)),
+        ("lpq_top_decorr0", "LPQTOP_Cor0", (85, 3, 256)),
+        ("hog_top_p4", "HOGTOP_P4", (85, 3, 4)),
+        ("hog_top_p8", "HOGTOP_P8", (85, 3, 8)),
+        ("higo_top_p4", "HIGOTOP_P4", (85, 3, 4)),
+        ("higo_top_p8", "HIGOTOP_P8", (85, 3, 8)),
     ],
 )
-def test_database_finds_the_file_of_each_descriptor(tmp_path, descriptor, shape):
-    width = int(np.prod(shape))
-    write_v73(tmp_path / released_file("smic_vis", descriptor), variables(histograms(width)))
+def test_database_finds_the_file_of_each_descriptor(tmp_path, descriptor, token, shape):
+    features = histograms(int(np.prod(shape)))
+    write_v73(tmp_path / f"CrossCorpus_{token}_SMIC_VIS_112by112.mat", variables(features))
     database = ReleasedDatabase("smic_vis", root=str(tmp_path))
-    assert database.load(descriptor).X.shape[1:] == shape
-    assert database.fingerprint(descriptor) == database.load(descriptor).fingerprint
+    loaded = database.load(descriptor)
+    assert loaded.X.shape[1:] == shape
+    assert np.array_equal(to_released_layout(loaded.X), features)
+    assert database.fingerprint(descriptor) == loaded.fingerprint
 
 
 def test_classes_in_another_order_are_followed_by_name(tmp_path):

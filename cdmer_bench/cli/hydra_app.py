@@ -11,6 +11,8 @@ from cdmer_bench.cli.console import say
 from cdmer_bench.errors import UserError, as_sentence
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from cdmer_bench.config.schema import RunConfig
 
 _LISTED_GROUPS = ("method", "descriptor", "task")
@@ -104,19 +106,33 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
     import hydra
     from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: F401
-    from omegaconf import DictConfig
 
     from cdmer_bench.cli.config_errors import one_sentence
     from cdmer_bench.config import resolvers, search_path
-    from cdmer_bench.config.schema import validate
 
     config_dir = flag_value(flags, "--config-dir", "-cd")
     resolvers.register()
     search_path.register(config_dir, overrides)
     codes: list[int] = []
+    sys.argv = [f"cdmer {command}", *flags, *overrides]
+    try:
+        with nullcontext() if debugging else one_sentence(config_dir):
+            hydra.main(config_path="pkg://cdmer_bench.conf", config_name="run", version_base="1.3")(
+                _guarded(job, codes)
+            )()
+    except JobFailed as failed:
+        say("cdmer: a launched job failed; its output is in results.dir/multirun/.submitit")
+        codes.append(failed.code)
+    return 1 if 1 in codes else max(codes, default=0)
+
+
+def _guarded(job: Job, codes: list[int]) -> "Callable[[DictConfig], None]":
+    """Return what Hydra calls: it checks the configuration, runs the job and keeps its code."""
+    from cdmer_bench.config.schema import validate
+
     here, importable = _process(), list(sys.path)
 
-    def job_of(config: DictConfig) -> None:
+    def job_of(config: "DictConfig") -> None:
         # A launcher such as submitit's calls this in another process, maybe on another machine;
         # the order is kept, so that a name is the same module here and there.
         sys.path[:] = [*importable, *(folder for folder in sys.path if folder not in importable)]
@@ -131,16 +147,7 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
         if code and _process() != here:
             raise JobFailed(code)
 
-    sys.argv = [f"cdmer {command}", *flags, *overrides]
-    try:
-        with nullcontext() if debugging else one_sentence(config_dir):
-            hydra.main(config_path="pkg://cdmer_bench.conf", config_name="run", version_base="1.3")(
-                job_of
-            )()
-    except JobFailed as failed:
-        say("cdmer: a launched job failed; its output is in results.dir/multirun/.submitit")
-        codes.append(failed.code)
-    return 1 if 1 in codes else max(codes, default=0)
+    return job_of
 
 
 def compose(config_dir: str | None, overrides: list[str]) -> "RunConfig":

@@ -78,28 +78,13 @@ def _draw(
     kind: str, records: list[CellRecord], selection: str, missing: "list[MissingCell]"
 ) -> "Figure":
     from cdmer_bench.evaluation.selection import rule
-    from cdmer_bench.reporting import plot_grids, plot_scores, region_maps, tables_for
-    from cdmer_bench.reporting.build import setting_text
-    from cdmer_bench.reporting.captions import join_names
+    from cdmer_bench.reporting import plot_grids, plot_scores, tables_for
     from cdmer_bench.reporting.plot_confusion import confusion_picture
     from cdmer_bench.reporting.variants import comparable
 
     chosen = rule(selection)
     if kind == "regions":
-        weighted = next((r for r in records if "weights" in r.extras), None)
-        if weighted is None:
-            methods = join_names(sorted({r.method_label for r in records}), 5)
-            raise UserError(f"{methods} stored no block weights; RSTR does: method=rstr")
-        setting = chosen.select(weighted)
-        _name_one(records, weighted)
-        title = f"{weighted.method_label}, {weighted.task_label}: weights of facial blocks"
-        weights = weighted.extras["weights"][setting]
-        return region_maps.region_picture(
-            weights,
-            title,
-            synthetic=weighted.synthetic,
-            setting=f"{setting_text(weighted.settings[setting])}, chosen by {chosen.name}",
-        )
+        return _draw_regions(records, chosen)
     if kind == "parameters":
         searched = next((r for r in records if plot_grids.searched_parameters(r)), records[0])
         figure = plot_grids.parameter_picture(searched, chosen)
@@ -114,6 +99,25 @@ def _draw(
     if kind == "ranks":
         return _draw_ranks(records, chosen)
     return plot_scores.time_picture(records, missing)
+
+
+def _draw_regions(records: list[CellRecord], rule: "Rule") -> "Figure":
+    from cdmer_bench.reporting.build import setting_text
+    from cdmer_bench.reporting.captions import join_names
+    from cdmer_bench.reporting.region_maps import region_picture
+
+    weighted = next((r for r in records if "weights" in r.extras), None)
+    if weighted is None:
+        methods = join_names(sorted({r.method_label for r in records}), 5)
+        raise UserError(f"{methods} stored no block weights; RSTR does: method=rstr")
+    setting = rule.select(weighted)
+    _name_one(records, weighted)
+    return region_picture(
+        weighted.extras["weights"][setting],
+        f"{weighted.method_label}, {weighted.task_label}: weights of facial blocks",
+        synthetic=weighted.synthetic,
+        setting=f"{setting_text(weighted.settings[setting])}, chosen by {rule.name}",
+    )
 
 
 def _name_one(records: list[CellRecord], drawn: CellRecord) -> None:

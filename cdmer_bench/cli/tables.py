@@ -47,15 +47,7 @@ def main(arguments: list[str]) -> int:
     columns = shutil.get_terminal_size((120, 24)).columns
     bold = bold_wanted() and options.out is None
     text = render_all(tables, options.format, bold=bold, width=columns)
-    if options.out is None:
-        sys.stdout.write(text)
-    else:
-        from cdmer_bench.files import remove_leftovers, write_atomically
-
-        path = Path(options.out).absolute()
-        write_atomically(path, text.encode())
-        remove_leftovers(path.parent)
-        say(f"wrote {options.out}")
+    _write(text, options.out)
     if against:
         say(summarize(tables))
     return 0
@@ -86,6 +78,18 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         ending = Path(options.out or "").suffix.removeprefix(".")
         options.format = ending if ending in ("md", "csv", "tex", "html") else "text"
     return options
+
+
+def _write(text: str, out: str | None) -> None:
+    if out is None:
+        sys.stdout.write(text)
+        return
+    from cdmer_bench.files import remove_leftovers, write_atomically
+
+    path = Path(out).absolute()
+    write_atomically(path, text.encode())
+    remove_leftovers(path.parent)
+    say(f"wrote {out}")
 
 
 def _check_descriptor(options: argparse.Namespace, records: list[CellRecord]) -> None:

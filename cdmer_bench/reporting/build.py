@@ -96,11 +96,7 @@ def build_table(
     if len(corpora) > 1:
         raise UserError(f"records of the corpora {', '.join(corpora)} do not belong into one table")
     layout = LAYOUTS.get(number) or _own_layout(records, missing, descriptor)
-    placed: dict[str, list[CellRecord]] = {}
-    for record in records:
-        row = row_of(record, layout, descriptor)
-        if row is not None and record.task_label in layout.columns:
-            placed.setdefault(row, []).append(record)
+    placed = _placed(records, layout, descriptor)
     reasons = {
         (row, m.task_label): m.reason
         for m in missing
@@ -109,21 +105,21 @@ def build_table(
     rows = _rows(layout, placed, reasons, rules, whole)
     if layout.averages:
         rows = with_averages(rows)
-    if against_paper and number in LAYOUTS and descriptor == PAPER_DESCRIPTOR:
+    against_paper = against_paper and number in LAYOUTS and descriptor == PAPER_DESCRIPTOR
+    if against_paper:
         rows = [_with_printed(row, layout, rows) for row in rows]
-    columns = [(c, DIRECTIONS.get(c, "")) for c in layout.columns]
+    columns = tuple((c, DIRECTIONS.get(c, "")) for c in layout.columns)
     used = [r for group in placed.values() for r in group]
-    methods = layout.compares == "methods"
     table = Table(
         number=number,
         title=layout.title,
         row_header=layout.row_header,
-        columns=(*columns, (AVERAGE, "")) if layout.averages else tuple(columns),
+        columns=(*columns, (AVERAGE, "")) if layout.averages else columns,
         rows=tuple(mark_best(rows)),
         corpus=corpora[0] if corpora else "",
         synthetic=any(r.synthetic for r in used),
-        descriptor=descriptor if methods else "",
-        against_paper=against_paper and number in LAYOUTS and descriptor == PAPER_DESCRIPTOR,
+        descriptor=descriptor if layout.compares == "methods" else "",
+        against_paper=against_paper,
     )
     return replace(table, notes=caption(table, used, rules))
 
@@ -216,6 +212,18 @@ def _own_layout(
     methods = {f.method_label for f in found if f.task_label in columns}
     known = tuple(m for m in LAYOUTS["III"].rows if m in methods)
     return Layout("own", "tasks outside the paper", "Method", known, columns, "methods")
+
+
+def _placed(
+    records: Sequence[CellRecord], layout: Layout, descriptor: str
+) -> dict[str, list[CellRecord]]:
+    """Return by row the records that have a place in the layout."""
+    placed: dict[str, list[CellRecord]] = {}
+    for record in records:
+        row = row_of(record, layout, descriptor)
+        if row is not None and record.task_label in layout.columns:
+            placed.setdefault(row, []).append(record)
+    return placed
 
 
 def _rows(

@@ -10,6 +10,7 @@ import pytest
 
 from cdmer_bench.reporting import build_table, render_all
 from cdmer_bench.reporting.published import LAYOUTS
+from cdmer_bench.reporting.render_latex import to_latex
 from tests.reporting.records import record
 
 HOSTILE = r"50%_of{it} & $\alpha$ #1~^ <b> λ → µ é"
@@ -57,10 +58,17 @@ def test_tables_fit_the_width_of_a_two_column_page(tmp_path):
     if compiler is None:
         pytest.skip("needs pdflatex")
     records = [record(task, "iw_svm", "IW-SVM") for task in range(1, 7)]
+    for task in range(1, 7):
+        constant = np.zeros((1, len(record(task).y_target)))
+        records.append(record(task, "svm", "Baseline", predictions=constant))
+    long = [record(t, "x", "A nearest mean that shrinks to the grand mean") for t in range(1, 7)]
     tables = [
         build_table("III", records, against_paper=True),
+        build_table("III", [*records, *long], whole=False),
         build_table("III", records, ["oracle", "class_balance"], whole=False),
     ]
+    # The best of a column is bold and wider than the others: here one row is all of them.
+    assert all(cell.best_f1 and cell.best_accuracy for cell in tables[0].rows[1].cells)
     text = render_all(tables, "tex")
     page = PAGE.replace("\\begin", "\\setlength{\\textwidth}{516pt}\\begin", 1)  # as IEEEtran has
     (tmp_path / "wide.tex").write_text(page % text, encoding="utf-8")
@@ -73,6 +81,8 @@ def test_tables_fit_the_width_of_a_two_column_page(tmp_path):
         check=True,
     )
     assert "Overfull" not in done.stdout
+    assert "Underfull" not in done.stdout
+    assert done.stdout.count("Output written") == 1
 
 
 def test_csv_loads_with_pandas_as_it_is():
@@ -90,3 +100,11 @@ def test_csv_loads_with_pandas_as_it_is():
     paper = frame.dropna(subset=["paper_mean_f1"])
     apart = (paper["mean_f1"] - paper["paper_mean_f1"]).round(4)
     assert np.allclose(apart, paper["difference_mean_f1"], atol=1e-9)
+
+
+def test_greek_is_mathematics_and_other_scripts_are_told_of():
+    made = [record(1, "x", "σ-mean"), record(1, "y", "среднее ο")]
+    text = to_latex(build_table("III", made, whole=False))
+    assert r"$\sigma$-mean" in text
+    assert text.startswith("% Needs LuaLaTeX or XeLaTeX, and a font that has среднο\n\\begin")
+    assert to_latex(build_table("III", made[:1], whole=False)).startswith("\\begin")

@@ -182,8 +182,14 @@ def sheet(tmp_path):
     return call
 
 
-def test_a_sheet_is_not_filled_up_to_the_size_that_it_says(sheet):
-    assert len(sheet(lambda data: data.replace(b"A1:F2", b"A1:XFD1048576"))) == 1
+def test_rows_are_not_filled_up_to_the_width_that_a_sheet_says(sheet):
+    remarks = b"<row><c><v>1</v></c></row>" * 700
+    (clip,) = sheet(
+        lambda data: data.replace(b"A1:F2", b"A1:XFD1048576").replace(
+            b"</sheetData>", remarks + b"</sheetData>"
+        )
+    )
+    assert clip.clip == "EP02"
 
 
 def far(data):

@@ -35,17 +35,17 @@ def as_sentence(error: Exception) -> tuple[str, int]:
     ), 1
 
 
-def closest(name: str, choices: Iterable[str]) -> str:
+def closest(name: object, choices: Iterable[str]) -> str:
     """Return a hint such as ``did you mean 'tca'?`` followed by all the choices.
 
     Parameters
     ----------
     name
-        What the user wrote.
+        What the user wrote, perhaps no text at all.
     choices
         What would have been accepted.
     """
     names = sorted(choices)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
     return f"{hint}choices: {', '.join(names)}"

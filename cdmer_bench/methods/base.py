@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.grid import Setting, expand_grid, parse_range
-from cdmer_bench.methods.samples import check_task, shape_samples
+from cdmer_bench.methods.grid import Setting, expand_grid, is_range, parse_range
+from cdmer_bench.methods.samples import Task, check_task, shape_samples
 from cdmer_bench.methods.strand_result import StrandResult, join_strands
+from cdmer_bench.methods.values import is_number
 
 Grid = Mapping[str, Any] | Sequence[Setting]
 Prepared = dict[str, np.ndarray]
@@ -140,57 +141,83 @@ class Method(ABC):
             For a parameter that the method does not have, or a value of a wrong type.
         """
         chosen = self.paper_grid if grid is None else grid
-        if not isinstance(chosen, Mapping):
-            settings = expand_grid(chosen)
-        else:
-            values: dict[str, Sequence[Any]] = {}
-            for name, given in chosen.items():
-                if isinstance(given, str) and given == "all":
-                    values[name] = self.all_values(name, *shapes)
-                elif isinstance(given, str):
-                    values[name] = parse_range(given)
-                elif isinstance(given, Sequence | np.ndarray):
-                    values[name] = list(given)
-                else:
-                    values[name] = [given]
+        if isinstance(chosen, Mapping):
+            values = {name: self._values(name, given, shapes) for name, given in chosen.items()}
             settings = expand_grid(values)
+        else:
+            settings = expand_grid(chosen)
         for setting in settings:
             self.check_values(setting)
         if not settings:
             raise UserError(f"the grid of {type(self).__name__} holds no setting; give one value")
         return settings
 
+    def _values(self, name: str, given: Any, shapes: tuple[int, int, int]) -> Sequence[Any]:
+        """List the values that a grid gives for one parameter."""
+        if isinstance(given, str):
+            if isinstance(self._defaults().get(name), str) and not is_range(given):
+                return [given]
+            return self.all_values(name, *shapes) if given == "all" else parse_range(given)
+        if isinstance(given, np.ndarray):
+            return list(given.ravel())
+        return list(given) if isinstance(given, Sequence) else [given]
+
     def check_values(self, setting: Setting) -> None:
-        """Refuse a parameter that the method does not have, or a value of a wrong type.
+        """Refuse a parameter that the method does not have, or a value of a wrong type or range.
+
+        A subclass adds the ranges of its own parameters; ``complete(setting)`` holds all values.
 
         Raises
         ------
         UserError
             Naming the parameter and what it holds.
         """
-        known = {f.name: f.default for f in dataclasses.fields(self)}  # type: ignore[arg-type]
-        for name, value in setting.items():
-            if name not in known:
+        defaults, method = self._defaults(), type(self).__name__
+        for name, value in self.complete(setting).items():
+            self._check_name(name)
+            default = defaults[name]
+            if is_number(default):
+                if not is_number(value):
+                    raise UserError(
+                        f"{name!r} of {method} holds {value!r}, but every value must be a number"
+                    )
+                if not np.isfinite(value):
+                    raise UserError(
+                        f"{name!r} of {method} holds {value!r}; every value must be finite"
+                    )
+            elif isinstance(default, str) and not (is_number(value) or isinstance(value, str)):
                 raise UserError(
-                    f"{type(self).__name__} has no parameter {name!r}; {closest(name, known)}"
+                    f"{name!r} of {method} holds {value!r}; every value must be text or a number"
                 )
-            default = known[name]
-            number = isinstance(default, int | float) and not isinstance(default, bool)
-            if number and (
-                isinstance(value, bool) or not isinstance(value, int | float | np.number)
-            ):
-                raise UserError(
-                    f"{name!r} of {type(self).__name__} holds {value!r}, "
-                    "but every value must be a number"
-                )
-            if number and not np.isfinite(value):
-                raise UserError(
-                    f"{name!r} of {type(self).__name__} holds {value!r}; every value must be finite"
-                )
+
+    def _check_name(self, name: str) -> None:
+        known = self._defaults()
+        if name not in known:
+            raise UserError(
+                f"{type(self).__name__} has no parameter {name!r}; {closest(name, known)}"
+            )
+
+    def _defaults(self) -> dict[str, Any]:
+        return {f.name: f.default for f in dataclasses.fields(self)}  # type: ignore[arg-type]
 
     def parameters(self) -> dict[str, Any]:
         """Return the method's parameters and their values."""
-        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {name: getattr(self, name) for name in self._defaults()}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return :meth:`parameters`: what ``sklearn.base.clone`` copies."""
+        return self.parameters()
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Change parameters, as scikit-learn's estimators do; what was fitted stays."""
+        for name, value in parameters.items():
+            self._check_name(name)
+            setattr(self, name, value)
+        return self
+
+    def complete(self, setting: Setting) -> Setting:
+        """Return every parameter's value under a setting: the setting's own, else the object's."""
+        return {**self.parameters(), **setting}
 
     def fit(self, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike) -> Self:
         """Adapt from labelled source samples to unlabelled target samples.
@@ -212,22 +239,28 @@ class Method(ABC):
         UserError
             If shapes disagree, values are not finite, or there are fewer than two classes.
         """
-        self._task = check_task(self, Xs, ys, Xt)
-        self.result_ = self._evaluate(self._task[2], [{}])
+        task = check_task(Xs, ys, Xt, self.needs_blocks)
+        self.settings([{}], task.shapes)
+        prepared = self.prepare(task.Xs, task.ys, task.Xt, task.Xt)
+        result = join_strands([[0]], [self._learn(prepared)])
+        self._task, self.classes_, self.result_ = task, task.classes, result
         return self
+
+    def _learn(self, prepared: Prepared) -> StrandResult:
+        """Solve for the object's own parameters; where :meth:`fit` keeps more, overridden."""
+        return self.solve(prepared, [{}])
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Predict the labels of samples from the target domain, shape (n_samples,)."""
         if not hasattr(self, "_task"):
             raise UserError(f"{type(self).__name__}: call fit(Xs, ys, Xt) before predict")
-        queries = shape_samples(self, X, "X")
-        Xt = self._task[2]
+        queries, Xt = shape_samples(X, "X", self.needs_blocks), self._task.Xt
         if queries.shape[1:] != Xt.shape[1:]:
             raise UserError(
                 f"X has samples of shape {queries.shape[1:]}, but fit had {Xt.shape[1:]}"
             )
         same = queries.shape == Xt.shape and np.array_equal(queries, Xt)
-        result = self.result_ if same else self._evaluate(queries, [{}])
+        result = self.result_ if same else self._evaluate(self._task, queries, [{}])
         return self.classes_[result.predictions[0]]
 
     @on_default_instance
@@ -252,16 +285,14 @@ class Method(ABC):
         predictions : ndarray, shape (n_settings, n_target)
             Labels.
         """
-        self._task = check_task(self, Xs, ys, Xt)
-        Xs_, _, Xt_ = self._task
-        n_features = int(np.prod(Xs_.shape[1:]))
-        settings = self.settings(grid, (len(Xs_), len(Xt_), n_features))
-        result = self._evaluate(Xt_, settings)
-        return settings, self.classes_[result.predictions]
+        task = check_task(Xs, ys, Xt, self.needs_blocks)
+        settings = self.settings(grid, task.shapes)
+        return settings, task.classes[self._evaluate(task, task.Xt, settings).predictions]
 
-    def _evaluate(self, queries: NDArray[np.float64], settings: list[Setting]) -> StrandResult:
-        Xs, ys, Xt = self._task
-        prepared = self.prepare(Xs, ys, Xt, Xt if queries is Xt else queries)
+    def _evaluate(
+        self, task: Task, queries: NDArray[np.float64], settings: list[Setting]
+    ) -> StrandResult:
+        prepared = self.prepare(task.Xs, task.ys, task.Xt, queries)
         strands = self.strands(settings)
         results = [self.solve(prepared, [settings[i] for i in strand]) for strand in strands]
         return join_strands(strands, results)

@@ -11,37 +11,20 @@ from numpy.typing import NDArray
 
 from cdmer_bench.contract import Check
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Grid, Method
+from cdmer_bench.methods.base import Grid, Method, Prepared
+from cdmer_bench.methods.contract_tasks import (
+    N_CLASSES,
+    N_SOURCE,
+    N_TARGET,
+    Drawn,
+    draw_task,
+    odd_tasks,
+)
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.samples import check_task
 from cdmer_bench.methods.strand_result import join_strands
 
-N_SOURCE, N_TARGET, N_CLASSES = 24, 15, 3
-N_BLOCKS, BLOCK_DIM = 4, 5
 MOST_SETTINGS = 12  # settings of a grid that are tried, spread evenly over it
-
-Task = tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]]
-
-
-def draw_task(
-    n_source: int = N_SOURCE, n_target: int = N_TARGET, n_classes: int = N_CLASSES
-) -> Task:
-    """Draw block histograms around class means that both domains share, shifted in the target.
-
-    Returns
-    -------
-    Xs : ndarray, shape (n_source, 4, 5)
-    ys : ndarray of int, shape (n_source,)
-    Xt : ndarray, shape (n_target, 4, 5)
-    """
-    rng = np.random.default_rng(20)
-    means = rng.gamma(1.0, size=(n_classes, N_BLOCKS, BLOCK_DIM))
-    ys, yt = np.arange(n_source) % n_classes, np.arange(n_target) % n_classes
-    shift = rng.gamma(1.0, size=(N_BLOCKS, BLOCK_DIM))
-    Xs = means[ys] * rng.gamma(8.0, size=(n_source, N_BLOCKS, BLOCK_DIM))
-    Xt = means[yt] * rng.gamma(8.0, size=(n_target, N_BLOCKS, BLOCK_DIM)) + shift
-    Xs, Xt = (X / X.sum(axis=-1, keepdims=True) for X in (Xs, Xt))
-    return Xs, ys, Xt
 
 
 class MethodContract:
@@ -58,14 +41,14 @@ class MethodContract:
         self.method = method
         self.grid = method.paper_grid if grid is None else grid
 
-    def settings(self, task: Task) -> list[Setting]:
+    def settings(self, task: Drawn) -> list[Setting]:
         """List at most ``MOST_SETTINGS`` settings of the grid, spread over it."""
-        Xs, _, Xt = task
-        every = self.method.settings(self.grid, (len(Xs), len(Xt), int(np.prod(Xs.shape[1:]))))
+        shapes = check_task(*task, self.method.needs_blocks).shapes
+        every = self.method.settings(self.grid, shapes)
         chosen = np.linspace(0, len(every) - 1, min(len(every), MOST_SETTINGS)).round().astype(int)
         return [every[i] for i in chosen]
 
-    def predictions(self, task: Task, settings: Sequence[Setting] | None = None) -> NDArray:
+    def predictions(self, task: Drawn, settings: Sequence[Setting] | None = None) -> NDArray:
         """Return the predicted labels under each setting, shape (n_settings, n_target)."""
         chosen = self.settings(task) if settings is None else list(settings)
         return self.method.predict_grid(*task, grid=chosen)[1]
@@ -129,18 +112,17 @@ class MethodContract:
         return wrong_labels(self.predictions(draw_task()), draw_task()[1], N_TARGET)
 
     def _input_kept(self) -> str | None:
-        Xs, ys, Xt = check_task(self.method, *draw_task())
-        copies = Xs.copy(), ys.copy(), Xt.copy()
+        task = check_task(*draw_task(), self.method.needs_blocks)
+        copies = task.Xs.copy(), task.ys.copy(), task.Xt.copy()
         prepared = self.method.prepare(*copies, copies[2])
         self.method.solve(prepared, self.settings(draw_task()))
-        for name, before, after in zip(("Xs", "ys", "Xt"), (Xs, ys, Xt), copies, strict=True):
+        for name, before, after in zip(task._fields, task[:3], copies, strict=False):
             if not np.array_equal(after, before):
                 return f"it wrote into {name}; work on a copy"
         return None
 
     def _whole_numbers(self) -> str | None:
-        Xs, ys, Xt = check_task(self.method, *draw_task())
-        prepared = self.method.prepare(Xs, ys, Xt, Xt)
+        prepared = self._prepare(draw_task())
         not_finite = "some predictions are NaN or infinite; predict a class index for each sample"
         try:
             found = np.asarray(self.method.solve(prepared, self.settings(draw_task())).predictions)
@@ -193,10 +175,13 @@ class MethodContract:
                 return wrong
         return None
 
-    def _solve(self, task: Task, settings: list[Setting], strands: list[list[int]]) -> Any:
+    def _prepare(self, drawn: Drawn) -> Prepared:
+        task = check_task(*drawn, self.method.needs_blocks)
+        return self.method.prepare(task.Xs, task.ys, task.Xt, task.Xt)
+
+    def _solve(self, task: Drawn, settings: list[Setting], strands: list[list[int]]) -> Any:
         """Solve the settings strand by strand, on read-only arrays as worker processes have."""
-        Xs, ys, Xt = check_task(self.method, *task)
-        prepared = self.method.prepare(Xs, ys, Xt, Xt)
+        prepared = self._prepare(task)
         for array in prepared.values():
             array.flags.writeable = False
         try:
@@ -231,36 +216,16 @@ class MethodContract:
         return None
 
     def _kernel(self) -> str | None:
-        Xs, ys, Xt = check_task(self.method, *draw_task())
-        prepared = self.method.prepare(Xs, ys, Xt, Xt)
-        kernel = self.method.adapted_kernel(prepared, self.settings(draw_task())[-1])
-        return None if kernel is None else wrong_kernel(kernel, len(Xs) + len(Xt))
+        setting = self.settings(draw_task())[-1]
+        kernel = self.method.adapted_kernel(self._prepare(draw_task()), setting)
+        return None if kernel is None else wrong_kernel(kernel, N_SOURCE + N_TARGET)
 
     def _robustness(self) -> list[Check]:
-        Xs, ys, Xt = draw_task()
-        constant = np.ones_like(Xs), ys, np.ones_like(Xt)
-        partly = [X.copy() for X in (Xs, Xt)]
-        for X in partly:
-            X[..., 2:] = 0.2
-        rare = np.where(np.arange(len(ys)) == 0, 2, ys % 2)
-        tasks: dict[str, Task] = {
-            "two samples": draw_task(2, 2, 2),
-            "two classes": draw_task(n_classes=2),
-            "ten classes": draw_task(n_source=30, n_classes=10),
-            "rare class": (Xs, rare, Xt),
-            "duplicates": (np.repeat(Xs[:6], 3, axis=0), np.repeat(ys[:6], 3), Xt[[0] * 5]),
-            "source = target": (Xs, ys, Xs.copy()),
-            "constant": constant,
-            "partly constant": (partly[0], ys, partly[1]),
-            "tiny values": (Xs * 1e-6, ys, Xt * 1e-6),
-            "huge values": (Xs * 1e6, ys, Xt * 1e6),
-        }
-        if not self.method.needs_blocks:
-            tasks["one feature"] = (Xs[:, 0, :1], ys, Xt[:, 0, :1])
+        tasks = odd_tasks(self.method.needs_blocks)
         promise = "known labels, or one sentence that refuses the task"
         return [Check(name, promise, self._survives(task)) for name, task in tasks.items()]
 
-    def _survives(self, task: Task) -> Callable[[], str | None]:
+    def _survives(self, task: Drawn) -> Callable[[], str | None]:
         def find() -> str | None:
             try:
                 predictions = self.predictions(task)

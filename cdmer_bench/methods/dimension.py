@@ -1,15 +1,15 @@
 """What TCA, GFK and SA share: one parameter, the dimension k of a subspace."""
 
+import dataclasses
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Grid, Method
 from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.values import is_whole
 
 # Only where the user leaves k open; the paper searches every value.
 DEFAULT_DIMENSION = 20
@@ -44,8 +44,14 @@ class SubspaceMethod(Method):
         """List the settings of ``grid``; a dimension that the task's shape forbids is an error."""
         settings = super().settings(grid, shapes)
         for setting in settings:
-            self.check_dimension(setting.get("k", self.k), self.largest_dimension(*shapes))
+            self.dimension(setting, shapes)
         return settings
+
+    def dimension(self, setting: Setting, shapes: Iterable[int]) -> int:
+        """Return k under a setting for (n_source, n_target, n_features); see check_dimension."""
+        chosen = self.complete(setting)
+        largest = dataclasses.replace(self, **chosen).largest_dimension(*map(int, shapes))
+        return self.check_dimension(chosen["k"], largest)
 
     def check_dimension(self, k: Any, largest: int) -> int:
         """Return ``k`` as an int, or what stands for None.
@@ -63,8 +69,7 @@ class SubspaceMethod(Method):
             )
         if k is None:
             return min(DEFAULT_DIMENSION, largest)
-        number = isinstance(k, int | float | np.number) and not isinstance(k, bool)
-        if not number or not float(k).is_integer():
+        if not is_whole(k):
             raise UserError(f"{name} needs a whole number for k, found {k!r}")
         if not 1 <= k <= largest:
             raise UserError(
@@ -72,10 +77,3 @@ class SubspaceMethod(Method):
                 "leave larger values out of the grid or write k: all"
             )
         return int(k)
-
-
-def choose(name: str, value: Any, choices: Sequence[str]) -> str:
-    """Return ``value`` if it is one of the choices of the option ``name``; refuse it otherwise."""
-    if value not in choices:
-        raise UserError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
-    return value

@@ -25,10 +25,9 @@ minimum. The constants of the former depend on the scale of the features: keep h
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
@@ -43,7 +42,6 @@ from cdmer_bench.methods.label_regression import (
     source_and_mmd_kernels,
     weigh_mmd,
 )
-from cdmer_bench.methods.samples import check_task
 from cdmer_bench.methods.strand_result import StrandResult
 from cdmer_bench.solvers.kernels import pooled_products
 
@@ -91,16 +89,20 @@ class DRLS(Method):
             "labels": label_matrix(ys),
         }
 
+    def check_values(self, setting: Setting) -> None:
+        """Refuse values outside their range; see :meth:`Method.check_values`."""
+        super().check_values(setting)
+        chosen = self.complete(setting)
+        check_solver(chosen["solver"])
+        check_not_negative(lam=chosen["lam"], mu=chosen["mu"])
+
     def strands(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group settings by ``lam``, whose eigendecomposition all ``mu`` share."""
         return group_by(settings, lambda setting: setting.get("lam", self.lam))
 
     def regress(self, prepared: Prepared, settings: Sequence[Setting]) -> Regression:
         """Return P (n x c) of every setting."""
-        full = [{**self.parameters(), **setting} for setting in settings]
-        for setting in full:
-            check_solver(setting["solver"])
-            check_not_negative(lam=setting["lam"], mu=setting["mu"])
+        full = [self.complete(setting) for setting in settings]
         Y = add_mmd_label(prepared["labels"])
         kernels = prepared["kernels"]
         found = Regression.empty(len(full), len(kernels), len(Y))
@@ -120,15 +122,10 @@ class DRLS(Method):
         Z = np.concatenate([prepared["kernels"][:, :-1].T, prepared["queries"].T]) @ P
         return Z @ Z.T
 
-    def fit(self, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike) -> Self:
-        """Adapt, and keep P as ``coefficients_``; see :meth:`Method.fit`."""
-        self._task = check_task(self, Xs, ys, Xt)
-        source, codes, target = self._task
-        prepared = self.prepare(source, codes, target, target)
+    def _learn(self, prepared: Prepared) -> StrandResult:
         regression = self.regress(prepared, [{}])
         self.coefficients_ = regression.P[0]
-        self.result_ = self._predict(prepared, regression)
-        return self
+        return self._predict(prepared, regression)
 
     def _predict(self, prepared: Prepared, regression: Regression) -> StrandResult:
         scores = prepared["queries"].T @ regression.P

@@ -7,15 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Prepared
-from cdmer_bench.methods.dimension import SubspaceMethod
+from cdmer_bench.methods.domain_subspaces import DomainSubspaceMethod, rank_remark
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import classify_linearly, strand_result
 from cdmer_bench.methods.strand_result import StrandResult
-from cdmer_bench.solvers.principal_subspaces import principal_basis, span_coordinates
 
 
 @dataclass
-class GFK(SubspaceMethod):
+class GFK(DomainSubspaceMethod):
     """Geodesic flow kernel between the principal subspaces, then an SVM with that kernel.
 
     Ps and Pt (n_features x k) are the leading principal directions of the centred source and of
@@ -58,25 +57,12 @@ class GFK(SubspaceMethod):
         """Return min(n_source - 1, n_target - 1, n_features)."""
         return min(n_source - 1, n_target - 1, n_features)
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
-        """Project all samples on both bases and take the bases' inner products Ps'Pt."""
-        return prepare_subspaces(Xs, ys, Xt, Xq)
-
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
         """Train with the kernel of each k, from the leading k x k block of Ps'Pt."""
-        n_source, n_target, n_features = (int(size) for size in prepared["shape"])
-        largest = self.largest_dimension(n_source, n_target, n_features)
-        rank = min(prepared["alignment"].shape)
+        n_source, rank = len(prepared["ys"]), min(prepared["alignment"].shape)
         classified = []
         for setting in settings:
-            chosen = {**self.parameters(), **setting}
-            k = self.check_dimension(chosen["k"], largest)
+            chosen, k = self.complete(setting), self.dimension(setting, prepared["shape"])
             used = min(k, rank)
             factor = _factor(prepared, used)
             source, queries = factor[:n_source], factor[n_source:]
@@ -88,9 +74,7 @@ class GFK(SubspaceMethod):
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
         """Return X G X' of all samples; see :meth:`Method.adapted_kernel`."""
-        n_source, n_target, n_features = (int(size) for size in prepared["shape"])
-        largest = self.largest_dimension(n_source, n_target, n_features)
-        k = self.check_dimension({**self.parameters(), **setting}["k"], largest)
+        k = self.dimension(setting, prepared["shape"])
         factor = _factor(prepared, min(k, *prepared["alignment"].shape))
         return factor @ factor.T
 
@@ -102,49 +86,6 @@ def _factor(prepared: Prepared, k: int) -> NDArray[np.float64]:
         prepared["on_target"][:, :k],
         prepared["alignment"][:k, :k],
     )
-
-
-def rank_remark(k: int, used: int) -> str:
-    """Say that k exceeds the number of directions along which the samples vary."""
-    return (
-        f"k = {k}, but the samples of a domain vary along {used} direction(s) only; "
-        f"k = {used} was used"
-    )
-
-
-def prepare_subspaces(
-    Xs: NDArray[np.float64],
-    ys: NDArray[np.intp],
-    Xt: NDArray[np.float64],
-    Xq: NDArray[np.float64],
-) -> Prepared:
-    """Compute what a method of two principal subspaces needs, for every k at once.
-
-    Parameters
-    ----------
-    Xs, ys, Xt, Xq
-        As for :meth:`cdmer_bench.methods.base.Method.prepare`.
-
-    Returns
-    -------
-    dict
-        ``on_source`` and ``on_target``, (n_source + n_query) x rank: the samples, not centred,
-        on the principal directions of source and target; ``alignment``, (source rank x target
-        rank): Ps'Pt; ``ys``; ``shape``: n_source, n_target, n_features.
-    """
-    n_source, n_target = len(Xs), len(Xt)
-    coordinates = span_coordinates(*([Xs, Xt] if Xq is Xt else [Xs, Xt, Xq]))
-    queries = coordinates[n_source:] if Xq is Xt else coordinates[n_source + n_target :]
-    source = principal_basis(coordinates[:n_source])
-    target = principal_basis(coordinates[n_source : n_source + n_target])
-    samples = np.concatenate([coordinates[:n_source], queries])
-    return {
-        "on_source": samples @ source.directions,
-        "on_target": samples @ target.directions,
-        "alignment": source.directions.T @ target.directions,
-        "ys": ys,
-        "shape": np.array([n_source, n_target, Xs.shape[1]]),
-    }
 
 
 def geodesic_factor(

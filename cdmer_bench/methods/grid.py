@@ -1,7 +1,7 @@
 """Parameter grids in the paper's own notation, with decimal-exact values."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -55,6 +55,14 @@ def parse_range(notation: str) -> list[float]:
     return values
 
 
+def is_range(text: str) -> bool:
+    """Whether :func:`parse_range` takes the text."""
+    try:
+        return bool(parse_range(text))
+    except UserError:
+        return False
+
+
 def _steps(part: str, first: Decimal, step: Decimal, last: Decimal) -> list[float]:
     """List first, first + step, ... up to last."""
     if last < first:
@@ -77,9 +85,21 @@ def expand_grid(grid: Mapping[str, Sequence[Any]] | Sequence[Setting]) -> list[S
     -------
     list of dict
         One dict from parameter name to value for each setting.
+
+    Raises
+    ------
+    UserError
+        If it is neither.
     """
     if isinstance(grid, Mapping):
         return [
             dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
         ]
-    return [dict(setting) for setting in grid]
+    settings = [grid] if isinstance(grid, str) or not isinstance(grid, Iterable) else list(grid)
+    for setting in settings:
+        if not isinstance(setting, Mapping):
+            raise UserError(
+                f"a grid holds {setting!r}; give a mapping from parameters to values, or a list of "
+                "settings such as [{'k': 1}, {'k': 2}]"
+            )
+    return [dict(setting) for setting in settings]

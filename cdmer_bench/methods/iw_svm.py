@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Method, Prepared
-from cdmer_bench.methods.dimension import choose
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import Classified, strand_result
 from cdmer_bench.methods.strand_result import StrandResult
+from cdmer_bench.methods.values import choose, is_whole
 from cdmer_bench.solvers.kernels import linear_kernel, squared_distances
 from cdmer_bench.solvers.libsvm import fit_gram
 from cdmer_bench.solvers.ulsif import DEFAULT_WIDTHS, RatioModel, ratio_model, select_width
@@ -74,6 +74,25 @@ class IWSVM(Method):
         "100000:100000:10000000"
     }
 
+    def check_values(self, setting: Setting) -> None:
+        """Refuse values outside their range; see :meth:`Method.check_values`."""
+        super().check_values(setting)
+        chosen = self.complete(setting)
+        if isinstance(chosen["sigma"], str):
+            choose("sigma of IW-SVM, if not a number,", chosen["sigma"], ("loocv", "median"))
+        choose("normalise of IW-SVM", chosen["normalise"], ("none", "mean"))
+        for name in ("lam", "sigma"):
+            value = chosen[name]
+            if not isinstance(value, str) and not 0 < value < np.inf:
+                raise UserError(f"{name} of IW-SVM is {value!r}, expected a positive number")
+        centres, seed = chosen["centres"], chosen["seed"]
+        if centres != "all" and not (is_whole(centres) and centres >= 1):
+            raise UserError(
+                f"centres of IW-SVM is {centres!r}, expected 'all' or a whole number >= 1"
+            )
+        if not (is_whole(seed) and seed >= 0):
+            raise UserError(f"seed of IW-SVM is {seed!r}, expected a whole number >= 0")
+
     def strands(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group by hundreds: H is decomposed for every width once a strand."""
         indices = range(len(settings))
@@ -100,7 +119,7 @@ class IWSVM(Method):
         models: dict[tuple, list[RatioModel]] = {}
         classified, widths = [], []
         for setting in settings:
-            chosen = {**self.parameters(), **setting}
+            chosen = self.complete(setting)
             basis = chosen["sigma"], chosen["centres"], chosen["seed"]
             if basis not in models:
                 models[basis] = ratio_models(prepared, *basis)
@@ -124,7 +143,6 @@ def ratio_models(prepared: Prepared, sigma: Any, centres: Any, seed: int) -> lis
     """
     n_target = len(prepared["to_target"])
     if isinstance(sigma, str):
-        choose("sigma of IW-SVM, if not a number,", sigma, ("loocv", "median"))
         if sigma == "loocv" and n_target < 2:
             raise UserError(
                 "IW-SVM cannot leave out one of 1 target sample to choose sigma; give a number "
@@ -134,11 +152,9 @@ def ratio_models(prepared: Prepared, sigma: Any, centres: Any, seed: int) -> lis
         median = float(np.sqrt(np.median(prepared["to_source"]))) or 1.0
         widths = DEFAULT_WIDTHS if sigma == "loocv" else (median,)
     else:
-        widths = (positive("sigma", sigma),)
+        widths = (float(sigma),)
     rows = np.arange(n_target)
     if centres != "all":
-        if isinstance(centres, str) or centres != int(centres) or centres < 1:
-            raise UserError(f"centres of IW-SVM is {centres!r}, expected 'all' or a number >= 1")
         drawn = np.random.default_rng(int(seed)).permutation(n_target)[: int(centres)]
         rows = np.sort(drawn)
     to_source, to_target = prepared["to_source"][rows], prepared["to_target"][rows]
@@ -149,19 +165,11 @@ def fit_weighted(
     prepared: Prepared, models: list[RatioModel], chosen: Setting
 ) -> tuple[Classified, float]:
     """Train with the weights for one lambda; return the result and the width used."""
-    lam = positive("lam", chosen["lam"])
+    lam = float(chosen["lam"])
     model = models[0] if len(models) == 1 else select_width(models, lam)
     weights = model.weights(lam)
     mean = weights.mean()
-    if choose("normalise of IW-SVM", chosen["normalise"], ("none", "mean")) == "mean" and mean > 0:
+    if chosen["normalise"] == "mean" and mean > 0:
         weights = weights / mean
     machine = fit_gram(prepared["gram"], prepared["ys"], C=chosen["C"], weights=weights)
     return Classified(machine, machine.predict(prepared["block"])), model.sigma
-
-
-def positive(name: str, value: Any) -> float:
-    """Return ``value`` as a float; refuse what is not a positive number."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not np.isfinite(value) or value <= 0:
-        raise UserError(f"{name} of IW-SVM is {value!r}, expected a positive number")
-    return float(value)

@@ -42,11 +42,13 @@ def planes(method: Method, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike, setting:
     -------
     Planes
     """
-    source, codes, target = check_task(method, Xs, ys, Xt)
-    before = kernel_plane(pooled_kernel(*(X.reshape(len(X), -1) for X in (source, target))))
+    task = check_task(Xs, ys, Xt, method.needs_blocks)
+    method.settings([setting], task.shapes)
+    before = kernel_plane(pooled_kernel(*(X.reshape(len(X), -1) for X in (task.Xs, task.Xt))))
     kernel = None
     if type(method).adapted_kernel is not Method.adapted_kernel:
-        kernel = method.adapted_kernel(method.prepare(source, codes, target, target), setting)
+        prepared = method.prepare(task.Xs, task.ys, task.Xt, task.Xt)
+        kernel = method.adapted_kernel(prepared, setting)
     return Planes(before, None if kernel is None else kernel_plane(kernel))
 
 

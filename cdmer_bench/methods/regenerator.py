@@ -59,13 +59,13 @@ class Regenerator(Method):
     def check_values(self, setting: Setting) -> None:
         """Refuse a value that is outside its parameter's range."""
         super().check_values(setting)
-        check_parameters(type(self).__name__, {**self.parameters(), **setting})
+        check_parameters(type(self).__name__, self.complete(setting))
 
     def strands(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group the settings of one lambda: all if exact (one path), else by two."""
         groups: dict[tuple[Any, Any], list[int]] = {}
         for index, setting in enumerate(settings):
-            chosen = {**self.parameters(), **setting}
+            chosen = self.complete(setting)
             groups.setdefault((chosen["lam"], chosen["solver"]), []).append(index)
         strands = []
         for (_, solver), members in groups.items():
@@ -74,16 +74,8 @@ class Regenerator(Method):
         return strands
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
-        """Solve the settings, those of one lambda together.
-
-        Raises
-        ------
-        UserError
-            If a parameter is outside its range.
-        """
-        chosen = [{**self.parameters(), **setting} for setting in settings]
-        for values in chosen:
-            check_parameters(type(self).__name__, values)
+        """Solve the settings, those of one lambda together."""
+        chosen = [self.complete(setting) for setting in settings]
         found = regenerate(prepared, chosen)
         predictions, scores, notes = [], [], {}
         for index, values in enumerate(chosen):
@@ -106,7 +98,7 @@ class Regenerator(Method):
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
         """Return the products of raw and regenerated samples; see :meth:`Method.adapted_kernel`."""
-        return self._join(prepared, regenerate(prepared, [{**self.parameters(), **setting}])[0])
+        return self._join(prepared, regenerate(prepared, [self.complete(setting)])[0])
 
     @abstractmethod
     def _join(self, prepared: Prepared, found: Regeneration) -> NDArray[np.float64]:

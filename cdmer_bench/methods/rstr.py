@@ -51,124 +51,25 @@ Alternately P is found with w fixed (Eq. 9 to 11, Algorithm 1) and w with P fixe
   depend on the last bits of its input.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.alternation import Alternation
+from cdmer_bench.methods.alternation import L1_RULES, Alternation, alternate, regressed_labels
 from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.block_features import group_features, scale_features
-from cdmer_bench.methods.block_products import BlockProducts, prepare_products, products_of
+from cdmer_bench.methods.block_products import prepare_products, products_of
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.label_regression import (
-    Regression,
-    add_mmd_label,
     check_not_negative,
     check_solver,
     group_by,
     label_matrix,
-    solve_regression,
 )
-from cdmer_bench.methods.samples import check_task
 from cdmer_bench.methods.strand_result import StrandResult
-from cdmer_bench.solvers.nonnegative_lasso import (
-    DesignProducts,
-    nonnegative_lasso,
-    ratio_penalties,
-)
-
-Array = NDArray[np.float64]
-
-L1_RULES = ("ratio", "absolute")
-
-# Settings that one pass of the alternation takes together, so that NumPy's cost per call is
-# shared while the matrices of all of them stay in the cache; fewer where these would take more
-# bytes than the second number. It changes no result.
-_STACK = 10
-_STACK_BYTES = 1 << 28
-
-
-def _what_stays(setting: Setting) -> tuple:
-    return tuple(setting[name] for name in ("lam", "l1", "outer_steps", "solver"))
-
-
-def _alternate(
-    prepared: Prepared, shared: Setting, mu: Array, tau: Array
-) -> Iterator[tuple[NDArray[np.intp], Alternation]]:
-    """Alternate for settings that differ in ``mu`` and ``tau`` only, some at a time."""
-    # [K_i^s, sqrt(gamma) k_i^st]: with this column beside the source's, whose labels are
-    # [L^s, 0], the MMD is part of the squared error, in Eq. (9) and in Eq. (13) alike.
-    blocks = products_of(prepared).weigh_mmd(shared["lam"])
-    Y = add_mmd_label(prepared["labels"])
-    # w starts at ones, so the first P, that of DRLS, does not depend on tau.
-    distinct, place = np.unique(mu, return_inverse=True)
-    start = np.ones((1, blocks.shape[0]))
-    first = solve_regression(blocks.weigh(start), Y, distinct, shared["solver"])
-    for stack in _stacks(len(mu), blocks.shape):
-        regression = first.take(place[stack])
-        yield stack, _alternate_stack(blocks, Y, shared, mu[stack], tau[stack], regression)
-
-
-def _stacks(n_settings: int, shape: tuple[int, int, int]) -> list[NDArray[np.intp]]:
-    """Cut settings into stacks, given the (n_blocks, n, m) of the kernels."""
-    size = min(_STACK, max(1, _STACK_BYTES // (8 * shape[1] * shape[2])))
-    return [np.arange(i, min(i + size, n_settings)) for i in range(0, n_settings, size)]
-
-
-def _alternate_stack(
-    blocks: BlockProducts, Y: Array, shared: Setting, mu: Array, tau: Array, regression: Regression
-) -> Alternation:
-    """Repeat the updates of P and w, from the first P on."""
-    w = np.ones((len(mu), blocks.shape[0]))
-    converged = regression.converged
-    objectives = []
-    for step in range(int(shared["outer_steps"])):
-        if step > 0:
-            # 1) Fix w and update P, Eq. (9): by Eq. (10), (11) and Algorithm 1, which is
-            # cdmer_bench.solvers.ialm, or exactly.
-            regression = solve_regression(blocks.weigh(w), Y, mu, shared["solver"])
-        # 2) Fix P and update w, Eq. (12) and (13).
-        design = design_of_weights(blocks, regression.P, Y)
-        penalty = tau if shared["l1"] == "absolute" else ratio_penalties(design, tau)
-        after_P = objective(design, w, penalty, regression.P, mu)
-        w, solved = nonnegative_lasso(design, penalty, w if step > 0 else None)
-        objectives.append([after_P, objective(design, w, penalty, regression.P, mu)])
-        converged = converged & regression.converged & solved
-    path = np.array(objectives).transpose(2, 0, 1)
-    # 3) Check convergence: a fixed number of steps, see above.
-    return Alternation(regression.P, w, path, np.full(len(mu), len(objectives)), converged)
-
-
-def design_of_weights(blocks: BlockProducts, P: Array, Y: Array) -> DesignProducts:
-    r"""Set up the update of w, Eq. (12) and (13), for every P of a stack.
-
-    Column i of A is :math:`P^T K_i^s` and column i of B is :math:`P^T k_i^{st}`, both written as
-    vectors; D is (Ns + 1) c x K. The entries stand here in another order than in the paper, the
-    same for D and y, which changes nothing.
-    """
-    D_transposed = blocks.regress(P).reshape(len(P), blocks.shape[0], -1)
-    return DesignProducts.of(D_transposed, Y.ravel())
-
-
-def objective(design: DesignProducts, w: Array, penalty: Array, P: Array, mu: Array) -> Array:
-    """Return Eq. (8) of every setting, shape (n_settings,)."""
-    sparsity = penalty * w.sum(axis=1) + mu * np.abs(P).sum(axis=(1, 2))
-    return design.squared_error(w) + sparsity
-
-
-def regressed_labels(blocks: BlockProducts, found: Alternation) -> Array:
-    r"""Return :math:`P^T \sum_i w_i k_i^{te}` of every query, (n_settings, n_query, n_classes).
-
-    Eq. (14) projects these on the simplex and takes the largest entry. The projection subtracts
-    one number from all entries and cuts at zero, so the largest stays the largest: it is left
-    out.
-    """
-    stacks = _stacks(len(found.w), blocks.shape)
-    return np.concatenate([blocks.regress_queries(found.P[i], found.w[i]) for i in stacks])
 
 
 @dataclass
@@ -236,6 +137,27 @@ class RSTR(Method):
             Xs, Xt, Xq = (scale_features(X, both, self.scale) for X in (Xs, Xt, Xq))
         return {**prepare_products(Xs, Xt, Xq), "labels": label_matrix(ys)}
 
+    def check_values(self, setting: Setting) -> None:
+        """Refuse values outside their range; see :meth:`Method.check_values`."""
+        super().check_values(setting)
+        chosen = self.complete(setting)
+        for name in ("groups", "scale"):
+            if chosen[name] != getattr(self, name):
+                raise UserError(
+                    f"the grid of RSTR varies {name!r}, which holds for a whole task: make one "
+                    f"RSTR({name}=...) for each value"
+                )
+        check_solver(chosen["solver"])
+        check_not_negative(lam=chosen["lam"], mu=chosen["mu"], tau=chosen["tau"])
+        if chosen["l1"] not in L1_RULES:
+            raise UserError(
+                f"there is no l1 rule {chosen['l1']!r}; {closest(chosen['l1'], L1_RULES)}"
+            )
+        if chosen["outer_steps"] < 1 or chosen["outer_steps"] != int(chosen["outer_steps"]):
+            raise UserError(
+                f"outer_steps is {chosen['outer_steps']}, expected a whole number from 1 on"
+            )
+
     def strands(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group settings by ``lam``, at most 100 together: they share DRLS's P, found first."""
         groups = group_by(settings, lambda setting: setting.get("lam", self.lam))
@@ -243,15 +165,11 @@ class RSTR(Method):
 
     def alternate(self, prepared: Prepared, settings: Sequence[Setting]) -> Alternation:
         """Find P and w of every setting."""
-        full = [self._complete(setting) for setting in settings]
-        most_steps = max(int(setting["outer_steps"]) for setting in full)
-        n_blocks, n, _ = products_of(prepared).shape
-        found = Alternation.empty(len(full), n, len(prepared["labels"]), n_blocks, most_steps)
-        for members in group_by(full, _what_stays):
-            mu, tau = (np.array([float(full[i][name]) for i in members]) for name in ("mu", "tau"))
-            for stack, ended in _alternate(prepared, full[members[0]], mu, tau):
-                found.put(np.array(members)[stack], ended)
-        return found
+        return alternate(
+            products_of(prepared),
+            prepared["labels"],
+            [self.complete(setting) for setting in settings],
+        )
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
         """Predict every setting of a strand; the block weights are in ``extras['weights']``."""
@@ -264,34 +182,11 @@ class RSTR(Method):
         Z = np.concatenate([source, blocks.regress_queries(found.P, found.w)[0]])
         return Z @ Z.T
 
-    def fit(self, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike) -> Self:
-        """Adapt, and keep the block weights as ``weights_``; see :meth:`Method.fit`."""
-        self._task = check_task(self, Xs, ys, Xt)
-        source, codes, target = self._task
-        prepared = self.prepare(source, codes, target, target)
+    def _learn(self, prepared: Prepared) -> StrandResult:
         found = self.alternate(prepared, [{}])
         self.coefficients_, self.weights_ = found.P[0], found.w[0]
         self.objectives_ = found.objectives[0]
-        self.result_ = self._predict(prepared, found)
-        return self
-
-    def _complete(self, setting: Setting) -> Setting:
-        full = {**self.parameters(), **setting}
-        for name in ("groups", "scale"):
-            if full[name] != getattr(self, name):
-                raise UserError(
-                    f"the grid of RSTR varies {name!r}, which holds for a whole task: make one "
-                    f"RSTR({name}=...) for each value"
-                )
-        check_solver(full["solver"])
-        check_not_negative(lam=full["lam"], mu=full["mu"], tau=full["tau"])
-        if full["l1"] not in L1_RULES:
-            raise UserError(f"there is no l1 rule {full['l1']!r}; {closest(full['l1'], L1_RULES)}")
-        if full["outer_steps"] < 1 or full["outer_steps"] != int(full["outer_steps"]):
-            raise UserError(
-                f"outer_steps is {full['outer_steps']}, expected a whole number from 1 on"
-            )
-        return full
+        return self._predict(prepared, found)
 
     def _predict(self, prepared: Prepared, found: Alternation) -> StrandResult:
         scores = regressed_labels(products_of(prepared), found)

@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Prepared
-from cdmer_bench.methods.dimension import SubspaceMethod, choose
-from cdmer_bench.methods.gfk import prepare_subspaces, rank_remark
+from cdmer_bench.methods.domain_subspaces import DomainSubspaceMethod, rank_remark
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import classify_linearly, strand_result
 from cdmer_bench.methods.strand_result import StrandResult
+from cdmer_bench.methods.values import choose
 
 
 @dataclass
-class SA(SubspaceMethod):
+class SA(DomainSubspaceMethod):
     """Subspace alignment, then a linear SVM on the aligned coordinates.
 
     Ps and Pt (n_features x k) are the leading principal directions of the centred source and of
@@ -59,30 +59,16 @@ class SA(SubspaceMethod):
             return min(smaller, n_features)
         return min(max(n_source, n_target) - 1, n_features)
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
-        """Project all samples on both bases and take the bases' inner products Ps'Pt."""
-        return prepare_subspaces(Xs, ys, Xt, Xq)
-
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
         """Train on the leading columns for each k."""
-        n_source, n_target, n_features = (int(size) for size in prepared["shape"])
         classified = []
         for setting in settings:
-            chosen = {**self.parameters(), **setting}
-            limited = SA(limit=chosen["limit"])
-            largest = limited.largest_dimension(n_source, n_target, n_features)
-            k = self.check_dimension(chosen["k"], largest)
+            chosen, k = self.complete(setting), self.dimension(setting, prepared["shape"])
             M, source, queries = _align(prepared, k)
             # Fewer samples than k + 1 is what `limit` is about; fewer directions than that is news.
             short = any(
                 have < min(k, size - 1)
-                for have, size in zip(M.shape, (n_source, n_target), strict=True)
+                for have, size in zip(M.shape, prepared["shape"][:2], strict=True)
             )
             remarks = [rank_remark(k, min(M.shape))] if short else []
             classified.append(
@@ -92,10 +78,7 @@ class SA(SubspaceMethod):
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
         """Return the products of Xs Ps Ps'Pt and Xt Pt; see :meth:`Method.adapted_kernel`."""
-        chosen = {**self.parameters(), **setting}
-        n_source, n_target, n_features = (int(size) for size in prepared["shape"])
-        largest = SA(limit=chosen["limit"]).largest_dimension(n_source, n_target, n_features)
-        _, source, target = _align(prepared, self.check_dimension(chosen["k"], largest))
+        _, source, target = _align(prepared, self.dimension(setting, prepared["shape"]))
         Z = np.concatenate([source, target])
         return Z @ Z.T
 
@@ -104,7 +87,7 @@ def _align(
     prepared: Prepared, k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return M = Ps'Pt for k, the aligned source and the queries on the target's basis."""
-    n_source = int(prepared["shape"][0])
+    n_source = len(prepared["ys"])
     M = prepared["alignment"][:k, :k]
     source = prepared["on_source"][:n_source, : M.shape[0]] @ M
     return M, source, prepared["on_target"][n_source:, : M.shape[1]]

@@ -149,6 +149,23 @@ class STM(Method):
             "n_features": np.array(Xs.shape[1]),
         }
 
+    def check_values(self, setting: Setting) -> None:
+        """Refuse values outside their range; see :meth:`Method.check_values`."""
+        super().check_values(setting)
+        chosen = self.complete(setting)
+        for name in ("lam", "C"):
+            if chosen[name] <= 0:
+                raise UserError(f"{name} of STM is {chosen[name]!r}, expected a positive number")
+        if chosen["max_alternations"] < 1:
+            raise UserError(
+                f"max_alternations of STM is {chosen['max_alternations']!r}, expected at least 1"
+            )
+        for name, known in (("solver", SOLVERS), ("qp", QP_SOLVERS)):
+            if chosen[name] not in known:
+                raise UserError(
+                    f"{name} of STM is {chosen[name]!r}; {closest(chosen[name], known)}"
+                )
+
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
         """Alternate for each setting and class; step (a) for xi = 0 is solved once."""
         matching = MeanMatching(prepared["K"], prepared["kappa"])
@@ -156,8 +173,8 @@ class STM(Method):
         starts: dict[str, QPSolution] = {}
         scores, runs = [], []
         for setting in settings:
-            chosen = {**self.parameters(), **setting}
-            qp = check_parameters(chosen)
+            chosen = self.complete(setting)
+            qp = qp_solver(chosen)
             if qp not in starts:
                 starts[qp] = match(matching, np.zeros(len(matching.kappa)), qp)
             ended = [
@@ -173,24 +190,8 @@ class STM(Method):
         return _gather(np.stack(scores), runs)
 
 
-def check_parameters(chosen: Setting) -> str:
-    """Check a setting's parameters and return the solver of step (a).
-
-    Raises
-    ------
-    UserError
-        For λ, C or the limit outside their range, or an unknown solver.
-    """
-    for name in ("lam", "C"):
-        if not (np.isfinite(chosen[name]) and chosen[name] > 0):
-            raise UserError(f"{name} of STM is {chosen[name]!r}, expected a positive number")
-    if chosen["max_alternations"] < 1:
-        raise UserError(
-            f"max_alternations of STM is {chosen['max_alternations']!r}, expected at least 1"
-        )
-    for name, known in (("solver", SOLVERS), ("qp", QP_SOLVERS)):
-        if chosen[name] not in known:
-            raise UserError(f"{name} of STM is {chosen[name]!r}; {closest(chosen[name], known)}")
+def qp_solver(chosen: Setting) -> str:
+    """Name the solver of step (a) under a setting."""
     return "active-set" if chosen["solver"] == "exact" else chosen["qp"]
 
 
@@ -221,7 +222,7 @@ def alternate(
     chosen
         Every parameter of :class:`STM`.
     """
-    gram, lam, qp = prepared["gram"], chosen["lam"], check_parameters(chosen)
+    gram, lam, qp = prepared["gram"], chosen["lam"], qp_solver(chosen)
     limit = 20 * min(len(y), int(prepared["n_features"]))
     weighted, xi, fall = start, np.zeros(len(y)), np.inf
     objectives: list[float] = []

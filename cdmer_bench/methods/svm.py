@@ -47,7 +47,7 @@ class SVM(Method):
         """Train and predict for each C."""
         classified = []
         for setting in settings:
-            C = {**self.parameters(), **setting}["C"]
+            C = self.complete(setting)["C"]
             machine = fit_gram(prepared["gram"], prepared["ys"], C=C)
             classified.append(Classified(machine, machine.predict(prepared["block"])))
         return strand_result(classified)

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Prepared
-from cdmer_bench.methods.dimension import SubspaceMethod, choose
+from cdmer_bench.methods.dimension import SubspaceMethod
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import classify_linearly, strand_result
 from cdmer_bench.methods.strand_result import StrandResult
+from cdmer_bench.methods.values import choose
 from cdmer_bench.solvers.kernels import linear_kernel, pooled_kernel
 
 
@@ -75,17 +76,17 @@ class TCA(SubspaceMethod):
             queries = kernel[len(Xs) :]
         else:
             queries = np.hstack([linear_kernel(Xq, X) for X in (Xs, Xt)])
-        largest = self.largest_dimension(len(Xs), len(Xt), Xs.shape[1])
-        return {"kernel": kernel, "queries": queries, "ys": ys, "largest": np.array(largest)}
+        shape = np.array([len(Xs), len(Xt), Xs.shape[1]])
+        return {"kernel": kernel, "queries": queries, "ys": ys, "shape": shape}
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
         """Train on the first k components of the source, for each setting."""
         components: dict[tuple[float, str], tuple[NDArray, NDArray]] = {}
         classified = []
-        ys, largest = prepared["ys"], int(prepared["largest"])
+        ys = prepared["ys"]
+        largest = self.largest_dimension(*map(int, prepared["shape"]))
         for setting in settings:
-            chosen = {**self.parameters(), **setting}
-            k = self.check_dimension(chosen["k"], largest)
+            chosen, k = self.complete(setting), self.dimension(setting, prepared["shape"])
             key = chosen["mu"], chosen["scaling"]
             if key not in components:
                 W = transfer_components(prepared["kernel"], len(ys), *key)[:, :largest]
@@ -96,8 +97,8 @@ class TCA(SubspaceMethod):
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
         """Return Z Z' of the first k components Z = K W; see :meth:`Method.adapted_kernel`."""
-        chosen = {**self.parameters(), **setting}
-        k = self.check_dimension(chosen["k"], int(prepared["largest"]))
+        chosen = self.complete(setting)
+        k = self.dimension(setting, prepared["shape"])
         K = prepared["kernel"]
         W = transfer_components(K, len(prepared["ys"]), chosen["mu"], chosen["scaling"])
         Z = K @ W[:, :k]

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Method, Prepared
-from cdmer_bench.methods.dimension import choose
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.source_svm import classify_linearly, strand_result
 from cdmer_bench.methods.strand_result import StrandResult
+from cdmer_bench.methods.values import choose
 from cdmer_bench.solvers.kernels import pooled_kernel
 from cdmer_bench.solvers.ordered_quadratic import minimise_ordered
 
@@ -80,20 +80,28 @@ class TKL(Method):
         products = pooled_kernel(*([Xs, Xt] if Xq is Xt else [Xs, Xt, Xq]))
         return {"products": products, "ys": ys, "sizes": np.array([len(Xs), len(Xt)])}
 
+    def check_values(self, setting: Setting) -> None:
+        """Refuse values outside their range; see :meth:`Method.check_values`."""
+        super().check_values(setting)
+        chosen = self.complete(setting)
+        choose("kernel of TKL", chosen["kernel"], ("linear", "rbf"))
+        for name, least in (("zeta", 0), ("omitted", 0), ("most", 1)):
+            if chosen[name] < least:
+                raise UserError(
+                    f"{name} of TKL is {chosen[name]!r}, expected a number of at least {least}"
+                )
+
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
         """Fit the eigenvalues and train, for each damping factor."""
         extensions: dict[tuple, Extension] = {}
         classified, failed = [], []
         for index, setting in enumerate(settings):
-            chosen = {**self.parameters(), **setting}
-            zeta = chosen["zeta"]
-            if not (np.isfinite(zeta) and zeta >= 0):
-                raise UserError(f"zeta of TKL is {zeta!r}, expected a number of at least 0")
+            chosen = self.complete(setting)
             key = chosen["kernel"], chosen["omitted"], chosen["most"]
             if key not in extensions:
                 extensions[key] = extend_eigenvectors(prepared, *key)
             phi = extensions[key]
-            spectrum, converged = minimise_ordered(phi.Q, phi.r, zeta)
+            spectrum, converged = minimise_ordered(phi.Q, phi.r, chosen["zeta"])
             if not converged:
                 failed.append(index)
             source, queries = phi.source * np.sqrt(spectrum), phi.queries * np.sqrt(spectrum)
@@ -108,7 +116,7 @@ class TKL(Method):
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
         """Return Phi diag(l) Phi' of all samples; see :meth:`Method.adapted_kernel`."""
-        chosen = {**self.parameters(), **setting}
+        chosen = self.complete(setting)
         phi = extend_eigenvectors(prepared, chosen["kernel"], chosen["omitted"], chosen["most"])
         spectrum, _ = minimise_ordered(phi.Q, phi.r, chosen["zeta"])
         Z = np.concatenate([phi.source, phi.queries]) * np.sqrt(spectrum)
@@ -157,7 +165,7 @@ def extend_eigenvectors(
     n = n_source + n_target
     products = prepared["products"]
     queries_are_target = len(products) == n
-    if choose("kernel of TKL", kernel, ("linear", "rbf")) == "rbf":
+    if kernel == "rbf":
         products = gaussian(products, n)
     K = products[:n, :n] + RIDGE * np.eye(n)
     values, vectors = np.linalg.eigh(K[n_source:, n_source:])

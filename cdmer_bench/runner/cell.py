@@ -167,13 +167,14 @@ def prepare_cell(cell: Cell, source: FeatureSet, target: FeatureSet) -> Prepared
         If the databases cannot form a task, or the grid or the samples do not suit the method.
     """
     check_features(cell, source, target)
-    Xs, ys, Xt = check_task(cell.method, source.X, source.y, target.X)
-    settings = cell.method.settings(cell.grid, (len(Xs), len(Xt), int(np.prod(Xs.shape[1:]))))
+    task = check_task(source.X, source.y, target.X, cell.method.needs_blocks)
+    cell.method.classes_ = task.classes
+    settings = cell.method.settings(cell.grid, task.shapes)
     return PreparedCell(
         settings,
         cell.method.strands(settings),
-        cell.method.prepare(Xs, ys, Xt, Xt),
-        np.asarray(cell.method.classes_, dtype=np.uint8),
+        cell.method.prepare(task.Xs, task.ys, task.Xt, task.Xt),
+        np.asarray(task.classes, dtype=np.uint8),
         source,
         target,
     )

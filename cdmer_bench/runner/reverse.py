@@ -129,12 +129,12 @@ def predict_back(
     found = np.full((len(settings), len(Xs)), NOT_PREDICTED, np.uint8)
     reversed_ = copy.copy(method)
     try:
-        from_target, ys, to_source = check_task(reversed_, Xt, labels, Xs)
-        shapes = (len(from_target), len(to_source), int(np.prod(from_target.shape[1:])))
-        possible, reason = possible_settings(reversed_, settings, shapes)
+        task = check_task(Xt, labels, Xs, method.needs_blocks)
+        reversed_.classes_ = task.classes
+        possible, reason = possible_settings(reversed_, settings, task.shapes)
         if not possible:
             return found, reason
-        prepared = reversed_.prepare(from_target, ys, to_source, to_source)
+        prepared = reversed_.prepare(task.Xs, task.ys, task.Xt, task.Xt)
     except UserError as error:
         return found, str(error)
     chosen = [settings[i] for i in possible]

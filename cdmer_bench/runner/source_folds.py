@@ -92,13 +92,17 @@ class Fold:
         self.method = copy.copy(self.method)
         kept = np.setdiff1d(np.arange(len(self.source.y)), self.columns)
         try:
-            Xs, ys, Xt = check_task(self.method, self.source.X[kept], self.source.y[kept], self.Xt)
-            shapes = (len(Xs), len(Xt), int(np.prod(Xs.shape[1:])))
-            possible, self.reason = possible_settings(self.method, self.settings, shapes)
+            task = check_task(
+                self.source.X[kept], self.source.y[kept], self.Xt, self.method.needs_blocks
+            )
+            self.method.classes_ = task.classes
+            possible, self.reason = possible_settings(self.method, self.settings, task.shapes)
             if not possible:
                 return []
-            Xq = self.source.X[self.columns].reshape(len(self.columns), *Xs.shape[1:])
-            prepared = self.method.prepare(Xs, ys, Xt, np.ascontiguousarray(Xq, dtype=np.float64))
+            Xq = self.source.X[self.columns].reshape(len(self.columns), *task.Xs.shape[1:])
+            prepared = self.method.prepare(
+                task.Xs, task.ys, task.Xt, np.ascontiguousarray(Xq, dtype=np.float64)
+            )
         except UserError as error:
             self.reason = self.reason or str(error)
             return []

@@ -1,11 +1,29 @@
+import dataclasses
+
 import numpy as np
 import pytest
+import sklearn.base
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods import GFK, RSTR, SA, SVM, StrandResult
-from cdmer_bench.methods.grid import expand_grid, parse_range
+from cdmer_bench.methods import (
+    DRFST,
+    DRLS,
+    GFK,
+    IWSVM,
+    RSTR,
+    SA,
+    STM,
+    SVM,
+    TCA,
+    TKL,
+    TSRG,
+    StrandResult,
+)
+from cdmer_bench.methods.grid import expand_grid, is_range, parse_range
+
+EVERY = (SVM, IWSVM, TCA, GFK, SA, STM, TKL, TSRG, DRFST, DRLS, RSTR)
 
 
 def draw(n_source=12, n_target=9, width=6, seed=0):
@@ -70,6 +88,154 @@ def test_a_setting_is_the_same_alone_and_in_the_grid(kind):
         np.testing.assert_array_equal(kind(**setting).fit(Xs, ys, Xt).predict(Xt), expected)
 
 
+def block_task(seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.random((12, 3, 4)), np.arange(12) % 3, rng.random((9, 3, 4))
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_grid_on_another_task_leaves_what_was_fitted(kind):
+    Xs, ys, Xt = block_task()
+    method = kind().fit(Xs, ys, Xt)
+    expected, some = method.predict(Xt), method.predict(Xt[2:5])
+    method.predict_grid(Xs[::-1] + 1, np.array(["a", "b", "c"])[ys], Xt, [{}])
+    np.testing.assert_array_equal(method.predict(Xt), expected)
+    np.testing.assert_array_equal(method.predict(Xt[2:5]), some)
+    with pytest.raises(UserError, match="two"):
+        method.fit(Xs, 0 * ys, Xt)
+    np.testing.assert_array_equal(method.predict(Xt), expected)
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_grid_is_no_fit(kind):
+    method = kind()
+    method.predict_grid(*block_task(), [{}])
+    with pytest.raises(UserError, match="call fit"):
+        method.predict(block_task()[2])
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_layout_and_type_of_the_samples_do_not_matter(kind):
+    Xs, ys, Xt = (np.round(8 * X) if X.ndim > 1 else X for X in block_task(1))
+    expected = kind().fit(Xs, ys, Xt).predict(Xt)
+    strided = np.zeros((24, 3, 8))
+    strided[::2, :, 1::2] = Xs
+    for source in (
+        np.asfortranarray(Xs),
+        strided[::2, :, 1::2],
+        Xs.astype(np.float32),
+        Xs.astype(np.int16),
+        Xs.reshape(12, 3, 2, 2),
+        Xs.tolist(),
+    ):
+        target = Xt.reshape(9, 3, 2, 2).astype(np.uint8)
+        np.testing.assert_array_equal(kind().fit(source, ys.tolist(), target).predict(Xt), expected)
+
+
+@pytest.mark.parametrize("kind", EVERY)
+@pytest.mark.parametrize("value", ["?", None, True, float("nan"), -1, [1], {}, 1j])
+def test_a_parameter_of_a_wrong_type_or_range_is_one_sentence(kind, value):
+    task = block_task()
+    for field in dataclasses.fields(kind):
+        for attempt in (
+            lambda name=field.name: kind(**{name: value}).fit(*task),
+            lambda name=field.name: kind(**{name: value}).predict_grid(*task, [{}]),
+            lambda name=field.name: kind().predict_grid(*task, {name: [value]}),
+        ):
+            if field.name == "k" and value is None:
+                attempt()
+                continue
+            with pytest.raises(UserError) as refusal:
+                attempt()
+            assert "\n" not in str(refusal.value)
+            assert field.name in str(refusal.value)
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_method_is_cloned_shown_and_changed_as_scikit_learn_does(kind):
+    name = dataclasses.fields(kind)[0].name
+    method = kind(**{name: 2})
+    method.fit(*block_task())
+    copy = sklearn.base.clone(method)
+    assert copy == method
+    assert not hasattr(copy, "result_")
+    assert f"{name}=2" in repr(copy)
+    assert copy.set_params(**{name: 3}).get_params() == {**method.get_params(), name: 3}
+    with pytest.raises(UserError, match="no parameter 'depth'"):
+        copy.set_params(depth=3)
+
+
+def test_what_holds_for_a_task_may_be_set_too():
+    task = block_task()
+    changed = RSTR().set_params(scale="zscore").fit(*task)
+    expected = RSTR(scale="zscore").fit(*task)
+    np.testing.assert_array_equal(changed.weights_, expected.weights_)
+
+
+def test_a_bare_word_in_a_grid_is_that_choice():
+    task = block_task()
+    for kind, grid in (
+        (STM, {"solver": "exact", "lam": "1, 10"}),
+        (TKL, {"kernel": "rbf", "zeta": [1, 2]}),
+        (IWSVM, {"sigma": "median", "centres": "all", "lam": [1, 2]}),
+        (SA, {"limit": "common", "k": [1, 2]}),
+    ):
+        listed = {name: [v] if str(v).isalpha() else v for name, v in grid.items()}
+        settings, predicted = kind.predict_grid(*task, grid)
+        again, expected = kind.predict_grid(*task, listed)
+        assert settings == again
+        np.testing.assert_array_equal(predicted, expected)
+    settings, _ = IWSVM.predict_grid(*task, {"sigma": "1:1:3"})
+    assert [s["sigma"] for s in settings] == [1, 2, 3]
+    assert [is_range(text) for text in ("1:1:3", "0.1, 7", "median", "1:0:3")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    "values", [2.0, [2.0], (2.0,), np.array([2.0]), np.array(2.0), range(2, 3), "2"]
+)
+def test_values_of_a_grid_may_be_any_sequence_or_one_number(values):
+    Xs, ys, Xt = draw()
+    settings, predicted = SVM.predict_grid(Xs, ys, Xt, {"C": values})
+    assert settings == [{"C": 2.0}]
+    np.testing.assert_array_equal(predicted[0], SVM(C=2.0).fit(Xs, ys, Xt).predict(Xt))
+
+
+@pytest.mark.parametrize("grid", ["C", 5, [1], [{"C": 1}, "C"], {1: [2]}])
+def test_what_is_no_grid_is_refused(grid):
+    with pytest.raises(UserError, match=r"give a mapping|has no parameter"):
+        SVM().predict_grid(*draw(), grid)
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_grid_may_repeat_settings_in_any_order(kind):
+    task = block_task(2)
+    name = {"SVM": "C", "TKL": "zeta", "TCA": "k", "GFK": "k", "SA": "k"}.get(kind.__name__, "lam")
+    settings, predicted = kind.predict_grid(*task, {name: [3, 1, 2, 1, 3]})
+    assert [s[name] for s in settings] == [3, 1, 2, 1, 3]
+    for setting, row in zip(settings, predicted, strict=True):
+        np.testing.assert_array_equal(kind(**setting).fit(*task).predict(task[2]), row)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([np.nan, 1, 2], "NaN"),
+        (np.array([np.nan, 1.0, 2.0], dtype=object), "NaN"),
+        ([None, 1, 2], "cannot be sorted"),
+        ([[1], [1, 2], 3], "cannot be sorted"),
+    ],
+)
+def test_labels_that_are_none_are_refused(labels, words):
+    Xs, _, Xt = draw(n_source=3)
+    with pytest.raises(UserError, match=words):
+        SVM().fit(Xs, labels, Xt)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -80,6 +246,8 @@ def test_a_setting_is_the_same_alone_and_in_the_grid(kind):
         (lambda Xs, ys, Xt: (Xs * np.nan, ys, Xt), "NaN"),
         (lambda Xs, ys, Xt: (Xs[0], ys, Xt), "expected"),
         (lambda Xs, ys, Xt: ([["a"]], ys, Xt), "not an array of numbers"),
+        (lambda Xs, ys, Xt: ([[1], [1, 2]], ys, Xt), "not an array of numbers"),
+        (lambda Xs, ys, Xt: (Xs + 0j, ys, Xt), "values are complex"),
     ],
 )
 def test_samples_that_form_no_task_are_refused_in_a_sentence(change, words):

@@ -27,7 +27,7 @@ from cdmer_bench.methods import (
     TKL,
     TSRG,
 )
-from cdmer_bench.methods.contract import draw_task
+from cdmer_bench.methods.contract_tasks import draw_task
 from cdmer_bench.methods.samples import check_task
 
 METHODS = {
@@ -129,9 +129,9 @@ def test_known_labels_or_one_sentence(name, task):
     refusal = None
     with not_for_ever():
         try:
-            X, codes, T = check_task(method, source, ys, target)
-            settings = corners(method, (len(X), len(T), int(np.prod(X.shape[1:]))))
-            found = method.solve(method.prepare(X, codes, T, T), settings)
+            task_ = check_task(source, ys, target, method.needs_blocks)
+            settings = corners(method, task_.shapes)
+            found = method.solve(method.prepare(*task_[:3], task_.Xt), settings)
         except UserError as error:
             refusal = str(error)
     if refusal is not None:

@@ -5,14 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.gfk import GFK, flow_integrals, geodesic_factor, prepare_subspaces
+from cdmer_bench.methods.gfk import GFK, flow_integrals, geodesic_factor
 from tests.methods.oracles import arrays, best, case, grid_predictions, random_task, thinned
 
 
 def kernel(Xs, Xt, k):
     """Return X G X' of all samples by the code under test."""
     X = np.vstack([Xs, Xt])
-    prepared = prepare_subspaces(Xs, np.zeros(len(Xs), int), Xt, Xt)
+    prepared = GFK().prepare(Xs, np.zeros(len(Xs), int), Xt, Xt)
     L = geodesic_factor(
         prepared["on_source"][:, :k],
         prepared["on_target"][:, :k],

@@ -94,8 +94,8 @@ def test_released_features_give_the_best_figures_of_the_reference_study(task, me
         ({"lam": 0.0}, "lam of IW-SVM is 0.0, expected a positive number"),
         ({"sigma": "mean"}, "expected one of loocv, median"),
         ({"sigma": -1.0}, "sigma of IW-SVM"),
-        ({"centres": 0}, "expected 'all' or a number"),
-        ({"centres": "many"}, "expected 'all' or a number"),
+        ({"centres": 0}, "expected 'all' or a whole number"),
+        ({"centres": "many"}, "expected 'all' or a whole number"),
         ({"normalise": "max"}, "expected one of none, mean"),
     ],
 )

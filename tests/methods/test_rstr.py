@@ -109,7 +109,7 @@ def test_paper_solver_on_the_released_features():
     method = RSTR()
     chosen = [{"lam": 1000.0, "mu": 0.3, "tau": 0.06}, {"lam": 0.1, "mu": 4.0, "tau": 0.01}]
     _, predicted = method.predict_grid(Xs, ys, Xt, chosen)
-    weights = method._evaluate(method._task[2], chosen).extras["weights"]
+    weights = method.solve(method.prepare(Xs, ys - 1, Xt, Xt), chosen).extras["weights"]
     for setting, labels, found in zip(chosen, predicted, weights, strict=True):
         scores, _, w = as_written(Xs, ys, Xt, **setting)
         np.testing.assert_array_equal(labels, scores.argmax(axis=1) + 1)

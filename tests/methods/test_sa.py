@@ -3,7 +3,6 @@ import pytest
 from sklearn.decomposition import PCA
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.gfk import prepare_subspaces
 from cdmer_bench.methods.sa import SA
 from cdmer_bench.solvers.libsvm import fit_gram
 from tests.methods.oracles import arrays, best, case, grid_predictions, random_task, thinned
@@ -14,7 +13,7 @@ from tests.methods.oracles import arrays, best, case, grid_predictions, random_t
 def test_coordinates_and_predictions_are_those_of_the_public_code(letter, k):
     Xs, ys, Xt = case(letter)
     n = len(Xs)
-    prepared = prepare_subspaces(Xs, ys, Xt, Xt)
+    prepared = SA().prepare(Xs, ys, Xt, Xt)
     source = prepared["on_source"][:n, :k] @ prepared["alignment"][:k, :k]
     target = prepared["on_target"][n:, :k]
     for name, gram in (("ss", source @ source.T), ("ts", target @ source.T)):

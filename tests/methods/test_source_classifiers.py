@@ -34,14 +34,15 @@ def test_rotation_of_the_features_and_order_of_the_target_leave_the_predictions(
 @each_method
 def test_a_setting_is_the_same_alone_in_the_grid_and_in_any_strand(method):
     Xs, ys, Xt = random_task(7, n_features=60)
-    task = method()
-    settings, _ = task.predict_grid(Xs, ys, Xt, GRIDS.get(method))
-    whole = task._evaluate(task._task[2], settings)
+    prepared = method().prepare(Xs, ys, Xt, Xt)
+    settings, predicted = method().predict_grid(Xs, ys, Xt, GRIDS.get(method))
+    whole = method().solve(prepared, settings)
+    np.testing.assert_array_equal(whole.predictions, predicted)
     chosen = [0, len(settings) // 2, len(settings) - 1]
-    part = task._evaluate(task._task[2], [settings[i] for i in chosen])
+    part = method().solve(prepared, [settings[i] for i in chosen])
     np.testing.assert_array_equal(part.scores, whole.scores[chosen])
     for i in chosen:
-        alone = task._evaluate(task._task[2], [settings[i]])
+        alone = method().solve(prepared, [settings[i]])
         np.testing.assert_array_equal(alone.scores[0], whole.scores[i])
 
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation import accuracy, confusion_matrices, grid_scores, mean_f1
+from tests.methods.oracles import arrays
 
 # Negative, positive, surprise: Table I.
 HS = np.repeat([0, 1, 2], [70, 51, 43])
@@ -25,6 +26,23 @@ def test_one_class_predictor_scores_as_printed_in_table_vi(y_true, answer, print
     prediction = np.full_like(y_true, answer)
     scores = mean_f1(y_true, prediction), accuracy(y_true, prediction)
     assert (round(scores[0], 4), round(scores[1], 2)) == printed
+
+
+@pytest.mark.parametrize("task", ["VN", "NV"])
+def test_scores_of_every_setting_are_those_of_the_reference_study(task):
+    released, stm = arrays("released"), arrays("stm_released")
+    predictions = {
+        **{name: released[f"{task}_{name}_pred"] for name in ("svm", "tca", "gfk", "sa", "tkl")},
+        "drls": arrays("drls")[f"{task}_pred"],
+        "stm_public": stm[f"{task}_public"],
+        "stm_exact": stm[f"{task}_exact"],
+    }
+    for name, rows in predictions.items():
+        f1, percent = grid_scores(released[f"{task}_y_target"] - 1, rows - 1, 3)
+        # To the four and two decimals that the study gives.
+        expected = released[f"{task}_{name}_scores"]
+        np.testing.assert_allclose(f1, expected[:, 0], rtol=0, atol=5.01e-5)
+        np.testing.assert_allclose(percent, expected[:, 1], rtol=0, atol=5.01e-3)
 
 
 def slow_mean_f1(y_true, y_pred, classes):

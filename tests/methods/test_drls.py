@@ -43,6 +43,8 @@ def test_exact_solver_meets_the_certified_optimum(letter):
         found = objective(Xs, ys, Xt, method.coefficients_, lam, mu)
         np.testing.assert_allclose(found, oracle[f"{letter}_exact_obj"][i], rtol=1e-9)
         np.testing.assert_array_equal(method.predict(Xt), oracle[f"{letter}_exact_pred"][i])
+        scores = oracle[f"{letter}_exact_scores"][i]
+        np.testing.assert_allclose(method.result_.scores[0], scores, atol=1e-6)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -66,6 +68,8 @@ def test_exact_solver_closes_the_duality_gap(seed, lam, mu):
 def test_every_prediction_of_the_papers_grid_on_the_released_features(task):
     predicted, yt = grid_predictions(DRLS(), task)
     np.testing.assert_array_equal(predicted, arrays("drls")[f"{task}_pred"])
+    grid = [[s["lam"], s["mu"]] for s in DRLS().settings(None, (71, 71, 15045))]
+    np.testing.assert_array_equal(grid, arrays("drls")[f"{task}_grid"])
     assert best(yt, predicted) == {"VN": (0.7209, 73.24), "NV": (0.8183, 81.69)}[task]
 
 

@@ -43,8 +43,6 @@ def test_paper_solver_stops_where_the_authors_code_stops(name, letter):
     for index, setting in enumerate(found):
         key = f"{index // 3 + 1}{index % 3 + 1}"
         np.testing.assert_array_equal(predictions[index], oracle[f"{letter}_{name}_pred_{key}"])
-        if key not in ("12", "23", "31"):
-            continue
         P, value, _ = regeneration_coefficients(fixed, moving, **setting)
         np.testing.assert_allclose(value, objective(fixed, moving, P, **setting), rtol=1e-10)
         if f"{letter}_{name}_obj_{key}" in oracle:

@@ -17,7 +17,13 @@ def oracle_dimensions(letter):
 def test_components_and_predictions_are_those_of_the_public_code(letter):
     Xs, ys, Xt = case(letter)
     K = np.vstack([Xs, Xt]) @ np.vstack([Xs, Xt]).T
-    Z = K @ transfer_components(K, len(Xs))
+    W = transfer_components(K, len(Xs))
+    Z = K @ W
+    e = np.r_[np.full(len(Xs), 1 / len(Xs)), np.full(len(Xt), -1 / len(Xt))]
+    W = W[:, :20]
+    variances = ((K @ W - (K @ W).mean(0)) ** 2).sum(0)
+    values = variances / ((e @ K @ W) ** 2 + (W**2).sum(0))
+    np.testing.assert_allclose(values, arrays("subspaces")[f"{letter}_tca_eig"], rtol=1e-9)
     assert len(oracle_dimensions(letter)) == 5
     for k in oracle_dimensions(letter):
         expected = arrays("subspaces")[f"{letter}_tca_gram_k{k}"]

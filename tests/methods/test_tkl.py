@@ -8,24 +8,26 @@ from tests.methods.oracles import arrays, best, case, grid_predictions, random_t
 
 
 def fitted(letter, kernel, zeta):
-    """Return the kernel of all samples and the objective at the fitted eigenvalues."""
+    """Return the kernel of all samples, the fitted eigenvalues and the objective at them."""
     Xs, ys, Xt = case(letter)
     phi = extend_eigenvectors(TKL().prepare(Xs, ys - 1, Xt, Xt), kernel)
     spectrum, _ = minimise_ordered(phi.Q, phi.r, zeta)
     samples = np.vstack([phi.source, phi.queries])
     objective = spectrum @ phi.Q @ spectrum / 2 + phi.r @ spectrum
-    return (samples * spectrum) @ samples.T, objective
+    return (samples * spectrum) @ samples.T, spectrum, objective
 
 
 @pytest.mark.parametrize(("letter", "kernel"), [("A", "rbf"), ("B", "linear"), ("B", "rbf")])
 @pytest.mark.parametrize("zeta", [0.5, 1.0, 1.1, 2.0, 5.0])
 def test_kernel_and_objective_are_those_of_the_public_code(letter, kernel, zeta):
     oracle, suffix = arrays("tkl"), f"{round(10 * zeta):02d}"
-    gram, objective = fitted(letter, kernel, zeta)
+    gram, spectrum, objective = fitted(letter, kernel, zeta)
     expected = oracle[f"{letter}_tkl_{kernel}_gram_{suffix}"]
     exact = zeta <= 1.1 and oracle[f"{letter}_tkl_{kernel}_octave_ok_{suffix}"]
     error = np.abs(thinned(gram) - expected).max() / np.abs(expected).max()
     assert error <= (1e-8 if exact else 1e-4)
+    eigenvalues = oracle[f"{letter}_tkl_{kernel}_lambda_opt_{suffix}"]
+    np.testing.assert_allclose(spectrum, eigenvalues, rtol=0, atol=1e-8 * eigenvalues.max())
     assert objective == pytest.approx(
         float(oracle[f"{letter}_tkl_{kernel}_obj_opt_{suffix}"]), rel=1e-7
     )

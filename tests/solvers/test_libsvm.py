@@ -16,6 +16,9 @@ def test_predicts_as_libsvm_itself(letter):
     np.testing.assert_array_equal(machine.classes + 1, oracle[f"{letter}_svm_label"])
     decision = machine.predict(Xt @ Xs.T)
     np.testing.assert_array_equal(decision.predictions + 1, oracle[f"{letter}_svm_pred"])
+    assert machine.machine.n_support_.sum() == oracle[f"{letter}_svm_nsv"]
+    pairwise = machine.machine.decision_function(Xt @ Xs.T)
+    np.testing.assert_allclose(pairwise, oracle[f"{letter}_svm_dec"], atol=1e-4)
 
 
 @pytest.mark.parametrize("letter", ["A", "B"])
@@ -33,6 +36,8 @@ def test_ties_go_to_the_class_that_appears_first():
     machine = fit_gram(t["Xs"] @ t["Xs"].T, t["ys"] - 1)
     decision = machine.predict(t["Xt"] @ t["Xs"].T)
     np.testing.assert_array_equal(machine.classes + 1, t["libsvm_labels"])
+    pairwise = machine.machine.decision_function(t["Xt"] @ t["Xs"].T)
+    np.testing.assert_allclose(pairwise, t["libsvm_dec"], atol=1e-4)
     np.testing.assert_array_equal(decision.predictions + 1, t["libsvm_pred"])
     # The oracle would be blind if sorting the labels gave the same.
     assert np.sum(t["sklearn_sorted_pred"] != t["libsvm_pred"]) == 23

@@ -35,6 +35,19 @@ def test_slep_after_5000_iterations_and_a_second_active_set_method(letter, kind)
         ours, other = (np.sum((y - D @ v) ** 2) + penalty * v.sum() for v in (w, theirs))
         np.testing.assert_allclose(ours, other, rtol=1e-8)
         assert ours <= other * (1 + 1e-13)
+        if kind == "ratio":  # SLEP's objective has half the squared error
+            assert ours / 2 == pytest.approx(slep[f"{letter}_ratio_objective_5000"][i], rel=1e-8)
+
+
+@pytest.mark.parametrize("letter", ["B", "D"])
+def test_slep_after_100_iterations_is_above_the_optimum(letter):
+    slep = arrays("slep")
+    D, y = slep[f"{letter}_D"], slep[f"{letter}_y"]
+    for z, theirs in zip(slep[f"{letter}_z"], slep[f"{letter}_ratio_100"], strict=True):
+        w, penalty = solve(D, y, "ratio", z)
+        np.testing.assert_allclose(w, theirs, atol=0.11)
+        ours, other = (np.sum((y - D @ v) ** 2) + penalty * v.sum() for v in (w, theirs))
+        assert ours < other
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 
 import pytest
@@ -14,6 +13,7 @@ from cdmer_bench import dask_cluster
 from cdmer_bench.dask_cluster import check_cluster, connect
 from cdmer_bench.errors import UserError
 from cdmer_bench.parallel import Backend, run_parallel
+from tests.small_corpus import grids
 
 pytest.importorskip("distributed")
 
@@ -114,24 +114,9 @@ def scheduler(tmp_path_factory):
 @pytest.fixture
 def deadly(corpus):
     """A corpus with a method that kills the worker it runs in, while a file is there."""
-    (corpus.folder / "my_conf" / "method").mkdir()
-    (corpus.folder / "my_conf" / "deadly.py").write_text(METHOD)
-    (corpus.folder / "my_conf" / "method" / "deadly.yaml").write_text(
-        textwrap.dedent(
-            f"""\
-            # @package methods.deadly
-            _target_: deadly.Deadly
-            label: Deadly
-            parameters: {{once: {corpus.folder / "once"}, log: "", gate: ""}}
-            grid: {{step: "0.1:0.1:1"}}
-            """
-        )
-    )
+    once = str(corpus.folder / "once")
+    corpus.add_method("deadly", METHOD, '{step: "0.1:0.1:1"}', once=once, log="", gate="")
     return corpus
-
-
-def grids(folder):
-    return {p.parts[-2]: p.read_bytes() for p in folder.rglob("grid.npz")}
 
 
 def test_a_killed_worker_leaves_the_bytes_of_one_process(deadly, cdmer, scheduler):

@@ -3,7 +3,6 @@ import io
 import json
 import subprocess
 import sys
-import textwrap
 
 import numpy as np
 import pytest
@@ -38,19 +37,7 @@ class Mine(Method):
 
 @pytest.fixture
 def own_method(corpus):
-    (corpus.folder / "my_conf" / "method").mkdir()
-    (corpus.folder / "my_conf" / "mine.py").write_text(METHOD)
-    (corpus.folder / "my_conf" / "method" / "mine.yaml").write_text(
-        textwrap.dedent(
-            """\
-            # @package methods.mine
-            _target_: mine.Mine
-            label: Mine
-            parameters: {broken: false}
-            grid: {power: "0.5:0.5:2"}
-            """
-        )
-    )
+    corpus.add_method("mine", METHOD, '{power: "0.5:0.5:2"}', broken=False)
     return corpus
 
 

@@ -4,9 +4,10 @@ import os
 import shutil
 import subprocess
 import sys
-import textwrap
 
 import pytest
+
+from tests.small_corpus import grids
 
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
 pytestmark = pytest.mark.slow
@@ -54,19 +55,7 @@ class Mine(Method):
 
 @pytest.fixture
 def mine(corpus):
-    (corpus.folder / "my_conf" / "method").mkdir()
-    (corpus.folder / "my_conf" / "mine.py").write_text(METHOD)
-    (corpus.folder / "my_conf" / "method" / "mine.yaml").write_text(
-        textwrap.dedent(
-            f"""\
-            # @package methods.mine
-            _target_: mine.Mine
-            label: Mine
-            parameters: {{parent: {os.getpid()}}}
-            grid: {{power: "0.5:0.5:2"}}
-            """
-        )
-    )
+    corpus.add_method("mine", METHOD, '{power: "0.5:0.5:2"}', parent=os.getpid())
     return corpus
 
 
@@ -91,10 +80,6 @@ def submit(corpus, launcher, *more):
         timeout=300,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(other), *filter(None, sys.path)])},
     )
-
-
-def grids(folder):
-    return {p.parts[-2]: p.read_bytes() for p in folder.glob("cells/*/*/*/grid.npz")}
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)

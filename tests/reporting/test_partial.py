@@ -2,7 +2,6 @@
 
 import html
 import re
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -38,18 +37,7 @@ TASKS = ("exp01", "exp02", "exp03", "exp04", "exp05", "exp06", "exp08")
 def results(corpus, cdmer):
     """Run four methods on seven tasks; the last raises on Exp.8, HS to CASME II."""
     conf = corpus.folder / "my_conf"
-    (conf / "method").mkdir()
-    (conf / "flaky.py").write_text(FLAKY)
-    (conf / "method" / "flaky.yaml").write_text(
-        textwrap.dedent(
-            """\
-            # @package methods.flaky
-            _target_: flaky.Flaky
-            label: Flaky
-            grid: {power: [1, 2, 3]}
-            """
-        )
-    )
+    corpus.add_method("flaky", FLAKY, "{power: [1, 2, 3]}")
     entry = (
         "  {0}: {{title: {0}, letter: {1}, classes: [negative, positive, surprise], "
         "files: {{lbp_top_r3p8: {0}.npz}}, first_label: 0}}\n"

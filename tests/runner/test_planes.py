@@ -1,7 +1,5 @@
 """The plane of a cell is recorded once, beside it, and never at its cost."""
 
-import textwrap
-
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
@@ -12,6 +10,16 @@ from cdmer_bench.results.store import ResultsStore
 from tests.small_corpus import draw_features
 
 TASK = "task=red/green"
+
+ODD = """\
+from dataclasses import dataclass
+from cdmer_bench.methods import SVM
+
+@dataclass
+class Odd(SVM):
+    def adapted_kernel(self, prepared, setting):
+        return prepared["no such array"]
+"""
 
 
 def run(corpus, cdmer, *more):
@@ -80,23 +88,7 @@ def test_a_damaged_plane_is_set_aside_and_made_again(corpus, cdmer, damage):
 
 
 def test_a_method_that_cannot_be_placed_keeps_its_result(corpus, cdmer):
-    (corpus.folder / "my_conf" / "method").mkdir()
-    (corpus.folder / "my_conf" / "odd.py").write_text(
-        textwrap.dedent(
-            """\
-            from dataclasses import dataclass
-            from cdmer_bench.methods import SVM
-
-            @dataclass
-            class Odd(SVM):
-                def adapted_kernel(self, prepared, setting):
-                    return prepared["no such array"]
-            """
-        )
-    )
-    (corpus.folder / "my_conf" / "method" / "odd.yaml").write_text(
-        "# @package methods.odd\n_target_: odd.Odd\nlabel: Odd\ngrid: {}\n"
-    )
+    corpus.add_method("odd", ODD, "{}")
     said = run(corpus, cdmer, "method=odd")
     assert "source and target could not be placed in the plane: KeyError" in said
     store, (record,) = stored(corpus)

@@ -33,7 +33,14 @@ def regenerated_gram(name, Xs, Xt, coefficients):
 
 @pytest.mark.parametrize("letter", ["A", "B"])
 @pytest.mark.parametrize("name", ["tsrg", "drfst"])
-def test_paper_solver_stops_where_the_authors_code_stops(name, letter):
+@pytest.mark.parametrize(
+    "keys",  # lambda, then mu
+    [
+        ("12", "23", "31"),
+        pytest.param(("11", "13", "21", "22", "32", "33"), marks=pytest.mark.slow),
+    ],
+)
+def test_paper_solver_stops_where_the_authors_code_stops(name, letter, keys):
     Xs, ys, Xt = case(letter)
     oracle = arrays("regeneration")
     fixed, moving = (Xs, Xt) if name == "tsrg" else (Xt, Xs)
@@ -43,6 +50,8 @@ def test_paper_solver_stops_where_the_authors_code_stops(name, letter):
     for index, setting in enumerate(found):
         key = f"{index // 3 + 1}{index % 3 + 1}"
         np.testing.assert_array_equal(predictions[index], oracle[f"{letter}_{name}_pred_{key}"])
+        if key not in keys:
+            continue
         P, value, _ = regeneration_coefficients(fixed, moving, **setting)
         np.testing.assert_allclose(value, objective(fixed, moving, P, **setting), rtol=1e-10)
         if f"{letter}_{name}_obj_{key}" in oracle:

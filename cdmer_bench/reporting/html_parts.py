@@ -22,15 +22,10 @@ def entry_table(
     Columns without a number stand at the left, as the first does anyway.
     """
     rows, wrapping = list(rows), set(words)
-    kinds = [
-        "words"
-        if i in wrapping
-        else "text"
-        if i > 0 and not any(isinstance(row[i], tuple) for row in rows)
-        else ""
+    attributes = [
+        ' class="words"' if i in wrapping else ' class="text"' if _is_text(rows, i) else ""
         for i in range(len(heads))
     ]
-    attributes = [f' class="{kind}"' if kind else "" for kind in kinds]
     head = "".join(
         f'<th scope="col"{a}>{escape(h)}</th>' for h, a in zip(heads, attributes, strict=True)
     )
@@ -45,6 +40,13 @@ def entry_table(
         f'<div class="scroll"><table class="sortable"><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div></figure>\n"
     )
+
+
+def _is_text(rows: Sequence[Sequence[Entry]], column: int) -> bool:
+    """Whether a column after the first holds words, and no number."""
+    entries = [row[column] for row in rows]
+    numbers = any(isinstance(entry, tuple) for entry in entries)
+    return column > 0 and not numbers and any(entry != "-" for entry in entries)
 
 
 def _entry(entry: Entry, attributes: str, first: bool) -> str:

@@ -80,9 +80,10 @@ def _rule(rule: Rule) -> str:
 
 def _results(records: Sequence[CellRecord]) -> str:
     """Say how many cells and settings there are."""
+    cells, settings = len(records), sum(len(r.settings) for r in records)
     return (
-        f"{len(records)} finished cells; a cell is a method with all its settings on one task "
-        f"({sum(len(r.settings) for r in records):,} settings in all)"
+        f"{cells} finished cell{'s' * (cells > 1)}; a cell is a method with all its settings on "
+        f"one task ({settings:,} setting{'s' * (settings > 1)} in all)"
     )
 
 
@@ -93,9 +94,12 @@ def _incomplete(records: Sequence[CellRecord], missing: Sequence[MissingCell]) -
     if missing:
         reasons = Counter(m.reason.split(":")[0] for m in missing)
         parts.append(", ".join(f"{n} {reason}" for reason, n in reasons.items()) + ".")
-    over = scope(r.task_label for r in records)
-    if lacking or missing or " of " in over:
-        share = over.replace(" of ", " of the paper's ")
+    tasks = {r.task_label for r in records}
+    share = scope(tasks)
+    partly = tasks < set(DIRECTIONS)
+    if partly:
+        share = f"{len(tasks)} of the paper's {len(DIRECTIONS)} tasks"
+    if lacking or missing or partly:
         return " ".join([f"NOT COMPLETE: {share}.", *filter(None, [lacking]), *parts])
     return ""
 

@@ -44,6 +44,18 @@ def test_failures_of_other_corpora_and_of_finished_cells_are_not_named(results, 
     assert (missing.method_label, missing.task_label) == ("SA", "Exp.5")
 
 
+def test_results_that_all_failed_say_why(tmp_path, cdmer):
+    store = ResultsStore(tmp_path / "results")
+    labels = {"method_label": "SA", "descriptor_label": "LBP-TOP(R3P8)", "error": "ValueError: no"}
+    store.save_failure("a" * 64, {**labels, "task_label": "Exp.5", "corpus": "released"})
+    for command in ("report", "tables", "stats"):
+        code, _, err = cdmer(command, "--results", str(tmp_path / "results"))
+        assert code == 2
+        assert (
+            "no finished cell, and 1 failed, the first of them SA on Exp.5: ValueError: no" in err
+        )
+
+
 def test_stats_of_the_tables_asked_for(results, cdmer):
     for tables, tasks in (("3", {"Exp.5"}), ("4", {"Exp.11"}), ("3,4", {"Exp.5", "Exp.11"})):
         code, text, _ = cdmer("stats", "--tables", tables, "--results", results)

@@ -1,5 +1,6 @@
 """The HTML report: self-contained, escaped, honest about gaps, its figures those of the store."""
 
+import html
 import re
 from html.parser import HTMLParser
 
@@ -163,6 +164,20 @@ def test_one_record_and_rules_without_input_still_report():
     page = build_report([record(5)], selection="entropy", pictures=False)
     assert "entropy needs scores, not recorded" in page
     assert "Where the figures come from" in page
+
+
+def test_one_cell_is_said_to_be_a_part():
+    page = build_report([record(5, predictions=np.zeros((1, 71)))], pictures=False)
+    first = html.unescape(page[: page.index("<nav ")])
+    assert "NOT COMPLETE: 1 of the paper's 12 tasks." in first
+    assert "1 finished cell; " in first
+    assert "(1 setting in all)" in first
+    # A column of dashes only is one of figures that are not there.
+    assert '<th scope="col">McNemar p</th>' in page
+    whole = build_report([record(t) for t in range(1, 13)], pictures=False)
+    assert "NOT COMPLETE" not in whole
+    own = build_report([record(5, task_label="a → b")], pictures=False)
+    assert "NOT COMPLETE" not in own
 
 
 def test_two_corpora_are_refused():

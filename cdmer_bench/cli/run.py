@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.cli.console import (
     bold_wanted,
@@ -15,7 +15,7 @@ from cdmer_bench.cli.hydra_app import run_hydra
 from cdmer_bench.cli.session import Session
 from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.databases.base import ClipDatabase
-from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.runner.cell import Cell
 from cdmer_bench.runner.execute import Execution, Progressing
@@ -23,6 +23,9 @@ from cdmer_bench.runner.expectation import expected_times
 from cdmer_bench.runner.plan import place, summary
 from cdmer_bench.runner.planes import record_planes, without_plane
 from cdmer_bench.runner.selection_inputs import SelectionRun, lacking
+
+if TYPE_CHECKING:
+    from cdmer_bench.evaluation.selection import Rule
 
 
 def main(arguments: list[str]) -> int:
@@ -32,6 +35,7 @@ def main(arguments: list[str]) -> int:
 
 def run(config: RunConfig) -> int:
     """Run one configuration; return the exit code."""
+    chosen = chosen_rule(config)
     session = Session.of(config)
     cells = session.cells()
     place(cells, session.features, session.store, config.force)
@@ -69,8 +73,23 @@ def run(config: RunConfig) -> int:
     if config.plane:
         record_planes(cells, session.features, session.store, say)
     records = [r for r in map(execution.load, (c for c in cells if c.status == "done")) if r]
-    print_tables(records, cells, config)
+    print_tables(records, cells, chosen, config.against == "paper")
     return report(cells, records) or int(failed > 0)
+
+
+def chosen_rule(config: RunConfig) -> "Rule":
+    """Return the rule of ``selection=``, so that a mistake in it is told before anything runs."""
+    from cdmer_bench.evaluation.selection import Fixed, rule
+
+    chosen = rule(config.selection.name, **config.selection.parameters)
+    if isinstance(chosen, Fixed):
+        for name in chosen.settings or {}:
+            if name not in config.methods:
+                say(
+                    f"selection.parameters.settings names {name!r}, which is none of the chosen "
+                    f"methods; {closest(name, config.methods)}"
+                )
+    return chosen
 
 
 def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
@@ -137,9 +156,10 @@ def print_plan(cells: Sequence[Cell], session: Session) -> None:
     print(f"{len(cells)} cells: {summary(cells)}")
 
 
-def print_tables(records: list[CellRecord], cells: Sequence[Cell], config: RunConfig) -> None:
+def print_tables(
+    records: list[CellRecord], cells: Sequence[Cell], chosen: "Rule", against_paper: bool
+) -> None:
     """Print the tables of the finished cells, with the reasons for the others."""
-    from cdmer_bench.evaluation.selection import rule
     from cdmer_bench.reporting import MissingCell, render_all, tables_for
 
     missing = [
@@ -153,10 +173,7 @@ def print_tables(records: list[CellRecord], cells: Sequence[Cell], config: RunCo
         if cell.status != "done"
     ]
     if records:
-        chosen = rule(config.selection.name, **config.selection.parameters)
-        tables = tables_for(
-            records, chosen, missing=missing, against_paper=config.against == "paper"
-        )
+        tables = tables_for(records, chosen, missing=missing, against_paper=against_paper)
         columns = shutil.get_terminal_size((120, 24)).columns
         print(render_all(tables, "text", bold=bold_wanted(), width=columns))
 

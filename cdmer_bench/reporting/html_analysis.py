@@ -124,8 +124,8 @@ def _cell_table(cells: Sequence[CellComparison], rule: Rule) -> str:
     )
     lines = [
         f"Bootstrap over {drawn_units(cells)}, 2,000 resamples, at the chosen setting.",
-        "McNemar's exact test against the Baseline on the same clips, not corrected for the "
-        "number of cells.",
+        "McNemar's exact test against the Baseline on the same clips: it takes clips as "
+        "independent, those of one subject too, and is not corrected for the number of cells.",
         *([CHOSEN_ON_TARGET] if rule.uses_target_labels else []),
     ]
     return entry_table("How sure each figure is", heads, rows) + notes(lines)

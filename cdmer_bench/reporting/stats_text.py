@@ -39,7 +39,8 @@ def stats_text(records: Sequence[CellRecord], rule: Rule, missing: Iterable[Aske
     lines += [
         "",
         f"95 % bootstrap intervals over {drawn_units(cells)}; McNemar's exact test against the",
-        "Baseline (clips that only the method, only the Baseline has right; p not corrected)",
+        "Baseline (clips that only the method, only the Baseline has right; clips taken as",
+        "independent, p not corrected for the number of cells)",
         "",
         f"{'task':<{task}}{'method':<{width}}{'mean F1':>8}  {'interval':<16}{'accuracy':>9}  "
         f"{'interval':<14}{'alone':>9}  {'p':>7}",

@@ -34,6 +34,11 @@ def sentence(err: str) -> str:
         (["method=[svm"], ["[svm"]),
         (["only={svm:[given]}"], ["only.svm", "+only.svm="]),
         (["+only={svm:[other]}"], ["only={'svm': ['other']} leaves nothing", "given"]),
+        (["selection=snd", "+selection.parameters.temprature=1"], ["'temprature'", "temperature"]),
+        (["selection=snd", "selection.parameters.temperature=low"], ["'low'", "at least 0.002"]),
+        (["+selection.parameters.k=3"], ["'oracle' has no parameter 'k'; it has none"]),
+        (["selection=fixed", "selection.parameters.settings={tca: 20}"], ["{tca: {k: 20}}"]),
+        (["selection=fixed", "selection.parameters.settings=[20]"], ["{tca: {k: 20}}"]),
     ],
 )
 def test_mistakes_on_the_command_line(corpus, cdmer, arguments, words):

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 
@@ -69,6 +70,21 @@ def test_the_csv_of_tables_is_the_long_form(corpus, cdmer):
     assert written.read_text() == out
     assert cdmer("tables", *folder, "--out", str(written.with_suffix(".txt")))[0] == 0
     assert "----" in written.with_suffix(".txt").read_text()
+
+
+def test_fixed_settings_are_given_on_the_command_line(corpus, cdmer):
+    given = "selection.parameters.settings={tca: {k: 3}, tac: {k: 2}}"
+    fixed = ["task=red/green", "method=tca", "methods.tca.grid.k=[2,3,4]", "selection=fixed", given]
+    code, out, err = cdmer("run", *corpus.arguments(*fixed))
+    assert code == 0
+    (mistyped,) = [line for line in err.splitlines() if "'tac'" in line]
+    assert "which is none of the chosen methods; did you mean 'tca'?" in mistyped
+    (shown,) = re.findall(r"^TCA +(\d\.\d{4} / \d+\.\d{2})", out, re.MULTILINE)
+    alone = ["task=red/green", "method=tca", "methods.tca.grid.k=[3]", "results.dir=alone"]
+    _, out, _ = cdmer("run", *corpus.arguments(*alone))
+    assert re.search(rf"^TCA +{shown}", out, re.MULTILINE)
+    _, out, _ = cdmer("run", *corpus.arguments(*fixed[:-1]))
+    assert "fixed has no value of k, which has no default" in " ".join(out.split())
 
 
 def test_a_comma_list_is_one_run_and_a_second_run_does_nothing(own_method, cdmer):

@@ -284,13 +284,11 @@ def test_equal_weights_that_are_no_binary_fractions_are_equal(weight):
     for n in (15, 45, 46, 55):
         y = rng.integers(0, 3, n).astype(np.uint8)
         held_out = rng.integers(0, 3, (4, n))
-        extras = {
-            "source_cv_predictions": held_out,
-            "source_folds": np.arange(n) % 5,
-            "density_ratio": np.full(n, weight),
-        }
-        made = cell(held_out, y_target=y, y_source=y, extras=extras)
-        assert rule("dev").criterion(made) == pytest.approx(-np.mean(held_out != y, axis=1))
+        extras = {"source_cv_predictions": held_out, "source_folds": np.arange(n) % 5}
+        equal = np.full(n, weight)
+        for ratio in (equal, np.where(np.arange(n) % 3 == 0, equal, np.nextafter(equal, 9))):
+            made = cell(held_out, y_target=y, y_source=y, extras={**extras, "density_ratio": ratio})
+            assert rule("dev").criterion(made) == pytest.approx(-np.mean(held_out != y, axis=1))
 
 
 def test_fixed_takes_the_default_or_what_is_named():

@@ -5,6 +5,7 @@ several here; all work on stored records, so no rule needs a second run.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 from cdmer_bench.errors import UserError, closest
@@ -66,12 +67,19 @@ def rule(name: str | Rule, **options: Any) -> Rule:
     Raises
     ------
     UserError
-        If there is no such rule.
+        If there is no such rule, or it has no such option.
     """
     if isinstance(name, Rule):
         return name
     if name not in RULES:
         raise UserError(f"there is no selection rule {name!r}; {closest(name, RULES)}")
+    known = [field.name for field in fields(RULES[name])]
+    for option in options:
+        if option not in known:
+            raise UserError(
+                f"selection rule {name!r} has no parameter {option!r}; "
+                + (closest(option, known) if known else "it has none")
+            )
     return RULES[name](**options)
 
 

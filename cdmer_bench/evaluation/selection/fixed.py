@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection.base import Evaluated, NotRecorded, Rule
 
 
@@ -17,13 +18,29 @@ class Fixed(Rule):
 
     Attributes
     ----------
-    settings : mapping
+    settings : mapping, optional
         From a method's name to its parameters, such as ``{"tca": {"k": 20}}``. A parameter
         that is not named, and every parameter of a method that is not, keeps the method's
         default. A grid of one setting that is another one has no fixed setting either.
+
+    Raises
+    ------
+    UserError
+        If ``settings`` is something else.
     """
 
-    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that each method's settings are a mapping."""
+        outer = {} if self.settings is None else self.settings
+        if not isinstance(outer, Mapping) or not all(
+            isinstance(inner, Mapping) for inner in outer.values()
+        ):
+            raise UserError(
+                f"rule 'fixed' has the settings {self.settings!r}; give the parameters of each "
+                "method, as in {tca: {k: 20}}"
+            )
 
     name = "fixed"
     label = "fixed: settings fixed in advance"
@@ -37,7 +54,7 @@ class Fixed(Rule):
             If the grid does not hold that setting, or a parameter has neither a value nor a
             default.
         """
-        named = self.settings.get(record.method, {})
+        named = (self.settings or {}).get(record.method, {})
         wanted = {**record.parameters, **named}
         # What is named but not searched must be what the run had.
         names = dict.fromkeys([*record.settings[0], *named])

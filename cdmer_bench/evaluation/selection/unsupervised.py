@@ -94,17 +94,18 @@ class NeighborhoodDensity(Rule):
     Raises
     ------
     UserError
-        For a lower temperature, at which a sample far from all others has no neighbour left in
-        double precision.
+        For what is no number, and for a lower temperature, at which a sample far from all others
+        has no neighbour left in double precision.
     """
 
     temperature: float = 0.05
 
     def __post_init__(self) -> None:
         """Check the temperature."""
-        if not self.temperature >= _LEAST_TEMPERATURE:
+        number = isinstance(self.temperature, int | float)
+        if not number or not self.temperature >= _LEAST_TEMPERATURE:
             raise UserError(
-                f"rule 'snd' has the temperature {self.temperature}; "
+                f"rule 'snd' has the temperature {self.temperature!r}; "
                 f"give at least {_LEAST_TEMPERATURE}"
             )
 

@@ -48,6 +48,17 @@ def test_found_exactly_if_a_matrix_prints_so(digits, right):
     assert (find_matrix(f1, right, SMALL) is not None) == expected
 
 
+def test_the_next_digit_is_not_taken_for_rounding():
+    # Near every score; digits drawn at random hardly ever lie within one of a score.
+    near = {(round(f1, 4) + step / 10000, right) for f1, right in SCORES for step in (-1, 1)}
+    refused = 0
+    for f1, right in near:
+        possible = any(r == right and abs(v - f1) <= 0.00005 + 1e-9 for v, r in SCORES)
+        assert (find_matrix(f1, right, SMALL) is not None) == possible
+        refused += not possible
+    assert refused > 100
+
+
 def test_witness_has_the_scores():
     counts = (23, 28, 20)
     witness = find_matrix(0.6186, 45, counts)  # Table III, Baseline, Exp.5: 63.38 = 45 / 71

@@ -12,6 +12,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,18 @@ def user_path(text: str | Path) -> Path:
             f"{text} begins with the home of a user that this machine does not know; "
             "write ~/ for your own"
         ) from None
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's content; read again only if its size or time changed."""
+    state = path.stat()
+    return _hash_content(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _hash_content(path: Path, size: int, time: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -1,8 +1,6 @@
 """Reading named arrays out of feature files: MATLAB (all versions), NumPy and CSV."""
 
-import hashlib
 from collections.abc import Iterable
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -106,18 +104,6 @@ def read_csv_columns(
     if subjects is not None:
         read["subjects"] = table[subjects].to_numpy().astype(str)
     return read
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file's content, remembered while size and time stay the same."""
-    state = path.stat()
-    return _hash_content(str(path), state.st_size, state.st_mtime_ns)
-
-
-@lru_cache(maxsize=256)
-def _hash_content(path: str, size: int, mtime_ns: int) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _open_npz(path: Path) -> Any:

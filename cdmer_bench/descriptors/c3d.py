@@ -23,10 +23,9 @@ from cdmer_bench.descriptors.c3d_weights import (
     SPORTS1M,
     UCF101,
     find_file,
-    sha256_of,
 )
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import user_path
+from cdmer_bench.files import file_hash, user_path
 from cdmer_bench.preprocessing.frames import as_frames
 from cdmer_bench.preprocessing.parameters import choice, positive_integer
 
@@ -161,7 +160,7 @@ class C3D(Descriptor):
         """
         mean = self.mean if isinstance(self.mean, str) else list(self.mean)
         if isinstance(mean, str) and mean != "auto":
-            mean = sha256_of(user_path(mean))
+            mean = file_hash(user_path(mean))
         found = {
             "layer": self.layer,
             "trained_on": self.trained_on,
@@ -177,7 +176,7 @@ class C3D(Descriptor):
         """Return what stands for the weights in the key of stored features."""
         if self.weights == RANDOM:
             return RANDOM
-        return sha256_of(find_file(self.weights, self.trained_on))
+        return file_hash(find_file(self.weights, self.trained_on))
 
     def check_ready(self) -> None:
         """Load the network, so that a bad file shows before the first clip."""

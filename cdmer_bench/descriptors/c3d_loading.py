@@ -7,8 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdmer_bench.descriptors.c3d_weights import CUBE_MEAN, find_file, load_weights, sha256_of
+from cdmer_bench.descriptors.c3d_weights import CUBE_MEAN, find_file, load_weights
 from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.files import file_hash
 
 if TYPE_CHECKING:
     from cdmer_bench.descriptors.c3d_network import C3DNetwork
@@ -74,7 +75,7 @@ def load_network(
         return _load_network(RANDOM, "", trained_on, pool5, width)
     path = find_file(weights, trained_on)
     check_torch()
-    return _load_network(str(path), sha256_of(path), trained_on, pool5, width)
+    return _load_network(str(path), file_hash(path), trained_on, pool5, width)
 
 
 # The networks of a table are applied to each batch in turn: three are kept, 320 MB each.

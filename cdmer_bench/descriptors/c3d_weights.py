@@ -1,16 +1,13 @@
 """Weight files of C3D: which family a file belongs to, and its tensors under Caffe's names."""
 
-import hashlib
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from cdmer_bench.errors import DataMissing, UserError, closest
-from cdmer_bench.files import user_path
+from cdmer_bench.files import file_hash, user_path
 
 SPORTS1M, UCF101, FINETUNED = "sports1m", "ucf101", "finetuned"
 # Blue, green, red: the mean cube of Sports-1M over the central 112 x 112 crop, and the values
@@ -94,18 +91,6 @@ def find_file(path: str | None, trained_on: str) -> Path:
     return found
 
 
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file; computed again only if its size or time changed."""
-    status = os.stat(path)
-    return _sha256(path, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=16)
-def _sha256(path: Path, size: int, time: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def check_suffix(path: Path) -> None:
     """Check a name such as ``...-dcc47ddc.pth``: the file's SHA-256 begins with those digits.
 
@@ -115,9 +100,9 @@ def check_suffix(path: Path) -> None:
         If it does not: the file is incomplete or another one.
     """
     named = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
-    if named and not sha256_of(path).startswith(named[1]):
+    if named and not file_hash(path).startswith(named[1]):
         raise UserError(
-            f"{path} has the SHA-256 {sha256_of(path)[:8]}..., expected {named[1]}... by its "
+            f"{path} has the SHA-256 {file_hash(path)[:8]}..., expected {named[1]}... by its "
             "name: the file is incomplete or was changed; fetch it again"
         )
 

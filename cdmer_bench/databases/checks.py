@@ -103,6 +103,7 @@ def check_frames(
         ]
     check = FrameCheck()
     for database in databases:
+        check.findings += _check_root(database, databases)
         _check_database(check, database, read_images, progress)
     check.findings = sorted(
         dict.fromkeys(check.findings), key=lambda finding: SEVERITIES.index(finding.severity)
@@ -129,17 +130,6 @@ def _check_database(
             f"{database.title or database.name}: these frames are synthetic, not the database"
         )
     check.findings += reading.findings
-    if _is_of_one_subject(database.place, reading.clips):
-        check.findings.append(
-            Finding(
-                "error",
-                "root-too-deep",
-                str(database.place),
-                "the folder of one subject",
-                "the folder that holds all subjects",
-                "give a folder further up",
-            )
-        )
     damaged = set()
     look = check_images if read_images else check_files
     for clip in progress(reading.clips) if progress and read_images else reading.clips:
@@ -157,11 +147,25 @@ def _check_database(
     }
 
 
-def _is_of_one_subject(place: Path, clips: Sequence[FrameClip]) -> bool:
-    """Tell whether a folder is a subject's, by its name and by whose clips lie in it."""
+def _check_root(database: FrameDatabase, databases: Sequence[FrameDatabase]) -> list[Finding]:
+    """Notice the folder of one subject by its name, unless other subjects' clips lie in it."""
+    place = database.place
     name = place.resolve().name
-    named = re.fullmatch(r"(sub|s)[ _-]?\d+", name, re.I) is not None
-    return named and {subject_key(clip.subject) for clip in clips} <= {subject_key(name)}
+    if not place.is_dir() or not re.fullmatch(r"(sub|s)[ _-]?\d+", name, re.I):
+        return []
+    beside = (other.read() for other in databases if other.place == place)
+    if {subject_key(c.subject) for reading in beside for c in reading.clips} - {subject_key(name)}:
+        return []
+    return [
+        Finding(
+            "error",
+            "root-too-deep",
+            str(place),
+            "the folder of one subject",
+            "the folder that holds all subjects",
+            "give a folder further up",
+        )
+    ]
 
 
 def _check_counts(clips: Sequence[FrameClip], database: FrameDatabase) -> list[Finding]:

@@ -163,7 +163,9 @@ def test_short_clips_are_named_and_single_frames_are_a_warning(smic, picture_wri
 def test_a_root_that_is_too_deep_or_not_there(smic):
     deep = codes(nir(smic / "NIR" / "s11"))
     assert "further up" in deep["root-too-deep"].action
-    assert "is not a folder" in codes(nir(smic / "nowhere"))["no-root"].found
+    absent = codes(nir(smic / "s11"))
+    assert "is not a folder" in absent["no-root"].found
+    assert "root-too-deep" not in absent
 
 
 def test_a_folder_of_all_subjects_may_be_called_like_one(smic):
@@ -171,6 +173,7 @@ def test_a_folder_of_all_subjects_may_be_called_like_one(smic):
     disk.mkdir()
     shutil.move(smic / "NIR", disk / "NIR")
     assert "root-too-deep" not in codes(nir(disk))
+    assert "root-too-deep" not in codes(check_frames(disk, read_images=False))  # nor for the others
 
 
 def test_every_finding_says_found_expected_and_what_to_do(smic):

@@ -127,7 +127,7 @@ def _pictures(
     missing: Sequence[MissingCell],
 ) -> str:
     drawn = [
-        picture(partial(score_map, table), f"Mean F1: {table.heading}; hatched: no result.")
+        picture(partial(score_map, table), f"Mean F1: {table.heading}; hatched: no figure.")
         for table in tables
     ]
     if any(len(r.settings) > 1 for r in records):

@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cdmer_bench.errors import DataMissing, UserError
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -40,11 +42,21 @@ class Check:
     find: Callable[[], str | None]
 
     def run(self) -> Outcome:
-        """Perform the check; a RuntimeWarning (overflow, division by zero) fails it."""
+        """Perform the check; a RuntimeWarning (overflow, division by zero) fails it.
+
+        Raises
+        ------
+        DataMissing
+            If a file that the contribution reads is not on this machine: nothing was checked.
+        """
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", RuntimeWarning)
                 wrong = self.find()
+        except DataMissing:
+            raise
+        except UserError as error:
+            wrong = str(error)
         except Exception as error:
             wrong = f"it raised {type(error).__name__}: {str(error).partition(chr(10))[0]}"
         return Outcome(self.name, wrong is None, self.promise if wrong is None else wrong)

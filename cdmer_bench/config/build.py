@@ -1,6 +1,8 @@
 """Objects from configuration cards: databases, descriptors, methods, tasks."""
 
+import dataclasses
 import inspect
+import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, TypeVar
@@ -33,7 +35,21 @@ def load_target(target: str, key: str) -> Any:
             f"{key}._target_ is {target!r}, which cannot be imported ({error}); give the dotted "
             "path of a class that Python can import from here or from the --config-dir folder"
         ) from None
+    except Exception as error:
+        raise UserError(
+            f"{key}._target_ is {target!r}, whose module {module_name} cannot be imported: "
+            f"{_first_fault(error)}; correct it there"
+        ) from None
     return found
+
+
+def _first_fault(error: Exception) -> str:
+    """Say what an exception of a module being imported is, and where."""
+    if isinstance(error, SyntaxError):
+        return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = f"{type(error).__name__}: {error}".partition("\n")[0]
+    return f"{text} ({frame.filename}, line {frame.lineno})"
 
 
 def accepted_parameters(target: str, key: str) -> Mapping[str, inspect.Parameter]:
@@ -139,7 +155,8 @@ def build_tasks(config: RunConfig, databases: dict[str, Database]) -> list[Task]
             if database not in databases:
                 raise UserError(
                     f"tasks.{name}.{side} is {database!r}, which the corpus "
-                    f"{config.corpus.get('name')!r} does not hold; {closest(database, databases)}"
+                    f"{config.corpus.get('name')!r} does not hold; give task=SOURCE/TARGET of "
+                    f"its databases, {closest(database, databases)}"
                 )
         source, target = databases[card.source], databases[card.target]
         arrow = f"{source.letter or source.name} → {target.letter or target.name}"
@@ -195,5 +212,10 @@ def build_method(name: str, card: MethodCard, solver: str | None) -> Method:
     if solver and "solver" in accepted_parameters(card._target_, key):
         parameters["solver"] = solver
     method = build(card._target_, parameters, key, Method)
+    if not dataclasses.is_dataclass(method):
+        raise UserError(
+            f"{key}._target_ is {card._target_}, which is no dataclass; put @dataclass above the "
+            "class, because its fields are the method's parameters"
+        )
     method.check_values(parameters)
     return method

@@ -129,7 +129,7 @@ class FrameDatabase(ClipDatabase):
             reason = f": {reasons[0].found}, expected {reasons[0].expected}" if reasons else ""
             raise DataMissing(
                 f"{self.title or self.name} has no usable clip below {self.place}{reason}; "
-                "'cdmer data check corpus=frames corpus.root=DIR' tells more"
+                "`cdmer data check` with the same corpus= and corpus.root= tells more"
             )
         return reading.clips
 

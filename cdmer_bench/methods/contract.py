@@ -22,7 +22,7 @@ from cdmer_bench.methods.contract_tasks import (
 )
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.samples import check_task
-from cdmer_bench.methods.strand_result import join_strands
+from cdmer_bench.methods.strand_result import expect_result, join_strands
 
 MOST_SETTINGS = 12  # settings of a grid that are tried, spread evenly over it
 
@@ -125,7 +125,8 @@ class MethodContract:
         prepared = self._prepare(draw_task())
         not_finite = "some predictions are NaN or infinite; predict a class index for each sample"
         try:
-            found = np.asarray(self.method.solve(prepared, self.settings(draw_task())).predictions)
+            result = self.method.solve(prepared, self.settings(draw_task()))
+            found = np.asarray(expect_result(result).predictions)
         except RuntimeWarning as warning:
             if "invalid value encountered in cast" in str(warning):  # NaN made a class index
                 return not_finite

@@ -1,9 +1,12 @@
 """What a method found for the settings of a strand, and strands put together again."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from cdmer_bench.errors import UserError
 
 
 @dataclass
@@ -73,8 +76,20 @@ class StrandResult:
                 self.add_note(index, f"every sample is given class index {predicted[0]}")
 
 
+def expect_result(found: Any) -> StrandResult:
+    """Return what a method's ``solve`` gave; anything but a :class:`StrandResult` is refused."""
+    if not isinstance(found, StrandResult):
+        raise UserError(
+            f"solve gave {type(found).__name__}, expected a StrandResult; return "
+            "StrandResult.closed_form(predictions, scores), for example"
+        )
+    return found
+
+
 def join_strands(strands: list[list[int]], results: list[StrandResult]) -> StrandResult:
     """Put the strands' results back into the order of the grid."""
+    for result in results:
+        expect_result(result)
     order = np.argsort(np.concatenate([np.asarray(s) for s in strands]), kind="stable")
     has_scores = all(r.scores is not None for r in results)
     return StrandResult(

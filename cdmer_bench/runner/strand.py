@@ -12,7 +12,7 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.files import clear_errors, pack_arrays, remove, write_atomically
 from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.strand_result import StrandResult
+from cdmer_bench.methods.strand_result import StrandResult, expect_result
 
 _SMALL = 1 << 20  # bytes; larger arrays are mapped, so that processes share them
 
@@ -103,7 +103,7 @@ def check_result(method: Method, result: StrandResult, n_settings: int) -> None:
         Naming the method and what it gave.
     """
     n_classes = len(method.classes_)
-    predictions = np.asarray(result.predictions)
+    predictions = np.asarray(expect_result(result).predictions)
     if predictions.ndim != 2 or len(predictions) != n_settings:
         raise UserError(
             f"{type(method).__name__}.solve gave predictions of shape {predictions.shape}, "

@@ -218,8 +218,10 @@ def test_the_command_checks_a_database_of_features(own_method, cdmer):
     arguments = ["--config-dir", own_method, "corpus=small", "descriptor=given"]
     assert cdmer("check", "database", "red", *arguments)[0] == 0
     code, out, _ = cdmer("check", "database", "blue", *arguments)
-    assert code == 1
-    assert "blue.npz" in out
+    assert code == 2  # nothing failed, and nothing was checked
+    assert out.count("blue.npz does not exist") == 1
+    assert "FAIL" not in out
+    assert "checks passed" not in out
 
 
 @pytest.mark.parametrize(
@@ -400,3 +402,38 @@ def test_the_command_checks_a_method_of_an_installed_package(own_method, tmp_pat
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("method nearest\n  pass  class")
+
+
+UNUSABLE = {
+    "syntax": ("def x(:\n", ["SyntaxError", "unusable_syntax.py, line 1"]),
+    "import": ("\nraise OSError('no disk')\n", ["no disk", "unusable_import.py, line 2"]),
+    "plain": (METHOD.replace("@dataclass\n", ""), ["Nearest, which is no dataclass"]),
+    "foreign": (METHOD.replace("(Method)", ""), ["derive the class"]),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSABLE)
+def test_a_class_that_cannot_be_used_is_named_in_one_sentence(kind, own_method, cdmer):
+    body, said = UNUSABLE[kind]
+    (Path(own_method) / f"unusable_{kind}.py").write_text(body)
+    card = Path(own_method) / "method" / "nearest.yaml"
+    card.write_text(card.read_text().replace("checked_nearest", f"unusable_{kind}"))
+    for command in (("check", "method", "nearest"), ("run", "method=nearest", "task=exp05")):
+        code, out, err = cdmer(*command, "--config-dir", own_method)
+        assert (code, out) == (2, "")
+        assert err.count("\n") == 1
+        for words in said:
+            assert words.lower() in err.lower()
+
+
+def test_a_result_of_another_kind_is_named_once(own_method, cdmer):
+    broken = METHOD.replace(
+        "StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))", "np.array(scores)"
+    )
+    (Path(own_method) / "checked_array.py").write_text(broken)
+    card = Path(own_method) / "method" / "nearest.yaml"
+    card.write_text(card.read_text().replace("checked_nearest", "checked_array"))
+    code, out, _ = cdmer("check", "method", "nearest", "--config-dir", own_method)
+    assert code == 1
+    assert out.count("solve gave ndarray, expected a StrandResult") == 1
+    assert "FAIL  determinism      the same as 'shapes'" in out

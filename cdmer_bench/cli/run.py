@@ -153,7 +153,7 @@ def print_plan(cells: Sequence[Cell], session: Session) -> None:
         print(reason)
     for line in expected_times(cells, session.features, session.store, session.backend):
         print(line)
-    print(f"{len(cells)} cells: {summary(cells)}")
+    print(summary(cells))
 
 
 def print_tables(
@@ -199,7 +199,7 @@ def report(cells: Sequence[Cell], records: list[CellRecord]) -> int:
                 f"{record.task_label} {record.method_label}: of {len(record.settings)} settings, "
                 + ", ".join(said)
             )
-    say(f"{len(cells)} cells: {summary(cells)}")
+    say(summary(cells))
     statuses = {cell.status for cell in cells}
     if "failed" in statuses:
         return 1

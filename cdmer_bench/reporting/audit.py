@@ -132,8 +132,7 @@ def _constants(cells: Cells) -> list[Finding]:
             number,
             row,
             "",
-            f"{len(answers)} {'cell is' if len(answers) == 1 else 'cells are'} what one class "
-            "answered for every clip gives",
+            f"one class answered for every clip gives {len(answers)} of its cells",
             "; ".join(answers),
             {"cells": answers},
         )

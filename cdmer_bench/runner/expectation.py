@@ -12,6 +12,7 @@ from cdmer_bench.features.extract import Features
 from cdmer_bench.parallel import Backend
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell
+from cdmer_bench.runner.plan import counted
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Rate:
     n : int
         Samples of the task, source and target together.
     origin : str
-        Where it was measured: ``this folder`` or ``reference``.
+        Where it was measured: ``this folder's rate`` or ``the shipped rate``.
     """
 
     seconds: float
@@ -38,7 +39,7 @@ def reference_rates() -> dict[tuple[str, str], Rate]:
     text = files("cdmer_bench.runner").joinpath("rates.csv").read_text()
     return {
         (row["method"], row["solver"]): Rate(
-            float(row["seconds_per_setting"]), int(row["n_samples"]), "reference"
+            float(row["seconds_per_setting"]), int(row["n_samples"]), "the shipped rate"
         )
         for row in csv.DictReader(text.splitlines())
     }
@@ -52,7 +53,7 @@ def measured_rates(store: ResultsStore) -> dict[tuple[str, str], Rate]:
         n = len(record.y_source) + len(record.y_target)
         key = (record.method, record.solver)
         if seconds is not None and (key not in rates or rates[key].n < n):
-            rates[key] = Rate(float(seconds) / n_settings, n, "this folder")
+            rates[key] = Rate(float(seconds) / n_settings, n, "this folder's rate")
     return rates
 
 
@@ -91,33 +92,54 @@ def setting_weights(
 def expected_times(
     cells: Sequence[Cell], features: Features, store: ResultsStore, backend: Backend
 ) -> list[str]:
-    """Return a line on each cell that is to run, and one on all of them.
+    """Return a line on each method that is to run, and one on all of them.
 
-    Methods without a rate are named. Extraction is not included.
+    Methods without a rate are named. Extraction is not counted, and a line says so.
     """
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
-    if not todo:
-        return []
     rates = known_rates(store)
-    lines, total, unknown = [], 0.0, set()
+    found: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    unknown = set()
     for cell in todo:
         n_settings = expected_settings(cell, features)
         rate = rate_of(cell, features, rates)
         if rate is None or n_settings == 0:
             unknown.add(cell.method_label)
             continue
-        seconds = n_settings * rate.seconds
-        total += seconds
-        lines.append(
-            f"{cell.name}: {n_settings:,} settings, about {duration(seconds)} of one core "
-            f"(rate of {rate.origin})"
-        )
-    workers = backend.count_workers()
+        title = f"{cell.method_label}, {cell.descriptor_label}"
+        known = (n_settings, n_settings * rate.seconds)
+        found.setdefault((title, rate.origin), []).append(known)
+    lines = [
+        f"{title}: {counted(sum(n for n, _ in parts), 'setting')} on "
+        f"{counted(len(parts), 'task')}, "
+        f"about {duration(sum(seconds for _, seconds in parts))} of one core (by {origin})"
+        for (title, origin), parts in found.items()
+    ]
     if lines:
-        lines.append(f"together about {duration(total / workers)} on {workers} cores")
+        workers = backend.count_workers()
+        total = sum(seconds for parts in found.values() for _, seconds in parts)
+        lines.append(f"together about {duration(total / workers)} on {counted(workers, 'core')}")
     if unknown:
         lines.append(f"no measured rate for {', '.join(sorted(unknown))}")
+    n_clips = clips_to_extract(todo, features)
+    if n_clips:
+        lines.append(f"before that, features of {counted(n_clips, 'clip')}; that is not counted")
     return lines
+
+
+def clips_to_extract(cells: Sequence[Cell], features: Features) -> int:
+    """Return how many clips lack the features that cells need, once for each descriptor."""
+    wanted = dict.fromkeys(
+        (name, cell.descriptor_name)
+        for cell in cells
+        for name in (cell.task.source, cell.task.target)
+    )
+    return sum(
+        len(database.clips())
+        for name, descriptor in wanted
+        if isinstance(database := features.databases[name], ClipDatabase)
+        and not features.is_ready(name, descriptor)
+    )
 
 
 def expected_settings(cell: Cell, features: Features) -> int:

@@ -45,10 +45,15 @@ def place(cells: Sequence[Cell], features: Features, store: ResultsStore, force:
             cell.status = "to do"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 cell``, ``2 cells`` and so on."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def summary(cells: Sequence[Cell]) -> str:
-    """Return ``N done, N to do, N failed, N without data``."""
+    """Return ``N cells: N done, N to do, N failed, N without data``."""
     counts: Mapping[str, int] = Counter(cell.status for cell in cells)
     parts = [f"{counts.get(s, 0)} {s}" for s in ("done", "to do", "failed", "without data")]
     if counts.get("refused"):
         parts.append(f"{counts['refused']} refused")
-    return ", ".join(parts)
+    return f"{counted(len(cells), 'cell')}: {', '.join(parts)}"

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UserError(ValueError):
@@ -35,6 +36,12 @@ def as_sentence(error: Exception) -> tuple[str, int]:
     ), 1
 
 
+def nearest(name: object, choices: Iterable[str]) -> str:
+    """Return a hint such as ``did you mean 'tca'? ``, or nothing where no choice is near."""
+    near = difflib.get_close_matches(str(name), sorted(choices), n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
+
+
 def closest(name: object, choices: Iterable[str]) -> str:
     """Return a hint such as ``did you mean 'tca'?`` followed by all the choices.
 
@@ -46,6 +53,18 @@ def closest(name: object, choices: Iterable[str]) -> str:
         What would have been accepted.
     """
     names = sorted(choices)
-    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
-    return f"{hint}choices: {', '.join(names)}"
+    return f"{nearest(name, names)}choices: {', '.join(names)}"
+
+
+def nearest_neighbour(path: Path) -> str:
+    """Return a hint at a file or folder beside ``path`` whose name is near.
+
+    Nothing where ``path`` itself is there, or no name is near.
+    """
+    if path.exists():
+        return ""
+    try:
+        beside = [entry.name for entry in path.parent.iterdir()]
+    except OSError:
+        return ""
+    return nearest(path.name, beside)

@@ -1,16 +1,23 @@
 """`cdmer audit`: the paper's own tables, checked against themselves."""
 
-import argparse
 import json
 
+from cdmer_bench.cli.arguments import CommandParser
 from cdmer_bench.cli.console import say
+
+
+def make_parser() -> CommandParser:
+    """Return the command's arguments."""
+    parser = CommandParser("audit", __doc__)
+    parser.add_argument(
+        "--format", default="text", choices=["text", "json"], help="text (default) or json"
+    )
+    return parser
 
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser("cdmer audit", description=__doc__)
-    parser.add_argument("--format", default="text", choices=["text", "json"])
-    options = parser.parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     from cdmer_bench.reporting.audit import audit
     from cdmer_bench.reporting.findings import as_json, as_text
 

@@ -1,48 +1,51 @@
 """`cdmer check`: does a method, descriptor or database of yours keep what the package relies on?"""
 
-import argparse
 from collections.abc import Iterator
 
+from cdmer_bench.cli.arguments import CommandParser, add_config_dir
 from cdmer_bench.cli.commands import CHECKED
 from cdmer_bench.cli.hydra_app import compose
 from cdmer_bench.config.build import build, build_databases, build_method, choose_grid
 from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.contract import Check
-from cdmer_bench.errors import UserError, closest
+from cdmer_bench.errors import DataMissing, UserError, closest
 
 Checked = Iterator[tuple[str, list[Check]]]
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command; exit code 0 if every check passed, else 1."""
-    options = _parse(arguments)
+    """Run the command; exit code 0 if every check passed, 1 if one failed, 2 if none could be."""
+    options = make_parser().parse_intermixed_args(arguments)
     overrides = list(options.overrides)
     if options.kind != "database":
         overrides.append(f"{options.kind}={options.name}")
     config = compose(options.config_dir, overrides)
     find = {"method": _methods, "descriptor": _descriptors, "database": _databases}[options.kind]
-    n_failed = 0
+    n_failed, n_missing = 0, 0
     for title, checks in find(config, options.name):
-        n_failed += _report(title, checks)
-    return 1 if n_failed else 0
+        try:
+            n_failed += _report(title, checks)
+        except DataMissing as missing:
+            print(f"not checked, because it is not on this machine: {missing}")
+            n_missing += 1
+    return 1 if n_failed else 2 if n_missing else 0
 
 
-def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "cdmer check",
-        description=__doc__,
-        epilog="cdmer check method my_method --config-dir my_conf",
+def make_parser() -> CommandParser:
+    """Return the command's arguments."""
+    parser = CommandParser(
+        "check", __doc__, epilog="such as: cdmer check method my_method --config-dir my_conf"
     )
-    parser.add_argument("kind", choices=CHECKED)
-    parser.add_argument("name", help="as in the configuration; a database's key in the corpus")
+    parser.add_argument("kind", choices=CHECKED, help="what to check")
+    parser.add_argument("name", help="its name in the configuration; a database's, in its corpus")
     parser.add_argument(
         "overrides",
         nargs="*",
         default=[],
         help="such as corpus=NAME, descriptor=NAME, solver=exact",
     )
-    parser.add_argument("--config-dir", help="a folder with configuration groups of your own")
-    return parser.parse_intermixed_args(arguments)
+    add_config_dir(parser)
+    return parser
 
 
 def _methods(config: RunConfig, _: str) -> Checked:
@@ -82,14 +85,22 @@ def _databases(config: RunConfig, name: str) -> Checked:
 
 
 def _report(title: str, checks: list[Check]) -> int:
-    """Perform the checks, print a line for each, and return how many failed."""
+    """Perform the checks, print a line for each, and return how many failed.
+
+    Where many fail for one reason, it is told once.
+    """
     print(title)
     width = max(len(check.name) for check in checks)
     failed = 0
+    first_with: dict[str, str] = {}
     for check in checks:
         outcome = check.run()
-        failed += not outcome.passed
+        reason = outcome.reason
+        if not outcome.passed:
+            failed += 1
+            first = first_with.setdefault(reason, outcome.name)
+            reason = reason if first == outcome.name else f"the same as {first!r}"
         verdict = "pass" if outcome.passed else "FAIL"
-        print(f"  {verdict}  {outcome.name:<{width}}  {outcome.reason}", flush=True)
+        print(f"  {verdict}  {outcome.name:<{width}}  {reason}", flush=True)
     print(f"{len(checks) - failed} of {len(checks)} checks passed")
     return failed

@@ -1,10 +1,10 @@
 """Completion of sub-commands and of Hydra overrides, for bash, zsh and fish."""
 
-import itertools
 import os
+from importlib import import_module
 
-from cdmer_bench.cli.commands import COMMANDS
-from cdmer_bench.errors import UserError, closest
+from cdmer_bench.cli.arguments import CommandParser
+from cdmer_bench.cli.commands import CHECKED, COMMANDS, SHELLS
 
 _SCRIPTS = {
     "bash": """\
@@ -33,17 +33,19 @@ _HYDRA_COMMANDS = ("run", "extract")
 
 def main(arguments: list[str]) -> int:
     """Print the code that turns completion on: ``eval "$(cdmer completion bash)"``."""
-    shell = arguments[0] if arguments else "bash"
-    if shell in ("-h", "--help"):
-        print(
-            'usage: eval "$(cdmer completion bash)"   # or zsh\n'
-            "       cdmer completion fish | source"
-        )
-        return 0
-    if shell not in _SCRIPTS:
-        raise UserError(f"completion for {shell!r} is not there; {closest(shell, _SCRIPTS)}")
-    print(_SCRIPTS[shell], end="")
+    print(_SCRIPTS[make_parser().parse_args(arguments).shell], end="")
     return 0
+
+
+def make_parser() -> CommandParser:
+    """Return the command's arguments."""
+    parser = CommandParser(
+        "completion",
+        "Print the code that completes names with Tab.",
+        epilog='eval "$(cdmer completion bash)" in bash or zsh; cdmer completion fish | source',
+    )
+    parser.add_argument("shell", nargs="?", default="bash", choices=SHELLS, help="default: bash")
+    return parser
 
 
 def complete() -> int:
@@ -59,31 +61,49 @@ def choices(line: str) -> list[str]:
     Hydra completes overrides for a command without sub-commands, so it is given the line with
     the sub-command taken out.
     """
-    words = line.split(" ")
-    last = words[-1]
-    if len(words) <= 2:
-        return [name for name in COMMANDS if name.startswith(last)]
-    command = words[1]
+    words = line.split(" ")[1:]
+    if len(words) < 2:
+        return [name for name in COMMANDS if name.startswith(words[-1] if words else "")]
+    command, *rest = words
+    if command not in COMMANDS:
+        return []
     if command in _HYDRA_COMMANDS:
-        return _overrides(" ".join([words[0], *words[2:]]))
-    known = COMMANDS[command].words if command in COMMANDS else ()
-    return [word for word in known if word.startswith(last)]
+        return _overrides(rest)
+    module = import_module(f"cdmer_bench.cli.{command}")
+    if command == "data":
+        action, *rest = rest
+        if not rest or action not in module.ACTIONS:
+            return [name for name in module.ACTIONS if name.startswith(action) and not rest]
+        return module.make_parser(action).suggest(rest) or _configured(action, rest)
+    return module.make_parser().suggest(rest) or _configured(command, rest)
 
 
-def _overrides(line: str) -> list[str]:
+def _configured(command: str, words: list[str]) -> list[str]:
+    """Complete what the configuration names: something to check, or an override."""
+    if command != "check" or words[-1].startswith("-"):
+        return []
+    if len(words) == 2 and words[0] in CHECKED:
+        from cdmer_bench.config.catalogue import cards
+
+        return [name for name in cards(words[0]) if name.startswith(words[1])]
+    return _overrides([word for word in words if "=" in word or word == words[-1]])
+
+
+def _overrides(words: list[str]) -> list[str]:
+    """Complete the last word as Hydra's flag or override."""
     from hydra._internal.core_plugins.bash_completion import BashCompletion
 
+    from cdmer_bench.cli.hydra_app import flag_value, hydra_flags
     from cdmer_bench.config.catalogue import composer
 
-    words = line.split(" ")
-    config_dir = next((w for f, w in itertools.pairwise(words) if f == "--config-dir"), None)
-    if "," in words[-1]:
-        # Hydra completes single choices; complete the last of a comma list by itself.
-        kept, _, start = words[-1].rpartition(",")
-        name = kept.partition("=")[0]
-        line = " ".join([*words[:-1], f"{name}={start}"])
-        with composer(config_dir, []) as loader:
-            found = BashCompletion(loader)._query(config_name="run", line=line.partition(" ")[2])
-        return [f"{kept},{choice.partition('=')[2]}" for choice in found]
+    *before, last = words
+    if last.startswith("-"):
+        return [flag for flag in hydra_flags() if flag.startswith("--") and flag.startswith(last)]
+    config_dir = flag_value([*before, ""], "--config-dir", "-cd")
+    # Hydra completes single choices: of a comma list, the last.
+    kept, comma, start = last.rpartition(",")
+    asked = f"{kept.partition('=')[0]}={start}" if comma else last
     with composer(config_dir, []) as loader:
-        return sorted(BashCompletion(loader)._query(config_name="run", line=line.partition(" ")[2]))
+        line = " ".join([*before, asked])
+        found = sorted(BashCompletion(loader)._query(config_name="run", line=line))
+    return [f"{kept},{choice.partition('=')[2]}" for choice in found] if comma else found

@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+from cdmer_bench.cli.arguments import CommandParser, add_config_dir
 from cdmer_bench.cli.console import ProgressBar, say
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.files import user_path
@@ -13,27 +14,77 @@ from cdmer_bench.texts import visible
 
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    actions = {"fetch": fetch, "check": check, "synthesize": synthesize}
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_USAGE, end="")
         return 0
-    if arguments[0] not in actions:
+    action = {"fetch": fetch, "check": check, "synthesize": synthesize}.get(arguments[0])
+    if action is None:
         raise UserError(
             f"{arguments[0]!r} is not something `cdmer data` can do; "
-            f"{closest(arguments[0], actions)}"
+            f"{closest(arguments[0], ACTIONS)}"
         )
-    return actions[arguments[0]](arguments[1:])
+    return action(make_parser(arguments[0]).parse_intermixed_args(arguments[1:]))
 
 
 _USAGE = """\
 usage: cdmer data fetch released [--from DIR] [--to DIR]
        cdmer data check corpus=frames corpus.root=DIR [--format json] [--quick]
        cdmer data synthesize --out DIR [--format png] [--seed N] [--databases casme2,smic_hs]
+                             [--n-jobs N]
 
 fetch       put the authors' released features in place and verify their checksums
 check       say what of the licensed databases is there, what is wrong and what to do
 synthesize  write the synthetic databases as images, in the layout of CASME II and SMIC
+
+`cdmer data fetch --help` and so on explain the options.
 """
+ACTIONS = ("fetch", "check", "synthesize")
+
+
+def make_parser(action: str) -> CommandParser:
+    """Return the arguments of one action."""
+    if action == "fetch":
+        parser = CommandParser("data fetch", fetch.__doc__)
+        parser.add_argument("what", choices=["released"], help="the authors' LBP-TOP features")
+        parser.add_argument(
+            "--from", dest="source", metavar="DIR", help="a folder that has the files already"
+        )
+        parser.add_argument(
+            "--to", metavar="DIR", help=f"where to put them (default: {data_folder()}/released)"
+        )
+    elif action == "check":
+        parser = CommandParser("data check", check.__doc__)
+        parser.add_argument("overrides", nargs="*", default=[], help="such as corpus.root=DIR")
+        add_config_dir(parser)
+        parser.add_argument(
+            "--format", default="text", choices=["text", "json"], help="text (default) or json"
+        )
+        parser.add_argument(
+            "--quick",
+            action="store_true",
+            help="open no image: only empty and missing files are noticed",
+        )
+    else:
+        parser = CommandParser("data synthesize", synthesize.__doc__)
+        parser.add_argument(
+            "--out", required=True, metavar="DIR", help="the folder to write, made if needed"
+        )
+        parser.add_argument(
+            "--format", default="png", choices=["png", "jpg", "bmp"], help="default: png"
+        )
+        parser.add_argument(
+            "--seed", type=int, default=0, metavar="N", help="other people and events (default: 0)"
+        )
+        parser.add_argument(
+            "--databases",
+            default="casme2,smic_hs,smic_vis,smic_nir",
+            metavar="NAMES",
+            help="with commas between (default: all four)",
+        )
+        parser.add_argument(
+            "--n-jobs", type=int, default=-1, metavar="N", help="processes (default: all cores)"
+        )
+    return parser
 
 
 def data_folder() -> Path:
@@ -41,13 +92,8 @@ def data_folder() -> Path:
     return user_path(os.environ.get("CDMER_DATA", "~/.local/share/cdmer-bench"))
 
 
-def fetch(arguments: list[str]) -> int:
+def fetch(options: argparse.Namespace) -> int:
     """Copy or download the released features; exit code 2 if none is usable."""
-    parser = argparse.ArgumentParser("cdmer data fetch")
-    parser.add_argument("what", choices=["released"])
-    parser.add_argument("--from", dest="source", help="folder that has the files already")
-    parser.add_argument("--to", help="where to put them (default: the data folder)")
-    options = parser.parse_args(arguments)
     from cdmer_bench.databases.fetch import fetch_released
 
     destination = Path(options.to) if options.to else data_folder() / "released"
@@ -59,18 +105,8 @@ def fetch(arguments: list[str]) -> int:
     return 0 if usable else 2
 
 
-def check(arguments: list[str]) -> int:
+def check(options: argparse.Namespace) -> int:
     """Check licensed frames; exit code 0 only if the protocol can run as it is, else 2."""
-    parser = argparse.ArgumentParser("cdmer data check")
-    parser.add_argument("overrides", nargs="*", default=[], help="such as corpus.root=DIR")
-    parser.add_argument("--config-dir", help="a folder with configuration groups of your own")
-    parser.add_argument("--format", default="text", choices=["text", "json"])
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="open no image: only empty and missing files are noticed",
-    )
-    options = parser.parse_intermixed_args(arguments)
     from cdmer_bench.cli.hydra_app import compose
     from cdmer_bench.config.build import build_databases
     from cdmer_bench.databases.checks import check_frames
@@ -92,15 +128,8 @@ def check(arguments: list[str]) -> int:
     return 0 if found.passed else 2
 
 
-def synthesize(arguments: list[str]) -> int:
+def synthesize(options: argparse.Namespace) -> int:
     """Write the synthetic databases as images."""
-    parser = argparse.ArgumentParser("cdmer data synthesize")
-    parser.add_argument("--out", required=True, help="folder to write, made if needed")
-    parser.add_argument("--format", default="png", choices=["png", "jpg", "bmp"])
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--databases", default="casme2,smic_hs,smic_vis,smic_nir")
-    parser.add_argument("--n-jobs", type=int, default=-1)
-    options = parser.parse_args(arguments)
     from cdmer_bench.cli.hydra_app import compose
     from cdmer_bench.config.build import build_databases
     from cdmer_bench.databases.synthetic.database import SyntheticDatabase

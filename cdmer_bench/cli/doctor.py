@@ -1,41 +1,78 @@
-"""`cdmer doctor`: versions, BLAS, cores, folders."""
+"""`cdmer doctor`: versions, extras, BLAS, cores and folders."""
 
-import argparse
 import os
+import re
 import shutil
 import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+from cdmer_bench.cli.arguments import CommandParser
 from cdmer_bench.files import user_path
+
+_USERS_EXTRAS = ("frames", "plots", "c3d", "cluster")
+
+
+def make_parser() -> CommandParser:
+    """Return the command's arguments."""
+    return CommandParser("doctor", __doc__)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command."""
-    argparse.ArgumentParser("cdmer doctor", description=__doc__).parse_args(arguments)
+    """Run the command; exit code 1 if images cannot be read."""
+    make_parser().parse_args(arguments)
+    problem = _opencv_problem()
+    rows = [
+        ("python", sys.version.partition(" ")[0]),
+        ("executable", sys.executable),
+        ("cdmer-bench", version("cdmer-bench")),
+        *_packages(),
+        ("OpenCV", problem or "can be imported"),
+        *_machine(),
+        *_folders(),
+    ]
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        print(f"{name:<{width}}  {text}")
+    return 1 if problem else 0
+
+
+def _packages() -> Iterator[tuple[str, str]]:
+    """Yield each dependency with its version, and those of the extras that users choose."""
+    for requirement in requires("cdmer-bench") or ():
+        name = re.split(r"[^\w-]", requirement)[0]
+        extra = requirement.partition("extra == ")[2].strip("'\"")
+        if extra and extra not in _USERS_EXTRAS:
+            continue
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            found = "not installed"
+        yield name, f"{found} (extra {extra})" if extra else found
+
+
+def _machine() -> Iterator[tuple[str, str]]:
     import joblib
     import numpy  # noqa: F401  (imported so that its BLAS is listed)
     import scipy.linalg  # noqa: F401
     import threadpoolctl
 
-    from cdmer_bench.config.catalogue import compose_config
-    from cdmer_bench.runner.about import versions
-
-    for package, version in versions().items():
-        print(f"{package:<16}{version}")
-    print(f"{'executable':<16}{sys.executable}")
     for library in threadpoolctl.threadpool_info():
-        print(
-            f"{'BLAS/OpenMP':<16}{library.get('internal_api')} {library.get('version') or ''} "
-            f"({library['num_threads']} threads; cdmer uses one in each process)"
+        yield (
+            "BLAS/OpenMP",
+            f"{library.get('internal_api')} {library.get('version') or ''} "
+            f"({library['num_threads']} threads; cdmer uses one in each process)",
         )
-    print(f"{'cores':<16}{os.cpu_count()}, of which {joblib.cpu_count()} are free to use")
+    yield "cores", f"{os.cpu_count()}, of which {joblib.cpu_count()} are free to use"
+
+
+def _folders() -> Iterator[tuple[str, str]]:
+    from cdmer_bench.config.catalogue import compose_config
+
     config = compose_config(None, [])
-    folders = {"cache": config.cache.dir, "results": config.results.dir}
-    for name, folder in folders.items():
-        print(f"{name + ' folder':<16}{_describe_folder(user_path(folder).absolute())}")
-    problem = _opencv_problem()
-    print(f"{'OpenCV':<16}{problem or 'imports'}")
-    return 1 if problem else 0
+    for name, folder in (("cache", config.cache.dir), ("results", config.results.dir)):
+        yield f"{name} folder", _describe_folder(user_path(folder).absolute())
 
 
 def _describe_folder(folder: Path) -> str:

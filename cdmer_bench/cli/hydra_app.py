@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.console import say
-from cdmer_bench.errors import UserError, as_sentence
+from cdmer_bench.errors import UserError, as_sentence, closest
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -58,6 +58,29 @@ def split_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
     return flags, overrides
 
 
+def hydra_flags() -> list[str]:
+    """List the flags of `cdmer run`, which are Hydra's."""
+    from hydra._internal.utils import get_args_parser
+
+    return list(get_args_parser()._option_string_actions)
+
+
+def check_words(flags: list[str], overrides: list[str]) -> None:
+    """Refuse a flag that Hydra does not have, and a word that overrides nothing."""
+    known = hydra_flags() if flags else []
+    for flag in flags:
+        name = flag.partition("=")[0]
+        if name.startswith("-") and not any(other.startswith(name) for other in known):
+            long_ones = [other for other in known if other.startswith("--")]
+            raise UserError(f"{name} is no flag of `cdmer run`; {closest(name, long_ones)}")
+    for override in overrides:
+        if "=" not in override and not override.startswith("~"):
+            raise UserError(
+                f"{override!r} is no override; expected GROUP=CHOICE or KEY=VALUE, such as "
+                "method=tca or n_jobs=2"
+            )
+
+
 def as_lists(overrides: list[str]) -> list[str]:
     """Write ``method=a,b`` as ``method=[a,b]``, so that one run takes them all."""
     written = []
@@ -100,6 +123,7 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
         The exit code: 1 if any job gave 1, else the largest.
     """
     flags, overrides = split_flags(arguments)
+    check_words(flags, overrides)
     if not {"-m", "--multirun"} & set(flags):
         overrides = as_lists(overrides)
     debugging = "HYDRA_FULL_ERROR" in os.environ
@@ -161,6 +185,7 @@ def compose(config_dir: str | None, overrides: list[str]) -> "RunConfig":
     from cdmer_bench.cli.config_errors import one_sentence
     from cdmer_bench.config.catalogue import compose_config
 
+    check_words([], overrides)
     with one_sentence(config_dir):
         return compose_config(config_dir, as_lists(overrides))
 

@@ -1,23 +1,28 @@
 """`cdmer list`: what there is to choose from."""
 
-import argparse
 from pathlib import Path
 
 from omegaconf import DictConfig
 
+from cdmer_bench.cli.arguments import CommandParser, add_config_dir, add_results
 from cdmer_bench.cli.commands import LISTED
 from cdmer_bench.config.catalogue import cards
 
 Row = tuple[str, ...]
 
 
+def make_parser() -> CommandParser:
+    """Return the command's arguments."""
+    parser = CommandParser("list", __doc__)
+    parser.add_argument("what", choices=LISTED, help="what to list")
+    add_config_dir(parser)
+    add_results(parser, "the results folder, for runs")
+    return parser
+
+
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser("cdmer list", description=__doc__)
-    parser.add_argument("what", choices=LISTED)
-    parser.add_argument("--config-dir", help="a folder with configuration groups of your own")
-    parser.add_argument("--results", default="results", help="the results folder (for runs)")
-    options = parser.parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     rows = {
         "methods": lambda: _card_rows("method", options.config_dir),
         "descriptors": lambda: _card_rows("descriptor", options.config_dir),

@@ -10,14 +10,14 @@ EPILOG = """\
 Try it:
   cdmer run method=tca task=all               the synthetic databases need nothing else
   cdmer run method=svm,tca,gfk task=type1     several methods, one table
-  cdmer run --help                            every override
+  cdmer COMMAND --help                        what a command takes
 """
 
 
 def usage() -> str:
     """Return the text of `cdmer --help`."""
     width = max(map(len, COMMANDS)) + 2
-    lines = [f"  {name:<{width}}{command.about}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<{width}}{about}" for name, about in COMMANDS.items()]
     return (
         "cdmer: the benchmark of cross-database micro-expression recognition\n\n"
         "usage: cdmer COMMAND ...\n\n" + "\n".join(lines) + "\n\n" + EPILOG
@@ -45,7 +45,8 @@ def main(argv: list[str] | None = None) -> int:
     name = arguments[0]
     try:
         if name not in COMMANDS:
-            raise UserError(f"{name!r} is not a command of cdmer; {closest(name, COMMANDS)}")
+            known = [*COMMANDS, "--help", "--version"]
+            raise UserError(f"{name!r} is not a command of cdmer; {closest(name, known)}")
         module = import_module(f"cdmer_bench.cli.{name}")
         return int(module.main(arguments[1:]))
     except KeyboardInterrupt:

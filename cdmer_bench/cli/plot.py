@@ -1,9 +1,9 @@
 """`cdmer plot`: pictures of the results."""
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdmer_bench.cli.arguments import CommandParser, add_results, add_selection
 from cdmer_bench.cli.commands import DRAWN
 from cdmer_bench.cli.console import say
 from cdmer_bench.cli.tables import choose_records, recorded_failures
@@ -20,15 +20,30 @@ if TYPE_CHECKING:
 _FILTERS = ("method", "task", "descriptor", "corpus")
 
 
+def make_parser() -> CommandParser:
+    """Return the command's arguments."""
+    parser = CommandParser("plot", __doc__)
+    parser.add_argument("kind", choices=DRAWN, help="what to draw")
+    parser.add_argument(
+        "filters",
+        nargs="*",
+        default=[],
+        help="draw only these results, such as method=rstr task=exp05 "
+        "(also descriptor= and corpus=)",
+    )
+    add_results(parser)
+    add_selection(parser)
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="the picture, .svg, .png or .pdf (default: KIND.svg in the results folder)",
+    )
+    return parser
+
+
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser("cdmer plot", description=__doc__)
-    parser.add_argument("kind", choices=DRAWN)
-    parser.add_argument("filters", nargs="*", default=[], help="such as method=rstr task=exp05")
-    parser.add_argument("--results", default="results", help="the results folder")
-    parser.add_argument("--selection", default="oracle", help="the rule that chooses settings")
-    parser.add_argument("--out", help="the file, .svg, .png or .pdf (default: RESULTS/KIND.svg)")
-    options = parser.parse_args(arguments)
+    options = make_parser().parse_intermixed_args(arguments)
     try:
         import matplotlib  # noqa: F401
     except ImportError:

@@ -1,23 +1,30 @@
 """`cdmer report`: one self-contained HTML file on the results."""
 
-import argparse
 import webbrowser
 from pathlib import Path
 
+from cdmer_bench.cli.arguments import CommandParser, add_corpus, add_results, add_selection
 from cdmer_bench.cli.console import say
 from cdmer_bench.cli.tables import choose_records, recorded_failures
 from cdmer_bench.results.store import ResultsStore
 
 
+def make_parser() -> CommandParser:
+    """Return the command's arguments."""
+    parser = CommandParser("report", __doc__)
+    parser.add_argument(
+        "--out", metavar="FILE", help="the file (default: report.html in the results folder)"
+    )
+    parser.add_argument("--open", action="store_true", help="show it in the browser")
+    add_results(parser)
+    add_corpus(parser)
+    add_selection(parser)
+    return parser
+
+
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser("cdmer report", description=__doc__)
-    parser.add_argument("--out", default=None, help="the file (default: RESULTS/report.html)")
-    parser.add_argument("--open", action="store_true", help="show it in the browser")
-    parser.add_argument("--results", default="results", help="the results folder")
-    parser.add_argument("--corpus", help="report on this corpus (default: the newest)")
-    parser.add_argument("--selection", default="oracle", help="rule of tables and matrices")
-    options = parser.parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     from cdmer_bench.files import remove_leftovers, write_atomically
     from cdmer_bench.reporting.html_report import build_report
 

@@ -1,27 +1,35 @@
 """`cdmer results merge`: put the results of several machines into one folder."""
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 
+from cdmer_bench.cli.arguments import CommandParser
 from cdmer_bench.cli.console import say
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import UserError, nearest_neighbour
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.selection_inputs import NAMES
 from cdmer_bench.results.store import ResultsStore
 
 
+def make_parser() -> CommandParser:
+    """Return the command's arguments."""
+    parser = CommandParser("results", __doc__.removeprefix("`cdmer results merge`: "))
+    parser.add_argument("action", choices=["merge"], help="what to do with them")
+    parser.add_argument("sources", nargs="+", metavar="DIR", help="results folders to read")
+    parser.add_argument("--into", required=True, metavar="DIR", help="the results folder to add to")
+    return parser
+
+
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser("cdmer results", description=__doc__)
-    parser.add_argument("action", choices=["merge"])
-    parser.add_argument("sources", nargs="+", help="results folders to read")
-    parser.add_argument("--into", required=True, help="the results folder to add to")
-    options = parser.parse_args(arguments)
+    options = make_parser().parse_intermixed_args(arguments)
     for source in options.sources:
         if not (Path(source) / "cells").is_dir():
-            raise UserError(f"{source} holds no cells; name a folder that `cdmer run` wrote to")
+            raise UserError(
+                f"{source} holds no cells; {nearest_neighbour(Path(source))}name a folder that "
+                "`cdmer run` wrote to"
+            )
     target = ResultsStore(options.into)
     target.check_writable()
     for source in options.sources:

@@ -1,7 +1,6 @@
 """`cdmer stats`: intervals, paired tests and ranks from the results folder."""
 
-import argparse
-
+from cdmer_bench.cli.arguments import CommandParser, add_corpus, add_results, add_selection
 from cdmer_bench.cli.tables import choose_records, recorded_failures
 from cdmer_bench.errors import UserError
 
@@ -11,14 +10,19 @@ _COLUMNS = {
 }
 
 
+def make_parser() -> CommandParser:
+    """Return the command's arguments."""
+    parser = CommandParser("stats", __doc__)
+    parser.add_argument("--tables", default="3,4", metavar="NUMBERS", help="3, 4 or 3,4 (default)")
+    add_selection(parser)
+    add_results(parser)
+    add_corpus(parser)
+    return parser
+
+
 def main(arguments: list[str]) -> int:
     """Run the command."""
-    parser = argparse.ArgumentParser("cdmer stats", description=__doc__)
-    parser.add_argument("--tables", default="3,4", help="3, 4 or 3,4 (default)")
-    parser.add_argument("--selection", default="oracle", help="the rule that chooses settings")
-    parser.add_argument("--results", default="results", help="the results folder")
-    parser.add_argument("--corpus", help="use the results of this corpus (default: the newest)")
-    options = parser.parse_args(arguments)
+    options = make_parser().parse_args(arguments)
     from cdmer_bench.evaluation.selection import rule
     from cdmer_bench.reporting.stats_text import stats_text
     from cdmer_bench.reporting.variants import comparable

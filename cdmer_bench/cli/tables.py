@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdmer_bench.cli.arguments import CommandParser, add_corpus, add_results, add_selection
 from cdmer_bench.cli.commands import TABLES
 from cdmer_bench.cli.console import bold_wanted, say
-from cdmer_bench.errors import UserError, closest
+from cdmer_bench.errors import UserError, closest, nearest_neighbour
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 
@@ -53,9 +54,16 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("cdmer tables", description=__doc__)
-    parser.add_argument("number", nargs="?", default="all", choices=TABLES)
+def make_parser() -> CommandParser:
+    """Return the command's arguments."""
+    parser = CommandParser("tables", __doc__)
+    parser.add_argument(
+        "number",
+        nargs="?",
+        default="all",
+        choices=TABLES,
+        help="which table of the paper (default: all, and those of tasks outside the paper)",
+    )
     parser.add_argument(
         "--format",
         choices=["text", "md", "csv", "tex", "html"],
@@ -64,16 +72,20 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--against", choices=["paper"], help="put the printed figures and the differences beside"
     )
+    add_selection(parser, several=True)
+    add_corpus(parser)
     parser.add_argument(
-        "--selection",
-        default="oracle",
-        help="rules that choose the settings, separated by commas (cdmer list selections)",
+        "--descriptor",
+        metavar="LABEL",
+        help="label of the descriptor of Tables III and IV (default: the paper's)",
     )
-    parser.add_argument("--corpus", help="show the results of this corpus (default: the newest)")
-    parser.add_argument("--descriptor", help="label of the descriptor of Table III or IV")
-    parser.add_argument("--results", default="results", help="the results folder")
-    parser.add_argument("--out", help="write to this file instead of the screen")
-    options = parser.parse_args(arguments)
+    add_results(parser)
+    parser.add_argument("--out", metavar="FILE", help="write to this file, not to the screen")
+    return parser
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    options = make_parser().parse_args(arguments)
     if options.format is None:
         ending = Path(options.out or "").suffix.removeprefix(".")
         options.format = ending if ending in ("md", "csv", "tex", "html") else "text"
@@ -120,8 +132,8 @@ def choose_records(folder: str, corpus: str | None) -> list[CellRecord]:
         )
     if not records:
         raise UserError(
-            f"{folder} holds no finished cell; run one first, such as "
-            "`cdmer run method=svm task=all`, or name another folder with --results"
+            f"{folder} holds no finished cell; {nearest_neighbour(Path(folder))}run one first, "
+            "such as `cdmer run method=svm task=all`, or name another folder with --results"
         )
     corpora = sorted({record.corpus for record in records})
     if corpus is None:

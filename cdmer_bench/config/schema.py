@@ -197,6 +197,9 @@ class RunConfig:
     progress: bool = True
 
 
+_OPEN = ("grid", "only", "settings")  # keys below which the user may add more
+
+
 def validate(config: DictConfig) -> RunConfig:
     """Check a composed configuration against :class:`RunConfig`.
 
@@ -227,16 +230,23 @@ def _check_values(result: RunConfig) -> None:
     """Refuse values of the right type that mean nothing."""
     if result.n_jobs == 0:
         raise UserError("n_jobs is 0, expected a number of processes, or -1 for one each core")
-    if result.against not in (None, "paper"):
-        raise UserError(f"against is {result.against!r}; choices: paper, null")
-    if result.solver not in (None, "paper", "exact"):
-        raise UserError(f"solver is {result.solver!r}; choices: paper, exact")
-    if result.backend.name not in ("loky", "sequential", "dask"):
-        raise UserError(f"backend.name is {result.backend.name!r}; choices: dask, loky, sequential")
+    for key, value, choices in (
+        ("against", result.against, ("paper",)),
+        ("solver", result.solver, ("paper", "exact")),
+        ("backend.name", result.backend.name, ("loky", "sequential", "dask")),
+    ):
+        if value is not None and value not in choices:
+            raise UserError(f"{key} is {value!r}; {closest(value, choices)}")
 
 
 def _check_groups(config: DictConfig) -> None:
     """Refuse a single value for a key that holds keys, such as ``cache=PATH``."""
+    for group in ("method", "descriptor", "task"):
+        value = config.get(f"{group}s")
+        if value is not None and not isinstance(value, DictConfig):
+            raise UserError(
+                f"{group}s is {value!r}, expected keys of its own; give {group}={value}"
+            )
     for known in fields(RunConfig):
         if known.name in config and is_dataclass(known.type):
             value = None if OmegaConf.is_missing(config, known.name) else config[known.name]
@@ -261,12 +271,13 @@ def explain(error: OmegaConfBaseException) -> str:
     if isinstance(error, ConfigKeyError | ConfigAttributeError) or "not in struct" in reason:
         parent = getattr(error, "parent_node", None)
         known = [str(k) for k in parent] if isinstance(parent, DictConfig) else []
-        hint = (
-            closest(str(getattr(error, "key", key)), known)
-            if known
-            else f"if it is to be added there, write +{key}=..."
-        )
-        return f"{key} is not a key of the configuration; {hint}"
+        name = str(getattr(error, "key", key))
+        if "selection" in known:  # at the top: groups are chosen there too
+            known += {"method", "descriptor", "task", "experiment"} - {name}
+        hint = closest(name, known) if known else ""
+        if str(key).rpartition(".")[0].rpartition(".")[2] in _OPEN:
+            hint = f"{hint}{'; ' if hint else ''}write +{key}=VALUE to add it"
+        return f"{key} is not a key of the configuration; {hint or 'check its spelling'}"
     if isinstance(error, ValidationError):
         return f"{key}: {reason}; give a value of the expected type"
     return f"{key}: {reason}; correct it in its YAML or on the command line"

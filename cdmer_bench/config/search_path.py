@@ -9,7 +9,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import UserError, nearest_neighbour
 
 ENTRY_POINT_GROUP = "cdmer_bench.conf"
 
@@ -39,12 +39,13 @@ def register(config_dir: str | None, arguments: list[str]) -> None:
     Raises
     ------
     UserError
-        If ``config_dir`` is no folder.
+        If ``config_dir`` is not a folder.
     """
     if config_dir and not Path(config_dir).is_dir():
         raise UserError(
-            f"--config-dir is {config_dir!r}, which is no folder; give the one that holds your "
-            "configuration groups, such as my_conf with my_conf/method/my_method.yaml"
+            f"--config-dir {config_dir} is not a folder; "
+            f"{nearest_neighbour(Path(config_dir))}give the folder that holds your method/, "
+            "descriptor/ or corpus/"
         )
     if InstalledConfigs not in Plugins.instance().discover(SearchPathPlugin):
         Plugins.instance().register(InstalledConfigs)

@@ -14,7 +14,7 @@ from cdmer_bench.databases.findings import SEVERITIES, Finding
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import frame_number
 from cdmer_bench.databases.synthetic.protocol import COUNTS, totals
-from cdmer_bench.errors import DataMissing
+from cdmer_bench.errors import DataMissing, nearest_neighbour
 
 PAPER_DATABASES = {
     "casme2": "CASME II",
@@ -119,9 +119,16 @@ def _check_database(
 ) -> None:
     try:
         reading = database.read()
-    except DataMissing as error:
+    except DataMissing:
         check.findings.append(
-            Finding("error", "no-root", database.name, str(error), "a folder", "correct the path")
+            Finding(
+                "error",
+                "no-root",
+                str(database.place),
+                "no such folder",
+                "the folder that holds the databases",
+                f"{nearest_neighbour(database.place)}give it with corpus.root=DIR",
+            )
         )
         return
     check.interpretation += reading.interpretation

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cdmer_bench.databases.base import Clip
 from cdmer_bench.databases.findings import Finding
 from cdmer_bench.databases.image_files import frame_number, is_image, read_grey
-from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
 
 MAX_DEPTH = 12  # folders below the root; released trees need at most 8
 
@@ -148,7 +148,8 @@ def scan_tree(
     """
     if not root.is_dir():
         raise DataMissing(
-            f"{root} is not a folder; give the folder of the databases with corpus.root=DIR"
+            f"{root} is not a folder; {nearest_neighbour(root)}give the folder of the databases "
+            "with corpus.root=DIR"
         )
     folders, sheets = [], []
     top = root.resolve()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.matlab_files import list_matlab, read_matlab
-from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
 from cdmer_bench.sizes import check_archive_size
 
 SUFFIXES = (".mat", ".npz", ".csv")
@@ -27,7 +27,7 @@ def locate(path: Path, advice: str) -> Path:
     if path.is_dir():
         raise UserError(f"{path} is a folder, expected a feature file; {advice}")
     if not path.exists():
-        raise DataMissing(f"{path} does not exist; {advice}")
+        raise DataMissing(f"{path} does not exist; {nearest_neighbour(path)}{advice}")
     if path.stat().st_size == 0:
         raise UserError(f"{path} is empty (0 bytes); {advice}")
     return path

@@ -26,7 +26,7 @@ def sentence(err: str) -> str:
         (["n_jobs=many"], ["n_jobs", "many"]),
         (["n_jobs=0"], ["n_jobs is 0"]),
         (["jobs=2"], ["jobs is not a key", "n_jobs"]),
-        (["solver=fast"], ["solver", "paper, exact"]),
+        (["solver=fast"], ["solver", "exact, paper"]),
         (["grid=huge"], ["grid is 'huge'", "paper"]),
         (["task=red/pink"], ["'pink'", "green"]),
         (["method=svm", "methods.svm.parameters.C=big"], ["'C' of SVM holds 'big'", "number"]),

@@ -2,6 +2,7 @@ import pytest
 
 from cdmer_bench.cli.completion import choices
 from cdmer_bench.cli.hydra_app import as_lists, flag_value, split_flags
+from cdmer_bench.cli.plot import KINDS
 from cdmer_bench.errors import UserError
 
 
@@ -49,6 +50,19 @@ def test_comma_lists_of_groups_become_lists(given, written):
         ("cdmer list me", ["methods"]),
         ("cdmer plot ran", ["ranks"]),
         ("cdmer run n_j", ["n_jobs="]),
+        ("cdmer run --cf", ["--cfg"]),
+        ("cdmer plot ", [*KINDS]),
+        ("cdmer plot plane --ou", ["--out"]),
+        ("cdmer plot plane ", []),
+        ("cdmer tables --format t", ["text", "tex"]),
+        ("cdmer tables --format tex al", ["all"]),
+        ("cdmer check method tk", ["tkl"]),
+        ("cdmer check method tkl sol", ["solver="]),
+        ("cdmer data s", ["synthesize"]),
+        ("cdmer data fetch ", ["released"]),
+        ("cdmer data check --q", ["--quick"]),
+        ("cdmer data nothing ", []),
+        ("cdmer nothing ", []),
     ],
 )
 def test_completion_of_commands_and_overrides(line, expected):

@@ -22,14 +22,6 @@ def test_an_unknown_command_names_the_closest(cdmer):
     assert err.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if COMMANDS[name].words])
-def test_the_words_of_a_command_are_those_that_it_takes(cdmer, name):
-    code, _, err = cdmer(name, "nonsense", *(["x", "--into", "y"] if name == "results" else []))
-    assert code == 2
-    for word in COMMANDS[name].words:
-        assert word in err.splitlines()[-1]
-
-
 def test_help_imports_nothing_heavy():
     script = (
         "import sys; from cdmer_bench.cli.main import main; main(['--help']); "

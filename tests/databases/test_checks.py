@@ -174,6 +174,13 @@ def test_a_folder_of_all_subjects_may_be_called_like_one(smic):
     shutil.move(smic / "NIR", disk / "NIR")
     assert "root-too-deep" not in codes(nir(disk))
     assert "root-too-deep" not in codes(check_frames(disk, read_images=False))  # nor for the others
+    gone = codes(nir(smic.parent / f"{smic.name}s"))["no-root"]
+    assert gone.found == "no such folder"
+    assert f"did you mean {smic.name!r}?" in gone.action
+
+
+def test_a_root_that_is_not_there_is_told_once_for_all_databases(tmp_path):
+    assert len(check_frames(tmp_path / "nowhere").findings) == 1
 
 
 def test_every_finding_says_found_expected_and_what_to_do(smic):

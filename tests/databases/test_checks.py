@@ -176,7 +176,7 @@ def test_a_folder_of_all_subjects_may_be_called_like_one(smic):
     assert "root-too-deep" not in codes(check_frames(disk, read_images=False))  # nor for the others
     gone = codes(nir(smic.parent / f"{smic.name}s"))["no-root"]
     assert gone.found == "no such folder"
-    assert f"did you mean {smic.name!r}?" in gone.action
+    assert f"did you mean {smic.name!r}" in gone.action
 
 
 def test_a_root_that_is_not_there_is_told_once_for_all_databases(tmp_path):

@@ -132,3 +132,24 @@ def test_data_of_huge_scale_stay_stable():
     best = np.linalg.lstsq(1e5 * C.T, Y.T, rcond=None)[0]
     fit, least = (np.sum((Y - P.T @ C * 1e5) ** 2) for P in (found.P[0], best))
     np.testing.assert_allclose(fit, least, rtol=1e-2)
+
+
+@pytest.mark.parametrize("scale", [1e2, 1e6, 1e8])
+def test_data_of_huge_scale_stop_where_the_loop_does_without_rounding(scale):
+    # With orthonormal columns, each there twice, the system of a step has a closed form.
+    U = np.linalg.qr(np.random.default_rng(9).normal(size=(20, 6)))[0]
+    Y, schedule = problem(9, n=20, m=12)[1], PenaltySchedule()
+    found = ialm(factorize(scale * np.hstack([U, U])[None], Y, 5e-4), np.ones(1), schedule)
+    P, T, n_steps = np.ones((20, 3)), np.ones((20, 3)), 0
+    for kappa in schedule.kappas:
+        n_steps += 1
+        right = (T + kappa * P) / 2
+        inside = scale * (Y[:, :6] + Y[:, 6:]).T + U.T @ right
+        Q = U @ inside / (2 * scale**2 + kappa / 2) + 2 / kappa * (right - U @ (U.T @ right))
+        v = Q - T / kappa
+        P = np.sign(v) * np.maximum(np.abs(v) - 1 / kappa, 0)
+        if np.abs(P - Q).max() < schedule.tolerance:
+            break
+        T = T + kappa * (P - Q)
+    assert found.n_steps[0] == n_steps
+    np.testing.assert_allclose(found.P[0], P, atol=1e-12 * max(1e-3, np.abs(P).max()))

@@ -57,6 +57,14 @@ def test_binary_maximal_margin_in_closed_form():
     np.testing.assert_allclose(decision.scores, expected, atol=1e-12)
 
 
+def test_a_decision_of_exactly_zero_is_a_vote_for_the_second_class():
+    x = np.array([[-1.0], [1.0]])
+    machine = fit_gram(x @ x.T, np.array([1, 0]))
+    middle = np.zeros((1, 2))
+    assert machine.machine.decision_function(middle) == 0
+    assert machine.predict(middle).predictions == [0]
+
+
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.integers(0, 10**6), st.integers(2, 6))
 def test_weight_zero_is_the_same_as_leaving_the_sample_out(seed, n_classes):
@@ -120,12 +128,13 @@ def test_refuses_what_is_not_finite_and_a_cost_that_is_not_positive():
 
 
 def test_iteration_limit_is_reported(monkeypatch):
-    monkeypatch.setattr("cdmer_bench.solvers.libsvm.MAX_ITERATIONS", 2)
     Xs, ys, _ = case("A")
+    assert fit_gram(Xs @ Xs.T, ys - 1).machine.max_iter == 10**7  # Solver::Solve of svm.cpp
+    monkeypatch.setattr("cdmer_bench.solvers.libsvm.MAX_ITERATIONS", 2)
     assert not fit_gram(Xs @ Xs.T, ys - 1).converged
 
 
-@pytest.mark.parametrize("exponent", [98, 140, 900])
+@pytest.mark.parametrize("exponent", [98, 122, 140, 900])
 def test_kernel_and_cost_may_leave_32_bits_together(exponent):
     Xs, ys, Xt = case("A")
     plain = fit_gram(Xs @ Xs.T, ys - 1, C=2.0**20)

@@ -65,3 +65,11 @@ def test_weights_are_larger_where_the_target_is():
     # The ratio of the two uniform densities is 2 on [0, 3] and 0 on [-3, 0).
     assert weights[40:55].mean() == pytest.approx(2, abs=0.1)
     assert weights[:20].max() < 0.1
+
+
+def test_rounding_leaves_no_negative_eigenvalue():
+    # One Gaussian for all samples: H has rank 1, and eigh gives eigenvalues of about -1e-17.
+    Xs, _, Xt = random_task(2)
+    values = model(Xs, Xt, 1e6).values
+    assert (values >= 0).all()
+    assert values[-1] == pytest.approx(25)

@@ -168,7 +168,7 @@ def test_a_scheduler_that_dies_costs_only_the_strands_in_flight(deadly, cdmer, t
         processes.append(running)
         wait_for(lambda: running.poll() or len(list(strands.rglob("strand-*.npz"))) >= 5, "strands")
         os.killpg(processes[0].pid, signal.SIGKILL)
-        err = running.communicate(timeout=120)[1]
+        err = running.communicate(timeout=300)[1]
     finally:
         stop(processes)
     assert running.returncode == 2, err

@@ -172,7 +172,7 @@ def test_the_watch_notices_a_write(tmp_path):
 def watched_call(corpus, *arguments):
     """Run ``cdmer`` in a process of its own, with workers."""
     words, environment = corpus.command(*arguments, PYTHONDONTWRITEBYTECODE="1")
-    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stderr
 
 

@@ -358,7 +358,7 @@ DEFECTS = [
     (
         "def solve(self, prepared, settings):",
         "def solve(self, prepared, settings):\n        prepared['distances'] += 1.0",
-        "split",
+        "scores",
         "solve writes into an array of prepare",
     ),
 ]

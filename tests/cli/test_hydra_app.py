@@ -1,8 +1,8 @@
 import pytest
 
+from cdmer_bench.cli.commands import DRAWN
 from cdmer_bench.cli.completion import choices
 from cdmer_bench.cli.hydra_app import as_lists, flag_value, split_flags
-from cdmer_bench.cli.plot import KINDS
 from cdmer_bench.errors import UserError
 
 
@@ -51,7 +51,7 @@ def test_comma_lists_of_groups_become_lists(given, written):
         ("cdmer plot ran", ["ranks"]),
         ("cdmer run n_j", ["n_jobs="]),
         ("cdmer run --cf", ["--cfg"]),
-        ("cdmer plot ", [*KINDS]),
+        ("cdmer plot ", [*DRAWN]),
         ("cdmer plot plane --ou", ["--out"]),
         ("cdmer plot plane ", []),
         ("cdmer tables --format t", ["text", "tex"]),

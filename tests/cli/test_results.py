@@ -26,7 +26,7 @@ def start(corpus, results, *more):
 
 def finish(*processes):
     for process in processes:
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
 
 

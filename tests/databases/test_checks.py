@@ -164,8 +164,11 @@ def test_a_root_that_is_too_deep_or_not_there(smic):
     deep = codes(nir(smic / "NIR" / "s11"))
     assert "further up" in deep["root-too-deep"].action
     absent = codes(nir(smic / "s11"))
-    assert "is not a folder" in absent["no-root"].found
+    assert absent["no-root"].found == "no such folder"
     assert "root-too-deep" not in absent
+    gone = codes(nir(smic.parent / f"{smic.name}s"))["no-root"]
+    assert gone.found == "no such folder"
+    assert f"did you mean {smic.name!r}" in gone.action
 
 
 def test_a_folder_of_all_subjects_may_be_called_like_one(smic):
@@ -174,9 +177,6 @@ def test_a_folder_of_all_subjects_may_be_called_like_one(smic):
     shutil.move(smic / "NIR", disk / "NIR")
     assert "root-too-deep" not in codes(nir(disk))
     assert "root-too-deep" not in codes(check_frames(disk, read_images=False))  # nor for the others
-    gone = codes(nir(smic.parent / f"{smic.name}s"))["no-root"]
-    assert gone.found == "no such folder"
-    assert f"did you mean {smic.name!r}" in gone.action
 
 
 def test_a_root_that_is_not_there_is_told_once_for_all_databases(tmp_path):

@@ -83,7 +83,7 @@ def test_constant_answers(findings):
         "C3D-FC2 (UCF101)": 5,
     }
     (alone,) = [f for f in findings if (f.kind, f.table) == ("constant", "VII")]
-    assert alone.statement == "1 cell is what one class answered for every clip gives"
+    assert alone.statement == "one class answered for every clip gives 1 of its cells"
 
 
 def test_duplicates_and_the_swapped_columns(findings):

@@ -81,7 +81,7 @@ def start(corpus, results: str, *more: str) -> subprocess.Popen:
 def finish(corpus, results: str, *more: str, n_set_aside: int = 0) -> str:
     """Run to the end; return the table."""
     process = start(corpus, results, *more)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert err.count("was set aside") == n_set_aside, err
     return out
@@ -174,7 +174,7 @@ def check_one_kill(corpus, whom: str, after: int, results: str, whole: str) -> N
     wait_for_strands(process, folder, after)
     stored, n_started = kept(folder), len(started(corpus))
     kill_some(process, whom)
-    process.communicate(timeout=120)
+    process.communicate(timeout=300)
     time.sleep(0.2)  # workers that outlive their runner end their strand
     if whom != "worker":  # whose run goes on by itself
         stored, n_started = kept(folder), len(started(corpus))

@@ -15,7 +15,7 @@ def run(corpus, *more, before=""):
     """Run in a process, after a statement that limits what that process may do."""
     arguments = corpus.arguments("task=red/green", "backend=sequential", "progress=false", *more)
     words, environment = corpus.command("run", *arguments, before=before)
-    return subprocess.run(words, capture_output=True, text=True, timeout=120, env=environment)
+    return subprocess.run(words, capture_output=True, text=True, timeout=300, env=environment)
 
 
 def check_clear(code, said, *words):

@@ -69,6 +69,14 @@ def test_huge_features_are_refused_and_tiny_ones_are_not(scaling):
     assert np.isfinite(tiny.result_.scores).all()
 
 
+def test_a_dimension_left_open_is_twenty_or_the_largest():
+    Xs, ys, Xt = random_task(1, 20, 15, 40)
+    expected = TCA(k=20).fit(Xs, ys, Xt).result_.scores
+    np.testing.assert_array_equal(TCA().fit(Xs, ys, Xt).result_.scores, expected)
+    few = TCA(k=5).fit(Xs[:, :5], ys, Xt[:, :5]).result_.scores
+    np.testing.assert_array_equal(TCA().fit(Xs[:, :5], ys, Xt[:, :5]).result_.scores, few)
+
+
 def test_all_means_every_dimension_that_the_samples_span():
     assert TCA().all_values("k", 5, 4, 100) == list(range(1, 9))
     assert TCA().all_values("k", 5, 4, 3) == [1, 2, 3]

@@ -68,6 +68,16 @@ def test_the_interior_point_is_within_its_gap_of_the_optimum(seed, cap):
     assert -1e-7 * max(1, abs(best)) < above < 3e-8 * max(1, abs(best)) * len(problem.f)
 
 
+@pytest.mark.parametrize("inside", [-1e-7, 1e-7])
+def test_a_bound_that_the_optimum_nearly_meets_does_not_bind(inside):
+    # With the identity the free optimum is the point itself.
+    point = np.array([1.0, 2.0, 3.0])
+    low, high = (6.0 - inside, 9.0) if inside > 0 else (1.0, 6.0 - inside)
+    solution = solve_active_set(BoundedSumQP(np.eye(3), -point, low, high))
+    np.testing.assert_allclose(solution.g, point, rtol=0, atol=1e-12)
+    assert solution.multiplier == 0
+
+
 def test_an_iteration_limit_is_reported_and_not_hidden():
     solution = solve_interior_point(random_program(3), max_iterations=2)
     assert (solution.converged, solution.iterations) == (False, 2)

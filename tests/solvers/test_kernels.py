@@ -25,7 +25,10 @@ def test_distances_are_those_of_the_definition(seed, n, m, d):
 
 
 def test_distances_of_duplicates_are_never_negative_and_of_a_sample_to_itself_zero():
-    X = np.full((5, 3), 1e3) + np.random.default_rng(0).normal(size=3)
+    X = 1e3 + np.random.default_rng(0).normal(size=(40, 37))
+    norms = (X**2).sum(1)
+    # The oracle would be blind if the product's diagonal were rounded as the norms are.
+    assert (2 * (norms - np.diag(X @ X.T))).min() < 0
     assert squared_distances(X, X.copy()).min() >= 0
     np.testing.assert_array_equal(np.diag(squared_distances(X, X)), 0)
 

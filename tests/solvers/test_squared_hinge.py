@@ -62,6 +62,20 @@ def test_newton_reaches_the_optimum(seed, ridge):
     assert found <= best + 1e-8 * max(1, best)
 
 
+@pytest.mark.parametrize("seed", [10, 41, 133, 203, 494])
+def test_newton_reaches_the_optimum_where_full_steps_go_in_circles(seed):
+    # Heavy tails: full steps cycle on most of these, and a step that moves little may end beside the optimum.
+    rng = np.random.default_rng(seed)
+    n, d = int(rng.integers(4, 14)), int(rng.integers(1, 4))
+    X = rng.standard_cauchy(size=(n, d))
+    y = np.where(rng.random(n) < 0.5, 1.0, -1.0)
+    y[:2] = [1, -1]
+    weights = rng.exponential(size=n) ** 3
+    machine = train_to_optimum(X @ X.T, y, weights, 0.01)
+    assert machine.converged
+    assert stationarity(X @ X.T, y, weights, machine, 0.01) < 1e-7
+
+
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.integers(0, 10**6), st.integers(1, 4))
 def test_published_steps_in_the_span_of_the_samples(seed, n_steps):

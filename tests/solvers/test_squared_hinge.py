@@ -64,7 +64,8 @@ def test_newton_reaches_the_optimum(seed, ridge):
 
 @pytest.mark.parametrize("seed", [10, 41, 133, 203, 494])
 def test_newton_reaches_the_optimum_where_full_steps_go_in_circles(seed):
-    # Heavy tails: full steps cycle on most of these, and a step that moves little may end beside the optimum.
+    # Heavy tails: full steps cycle on most of these, and a step that moves little may end beside
+    # the optimum.
     rng = np.random.default_rng(seed)
     n, d = int(rng.integers(4, 14)), int(rng.integers(1, 4))
     X = rng.standard_cauchy(size=(n, d))

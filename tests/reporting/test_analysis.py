@@ -78,6 +78,12 @@ def test_rules_are_averaged_over_the_tasks_that_have_their_input():
     assert found["entropy"].lack == "entropy needs scores, not recorded"
 
 
+def test_a_score_of_zero_is_a_score():
+    wrong = (labels("smic_nir") + 1) % 3
+    (found,) = summarize_rules(judge_rules([record(5, predictions=wrong[None])], [ORACLE]))
+    assert (found.mean_f1, found.n) == (0.0, 1)
+
+
 def test_only_one_descriptor_is_compared():
     other = record(5, descriptor_label="HOG-TOP(p=4)")
     for order in ([other, record(5)], [record(5), other, other]):

@@ -5,7 +5,7 @@ import pytest
 
 from cdmer_bench.reporting import build_table, differences, summarize
 from cdmer_bench.reporting.comparison import difference
-from cdmer_bench.reporting.published import Printed
+from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Printed
 from cdmer_bench.reporting.tables import Figure
 from tests.reporting.records import labels, record
 
@@ -39,6 +39,30 @@ def test_within_one_sample_is_one(right, near):
     predicted = np.where(np.arange(71) < right, y, (y + 1) % 3)
     table = build_table("III", [record(5, predictions=predicted[None])], against_paper=True)
     assert f"{near} of 1 accuracies within one sample" in summarize([table])
+
+
+def test_largest_differences_are_of_either_sign_and_each_of_its_own_cell():
+    # The paper's TCA on Exp.5 is 0.5810 / 61.97, 44 of 71; its SA is 0.7004 / 71.83, 51 of 71.
+    y = labels("smic_nir")
+    all_right = record(5, predictions=y[None])
+    # 28 clips of one class right: far less in mean F1, but 23 samples against TCA's 27.
+    one_class = record(5, "sa", "SA", np.ones((1, 71)))
+    text = summarize([build_table("III", [all_right, one_class], against_paper=True)])
+    assert (
+        f"largest difference {round(2 * 28 / 99 / 3, 4) - 0.7004:+.4f} in mean F1 (SA, Exp.5)"
+        in text
+    )
+    assert text.endswith("and +27 samples (TCA, Exp.5).")
+
+
+def test_averages_are_no_cells_to_compare():
+    rows = LAYOUTS["III"].rows
+    made = [record(5, name.lower(), name) for name in rows]
+    table = build_table("III", made, against_paper=True)
+    (average,) = [row for row in table.rows if row.label == AVERAGE]
+    assert any(cell.printed for cell in average.cells)
+    assert {d.row for d in differences([table])} == set(rows)
+    assert f"of {2 * len(rows)} figures" in summarize([table])
 
 
 def test_a_cell_of_two_tables_counts_once():

@@ -124,6 +124,9 @@ def test_figures_that_print_alike_share_the_best():
     marked = [row.cells[0] for row in mark_best(rows)]
     assert [cell.best_f1 for cell in marked] == [True, True, False]
     assert [cell.best_accuracy for cell in marked] == [True, True, False]
+    # One row alone is the best of nothing.
+    (alone,) = mark_best(rows[:1])
+    assert (alone.cells[0].best_f1, alone.cells[0].best_accuracy) == (False, False)
 
 
 def test_descriptors_fill_tables_v_and_vi_with_the_baseline_as_first_row():

@@ -1,7 +1,8 @@
 """Completion of sub-commands and of Hydra overrides, for bash, zsh and fish."""
 
 import os
-from importlib import import_module
+from collections.abc import Callable
+from types import ModuleType
 
 from cdmer_bench.cli.arguments import CommandParser
 from cdmer_bench.cli.commands import CHECKED, COMMANDS, SHELLS
@@ -48,18 +49,25 @@ def make_parser() -> CommandParser:
     return parser
 
 
-def complete() -> int:
-    """Print the completions of the line in COMP_LINE, one a line."""
-    for choice in choices(os.environ.get("COMP_LINE", "")):
+def complete(load: Callable[[str], ModuleType]) -> int:
+    """Print the completions of the line in COMP_LINE, one a line; ``load`` as for `choices`."""
+    for choice in choices(os.environ.get("COMP_LINE", ""), load):
         print(choice)
     return 0
 
 
-def choices(line: str) -> list[str]:
+def choices(line: str, load: Callable[[str], ModuleType]) -> list[str]:
     """List what may stand in the place of the last word of ``line``.
 
     Hydra completes overrides for a command without sub-commands, so it is given the line with
     the sub-command taken out.
+
+    Parameters
+    ----------
+    line : str
+        What was typed so far, from ``cdmer`` on.
+    load : callable
+        Returns the module of a sub-command.
     """
     words = line.split(" ")[1:]
     if len(words) < 2:
@@ -69,7 +77,7 @@ def choices(line: str) -> list[str]:
         return []
     if command in _HYDRA_COMMANDS:
         return _overrides(rest)
-    module = import_module(f"cdmer_bench.cli.{command}")
+    module = load(command)
     if command == "data":
         action, *rest = rest
         if not rest or action not in module.ACTIONS:

@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib import import_module
+from types import ModuleType
 
 from cdmer_bench.cli.commands import COMMANDS
 
@@ -24,6 +25,11 @@ def usage() -> str:
     )
 
 
+def load_command(name: str) -> ModuleType:
+    """Import the module of a sub-command, and nothing before it is needed."""
+    return import_module(f"cdmer_bench.cli.{name}")
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run `cdmer`; return the exit code.
 
@@ -31,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if "_CDMER_COMPLETE" in os.environ:
-        return import_module("cdmer_bench.cli.completion").complete()
+        return int(load_command("completion").complete(load_command))
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage(), end="")
         return 0
@@ -47,8 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         if name not in COMMANDS:
             known = [*COMMANDS, "--help", "--version"]
             raise UserError(f"{name!r} is not a command of cdmer; {closest(name, known)}")
-        module = import_module(f"cdmer_bench.cli.{name}")
-        return int(module.main(arguments[1:]))
+        return int(load_command(name).main(arguments[1:]))
     except KeyboardInterrupt:
         print(
             "\ncdmer: interrupted; finished work is kept, the same command goes on from there",

@@ -3,6 +3,7 @@ import pytest
 from cdmer_bench.cli.commands import DRAWN
 from cdmer_bench.cli.completion import choices
 from cdmer_bench.cli.hydra_app import as_lists, flag_value, split_flags
+from cdmer_bench.cli.main import load_command
 from cdmer_bench.errors import UserError
 
 
@@ -66,4 +67,4 @@ def test_comma_lists_of_groups_become_lists(given, written):
     ],
 )
 def test_completion_of_commands_and_overrides(line, expected):
-    assert choices(line) == expected
+    assert choices(line, load_command) == expected

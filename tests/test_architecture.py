@@ -1,6 +1,7 @@
 """Imports point one way only; the command line and methods start fast."""
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -143,3 +144,30 @@ def test_every_folder_of_code_is_a_package_that_is_installed():
     listed = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["tool"]["setuptools"]
     packages = {".".join(folder.relative_to(ROOT.parent).parts) for folder in folders}
     assert packages | {"cdmer_bench.conf"} == set(listed["packages"])
+
+
+def test_the_picture_in_the_documents_shows_the_rules():
+    document = (ROOT.parent / "docs" / "architecture.md").read_text()
+    drawn: dict[str, set[str]] = {}
+    for user, used in re.findall(r"^    (\w+) --> (\w+)$", document, re.MULTILINE):
+        drawn.setdefault(user, set()).add(used)
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"conf"}
+
+    def reached(name: str, rules: dict[str, set[str]]) -> set[str]:
+        needs = rules.get(name, set()) & packages
+        return needs.union(*(reached(need, rules) for need in needs))
+
+    for package in packages - {"cli"}:
+        assert drawn.get(package, set()) <= MAY_IMPORT[package], package
+        assert reached(package, drawn) == reached(package, MAY_IMPORT), package
+    assert reached("cli", drawn) == packages - {"cli"}
+    # No arrow that follows from two others.
+    for package, used in drawn.items():
+        shortcuts = {u for u in used for other in used - {u} if u in reached(other, drawn)}
+        assert not shortcuts, f"{package} --> {shortcuts}"
+
+
+def test_the_table_in_the_documents_names_every_package_and_module():
+    document = (ROOT.parent / "docs" / "architecture.md").read_text()
+    for part in set(MAY_IMPORT) | {"cli"}:
+        assert f"`{part}`" in document, part

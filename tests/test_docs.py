@@ -149,3 +149,25 @@ def test_the_quickstart_runs_as_written_and_prints_what_it_shows(tmp_path):
                 assert re.sub(r"\d", "0", line.strip()) in lines
     for name in ("parameters.svg", "report.html"):
         assert (tmp_path / "results" / name).exists()
+
+
+def test_the_figures_of_the_readme_are_those_of_the_committed_table():
+    committed = (ROOT / "results/reference/synthetic-seed0-table3.md").read_text().splitlines()
+    shown = [line for line in (ROOT / "README.md").read_text().splitlines() if " / " in line]
+    rows = [line for line in shown if re.match(r"\| \w+ \| .*\d\.\d{4}", line)]
+    assert len(rows) == 5
+    assert set(rows) <= set(committed)
+
+
+def test_every_dependency_is_explained():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = (ROOT / "docs" / "dependencies.md").read_text()
+    for requirement in project["dependencies"]:
+        assert f"| {re.split('[^a-z0-9-]', requirement)[0]} |" in text, requirement
+    for extra, requirements in project["optional-dependencies"].items():
+        row = re.search(rf"^\| `{extra}` \|.*$", text, re.MULTILINE)
+        assert row, extra
+        for requirement in requirements:
+            assert re.split("[^a-z0-9-]", requirement)[0] in row.group(), requirement

@@ -1,0 +1,70 @@
+"""The contract passes sound databases and names what is broken in others."""
+
+import numpy as np
+
+from cdmer_bench.databases.base import ClipDatabase
+from cdmer_bench.databases.contract import database_checks, wrong_codes
+from tests.contracts import failures
+
+
+class BrokenClips(ClipDatabase):
+    """Clips that change their order and their frames."""
+
+    def clips(self):
+        rng = np.random.default_rng()
+
+        class Clip:
+            def __init__(self, number):
+                self.name, self.subject, self.label = f"c{rng.random()}", "", 5
+                self.fingerprint = str(rng.random())
+
+            def frames(self):
+                return rng.normal(size=(3, 4, 4)) * 1000
+
+        return [Clip(number) for number in range(3)]
+
+
+def test_a_broken_database_is_caught():
+    found = failures(database_checks(BrokenClips("broken"), []))
+    assert {"order", "names", "labels", "fingerprints", "pickle", "frames", "same frames"} == set(
+        found
+    )
+
+
+def test_codes_of_classes():
+    assert wrong_codes(np.array([0, 1, 1]), ("a", "b")) is None
+    assert "'b'" in wrong_codes(np.array([0, 0]), ("a", "b"))
+    assert "label 2" in wrong_codes(np.array([0, 1, 2]), ("a", "b"))
+
+
+class Spots:
+    """A clip of one grey level; ``lost`` has no file."""
+
+    def __init__(self, name, level, lost=False):
+        self.name, self.subject, self.label = name, "s1", level % 3
+        self.level, self.lost, self.fingerprint = level, lost, f"spot {name}"
+
+    def frames(self):
+        if self.lost:
+            raise FileNotFoundError(f"{self.name}.png")
+        return np.full((3, 4, 4), self.level, np.uint8)
+
+
+class Listed(ClipDatabase):
+    """Clips handed over."""
+
+    def clips(self):
+        return self.listed
+
+
+def test_lost_and_repeated_clips_are_caught():
+    database = Listed("listed")
+    database.listed = [Spots(f"c{n}", n) for n in range(6)]
+    assert failures(database_checks(database, [])) == {}
+    database.listed[4] = Spots("c4", 4, lost=True)
+    database.listed[5] = Spots("copy", 2)
+    found = failures(database_checks(database, []))
+    assert found["readable"] == "1 of 6 clips cannot be read, such as c4 (c4.png)"
+    assert found["no duplicates"] == "the clips c2 and copy have the same frames"
+    database.listed[5].fingerprint = database.listed[2].fingerprint
+    assert "fingerprint" in failures(database_checks(database, []))["no duplicates"]

@@ -1,0 +1,126 @@
+"""The contract passes sound methods and names what is broken in others."""
+
+import numpy as np
+import pytest
+
+from cdmer_bench.methods import GFK, SVM, TCA, StrandResult
+from cdmer_bench.methods.contract import MethodContract
+from tests.contracts import failures
+
+
+@pytest.mark.parametrize("method", [SVM(), GFK(), TCA()], ids=lambda m: type(m).__name__)
+def test_the_packages_own_methods_pass(method):
+    assert failures(MethodContract(method).checks()) == {}
+
+
+def spoil(name, change):
+    """A GFK whose result ``change`` alters: (predictions, prepared, settings) -> predictions."""
+
+    class Spoilt(GFK):
+        def solve(self, prepared, settings):
+            result = super().solve(prepared, settings)
+            predictions = change(result.predictions.copy(), prepared, settings)
+            return StrandResult.closed_form(predictions, result.scores)
+
+    Spoilt.__name__ = name
+    return Spoilt()
+
+
+def test_a_setting_that_depends_on_its_company_is_caught():
+    def change(predictions, prepared, settings):
+        return (predictions + (len(settings) > 5)) % 2
+
+    assert {"alone", "split"} <= failures(MethodContract(spoil("Company", change)).checks()).keys()
+
+
+def test_a_prediction_that_depends_on_the_position_is_caught():
+    def change(predictions, prepared, settings):
+        predictions[:, 0] = 0
+        predictions[:, -1] = 1
+        return predictions
+
+    found = failures(MethodContract(spoil("Position", change)).checks())
+    assert {"target order", "queries"} <= found.keys()
+    assert "predictions differ" in found["target order"]
+
+
+def test_a_random_method_is_caught():
+    rng = np.random.default_rng()
+
+    def change(predictions, prepared, settings):
+        return rng.integers(0, 2, predictions.shape)
+
+    assert "determinism" in failures(MethodContract(spoil("Random", change)).checks())
+
+
+def test_writing_into_the_shared_arrays_is_caught():
+    def change(predictions, prepared, settings):
+        next(iter(prepared.values()))[...] = 0
+        return predictions
+
+    found = failures(MethodContract(spoil("Writer", change)).checks())
+    assert "read-only" in found["split"]
+
+
+def test_scores_that_are_not_finite_are_caught():
+    class Scoring(GFK):
+        def solve(self, prepared, settings):
+            result = super().solve(prepared, settings)
+            scores = np.full((*result.predictions.shape, 3), np.nan)
+            return StrandResult.closed_form(result.predictions, scores)
+
+    assert "NaN" in failures(MethodContract(Scoring()).checks())["scores"]
+
+
+def test_a_method_that_asks_for_target_labels_is_caught():
+    class Peeking(GFK):
+        def prepare(self, Xs, ys, Xt, Xq, yt=None):
+            return super().prepare(Xs, ys, Xt, Xq)
+
+    assert "yt" in failures(MethodContract(Peeking()).checks())["no peeking"]
+
+
+def test_strands_that_lose_a_setting_are_caught():
+    class Losing(GFK):
+        def strands(self, settings):
+            return [list(range(len(settings) - 1))]
+
+    assert "strands" in failures(MethodContract(Losing()).checks())
+
+
+def test_predictions_that_are_no_class_indices_are_caught():
+    class Floating(GFK):
+        def solve(self, prepared, settings):
+            result = super().solve(prepared, settings)
+            return StrandResult.closed_form(result.predictions * np.nan, None)
+
+    assert "some predictions are NaN" in failures(MethodContract(Floating()).checks())["finite"]
+
+
+def test_a_method_that_writes_into_the_samples_is_caught():
+    class Scaling(GFK):
+        def prepare(self, Xs, ys, Xt, Xq):
+            Xt /= 2.0
+            return super().prepare(Xs, ys, Xt, Xq)
+
+    assert failures(MethodContract(Scaling()).checks())["input kept"].startswith("it wrote into Xt")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda K: K[:-1], "adapted_kernel has shape"),
+        (lambda K: K * np.where(K[0, 1] == K, np.nan, 1), "NaN"),
+        (lambda K: np.triu(K), "not symmetric"),
+        (lambda K: -K, "has the eigenvalue -"),
+    ],
+    ids=["shape", "NaN", "triangle", "negative"],
+)
+def test_an_adapted_kernel_that_is_none_is_caught(change, said):
+    class Spoilt(GFK):
+        def adapted_kernel(self, prepared, setting):
+            return change(super().adapted_kernel(prepared, setting))
+
+    found = failures(MethodContract(Spoilt()).checks())
+    assert found.keys() == {"kernel", "pickle"}  # a class of a function cannot be pickled
+    assert said in found["kernel"]

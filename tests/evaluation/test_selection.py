@@ -90,13 +90,15 @@ def test_neighbourhood_density_by_hand():
     assert rule("snd").select(made) == 1
 
 
-def test_neighbourhood_density_is_the_entropy_of_the_softmax_over_neighbours():
-    scores = np.random.default_rng(4).normal(0, 2, (2, 6, 3)).astype(np.float32)
+# Fewer samples than are taken together, more, and more settings than a thread takes.
+@pytest.mark.parametrize(("n_settings", "n"), [(2, 6), (2, 71), (67, 6)])
+def test_neighbourhood_density_is_the_entropy_of_the_softmax_over_neighbours(n_settings, n):
+    scores = np.random.default_rng(4).normal(0, 2, (n_settings, n, 3)).astype(np.float32)
     expected = []
     for values in scores.astype(float):
         probability = np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
         entropies = []
-        for i in range(6):
+        for i in range(n):
             cosine = [
                 p @ probability[i] / np.linalg.norm(p) / np.linalg.norm(probability[i])
                 for j, p in enumerate(probability)
@@ -105,7 +107,8 @@ def test_neighbourhood_density_is_the_entropy_of_the_softmax_over_neighbours():
             share = np.exp(np.array(cosine) / 0.3) / np.exp(np.array(cosine) / 0.3).sum()
             entropies.append(-(share * np.log(share)).sum())
         expected.append(np.mean(entropies))
-    made = cell([Y, Y], scores=scores)
+    y = np.arange(n, dtype=np.uint8) % 3
+    made = cell([y] * n_settings, scores=scores, y_target=y)
     assert rule("snd", temperature=0.3).criterion(made) == pytest.approx(expected, abs=1e-12)
 
 

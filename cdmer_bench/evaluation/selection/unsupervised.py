@@ -1,5 +1,6 @@
 """Rules that look at the target's predictions or decision values, never at its labels."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ _CONTENT_WITH_ONE_CLASS = (
     "one class answered with certainty for all of the target is the best that it can find; "
     + _NO_COMMON_SCALE
 )
+# Settings that a thread takes at once, and rows of pairs whose mirror images are copied.
+_PART, _STRIP = 64, 32
 # Cosines of probabilities are at least 0 and exp(-1 / 0.002) is far above the smallest double.
 _LEAST_TEMPERATURE = 0.002
 
@@ -122,9 +125,11 @@ class NeighborhoodDensity(Rule):
             return density
         probability = softmax(record)
         units = probability / np.linalg.norm(probability, axis=-1, keepdims=True)
-        for index, unit in enumerate(units):
-            density[index] = _neighbour_entropy(unit, self.temperature).mean()
-        return density
+        parts = [units[first : first + _PART] for first in range(0, len(units), _PART)]
+        # NumPy lets other threads go on while it computes, and settings are independent.
+        with ThreadPoolExecutor() as threads:
+            densities = threads.map(lambda part: _densities(part, self.temperature), parts)
+            return np.concatenate(list(densities))
 
 
 def softmax(record: Evaluated) -> NDArray[np.float64]:
@@ -138,19 +143,41 @@ def softmax(record: Evaluated) -> NDArray[np.float64]:
     return np.moveaxis(exponential, 0, 2)
 
 
-def _neighbour_entropy(units: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
-    """Return the entropy of each sample's softmax over its cosines to the others.
+def _densities(units: NDArray[np.float64], temperature: float) -> NDArray[np.float64]:
+    """Return the mean entropy of the samples' softmax over their cosines to the others.
 
-    With s = (cosine - 1) / temperature and Z = sum exp(s), it is log Z - sum(exp(s) s) / Z. A
-    report evaluates it for every setting, so no pass over the pairs more than needed: one matrix
-    product gives s, and no pair needs a logarithm.
+    With s = (cosine - 1) / temperature and Z = sum exp(s), a sample's entropy is
+    log Z - sum(exp(s) s) / Z. A report evaluates it for every setting, so each pair of samples
+    has one exponential, none a logarithm, and no setting takes new memory.
+
+    Parameters
+    ----------
+    units : ndarray, shape (n_settings, n, n_classes)
+        Class probabilities, of length 1.
+    temperature : float
+
+    Returns
+    -------
+    ndarray, shape (n_settings,)
     """
-    ones = np.ones((len(units), 1))
-    shifted = np.hstack([units / temperature, -ones / temperature]) @ np.hstack([units, ones]).T
-    exponential = np.exp(shifted)
-    np.fill_diagonal(exponential, 0.0)
-    total = exponential.sum(axis=1)
-    return np.log(total) - np.einsum("ij,ij->i", exponential, shifted) / total
+    n = units.shape[1]
+    ones = np.ones((*units.shape[:2], 1))
+    # One matrix product of these gives s.
+    rows = np.concatenate([units / temperature, -ones / temperature], axis=2)
+    columns = np.concatenate([units, ones], axis=2)
+    shifted, exponential = np.empty((2, n, n))
+    found = np.empty(len(units))
+    for index in range(len(units)):
+        np.matmul(rows[index], columns[index].T, out=shifted)
+        for first in range(0, n, _STRIP):
+            strip, after = slice(first, first + _STRIP), slice(first + _STRIP, None)
+            np.exp(shifted[strip, first:], out=exponential[strip, first:])
+            exponential[after, strip] = exponential[strip, after].T
+        np.fill_diagonal(exponential, 0.0)
+        total = exponential.sum(axis=1)
+        entropies = np.log(total) - np.einsum("ij,ij->i", exponential, shifted) / total
+        found[index] = entropies.mean()
+    return found
 
 
 def _entropy(probability: NDArray[np.float64]) -> NDArray[np.float64]:

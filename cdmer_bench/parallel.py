@@ -140,3 +140,37 @@ def run_parallel(calls: Iterable[Call], backend: Backend) -> Iterator[tuple[int,
         yield from joblib.Parallel(return_as="generator_unordered")(
             joblib.delayed(function)(*arguments) for function, arguments in numbered
         )
+
+
+def start_beside(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+    """Start a call that another process runs while this one goes on.
+
+    Parameters
+    ----------
+    function : callable
+    *arguments
+        Of the call; pickled.
+
+    Returns
+    -------
+    callable
+        Waits for the result and returns it. Without a second core, or if the process was killed,
+        the call is made here and now, with the same result.
+    """
+    import joblib
+    from joblib.externals.loky import ProcessPoolExecutor
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    if joblib.cpu_count() < 2:
+        return lambda: run_single_threaded(0, function, arguments)[1]
+    executor = ProcessPoolExecutor(1, initializer=start_worker, initargs=(os.getpid(),))
+    started = executor.submit(run_single_threaded, 0, function, arguments)
+    executor.shutdown(wait=False)
+
+    def wait() -> Any:
+        try:
+            return started.result()[1]
+        except BrokenProcessPool:
+            return run_single_threaded(0, function, arguments)[1]
+
+    return wait

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "results": BASE | {"files", "evaluation", "texts"},
     "runner": BASE
     | {"evaluation", "files", "parallel", "databases", "features", "methods", "results", "tasks"},
-    "reporting": BASE | {"files", "results", "evaluation", "tasks", "texts"},
+    "reporting": BASE | {"files", "parallel", "results", "evaluation", "tasks", "texts"},
     "config": BASE | {"databases", "descriptors", "methods", "preprocessing", "tasks"},
 }
 EVERYTHING = set(MAY_IMPORT) | {"cli", "conf"}

@@ -135,21 +135,40 @@ def wilcoxon_against(scores: ArrayLike, control: int) -> tuple[NDArray, NDArray]
     Returns
     -------
     p, adjusted : ndarray, shape (n_methods,)
-        Two-sided p-values (exact where there are no ties), and after Holm's correction; NaN
-        for the control itself, 1 where all differences are zero.
+        Two-sided p-values, exact with ties as well, and after Holm's correction; NaN for the
+        control itself, 1 where all differences are zero. Zero differences are left out, as
+        Wilcoxon does.
     """
-    from scipy.stats import wilcoxon
-
     table = _score_table(scores)
     p = np.full(table.shape[1], np.nan)
     others = [j for j in range(table.shape[1]) if j != control]
     for j in others:
         # Rounded, so that equal scores computed in different orders count as no difference.
-        apart = np.round(table[:, j] - table[:, control], 12)
-        p[j] = wilcoxon(apart).pvalue if apart.any() else 1.0
+        p[j] = _signed_rank_p(np.round(table[:, j] - table[:, control], 12))
     adjusted = p.copy()
     adjusted[others] = holm(p[others])
     return p, adjusted
+
+
+def _signed_rank_p(differences: NDArray[np.float64]) -> float:
+    """Return the two-sided p-value of signed ranks from their exact distribution.
+
+    scipy.stats.wilcoxon gives the same for up to 13 tasks, by drawing every sign of tied ranks in
+    turn, and turns to the normal distribution above that.
+    """
+    from scipy.stats import rankdata
+
+    apart = differences[differences != 0]
+    # Tied ranks end in one half; doubled, all are whole.
+    doubled = (2 * rankdata(np.abs(apart))).astype(int)
+    # The chance of each sum of ranks if every sign is tossed: one rank after the other.
+    chance = np.zeros(doubled.sum() + 1)
+    chance[0] = 1.0
+    for rank in doubled:
+        chance[rank:] = chance[rank:] + chance[:-rank]
+        chance /= 2.0
+    found = doubled[apart > 0].sum()
+    return float(min(1.0, 2.0 * min(chance[: found + 1].sum(), chance[found:].sum())))
 
 
 @dataclass(frozen=True)

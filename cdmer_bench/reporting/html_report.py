@@ -18,7 +18,7 @@ from cdmer_bench.reporting.html_results import (
     provenance,
     what_was_run,
 )
-from cdmer_bench.reporting.html_rules import selection_rules
+from cdmer_bench.reporting.html_rules import selection_rules, start_judging
 from cdmer_bench.reporting.plot_grids import parameter_picture, searched_parameters
 from cdmer_bench.reporting.plot_plane import first_task, plane_picture
 from cdmer_bench.reporting.plot_scores import budget_picture, score_map, time_picture
@@ -96,21 +96,19 @@ def build_report(
         raise UserError(f"a report shows one corpus, but there are {found}; name one")
     synthetic = any(r.synthetic for r in records)
     against = not synthetic if against_paper is None else against_paper
+    beside, rules = comparable(records), [r() for r in RULES.values()]
+    judged = start_judging(beside, rules)
     tables = tables_for(records, chosen, missing=missing, against_paper=against)
-    beside = comparable(records)
     cells = compare_cells(beside, chosen)
     overall = compare_methods(cells)
+    drawn = _pictures(beside, tables, chosen, plane_of, missing) if pictures else ""
     sections = [
         ("run", "What was run", what_was_run(records, missing, chosen, outcome(overall))),
         ("tables", "Tables", "".join(map(to_html, tables))),
         ("paper", "Beside the paper", beside_the_paper(tables) if against else ""),
-        ("rules", "Selection rules", selection_rules(beside, [r() for r in RULES.values()])),
+        ("rules", "Selection rules", selection_rules(beside, rules, judged())),
         ("statistics", "Statistics", statistics(beside, chosen, cells, overall, pictures)),
-        (
-            "pictures",
-            "Pictures",
-            _pictures(beside, tables, chosen, plane_of, missing) if pictures else "",
-        ),
+        ("pictures", "Pictures", drawn),
         ("confusion", "Confusion matrices", confusion_tables(records, chosen)),
         ("gaps", "Failures and missing cells", gaps(missing, records)),
         ("cells", "Where the figures come from", provenance(records, chosen)),

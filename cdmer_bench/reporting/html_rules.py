@@ -1,8 +1,9 @@
 """Section of the report on selection rules: what each would have chosen, and what it loses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from cdmer_bench.evaluation.selection import Rule
+from cdmer_bench.parallel import run_single_threaded, start_beside
 from cdmer_bench.reporting.analysis import JudgedCell, RuleSummary, judge_rules, summarize_rules
 from cdmer_bench.reporting.captions import about_rules, left_out_phrase, scope
 from cdmer_bench.reporting.html_parts import Entry, details, entry_table, notes, paragraph
@@ -18,11 +19,31 @@ PER_CELL = (
     "The same for each task, and the expected best mean F1 if only so many settings of the grid, "
     "drawn at random, had been tried and judged on the target: exact, without sampling."
 )
+# From so many settings on, a process of its own saves more time than its start takes.
+_WORTH_A_PROCESS = 10_000
 
 
-def selection_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> str:
-    """Return tables of methods by rules: mean score and gap to the oracle, then each cell's."""
-    judged = judge_rules(records, rules)
+def start_judging(
+    records: Sequence[CellRecord], rules: Sequence[Rule]
+) -> Callable[[], list[JudgedCell]]:
+    """Judge the rules, beside what follows where that is worth it; the returned call waits."""
+    if sum(len(r.settings) for r in records) >= _WORTH_A_PROCESS:
+        return start_beside(judge_rules, records, rules)
+    judged: list[JudgedCell] = run_single_threaded(0, judge_rules, (records, rules))[1]
+    return lambda: judged
+
+
+def selection_rules(
+    records: Sequence[CellRecord], rules: Sequence[Rule], judged: Sequence[JudgedCell]
+) -> str:
+    """Return tables of methods by rules: mean score and gap to the oracle, then each cell's.
+
+    Parameters
+    ----------
+    records, rules : sequence
+    judged : sequence of JudgedCell
+        What :func:`start_judging` gives for them.
+    """
     summaries = summarize_rules(judged)
     if not summaries:
         return ""

@@ -25,6 +25,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", "-.", ":")
 AREA = "cividis"
+_DPI = 150.0  # of pixels
+_DPI_OF_VECTORS = 150.0
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -169,7 +171,9 @@ def to_bytes(draw: Callable[[], "Figure"], format: str = "svg") -> bytes:
     with style(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
-        draw().savefig(file, format=format, dpi=150, metadata=metadata)
+        figure = draw()
+        _lay_out(figure)
+        figure.savefig(file, format=format, dpi=_DPI, metadata=metadata)
     lacking: dict[str, None] = {}
     for warning in caught:
         if character := re.match(r"Glyph (\d+) .* missing from font", str(warning.message)):
@@ -181,6 +185,19 @@ def to_bytes(draw: Callable[[], "Figure"], format: str = "svg") -> bytes:
     if lacking:
         _tell_lacking("".join(lacking))
     return file.getvalue()
+
+
+def _lay_out(figure: "Figure") -> None:
+    """Place everything in a figure for good, so that it is drawn once.
+
+    With an engine that is still in charge of the layout, matplotlib draws the whole figure, throws
+    it away, and draws it again.
+    """
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        figure.set_dpi(_DPI)
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 @lru_cache

@@ -90,8 +90,8 @@ def test_neighbourhood_density_by_hand():
     assert rule("snd").select(made) == 1
 
 
-# Fewer samples than are taken together, more, and more settings than a thread takes.
-@pytest.mark.parametrize(("n_settings", "n"), [(2, 6), (2, 71), (67, 6)])
+# Fewer samples than are taken first, more, and more settings than are taken together.
+@pytest.mark.parametrize(("n_settings", "n"), [(2, 3), (2, 71), (37, 6)])
 def test_neighbourhood_density_is_the_entropy_of_the_softmax_over_neighbours(n_settings, n):
     scores = np.random.default_rng(4).normal(0, 2, (n_settings, n, 3)).astype(np.float32)
     expected = []
@@ -110,6 +110,24 @@ def test_neighbourhood_density_is_the_entropy_of_the_softmax_over_neighbours(n_s
     y = np.arange(n, dtype=np.uint8) % 3
     made = cell([y] * n_settings, scores=scores, y_target=y)
     assert rule("snd", temperature=0.3).criterion(made) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 5, 40])
+def test_settings_left_out_by_neighbourhood_density_could_not_win(n):
+    rng = np.random.default_rng(n)
+    # From nearly one answer for all samples to certain ones; two settings are the same.
+    scores = rng.normal(0, 1, (60, n, 3)) * np.geomspace(0.05, 20, 60)[:, None, None]
+    scores[7], scores[20] = scores[3], np.nan
+    y = np.arange(n, dtype=np.uint8) % 3
+    made = cell([y] * 60, scores=scores, y_target=y)
+    whole, found = (getattr(rule("snd"), f)(made) for f in ("criterion", "contenders"))
+    highest = np.nanmax(whole)
+    same = found == whole
+    assert same[whole == highest].all()
+    assert (found[~same & ~np.isnan(whole)] < highest).all()
+    assert np.flatnonzero(np.isnan(found)).tolist() == [20]
+    assert n == 2 or same.sum() < 59
+    assert rule("snd").choose(made) == Selected(int(np.nanargmax(whole)), 1)
 
 
 def test_temperature_that_leaves_no_neighbour_is_refused():

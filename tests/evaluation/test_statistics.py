@@ -5,6 +5,7 @@ from math import comb
 
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,6 +71,22 @@ def test_wilcoxon_is_exact_without_ties():
         for signs in itertools.product((0, 1), repeat=6)
     ]
     assert p[1] == pytest.approx(np.mean(np.array(signed) <= 3))
+
+
+# Whole numbers tie often, and some are zero.
+@pytest.mark.parametrize("seed", range(6))
+def test_wilcoxon_with_ties_is_what_scipy_finds_by_every_sign(seed):
+    apart = np.random.default_rng(seed).integers(-3, 5, size=9).astype(float)
+    every_sign = scipy.stats.PermutationMethod(n_resamples=np.inf)
+    expected = scipy.stats.wilcoxon(apart[apart != 0], method=every_sign).pvalue
+    p, _ = wilcoxon_against(np.column_stack([np.zeros(9), apart]), 0)
+    assert p[1] == pytest.approx(expected, rel=1e-12)
+
+
+def test_wilcoxon_without_ties_is_what_scipy_finds_exactly():
+    apart = np.random.default_rng(3).normal(0.4, 1.0, 40)
+    p, _ = wilcoxon_against(np.column_stack([np.zeros(40), apart]), 0)
+    assert p[1] == pytest.approx(scipy.stats.wilcoxon(apart, method="exact").pvalue, rel=1e-10)
 
 
 def test_equal_methods_are_no_different():

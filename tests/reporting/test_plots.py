@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from cdmer_bench.errors import UserError
@@ -41,7 +42,8 @@ def grid(names, values):
 
 
 def texts(figure):
-    from matplotlib.text import Text
+    from matplotlib.figure import Figure
+from matplotlib.text import Text
 
     return [t.get_text() for t in figure.findobj(Text)]
 
@@ -342,3 +344,12 @@ def test_same_picture_same_bytes_and_dollars_are_text(tmp_path):
     assert save(draw, tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(UserError, match=r"ends in '\.bmp'"):
         save(draw, tmp_path / "a.bmp")
+
+
+@pytest.mark.parametrize("format", ["svg", "png"])
+def test_picture_is_drawn_once(monkeypatch, format):
+    drawn = []
+    draw = Figure.draw
+    monkeypatch.setattr(Figure, "draw", lambda self, *a: drawn.append(self) or draw(self, *a))
+    to_bytes(partial(parameter_picture, record(5)), format)
+    assert len(drawn) == 1

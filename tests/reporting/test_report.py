@@ -9,7 +9,9 @@ import pytest
 from sklearn.metrics import f1_score
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.reporting import MissingCell
+from cdmer_bench.parallel import start_beside
+from cdmer_bench.reporting import MissingCell, html_rules
+from cdmer_bench.reporting.analysis import judge_rules
 from cdmer_bench.reporting.html_report import build_report
 from tests.reporting.records import record
 
@@ -185,6 +187,21 @@ def test_two_corpora_are_refused():
         build_report([record(5), record(6, corpus="other")])
     with pytest.raises(UserError, match="no finished cell"):
         build_report([])
+
+
+def test_report_is_the_same_if_rules_are_judged_in_another_process(monkeypatch):
+    made = records()
+    here = build_report(made, pictures=False)
+    monkeypatch.setattr(html_rules, "_WORTH_A_PROCESS", 1)
+    calls = []
+
+    def start(function, *arguments):
+        calls.append(function)
+        return start_beside(function, *arguments)
+
+    monkeypatch.setattr(html_rules, "start_beside", start)
+    assert build_report(made, pictures=False) == here
+    assert calls == [judge_rules]
 
 
 def test_report_with_pictures():

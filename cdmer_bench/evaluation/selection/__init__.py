@@ -11,6 +11,7 @@ from typing import Any
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.evaluation.selection.base import Evaluated, NotRecorded, Oracle, Rule, Selected
 from cdmer_bench.evaluation.selection.fixed import Fixed
+from cdmer_bench.evaluation.selection.neighborhood_density import NeighborhoodDensity
 from cdmer_bench.evaluation.selection.source import (
     DeepEmbeddedValidation,
     ImportanceWeighted,
@@ -21,7 +22,6 @@ from cdmer_bench.evaluation.selection.unsupervised import (
     ClassBalance,
     Entropy,
     InformationMaximization,
-    NeighborhoodDensity,
 )
 
 RULES: Mapping[str, type[Rule]] = {

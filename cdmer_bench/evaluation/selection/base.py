@@ -126,7 +126,7 @@ class Rule(ABC):
                     f"{record.method_label} on {record.task_label}{how}",
                     f"{self.name} needs {need}, not recorded{how}",
                 )
-        values = np.asarray(self.criterion(record), dtype=float)
+        values = np.asarray(self.contenders(record), dtype=float)
         undefined = np.isnan(values)
         if undefined.all():
             raise NotRecorded(
@@ -137,6 +137,14 @@ class Rule(ABC):
         # Settings that are equal but for rounding tie; NaN is close to nothing and never wins.
         best = np.isclose(values, np.nanmax(values), rtol=_ROUNDING, atol=0.0)
         return Selected(int(best.argmax()), int(undefined.sum()))
+
+    def contenders(self, record: Evaluated) -> NDArray[np.float64]:
+        """Return the criterion where it may be the largest, elsewhere any number below that.
+
+        A rule whose criterion is costly may leave out the work for settings that cannot win; NaN
+        stays where the criterion is undefined.
+        """
+        return self.criterion(record)
 
     @abstractmethod
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:

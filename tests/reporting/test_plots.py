@@ -42,9 +42,6 @@ def grid(names, values):
 
 
 def texts(figure):
-    from matplotlib.figure import Figure
-from matplotlib.text import Text
-
     return [t.get_text() for t in figure.findobj(Text)]
 
 

@@ -108,13 +108,19 @@ def log_scale(axes: "Axes") -> None:
     """Make the x-axis logarithmic, its ticks written as plain numbers."""
     from matplotlib.ticker import LogFormatter
 
+    class Plain(LogFormatter):
+        """Number where LogFormatter writes one, but without its powers of ten."""
+
+        def __call__(self, value: float, position: int | None = None) -> str:
+            return f"{value:g}" if super().__call__(value, position) else ""
+
     axes.set_xscale("log")
     # Ticks within a decade are shorter by 1.5 points; so all numbers stand on one line.
     axes.tick_params(axis="x", which="minor", pad=5.0)
     # The usual labels are mathematical markup, which the shared style does not read.
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     # Within one decade ticks between its ends are labelled as well.
-    axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
+    axes.xaxis.set_minor_formatter(Plain(minor_thresholds=(1, 0.4)))
 
 
 def readable_on(value: float) -> str:

@@ -38,7 +38,8 @@ def to_text(table: Table, *, bold: bool = False, width: int = 120) -> str:
     caption = textwrap.wrap(f"{table.heading}.", width)
     for note in table.notes:
         caption += textwrap.wrap(one_line(note), width, subsequent_indent="  ")
-    head, body = lines[:2], lines[2:]
+    # Tasks of the user's own have no directions to write in a second line.
+    head, body = [line for line in lines[:2] if line], lines[2:]
     return "\n".join([*caption, ruler, *head, ruler, *body, ruler, ""])
 
 

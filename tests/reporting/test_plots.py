@@ -273,6 +273,10 @@ def test_ticks_are_plain_numbers():
     figure = time_picture(close)
     to_bytes(lambda: figure)
     assert {"3", "4"} <= set(texts(figure))
+    quick = [record(5, about={"seconds": s}, key=str(s)) for s in (0.2, 0.55)]
+    figure = time_picture(quick)
+    to_bytes(lambda: figure)
+    assert {"0.3", "0.4"} <= set(texts(figure))
     assert not any("$" in text for text in texts(figure))
 
 

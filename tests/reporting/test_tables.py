@@ -164,6 +164,7 @@ def test_own_tasks_and_methods_have_the_same_layout():
     assert [t.number for t in tables] == ["III", "own"]
     assert [c for c, _ in tables[1].columns] == ["Amazon → DSLR", "Average"]
     assert {r.label for r in tables[1].rows} == {"TCA", "Mine", "Average"}
+    assert "" not in render(tables[1]).rstrip("\n").split("\n")
     assert cell(tables[0], "Mine", "Exp.5").figure is not None
 
 

@@ -138,54 +138,64 @@ def atan2_hog_top(clip: Array, bins: int, magnitude: bool) -> Array:
 
 def contests() -> list[Contest]:
     """List the twelve variants of Tables V and VI with their peers."""
-    found = []
-    for R, P in ((3, 8), (1, 4), (1, 8), (3, 4)):
-        parts = [
-            partial(f, R=R, P=P) for f in (lbp_top, skimage_lbp_top, plain_descriptors.lbp_top)
-        ]
-        ours, peer, loop = parts
-        # Six neighbours on the axes, which planes share, and four more a plane if P = 8.
-        passes = "comparisons", 6.0 if P == 4 else 18.0
-        # scikit-image rounds its sampling points to 1e-5 and numbers the bins differently.
-        found.append(
-            Contest(
-                f"LBP-TOP(R{R}P{P})",
-                ours,
-                peer,
-                "scikit-image, all slices",
-                loop,
-                (R, R, R),
-                passes,
-                tolerance=2e-3,
-                sort_bins=True,
-            )
-        )
-    for R in (1, 3):
-        parts = [partial(f, R=R) for f in (lbp_sip, skimage_lbp_sip, plain_descriptors.lbp_sip)]
-        ours, peer, loop = parts
-        how, passes = "scikit-image, all slices", ("comparisons", 6.0)
-        found.append(Contest(f"LBP-SIP(R{R})", ours, peer, how, loop, (R, R, R), passes, "<= 1.5"))
-    for decorr in (0.1, 0):
-        parts = [
-            partial(f, decorr=decorr) for f in (lpq_top, scipy_lpq_top, plain_descriptors.lpq_top)
-        ]
-        ours, peer, loop = parts
-        how = "scipy.ndimage, complex convolutions"
-        # 25 voxels of a window times 8 filters, a multiplication and an addition each.
-        flops = "operations", 3 * 25 * 8 * 2.0
-        found.append(
-            Contest(f"LPQ-TOP(decorr={decorr})", ours, peer, how, loop, (1, 1, 1), flops, "<= 4")
-        )
-    for name, function, magnitude in (("HOG", hog_top, True), ("HIGO", higo_top, False)):
-        for bins in (4, 8):
-            ours = partial(function, bins=bins)
-            peer = partial(atan2_hog_top, bins=bins, magnitude=magnitude)
-            loop = partial(plain_descriptors.gradients_top, bins=bins, magnitude=magnitude)
-            how, passes = "NumPy, arctan2 and floor", ("comparisons", 6.0)
-            found.append(
-                Contest(f"{name}-TOP(p={bins})", ours, peer, how, loop, (1, 1, 1), passes, "<= 1.5")
-            )
-    return found
+    return [
+        *(_lbp_top_contest(R, P) for R, P in ((3, 8), (1, 4), (1, 8), (3, 4))),
+        *(_lbp_sip_contest(R) for R in (1, 3)),
+        *(_lpq_top_contest(decorr) for decorr in (0.1, 0)),
+        *(
+            _gradients_contest(name, function, bins, magnitude)
+            for name, function, magnitude in (("HOG", hog_top, True), ("HIGO", higo_top, False))
+            for bins in (4, 8)
+        ),
+    ]
+
+
+def _lbp_top_contest(R: int, P: int) -> Contest:
+    ours, peer, loop = (
+        partial(f, R=R, P=P) for f in (lbp_top, skimage_lbp_top, plain_descriptors.lbp_top)
+    )
+    # Six neighbours on the axes, which planes share, and four more a plane if P = 8.
+    passes = "comparisons", 6.0 if P == 4 else 18.0
+    # scikit-image rounds its sampling points to 1e-5 and numbers the bins differently.
+    return Contest(
+        f"LBP-TOP(R{R}P{P})",
+        ours,
+        peer,
+        "scikit-image, all slices",
+        loop,
+        (R, R, R),
+        passes,
+        tolerance=2e-3,
+        sort_bins=True,
+    )
+
+
+def _lbp_sip_contest(R: int) -> Contest:
+    ours, peer, loop = (
+        partial(f, R=R) for f in (lbp_sip, skimage_lbp_sip, plain_descriptors.lbp_sip)
+    )
+    how, passes = "scikit-image, all slices", ("comparisons", 6.0)
+    return Contest(f"LBP-SIP(R{R})", ours, peer, how, loop, (R, R, R), passes, "<= 1.5")
+
+
+def _lpq_top_contest(decorr: float) -> Contest:
+    ours, peer, loop = (
+        partial(f, decorr=decorr) for f in (lpq_top, scipy_lpq_top, plain_descriptors.lpq_top)
+    )
+    how = "scipy.ndimage, complex convolutions"
+    # 25 voxels of a window times 8 filters, a multiplication and an addition each.
+    flops = "operations", 3 * 25 * 8 * 2.0
+    return Contest(f"LPQ-TOP(decorr={decorr})", ours, peer, how, loop, (1, 1, 1), flops, "<= 4")
+
+
+def _gradients_contest(
+    name: str, function: Callable[..., Array], bins: int, magnitude: bool
+) -> Contest:
+    ours = partial(function, bins=bins)
+    peer = partial(atan2_hog_top, bins=bins, magnitude=magnitude)
+    loop = partial(plain_descriptors.gradients_top, bins=bins, magnitude=magnitude)
+    how, passes = "NumPy, arctan2 and floor", ("comparisons", 6.0)
+    return Contest(f"{name}-TOP(p={bins})", ours, peer, how, loop, (1, 1, 1), passes, "<= 1.5")
 
 
 def check(contest: Contest, clip: Array, small: Array) -> None:

@@ -47,41 +47,47 @@ def check_images(clip: FrameClip, title: str) -> list[Finding]:
         deep += image.dtype.kind == "f"
     where = f"{title}: {clip.name}"
     if len(shapes) > 1:
-        sizes = ", ".join(f"{n} of {s[1]} x {s[0]}" for s, n in shapes.most_common())
-        findings.append(
-            Finding(
-                "error",
-                "frame-sizes-differ",
-                where,
-                f"frames of several sizes: {sizes}",
-                "one size in a clip",
-                "restore the original frames of this clip",
-            )
-        )
+        findings.append(_sizes_differ(where, shapes))
     if repeated:
-        findings.append(
-            Finding(
-                "warning",
-                "frames-equal",
-                where,
-                f"{len(repeated)} frames equal to the one before (first: {repeated[0]})",
-                "frames that differ, as a camera's noise makes them",
-                "the clip is used as it is: interpolation in time is defined for equal frames, "
-                "but check how they were made",
-            )
-        )
+        findings.append(_frames_equal(where, repeated))
     if deep:
-        findings.append(
-            Finding(
-                "warning",
-                "frames-of-16-bit",
-                where,
-                f"{deep} frames of 16 bits",
-                "8 bits a channel",
-                "they are read as value / 257; check how they were made",
-            )
-        )
+        findings.append(_deep(where, deep))
     return findings
+
+
+def _sizes_differ(where: str, shapes: Counter[tuple[int, ...]]) -> Finding:
+    sizes = ", ".join(f"{n} of {s[1]} x {s[0]}" for s, n in shapes.most_common())
+    return Finding(
+        "error",
+        "frame-sizes-differ",
+        where,
+        f"frames of several sizes: {sizes}",
+        "one size in a clip",
+        "restore the original frames of this clip",
+    )
+
+
+def _frames_equal(where: str, repeated: Sequence[str]) -> Finding:
+    return Finding(
+        "warning",
+        "frames-equal",
+        where,
+        f"{len(repeated)} frames equal to the one before (first: {repeated[0]})",
+        "frames that differ, as a camera's noise makes them",
+        "the clip is used as it is: interpolation in time is defined for equal frames, "
+        "but check how they were made",
+    )
+
+
+def _deep(where: str, n_frames: int) -> Finding:
+    return Finding(
+        "warning",
+        "frames-of-16-bit",
+        where,
+        f"{n_frames} frames of 16 bits",
+        "8 bits a channel",
+        "they are read as value / 257; check how they were made",
+    )
 
 
 def _damaged(clip: FrameClip, title: str, error: UserError) -> Finding:
@@ -100,46 +106,50 @@ def check_frame_names(clips: Sequence[FrameClip], database: FrameDatabase) -> li
     title = database.title or database.name
     findings = []
     suffixes = Counter(path.suffix.lower() for clip in clips for path in clip.files)
-    lossy = sum(n for suffix, n in suffixes.items() if suffix not in LOSSLESS)
-    if database.format.startswith("smic") and lossy:
-        listed = ", ".join(f"{n} {suffix}" for suffix, n in suffixes.most_common())
-        findings.append(
-            Finding(
-                "warning",
-                "frames-converted",
-                title,
-                listed,
-                "the .bmp files of SMIC_all",
-                "take the original files: compression adds noise of the size of the motion",
-            )
-        )
+    if database.format.startswith("smic") and any(s not in LOSSLESS for s in suffixes):
+        findings.append(_converted(title, suffixes))
     unpadded = [
         clip for clip in clips
         if [p.name for p in clip.files] != sorted(p.name for p in clip.files)
     ]  # fmt: skip
     if unpadded:
-        findings.append(
-            Finding(
-                "info",
-                "numbers-not-padded",
-                title,
-                f"{len(unpadded)} clips whose frames are out of order when sorted by name",
-                "time order",
-                "nothing to do: frames are sorted by the number in the name",
-            )
-        )
+        findings.append(_unpadded(title, unpadded))
     short = [clip for clip in clips if len(clip.files) < SHORT]
     if short:
-        listed = ", ".join(f"{clip.name} ({len(clip.files)})" for clip in short[:5])
-        single = any(len(clip.files) == 1 for clip in short)
-        findings.append(
-            Finding(
-                "warning" if single else "info",
-                "clips-short",
-                title,
-                f"{len(short)} clips of fewer than {SHORT} frames: {listed}",
-                "some such clips in SMIC at 25 frames a second",
-                "nothing to do: the temporal interpolation brings them to its length",
-            )
-        )
+        findings.append(_short(title, short))
     return findings
+
+
+def _converted(title: str, suffixes: Counter[str]) -> Finding:
+    return Finding(
+        "warning",
+        "frames-converted",
+        title,
+        ", ".join(f"{n} {suffix}" for suffix, n in suffixes.most_common()),
+        "the .bmp files of SMIC_all",
+        "take the original files: compression adds noise of the size of the motion",
+    )
+
+
+def _unpadded(title: str, clips: Sequence[FrameClip]) -> Finding:
+    return Finding(
+        "info",
+        "numbers-not-padded",
+        title,
+        f"{len(clips)} clips whose frames are out of order when sorted by name",
+        "time order",
+        "nothing to do: frames are sorted by the number in the name",
+    )
+
+
+def _short(title: str, clips: Sequence[FrameClip]) -> Finding:
+    listed = ", ".join(f"{clip.name} ({len(clip.files)})" for clip in clips[:5])
+    single = any(len(clip.files) == 1 for clip in clips)
+    return Finding(
+        "warning" if single else "info",
+        "clips-short",
+        title,
+        f"{len(clips)} clips of fewer than {SHORT} frames: {listed}",
+        "some such clips in SMIC at 25 frames a second",
+        "nothing to do: the temporal interpolation brings them to its length",
+    )

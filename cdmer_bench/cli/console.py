@@ -22,6 +22,11 @@ def bold_wanted() -> bool:
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
+# The first steps are no measure of the others: share of the work, or else seconds, after which the
+# time left is told.
+_TELLING, _EARLY = 0.01, 60.0
+
+
 class ProgressBar:
     """Steps done, rate and time left, on one line of standard error.
 
@@ -78,8 +83,7 @@ class ProgressBar:
             return
         self.shown = now
         rate = self.done / (now - self.started)
-        speed = self.work_done / (now - self.started)
-        left = clock((self.work - self.work_done) / speed) if speed > 0 else "?"
+        left = self._time_left(now - self.started)
         text = f"{self.done:,}/{self.total:,} {self.unit}  {rate:,.1f}/s  {left} left  {self.title}"
         if not self.terminal:
             say(text)
@@ -89,6 +93,12 @@ class ProgressBar:
         bar = (_BARS[8] * (eighths // 8) + _BARS[eighths % 8]).ljust(20)[:20]
         sys.stderr.write(f"\r\033[K{f'▕{bar}▏ {text}'[:width]}")
         sys.stderr.flush()
+
+    def _time_left(self, seconds: float) -> str:
+        early = self.work_done < _TELLING * self.work and seconds < _EARLY
+        if early or self.work_done == 0:
+            return "?"
+        return clock((self.work - self.work_done) * seconds / self.work_done)
 
     def __enter__(self) -> "ProgressBar":
         return self

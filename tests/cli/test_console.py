@@ -33,3 +33,19 @@ def test_a_bar_without_weights_counts_steps(monkeypatch, capsys):
     now[0] = 10.0
     bar.advance(25)
     assert "25/100 clips  2.5/s  0:30 left  SMIC-HS" in capsys.readouterr().err
+
+
+def test_no_time_left_is_told_from_the_first_steps_alone(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    bar = ProgressBar("task", 1000, "settings", every=1.0)
+    now[0] = 20.0
+    bar.advance(1)
+    assert "1/1,000 settings  0.1/s  ? left" in capsys.readouterr().err
+    now[0] = 61.0
+    bar.advance(1)
+    assert "2/1,000 settings  0.0/s  8:27:19 left" in capsys.readouterr().err
+    bar = ProgressBar("task", 1000, "settings", every=1.0)
+    now[0] = 63.0
+    bar.advance(10)
+    assert "10/1,000 settings  5.0/s  3:18 left" in capsys.readouterr().err

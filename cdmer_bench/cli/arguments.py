@@ -34,6 +34,10 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what `argparse` would print with a usage above it."""
+        key, equals, value = message.removeprefix("unrecognized arguments: ").partition("=")
+        option = f"--{key.partition('.')[0]}"
+        if equals and option in self._option_string_actions:
+            raise UserError(f"{key} is a key of `cdmer run`; here it is {option} {value}")
         raise UserError(f"{message}; `{self.prog} --help` shows what is expected")
 
     def suggest(self, words: Sequence[str]) -> list[str]:

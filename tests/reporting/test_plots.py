@@ -354,3 +354,11 @@ def test_picture_is_drawn_once(monkeypatch, format):
     monkeypatch.setattr(Figure, "draw", lambda self, *a: drawn.append(self) or draw(self, *a))
     to_bytes(partial(parameter_picture, record(5)), format)
     assert len(drawn) == 1
+
+
+@pytest.mark.parametrize("methods", [["a"], ["a", "b", "c"], list("abcdefghi")])
+def test_bar_of_a_score_map_shows_its_colours_however_few_the_rows(methods):
+    figure = score_map(build_table("III", [record(5, m, m.upper()) for m in methods], whole=False))
+    to_bytes(lambda: figure)
+    bar = figure.axes[-1].get_window_extent()
+    assert bar.width / figure.dpi > 0.09

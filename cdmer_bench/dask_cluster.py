@@ -91,7 +91,7 @@ def _probe(packages: tuple[str, ...], marks: tuple[str, ...]) -> Callable[[], di
 
 
 def check_cluster(client: Any, shared: Path | None) -> None:
-    """Refuse a cluster on which strands would fail, hang, or give other bits.
+    """Refuse a cluster on which batches would fail, hang, or give other bits.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ class Progress(Protocol):
 OpenBar = Callable[[str, int], Progress]  # called with a title and the number of steps
 
 ATTEMPTS = 3  # times that calls whose worker process died are given to new workers
-WORKER_DIED = "a worker process was killed (out of memory?); its strands are run again"
+WORKER_DIED = "a worker process was killed (out of memory?); its batches are run again"
 
 
 @dataclass(frozen=True)

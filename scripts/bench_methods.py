@@ -3,8 +3,8 @@
 One task of the paper's size: 164 source and 71 target samples of three classes, random histograms
 of 85 blocks x 3 planes x 59 bins from a fixed seed. Per setting, in CPU seconds and with one BLAS
 thread: the package's time for its shared preparation, divided by all settings of the paper's grid,
-plus its time in strands of that grid; the textbook's time for an independent fit of a setting. Both
-sides take turns, on randomly drawn strands and settings, until each has had its share of time; what
+plus its time in batches of that grid; the textbook's time for an independent fit of a setting. Both
+sides take turns, on randomly drawn batches and settings, until each has had its share of time; what
 was not reached is assumed to cost the same. ``equal`` is the share of predictions on which both
 agree in the settings drawn; below 1 for TKL, because SciPy's SLSQP, the textbook's solver there,
 stops above the optimum for some damping factors.
@@ -71,7 +71,7 @@ def random_histograms(
 
 
 class Ours:
-    """The package's side: one method, prepared once, its strands timed one after another."""
+    """The package's side: one method, prepared once, its batches timed one after another."""
 
     def __init__(self, name: str, task: Task, **parameters: Any) -> None:
         self.method = getattr(methods, CLASSES[name])(**parameters)
@@ -85,12 +85,12 @@ class Ours:
         self.preparation = time.process_time() - start
         self.spent, self.timed, self.steps = 0.0, 0, 0
 
-    def take(self, strand: Sequence[int]) -> None:
-        """Solve one strand, timed."""
+    def take(self, batch: Sequence[int]) -> None:
+        """Solve one batch, timed."""
         start = time.process_time()
-        result = self.method.solve(self.prepared, [self.settings[i] for i in strand])
+        result = self.method.solve(self.prepared, [self.settings[i] for i in batch])
         self.spent += time.process_time() - start
-        self.timed += len(strand)
+        self.timed += len(batch)
         self.steps += int(result.iterations.sum())
 
     def predict(self, index: int) -> NDArray[np.intp]:
@@ -114,13 +114,13 @@ def contest(name: str, task: Task, seconds: float) -> Iterator[Row]:
     """Time one method on both sides, in turns."""
     ours, plain = Ours(name, task), getattr(textbook_methods, name)
     rng = np.random.default_rng(1)
-    strands = ours.method.strands(ours.settings)
-    strands = [strands[i] for i in rng.permutation(len(strands))]
+    batches = ours.method.batches(ours.settings)
+    batches = [batches[i] for i in rng.permutation(len(batches))]
     drawn = list(rng.permutation(len(ours.settings)))
     spent, done, same = 0.0, 0, []
-    while (strands and ours.spent < seconds) or (drawn and spent < seconds):
-        if strands and ours.spent < seconds:
-            ours.take(strands.pop())
+    while (batches and ours.spent < seconds) or (drawn and spent < seconds):
+        if batches and ours.spent < seconds:
+            ours.take(batches.pop())
         if drawn and spent < seconds:
             index = drawn.pop()
             start = time.process_time()
@@ -168,8 +168,8 @@ def regeneration_floors(name: str, task: Task, paper: Ours, seconds: float) -> I
     columns = np.sort(np.random.default_rng(2).permutation(d)[:part])
     for key in ("fixed", "raw"):
         exact.prepared[key] = np.ascontiguousarray(exact.prepared[key][:, columns])
-    strands = exact.method.strands(exact.settings)
-    exact.take(strands[len(strands) // 2])
+    batches = exact.method.batches(exact.settings)
+    exact.take(batches[len(batches) // 2])
     yield above(
         SECTION,
         f"{paper.method.label}, exact",
@@ -178,7 +178,7 @@ def regeneration_floors(name: str, task: Task, paper: Ours, seconds: float) -> I
         exact.preparation / len(exact.settings) + exact.spent / exact.timed * d / part,
         floor,
         goal="<= 1",
-        timed=f"1 of {len(strands)} lambda with all mu, {part} of {d} features",
+        timed=f"1 of {len(batches)} lambda with all mu, {part} of {d} features",
     )
 
 

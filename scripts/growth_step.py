@@ -78,8 +78,8 @@ def method(name: str, clips: int, blocks: int, bins: int, n_settings: int) -> fl
         grid = [{parameter: float(value)} for value in np.geomspace(0.01, 10, n_settings)]
     elif hasattr(chosen, "k"):
         grid = [{"k": min(50, clips - 1)}]
-    for strand in chosen.strands(grid):
-        chosen.solve(prepared, [grid[i] for i in strand])
+    for batch in chosen.batches(grid):
+        chosen.solve(prepared, [grid[i] for i in batch])
     return time.process_time() - start
 
 

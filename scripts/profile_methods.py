@@ -1,6 +1,6 @@
 """Where the time goes: each quick method's whole grid on the task of bench_methods.py, profiled.
 
-Strands are drawn at random until each method has had its seconds; the rest of the grid is taken to
+Batches are drawn at random until each method has had its seconds; the rest of the grid is taken to
 cost the same. TSRG and DRFS-T are left out: their floors in scripts/bench say what they spend.
 
     scripts/profile [--seconds S] [--reference]
@@ -49,17 +49,17 @@ def function_name(key: tuple[str, int, str]) -> str:
 
 
 def profile(name: str, seconds: float) -> Profile:
-    """Profile strands of a method, after timing as many without the profiler."""
+    """Profile batches of a method, after timing as many without the profiler."""
     task = random_histograms()
     ours = Ours(name, task)
-    strands = ours.method.strands(ours.settings)
-    order = [strands[i] for i in np.random.default_rng(1).permutation(len(strands))]
+    batches = ours.method.batches(ours.settings)
+    order = [batches[i] for i in np.random.default_rng(1).permutation(len(batches))]
     profiler = cProfile.Profile()
     while order and ours.spent < seconds:
-        strand = order.pop()
-        ours.take(strand)
+        batch = order.pop()
+        ours.take(batch)
         profiler.enable()
-        ours.method.solve(ours.prepared, [ours.settings[i] for i in strand])
+        ours.method.solve(ours.prepared, [ours.settings[i] for i in batch])
         profiler.disable()
     stats = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
     own = {key: values[2] for key, values in stats.items()}

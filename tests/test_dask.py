@@ -1,4 +1,4 @@
-"""Strands on a dask cluster of separate processes: same bytes, deaths survived, clear errors."""
+"""Batches on a dask cluster of separate processes: same bytes, deaths survived, clear errors."""
 
 import os
 import re
@@ -22,7 +22,7 @@ import os, signal, time
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
-from cdmer_bench.methods import Method, StrandResult
+from cdmer_bench.methods import Method, BatchResult
 
 @dataclass
 class Deadly(Method):
@@ -35,7 +35,7 @@ class Deadly(Method):
         means = np.stack([Xs[ys == c].mean(axis=0) for c in range(ys.max() + 1)])
         return {"distances": np.abs(Xq[:, None] - means)}
 
-    def strands(self, settings):
+    def batches(self, settings):
         return [[i] for i in range(len(settings))]
 
     def solve(self, prepared, settings):
@@ -48,7 +48,7 @@ class Deadly(Method):
         while self.gate and settings[0]["step"] > 0.5 and not os.path.exists(self.gate):
             time.sleep(0.05)
         scores = [-(prepared["distances"] ** (1 + s["step"])).sum(-1) for s in settings]
-        return StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))
+        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
 """
 
 
@@ -143,7 +143,7 @@ def test_a_killed_worker_leaves_the_bytes_of_one_process(deadly, cdmer, schedule
     assert not list(on_dask.rglob(".writing-*"))
 
 
-def test_a_scheduler_that_dies_costs_only_the_strands_in_flight(deadly, cdmer, tmp_path):
+def test_a_scheduler_that_dies_costs_only_the_batches_in_flight(deadly, cdmer, tmp_path):
     gate, log = tmp_path / "gate", tmp_path / "log"
     common = deadly.arguments(
         "method=deadly",
@@ -153,7 +153,7 @@ def test_a_scheduler_that_dies_costs_only_the_strands_in_flight(deadly, cdmer, t
         f"methods.deadly.parameters.log={log}",
     )
     command = (sys.executable, "-m", "cdmer_bench.cli.main", "run")
-    strands = deadly.folder / "results"
+    batches = deadly.folder / "results"
     processes = []
     try:
         address = start_cluster(tmp_path / "cluster", processes)
@@ -166,7 +166,7 @@ def test_a_scheduler_that_dies_costs_only_the_strands_in_flight(deadly, cdmer, t
             start_new_session=True,
         )
         processes.append(running)
-        wait_for(lambda: running.poll() or len(list(strands.rglob("strand-*.npz"))) >= 5, "strands")
+        wait_for(lambda: running.poll() or len(list(batches.rglob("batch-*.npz"))) >= 5, "batches")
         os.killpg(processes[0].pid, signal.SIGKILL)
         err = running.communicate(timeout=300)[1]
     finally:
@@ -174,7 +174,7 @@ def test_a_scheduler_that_dies_costs_only_the_strands_in_flight(deadly, cdmer, t
     assert running.returncode == 2, err
     assert err.count("\n") == 1, err
     assert f"dask scheduler at {address} was lost; finished work is kept" in err
-    assert not grids(strands)
+    assert not grids(batches)
     log.unlink()
     gate.touch()
     code, *_ = cdmer("run", *common, "backend=sequential")
@@ -182,7 +182,7 @@ def test_a_scheduler_that_dies_costs_only_the_strands_in_flight(deadly, cdmer, t
     assert sorted(log.read_text().split()) == ["0.6", "0.7", "0.8", "0.9", "1.0"]
     code, *_ = cdmer("run", *common, "backend=sequential", f"results.dir={tmp_path / 'plain'}")
     assert code == 0
-    assert grids(strands) == grids(tmp_path / "plain")
+    assert grids(batches) == grids(tmp_path / "plain")
 
 
 def read_process() -> int:

@@ -228,9 +228,9 @@ def test_code_in_weights_and_checkpoints_is_never_run(tmp_path, torch_bomb, kind
 
 
 def test_pickles_in_every_store_are_refused(tmp_path):
-    """In the cache of features, in records, strands, selection inputs and shared arrays."""
+    """In the cache of features, in records, batches, selection inputs and shared arrays."""
     from cdmer_bench.features.store import FeatureStore
-    from cdmer_bench.runner.strand import read_prepared
+    from cdmer_bench.runner.batch import read_prepared
     from tests.features.tiny_clips import TinyClips, features
 
     np.savez(tmp_path / "bomb.npz", X=bomb_array(tmp_path), key=bomb_array(tmp_path))
@@ -249,10 +249,10 @@ def test_pickles_in_every_store_are_refused(tmp_path):
     (cell / "grid.npz").write_bytes(bomb)
     with pytest.warns(UserWarning, match="gfk-.* is damaged"):
         assert store.load(cell) is None
-    store.strand_path(record.key, 0).parent.mkdir(parents=True)
-    store.strand_path(record.key, 0).write_bytes(bomb)
-    with pytest.warns(UserWarning, match="strand-00000.npz is damaged"):
-        assert store.load_strand(record.key, 0, dict) is None
+    store.batch_path(record.key, 0).parent.mkdir(parents=True)
+    store.batch_path(record.key, 0).write_bytes(bomb)
+    with pytest.warns(UserWarning, match="batch-00000.npz is damaged"):
+        assert store.load_batch(record.key, 0, dict) is None
     shared = store.unfinished(record.key) / "shared"
     shared.mkdir()
     np.save(shared / "gram.npy", bomb_array(tmp_path))

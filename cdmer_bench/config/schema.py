@@ -126,7 +126,7 @@ class SelectionCard:
 
 @dataclass
 class BackendCard:
-    """Where strands are run.
+    """Where batches are run.
 
     Attributes
     ----------

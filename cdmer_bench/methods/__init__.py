@@ -16,7 +16,8 @@ _MODULES = {
     "DRLS": "drls",
     "RSTR": "rstr",
     "Method": "base",
-    "StrandResult": "strand_result",
+    "BatchResult": "batch_result",
+    "StrandResult": "batch_result",  # the name until 0.1
 }
 __all__ = list(_MODULES)
 

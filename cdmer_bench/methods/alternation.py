@@ -35,7 +35,7 @@ _STACK_BYTES = 1 << 28
 
 
 class Alternation(NamedTuple):
-    """Where the alternation ended, for every setting of a strand.
+    """Where the alternation ended, for every setting of a batch.
 
     Attributes
     ----------

@@ -1,8 +1,8 @@
-"""What every adaptation method is: a prepared task, strands of settings, predictions.
+"""What every adaptation method is: a prepared task, batches of settings, predictions.
 
 A method is evaluated over a whole grid at once. What no parameter changes (Gram matrices,
 eigendecompositions) is computed once per task by :meth:`Method.prepare`; settings that share
-more than that form a *strand*, the unit of parallel work, solved by :meth:`Method.solve`.
+more than that form a *batch*, the unit of parallel work, solved by :meth:`Method.solve`.
 """
 
 import dataclasses
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError, closest
+from cdmer_bench.methods.batch_result import BatchResult, join_batches
 from cdmer_bench.methods.grid import Setting, expand_grid, is_range, parse_range
 from cdmer_bench.methods.samples import Task, check_task, shape_samples
-from cdmer_bench.methods.strand_result import StrandResult, join_strands
 from cdmer_bench.methods.values import is_number
 
 Grid = Mapping[str, Any] | Sequence[Setting]
@@ -64,7 +64,7 @@ class Method(ABC):
     needs_blocks: ClassVar[bool] = False
     version: ClassVar[int] = 1
     classes_: NDArray
-    result_: StrandResult
+    result_: BatchResult
 
     @abstractmethod
     def prepare(
@@ -95,8 +95,8 @@ class Method(ABC):
         """
 
     @abstractmethod
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
-        """Evaluate the settings of one strand; each one's result is the same in any strand."""
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
+        """Evaluate the settings of one batch; each one's result is the same in any batch."""
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64] | None:
         """Return the inner products of the samples as the adaptation leaves them.
@@ -118,7 +118,7 @@ class Method(ABC):
         """
         return None
 
-    def strands(self, settings: Sequence[Setting]) -> list[list[int]]:
+    def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group the indices of settings that share work; by default runs of 25."""
         return [
             list(range(start, min(start + 25, len(settings))))
@@ -242,11 +242,11 @@ class Method(ABC):
         task = check_task(Xs, ys, Xt, self.needs_blocks)
         self.settings([{}], task.shapes)
         prepared = self.prepare(task.Xs, task.ys, task.Xt, task.Xt)
-        result = join_strands([[0]], [self._learn(prepared)])
+        result = join_batches([[0]], [self._learn(prepared)])
         self._task, self.classes_, self.result_ = task, task.classes, result
         return self
 
-    def _learn(self, prepared: Prepared) -> StrandResult:
+    def _learn(self, prepared: Prepared) -> BatchResult:
         """Solve for the object's own parameters; where :meth:`fit` keeps more, overridden."""
         return self.solve(prepared, [{}])
 
@@ -291,8 +291,8 @@ class Method(ABC):
 
     def _evaluate(
         self, task: Task, queries: NDArray[np.float64], settings: list[Setting]
-    ) -> StrandResult:
+    ) -> BatchResult:
         prepared = self.prepare(task.Xs, task.ys, task.Xt, queries)
-        strands = self.strands(settings)
-        results = [self.solve(prepared, [settings[i] for i in strand]) for strand in strands]
-        return join_strands(strands, results)
+        batches = self.batches(settings)
+        results = [self.solve(prepared, [settings[i] for i in batch]) for batch in batches]
+        return join_batches(batches, results)

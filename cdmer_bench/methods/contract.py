@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cdmer_bench.contract import Check
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Grid, Method, Prepared
+from cdmer_bench.methods.batch_result import expect_result, join_batches
 from cdmer_bench.methods.contract_tasks import (
     N_CLASSES,
     N_SOURCE,
@@ -22,7 +23,6 @@ from cdmer_bench.methods.contract_tasks import (
 )
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.samples import check_task
-from cdmer_bench.methods.strand_result import expect_result, join_strands
 
 MOST_SETTINGS = 12  # settings of a grid that are tried, spread evenly over it
 
@@ -60,7 +60,7 @@ class MethodContract:
             Check("pickle", "it can be sent to a worker process", self._pickle),
             Check("no peeking", "it is never given a label of the target", self._no_peeking),
             Check("grid", "its grid gives settings of its own parameters", self._grid),
-            Check("strands", "its strands hold each setting once", self._strands),
+            Check("batches", "its batches hold each setting once", self._batches),
             Check("shapes", "one known label for each setting and target sample", self._shapes),
             Check("input kept", "it leaves the samples and labels as they were", self._input_kept),
             Check("finite", "its predictions are whole numbers, never NaN", self._whole_numbers),
@@ -69,7 +69,7 @@ class MethodContract:
                 "determinism", "the same task twice gives the same predictions", self._same_twice
             ),
             Check("alone", "a setting alone predicts what it predicts in the grid", self._alone),
-            Check("split", "any split into strands gives the same predictions", self._split),
+            Check("split", "any split into batches gives the same predictions", self._split),
             Check("target order", "reordering target samples reorders predictions", self._order),
             Check("queries", "predicting some samples does not change their labels", self._queries),
             Check("label types", "labels may be text or any numbers", self._label_types),
@@ -101,11 +101,11 @@ class MethodContract:
     def _grid(self) -> str | None:
         return None if self.settings(draw_task()) else "the grid holds no setting"
 
-    def _strands(self) -> str | None:
+    def _batches(self) -> str | None:
         settings = self.settings(draw_task())
-        given = sorted(i for strand in self.method.strands(settings) for i in strand)
+        given = sorted(i for batch in self.method.batches(settings) for i in batch)
         if given != list(range(len(settings))):
-            return f"strands of {len(settings)} settings hold the indices {given}"
+            return f"batches of {len(settings)} settings hold the indices {given}"
         return None
 
     def _shapes(self) -> str | None:
@@ -140,7 +140,7 @@ class MethodContract:
     def _scores(self) -> str | None:
         task = draw_task()
         settings = self.settings(task)
-        scores = self._solve(task, settings, self.method.strands(settings)).scores
+        scores = self._solve(task, settings, self.method.batches(settings)).scores
         if scores is None:
             return None
         expected = (len(settings), N_TARGET, N_CLASSES)
@@ -165,13 +165,13 @@ class MethodContract:
     def _split(self) -> str | None:
         task = draw_task()
         settings = self.settings(task)
-        whole = self._solve(task, settings, self.method.strands(settings)).predictions
+        whole = self._solve(task, settings, self.method.batches(settings)).predictions
         rng = np.random.default_rng(0)
-        for n_strands in {1, 2, 3} & set(range(len(settings) + 1)):
+        for n_batches in {1, 2, 3} & set(range(len(settings) + 1)):
             order = rng.permutation(len(settings))
-            strands = [part.tolist() for part in np.array_split(order, n_strands)]
-            split = self._solve(task, settings, strands).predictions
-            wrong = difference(whole, split, f"{n_strands} strands in another order")
+            batches = [part.tolist() for part in np.array_split(order, n_batches)]
+            split = self._solve(task, settings, batches).predictions
+            wrong = difference(whole, split, f"{n_batches} batches in another order")
             if wrong:
                 return wrong
         return None
@@ -180,13 +180,13 @@ class MethodContract:
         task = check_task(*drawn, self.method.needs_blocks)
         return self.method.prepare(task.Xs, task.ys, task.Xt, task.Xt)
 
-    def _solve(self, task: Drawn, settings: list[Setting], strands: list[list[int]]) -> Any:
-        """Solve the settings strand by strand, on read-only arrays as worker processes have."""
+    def _solve(self, task: Drawn, settings: list[Setting], batches: list[list[int]]) -> Any:
+        """Solve the settings batch by batch, on read-only arrays as worker processes have."""
         prepared = self._prepare(task)
         for array in prepared.values():
             array.flags.writeable = False
         try:
-            results = [self.method.solve(prepared, [settings[i] for i in s]) for s in strands]
+            results = [self.method.solve(prepared, [settings[i] for i in s]) for s in batches]
         except ValueError as error:
             if "read-only" not in str(error):
                 raise
@@ -194,7 +194,7 @@ class MethodContract:
                 "solve writes into an array of prepare, which is read-only in worker processes; "
                 "work on a copy"
             ) from None
-        return join_strands(strands, results)
+        return join_batches(batches, results)
 
     def _order(self) -> str | None:
         Xs, ys, Xt = draw_task()

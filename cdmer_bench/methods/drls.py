@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batch_result import BatchResult
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.label_regression import (
     Regression,
@@ -42,7 +43,6 @@ from cdmer_bench.methods.label_regression import (
     source_and_mmd_kernels,
     weigh_mmd,
 )
-from cdmer_bench.methods.strand_result import StrandResult
 from cdmer_bench.solvers.kernels import pooled_products
 
 
@@ -96,7 +96,7 @@ class DRLS(Method):
         check_solver(chosen["solver"])
         check_not_negative(lam=chosen["lam"], mu=chosen["mu"])
 
-    def strands(self, settings: Sequence[Setting]) -> list[list[int]]:
+    def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group settings by ``lam``, whose eigendecomposition all ``mu`` share."""
         return group_by(settings, lambda setting: setting.get("lam", self.lam))
 
@@ -112,7 +112,7 @@ class DRLS(Method):
             found.put(members, solve_regression(C[None], Y, mu, full[members[0]]["solver"]))
         return found
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Predict the class of the largest regressed label."""
         return self._predict(prepared, self.regress(prepared, settings))
 
@@ -122,14 +122,14 @@ class DRLS(Method):
         Z = np.concatenate([prepared["kernels"][:, :-1].T, prepared["queries"].T]) @ P
         return Z @ Z.T
 
-    def _learn(self, prepared: Prepared) -> StrandResult:
+    def _learn(self, prepared: Prepared) -> BatchResult:
         regression = self.regress(prepared, [{}])
         self.coefficients_ = regression.P[0]
         return self._predict(prepared, regression)
 
-    def _predict(self, prepared: Prepared, regression: Regression) -> StrandResult:
+    def _predict(self, prepared: Prepared, regression: Regression) -> BatchResult:
         scores = prepared["queries"].T @ regression.P
-        result = StrandResult.from_scores(scores, regression.converged, regression.n_steps)
+        result = BatchResult.from_scores(scores, regression.converged, regression.n_steps)
         for i, P in enumerate(regression.P):
             if not P.any():
                 result.add_note(i, "P is zero: mu is too large for features of this scale")

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.batch_result import BatchResult
 from cdmer_bench.methods.domain_subspaces import DomainSubspaceMethod, rank_remark
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import classify_linearly, strand_result
-from cdmer_bench.methods.strand_result import StrandResult
+from cdmer_bench.methods.source_svm import batch_result, classify_linearly
 
 
 @dataclass
@@ -57,7 +57,7 @@ class GFK(DomainSubspaceMethod):
         """Return min(n_source - 1, n_target - 1, n_features)."""
         return min(n_source - 1, n_target - 1, n_features)
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Train with the kernel of each k, from the leading k x k block of Ps'Pt."""
         n_source, rank = len(prepared["ys"]), min(prepared["alignment"].shape)
         classified = []
@@ -70,7 +70,7 @@ class GFK(DomainSubspaceMethod):
             classified.append(
                 classify_linearly(source, prepared["ys"], queries, chosen["C"], remarks)
             )
-        return strand_result(classified)
+        return batch_result(classified)
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
         """Return X G X' of all samples; see :meth:`Method.adapted_kernel`."""

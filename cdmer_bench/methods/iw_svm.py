@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batch_result import BatchResult
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import Classified, strand_result
-from cdmer_bench.methods.strand_result import StrandResult
+from cdmer_bench.methods.source_svm import Classified, batch_result
 from cdmer_bench.methods.values import choose, is_whole
 from cdmer_bench.solvers.kernels import linear_kernel, squared_distances
 from cdmer_bench.solvers.libsvm import fit_gram
@@ -93,8 +93,8 @@ class IWSVM(Method):
         if not (is_whole(seed) and seed >= 0):
             raise UserError(f"seed of IW-SVM is {seed!r}, expected a whole number >= 0")
 
-    def strands(self, settings: Sequence[Setting]) -> list[list[int]]:
-        """Group by hundreds: H is decomposed for every width once a strand."""
+    def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
+        """Group by hundreds: H is decomposed for every width once a batch."""
         indices = range(len(settings))
         return [list(indices[start : start + 100]) for start in indices[::100]]
 
@@ -114,7 +114,7 @@ class IWSVM(Method):
             "ys": ys,
         }
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Weight the source and train, for each lambda; the widths chosen are in ``extras``."""
         models: dict[tuple, list[RatioModel]] = {}
         classified, widths = [], []
@@ -126,7 +126,7 @@ class IWSVM(Method):
             entry, width = fit_weighted(prepared, models[basis], chosen)
             classified.append(entry)
             widths.append(width)
-        result = strand_result(classified)
+        result = batch_result(classified)
         result.extras["sigma"] = np.array(widths)
         return result
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batch_result import BatchResult
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.regeneration import Regeneration, check_parameters, regenerate
-from cdmer_bench.methods.strand_result import StrandResult
 from cdmer_bench.solvers.libsvm import VotingMachine
 
 # "[0.001, ..., 1000] for lambda and [0.001:0.001:0.009, ...] for mu" (section IV-A1)
@@ -61,19 +61,19 @@ class Regenerator(Method):
         super().check_values(setting)
         check_parameters(type(self).__name__, self.complete(setting))
 
-    def strands(self, settings: Sequence[Setting]) -> list[list[int]]:
+    def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group the settings of one lambda: all if exact (one path), else by two."""
         groups: dict[tuple[Any, Any], list[int]] = {}
         for index, setting in enumerate(settings):
             chosen = self.complete(setting)
             groups.setdefault((chosen["lam"], chosen["solver"]), []).append(index)
-        strands = []
+        batches = []
         for (_, solver), members in groups.items():
             size = len(members) if solver == "exact" else 2
-            strands += [members[i : i + size] for i in range(0, len(members), size)]
-        return strands
+            batches += [members[i : i + size] for i in range(0, len(members), size)]
+        return batches
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Solve the settings, those of one lambda together."""
         chosen = [self.complete(setting) for setting in settings]
         found = regenerate(prepared, chosen)
@@ -86,7 +86,7 @@ class Regenerator(Method):
             note = _note(found[index], machine)
             if note:
                 notes[index] = note
-        result = StrandResult(
+        result = BatchResult(
             np.array(predictions),
             np.array(scores),
             np.array([found[i].converged for i in range(len(chosen))]),

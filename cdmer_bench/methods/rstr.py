@@ -60,6 +60,7 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.methods.alternation import L1_RULES, Alternation, alternate, regressed_labels
 from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batch_result import BatchResult
 from cdmer_bench.methods.block_features import group_features, scale_features
 from cdmer_bench.methods.block_products import prepare_products, products_of
 from cdmer_bench.methods.grid import Setting
@@ -69,7 +70,6 @@ from cdmer_bench.methods.label_regression import (
     group_by,
     label_matrix,
 )
-from cdmer_bench.methods.strand_result import StrandResult
 
 
 @dataclass
@@ -158,7 +158,7 @@ class RSTR(Method):
                 f"outer_steps is {chosen['outer_steps']}, expected a whole number from 1 on"
             )
 
-    def strands(self, settings: Sequence[Setting]) -> list[list[int]]:
+    def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group settings by ``lam``, at most 100 together: they share DRLS's P, found first."""
         groups = group_by(settings, lambda setting: setting.get("lam", self.lam))
         return [group[i : i + 100] for group in groups for i in range(0, len(group), 100)]
@@ -171,8 +171,8 @@ class RSTR(Method):
             [self.complete(setting) for setting in settings],
         )
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
-        """Predict every setting of a strand; the block weights are in ``extras['weights']``."""
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
+        """Predict every setting of a batch; the block weights are in ``extras['weights']``."""
         return self._predict(prepared, self.alternate(prepared, settings))
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
@@ -182,15 +182,15 @@ class RSTR(Method):
         Z = np.concatenate([source, blocks.regress_queries(found.P, found.w)[0]])
         return Z @ Z.T
 
-    def _learn(self, prepared: Prepared) -> StrandResult:
+    def _learn(self, prepared: Prepared) -> BatchResult:
         found = self.alternate(prepared, [{}])
         self.coefficients_, self.weights_ = found.P[0], found.w[0]
         self.objectives_ = found.objectives[0]
         return self._predict(prepared, found)
 
-    def _predict(self, prepared: Prepared, found: Alternation) -> StrandResult:
+    def _predict(self, prepared: Prepared, found: Alternation) -> BatchResult:
         scores = regressed_labels(products_of(prepared), found)
-        result = StrandResult.from_scores(scores, found.converged, found.n_steps)
+        result = BatchResult.from_scores(scores, found.converged, found.n_steps)
         result.extras["weights"] = found.w.astype(np.float32)
         for i, (P, w) in enumerate(zip(found.P, found.w, strict=True)):
             # Without blocks the next P is zero too, so the blocks are looked at first.

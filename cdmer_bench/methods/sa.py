@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.batch_result import BatchResult
 from cdmer_bench.methods.domain_subspaces import DomainSubspaceMethod, rank_remark
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import classify_linearly, strand_result
-from cdmer_bench.methods.strand_result import StrandResult
+from cdmer_bench.methods.source_svm import batch_result, classify_linearly
 from cdmer_bench.methods.values import choose
 
 
@@ -59,7 +59,7 @@ class SA(DomainSubspaceMethod):
             return min(smaller, n_features)
         return min(max(n_source, n_target) - 1, n_features)
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Train on the leading columns for each k."""
         classified = []
         for setting in settings:
@@ -74,7 +74,7 @@ class SA(DomainSubspaceMethod):
             classified.append(
                 classify_linearly(source, prepared["ys"], queries, chosen["C"], remarks)
             )
-        return strand_result(classified)
+        return batch_result(classified)
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
         """Return the products of Xs Ps Ps'Pt and Xt Pt; see :meth:`Method.adapted_kernel`."""

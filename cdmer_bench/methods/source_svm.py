@@ -1,4 +1,4 @@
-"""The step that most methods end with: an SVM on the adapted source, as a strand's result."""
+"""The step that most methods end with: an SVM on the adapted source, as a batch's result."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.strand_result import StrandResult
+from cdmer_bench.methods.batch_result import BatchResult
 from cdmer_bench.solvers.kernels import linear_kernel
 from cdmer_bench.solvers.libsvm import Decision, VotingMachine, fit_gram
 
@@ -42,20 +42,20 @@ def classify_linearly(
     return Classified(machine, machine.predict(linear_kernel(queries, source)), remarks)
 
 
-def strand_result(classified: Sequence[Classified]) -> StrandResult:
-    """Gather the settings of a strand.
+def batch_result(classified: Sequence[Classified]) -> BatchResult:
+    """Gather the settings of a batch.
 
     Parameters
     ----------
     classified
-        One entry a setting, in the strand's order.
+        One entry a setting, in the batch's order.
 
     Returns
     -------
-    StrandResult
+    BatchResult
         ``iterations`` are 0, as the adaptation itself has none; ``converged`` is LIBSVM's.
     """
-    result = StrandResult.closed_form(
+    result = BatchResult.closed_form(
         np.stack([entry.decision.predictions for entry in classified]),
         np.stack([entry.decision.scores for entry in classified]),
     )

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batch_result import BatchResult
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.strand_result import StrandResult
 from cdmer_bench.solvers.bounded_sum_active_set import solve_active_set
 from cdmer_bench.solvers.bounded_sum_qp import QPSolution, solve_interior_point
 from cdmer_bench.solvers.kernel_mean_matching import MeanMatching, match_means
@@ -166,7 +166,7 @@ class STM(Method):
                     f"{name} of STM is {chosen[name]!r}; {closest(chosen[name], known)}"
                 )
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Alternate for each setting and class; step (a) for xi = 0 is solved once."""
         matching = MeanMatching(prepared["K"], prepared["kappa"])
         classes = np.unique(prepared["ys"])
@@ -260,11 +260,11 @@ def _remarks(ended: Sequence[Alternation]) -> list[str]:
     return told
 
 
-def _gather(scores: NDArray[np.float64], runs: Sequence[Sequence[Alternation]]) -> StrandResult:
-    """Return the strand's result; what did not converge in any class is noted by name."""
+def _gather(scores: NDArray[np.float64], runs: Sequence[Sequence[Alternation]]) -> BatchResult:
+    """Return the batch's result; what did not converge in any class is noted by name."""
     alternations = np.array([[len(run.objectives) for run in ended] for ended in runs])
     converged = np.array([all(run.remarks <= HARMLESS for run in ended) for ended in runs])
-    result = StrandResult.from_scores(scores, converged, alternations.max(axis=1))
+    result = BatchResult.from_scores(scores, converged, alternations.max(axis=1))
     for index, ended in enumerate(runs):
         for remark in _remarks(ended):
             result.add_note(index, remark)

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batch_result import BatchResult
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import Classified, strand_result
-from cdmer_bench.methods.strand_result import StrandResult
+from cdmer_bench.methods.source_svm import Classified, batch_result
 from cdmer_bench.solvers.kernels import linear_kernel
 from cdmer_bench.solvers.libsvm import fit_gram
 
@@ -43,11 +43,11 @@ class SVM(Method):
         """Compute the Gram matrix (n_source, n_source) and the block (n_query, n_source)."""
         return {"gram": linear_kernel(Xs, Xs), "block": linear_kernel(Xq, Xs), "ys": ys}
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Train and predict for each C."""
         classified = []
         for setting in settings:
             C = self.complete(setting)["C"]
             machine = fit_gram(prepared["gram"], prepared["ys"], C=C)
             classified.append(Classified(machine, machine.predict(prepared["block"])))
-        return strand_result(classified)
+        return batch_result(classified)

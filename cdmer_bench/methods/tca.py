@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.batch_result import BatchResult
 from cdmer_bench.methods.dimension import SubspaceMethod
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import classify_linearly, strand_result
-from cdmer_bench.methods.strand_result import StrandResult
+from cdmer_bench.methods.source_svm import batch_result, classify_linearly
 from cdmer_bench.methods.values import choose
 from cdmer_bench.solvers.kernels import linear_kernel, pooled_kernel
 
@@ -79,7 +79,7 @@ class TCA(SubspaceMethod):
         shape = np.array([len(Xs), len(Xt), Xs.shape[1]])
         return {"kernel": kernel, "queries": queries, "ys": ys, "shape": shape}
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Train on the first k components of the source, for each setting."""
         components: dict[tuple[float, str], tuple[NDArray, NDArray]] = {}
         classified = []
@@ -93,7 +93,7 @@ class TCA(SubspaceMethod):
                 components[key] = prepared["kernel"][: len(ys)] @ W, prepared["queries"] @ W
             source, queries = (np.ascontiguousarray(Z[:, :k]) for Z in components[key])
             classified.append(classify_linearly(source, ys, queries, chosen["C"]))
-        return strand_result(classified)
+        return batch_result(classified)
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
         """Return Z Z' of the first k components Z = K W; see :meth:`Method.adapted_kernel`."""

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batch_result import BatchResult
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import classify_linearly, strand_result
-from cdmer_bench.methods.strand_result import StrandResult
+from cdmer_bench.methods.source_svm import batch_result, classify_linearly
 from cdmer_bench.methods.values import choose
 from cdmer_bench.solvers.kernels import pooled_kernel
 from cdmer_bench.solvers.ordered_quadratic import minimise_ordered
@@ -91,7 +91,7 @@ class TKL(Method):
                     f"{name} of TKL is {chosen[name]!r}, expected a number of at least {least}"
                 )
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> StrandResult:
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Fit the eigenvalues and train, for each damping factor."""
         extensions: dict[tuple, Extension] = {}
         classified, failed = [], []
@@ -108,7 +108,7 @@ class TKL(Method):
             classified.append(
                 classify_linearly(source, prepared["ys"], queries, chosen["C"], [phi.remark])
             )
-        result = strand_result(classified)
+        result = batch_result(classified)
         result.converged[failed] = False
         for index in failed:
             result.add_note(index, "the eigenvalues come from a solver of lower accuracy")

@@ -1,4 +1,4 @@
-"""The results folder: one folder for each finished cell, one file for each finished strand."""
+"""The results folder: one folder for each finished cell, one file for each finished batch."""
 
 import os
 import re
@@ -59,7 +59,7 @@ def checked_key(key: str) -> str:
 
 
 class ResultsStore:
-    """Finished cells, finished strands of unfinished cells, and failures.
+    """Finished cells, finished batches of unfinished cells, and failures.
 
     ``cells/<task>/<descriptor>/<method>-<key>/`` holds ``record.json``, ``grid.npz`` and, where a
     run recorded what further selection rules need, ``selection.npz``, and where its samples lie in
@@ -212,25 +212,25 @@ class ResultsStore:
         self._check_inside(folder)
         return folder
 
-    def strand_path(self, key: str, strand: int) -> Path:
-        """Return where a finished strand's result lies."""
-        return self.unfinished(key) / f"strand-{strand:05d}.npz"
+    def batch_path(self, key: str, batch: int) -> Path:
+        """Return where a finished batch's result lies."""
+        return self.unfinished(key) / f"batch-{batch:05d}.npz"
 
-    def load_strand(
-        self, key: str, strand: int, unpack: Callable[[dict[str, np.ndarray]], T]
+    def load_batch(
+        self, key: str, batch: int, unpack: Callable[[dict[str, np.ndarray]], T]
     ) -> T | None:
-        """Load a finished strand; None if it is not there, or was damaged and is set aside.
+        """Load a finished batch; None if it is not there, or was damaged and is set aside.
 
         ``unpack`` checks its arrays, and raises a ValueError, TypeError or KeyError for others.
         """
-        return _load_beside(self.strand_path(key, strand), unpack)
+        return _load_beside(self.batch_path(key, batch), unpack)
 
     def forget_unfinished(self, key: str) -> None:
         """Remove what is left of a cell in progress."""
         remove(self.unfinished(key))
 
     def has_leftovers(self, key: str) -> bool:
-        """Whether there are strands or a claim of a cell, left by a run that was killed."""
+        """Whether there are batches or a claim of a cell, left by a run that was killed."""
         return self.unfinished(key).exists() or self._claim_path(key).exists()
 
     def save_failure(self, key: str, failure: dict[str, Any]) -> None:

@@ -1,1 +1,1 @@
-"""Cells: planning, running their strands in parallel, storing each as it ends."""
+"""Cells: planning, running their batches in parallel, storing each as it ends."""

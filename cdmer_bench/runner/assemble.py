@@ -1,34 +1,34 @@
-"""The record of a cell: its stored strands put together."""
+"""The record of a cell: its stored batches put together."""
 
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.strand_result import StrandResult, join_strands
+from cdmer_bench.methods.batch_result import BatchResult, join_batches
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.about import describe_run
+from cdmer_bench.runner.batch import unpack
 from cdmer_bench.runner.cell import Cell, PreparedCell
-from cdmer_bench.runner.strand import unpack
 
 
 def assemble(cell: Cell, prepared: PreparedCell, store: ResultsStore, seconds: float) -> CellRecord:
-    """Put the stored strands of a cell together as its record.
+    """Put the stored batches of a cell together as its record.
 
     Parameters
     ----------
     cell, prepared
         What was run.
     store
-        Where its strands lie.
+        Where its batches lie.
     seconds : float
         Wall-clock time from the cell's preparation to here.
 
     Raises
     ------
     RuntimeError
-        If a strand is not in the store.
+        If a batch is not in the store.
     """
     joined, solving = _join(cell, prepared, store)
     target = prepared.target
@@ -66,25 +66,25 @@ def assemble(cell: Cell, prepared: PreparedCell, store: ResultsStore, seconds: f
     )
 
 
-def load_strand(
-    cell: Cell, prepared: PreparedCell, store: ResultsStore, strand: int
-) -> tuple[StrandResult, float] | None:
-    """Load a stored strand and the seconds that it took; None if it is missing or damaged."""
-    members = prepared.strands[strand]
+def load_batch(
+    cell: Cell, prepared: PreparedCell, store: ResultsStore, batch: int
+) -> tuple[BatchResult, float] | None:
+    """Load a stored batch and the seconds that it took; None if it is missing or damaged."""
+    members = prepared.batches[batch]
     n_classes, n_query = len(prepared.class_codes), len(prepared.target.y)
-    return store.load_strand(cell.key, strand, partial(unpack, members, n_classes, n_query))
+    return store.load_batch(cell.key, batch, partial(unpack, members, n_classes, n_query))
 
 
-def _join(cell: Cell, prepared: PreparedCell, store: ResultsStore) -> tuple[StrandResult, float]:
-    """Load every strand of a cell; also return the seconds that solving them took."""
+def _join(cell: Cell, prepared: PreparedCell, store: ResultsStore) -> tuple[BatchResult, float]:
+    """Load every batch of a cell; also return the seconds that solving them took."""
     results, solving = [], 0.0
-    for strand in range(len(prepared.strands)):
-        loaded = load_strand(cell, prepared, store, strand)
+    for batch in range(len(prepared.batches)):
+        loaded = load_batch(cell, prepared, store, batch)
         if loaded is None:
-            raise RuntimeError(f"strand {strand} vanished from {store.unfinished(cell.key)}")
+            raise RuntimeError(f"batch {batch} vanished from {store.unfinished(cell.key)}")
         results.append(loaded[0])
         solving += loaded[1]
-    return join_strands(prepared.strands, results), solving
+    return join_batches(prepared.batches, results), solving
 
 
 def _scores_of_all_classes(

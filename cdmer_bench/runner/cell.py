@@ -113,23 +113,23 @@ def cell_key(cell: Cell, source_key: str, target_key: str) -> str:
 
 @dataclass
 class PreparedCell:
-    """A cell that can be run: its settings, their strands and the shared arrays.
+    """A cell that can be run: its settings, their batches and the shared arrays.
 
     Attributes
     ----------
     settings : list of dict
         The whole grid, in its order.
-    strands : list of list of int
+    batches : list of list of int
         Indices of the settings that are solved together.
     arrays : dict from str to ndarray
-        What the method prepared for all strands; emptied once it is stored.
+        What the method prepared for all batches; emptied once it is stored.
     class_codes : ndarray of uint8, shape (n_classes of the source,)
         The database's class index of each class that the method knows.
     source, target : FeatureSet
     """
 
     settings: list[Setting]
-    strands: list[list[int]]
+    batches: list[list[int]]
     arrays: Prepared
     class_codes: np.ndarray
     source: FeatureSet
@@ -172,7 +172,7 @@ def prepare_cell(cell: Cell, source: FeatureSet, target: FeatureSet) -> Prepared
     settings = cell.method.settings(cell.grid, task.shapes)
     return PreparedCell(
         settings,
-        cell.method.strands(settings),
+        cell.method.batches(settings),
         cell.method.prepare(task.Xs, task.ys, task.Xt, task.Xt),
         np.asarray(task.classes, dtype=np.uint8),
         source,

@@ -1,4 +1,4 @@
-"""Run the cells of a plan: claim, prepare, solve the strands in parallel, store."""
+"""Run the cells of a plan: claim, prepare, solve the batches in parallel, store."""
 
 import time
 import traceback
@@ -14,11 +14,11 @@ from cdmer_bench.files import remove
 from cdmer_bench.parallel import ATTEMPTS, WORKER_DIED, Backend, Call, Progress, run_parallel
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import CLAIM_WAIT, ResultsStore
-from cdmer_bench.runner.assemble import assemble, load_strand
+from cdmer_bench.runner.assemble import assemble, load_batch
+from cdmer_bench.runner.batch import BatchFailure, run_batch, write_prepared
 from cdmer_bench.runner.cell import Cell, PreparedCell, prepare_cell
 from cdmer_bench.runner.expectation import expected_settings, setting_weights
 from cdmer_bench.runner.progressing import Progressing
-from cdmer_bench.runner.strand import StrandFailure, run_strand, write_prepared
 
 
 @dataclass
@@ -30,7 +30,7 @@ class _Running:
     claim: ExitStack
     pending: set[int]
     started: float
-    failures: list[StrandFailure] = field(default_factory=list)
+    failures: list[BatchFailure] = field(default_factory=list)
 
 
 class Execution:
@@ -42,7 +42,7 @@ class Execution:
         Their statuses are updated in place.
     features, store
     backend
-        Where strands run.
+        Where batches run.
     progressing
     force
         Run cells whose record is there already.
@@ -92,7 +92,7 @@ class Execution:
             bar.extend(self.expected[cell.key], cells[0].name, self.weights[cell.key])
 
     def _tidy(self) -> None:
-        """Remove strands and claims of finished cells, left by a run killed right then."""
+        """Remove batches and claims of finished cells, left by a run killed right then."""
         for cell in self.cells:
             if cell.status == "done" and self.store.has_leftovers(cell.key):
                 with self.store.claim(cell.key) as held:
@@ -116,8 +116,8 @@ class Execution:
             self.calls = []
             todo = [c for c in cells if c.status in ("to do", "failed") and c not in busy]
             try:
-                for index, failure in run_parallel(self._strands(todo, busy), self.backend):
-                    self._strand_ended(*self.calls[index], failure)
+                for index, failure in run_parallel(self._batches(todo, busy), self.backend):
+                    self._batch_ended(*self.calls[index], failure)
                 return busy
             except self.backend.worker_death() as death:
                 self._worker_died(death, attempt)
@@ -132,14 +132,14 @@ class Execution:
                 del self.running[running.cell.key]
             else:
                 running.failures.append(
-                    StrandFailure(
+                    BatchFailure(
                         f"its worker process was killed {ATTEMPTS} times", str(death), False
                     )
                 )
                 self._close(running)
 
-    def _strands(self, cells: list[Cell], busy: list[Cell]) -> Iterator[Call]:
-        """Yield the calls of every missing strand, preparing each cell when its turn comes."""
+    def _batches(self, cells: list[Cell], busy: list[Cell]) -> Iterator[Call]:
+        """Yield the calls of every missing batch, preparing each cell when its turn comes."""
         for cell in cells:
             claim = ExitStack()
             if not claim.enter_context(self.store.claim(cell.key)):
@@ -158,18 +158,18 @@ class Execution:
                 continue
             self.running[cell.key] = running
             folder = self.store.unfinished(cell.key)
-            for strand in sorted(running.pending):
-                indices = running.prepared.strands[strand]
+            for batch in sorted(running.pending):
+                indices = running.prepared.batches[batch]
                 settings = [running.prepared.settings[i] for i in indices]
-                self.calls.append((cell.key, strand))
+                self.calls.append((cell.key, batch))
                 yield (
-                    run_strand,
+                    run_batch,
                     (
                         cell.method,
                         settings,
                         indices,
                         folder / "shared",
-                        self.store.strand_path(cell.key, strand),
+                        self.store.batch_path(cell.key, batch),
                     ),
                 )
 
@@ -186,12 +186,12 @@ class Execution:
                 self.bar.extend(
                     len(prepared.settings) - expected, cell.name, self.weights[cell.key]
                 )
-            pending = set(range(len(prepared.strands)))
-            for strand in list(pending):
-                if load_strand(cell, prepared, self.store, strand) is not None:
-                    pending.discard(strand)
+            pending = set(range(len(prepared.batches)))
+            for batch in list(pending):
+                if load_batch(cell, prepared, self.store, batch) is not None:
+                    pending.discard(batch)
                     if self.bar:
-                        self.bar.advance(len(prepared.strands[strand]), self.weights[cell.key])
+                        self.bar.advance(len(prepared.batches[batch]), self.weights[cell.key])
             if pending:
                 write_prepared(self.store.unfinished(cell.key) / "shared", prepared.arrays)
             prepared.arrays = {}
@@ -201,18 +201,18 @@ class Execution:
             claim.close()
             return None
 
-    def _strand_ended(self, key: str, strand: int, failure: StrandFailure | None) -> None:
+    def _batch_ended(self, key: str, batch: int, failure: BatchFailure | None) -> None:
         running = self.running[key]
-        running.pending.discard(strand)
+        running.pending.discard(batch)
         if failure is not None:
             running.failures.append(failure)
         if self.bar:
-            self.bar.advance(len(running.prepared.strands[strand]), self.weights[key])
+            self.bar.advance(len(running.prepared.batches[batch]), self.weights[key])
         if not running.pending:
             self._close(running)
 
     def _close(self, running: _Running) -> None:
-        """Store the record of a cell whose strands have all ended, or its failure."""
+        """Store the record of a cell whose batches have all ended, or its failure."""
         cell = running.cell
         self.running.pop(cell.key, None)
         try:

@@ -19,10 +19,10 @@ from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.samples import check_task
 from cdmer_bench.parallel import Call
 from cdmer_bench.results.selection_inputs import NOT_PREDICTED
-from cdmer_bench.runner.strand import StrandFailure, read_prepared, strand_failure, write_prepared
+from cdmer_bench.runner.batch import BatchFailure, batch_failure, read_prepared, write_prepared
 from cdmer_bench.runner.validation import possible_settings, predict_possible, store_predictions
 
-# Fits in a strand; each prepares the method anew, because the labels differ.
+# Fits in a batch; each prepares the method anew, because the labels differ.
 _FITS = 4
 
 
@@ -53,18 +53,18 @@ class WayBack:
     reason: str = ""
 
     def open(self, shared: Path) -> list[list[int]]:
-        """Write the samples; settings that predicted the same share a strand and a fit."""
+        """Write the samples; settings that predicted the same share a batch and a fit."""
         write_prepared(shared, {"source": self.Xs, "target": self.Xt})
-        strands: list[list[int]] = []
+        batches: list[list[int]] = []
         fits = _FITS
         for group in self._groups():
-            for part in self.method.strands([self.settings[i] for i in group]):
+            for part in self.method.batches([self.settings[i] for i in group]):
                 if fits == _FITS:
-                    strands.append([])
+                    batches.append([])
                     fits = 0
-                strands[-1] += [group[i] for i in part]
+                batches[-1] += [group[i] for i in part]
                 fits += 1
-        return strands
+        return batches
 
     def _groups(self) -> list[list[int]]:
         """Return the settings that predicted the same, in the order of their first."""
@@ -77,23 +77,23 @@ class WayBack:
         """Return the call that predicts the source."""
         settings = [self.settings[i] for i in members]
         labels = self.predicted[members]
-        return run_reversed_strand, (self.method, settings, members, labels, shared, result)
+        return run_reversed_batch, (self.method, settings, members, labels, shared, result)
 
 
-def run_reversed_strand(
+def run_reversed_batch(
     method: Method,
     settings: list[Setting],
     indices: list[int],
     labels: NDArray[np.uint8],
     shared: Path,
     result: Path,
-) -> StrandFailure | None:
+) -> BatchFailure | None:
     """Predict the source from the predicted target, and store the predictions.
 
     Parameters
     ----------
     method, settings, indices, shared, result
-        As for :func:`cdmer_bench.runner.strand.run_strand`.
+        As for :func:`cdmer_bench.runner.batch.run_batch`.
     labels : ndarray of uint8, shape (n_settings, n_target)
         What each setting predicted; equal rows stand together.
     """
@@ -108,7 +108,7 @@ def run_reversed_strand(
             reason = reason or why
         store_predictions(result, indices, np.concatenate(rows), reason)
     except Exception as error:
-        return strand_failure(error)
+        return batch_failure(error)
     return None
 
 

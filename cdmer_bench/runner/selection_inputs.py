@@ -45,7 +45,7 @@ class SelectionRun:
     ----------
     features, store
     backend
-        Where strands run.
+        Where batches run.
     wanted
         Names of the inputs, see :mod:`cdmer_bench.evaluation.selection.source`.
     progressing
@@ -152,5 +152,5 @@ class SelectionRun:
 
 
 def part_key(cell: Cell, part: str) -> str:
-    """Return the key under which the unfinished strands of a part are stored."""
+    """Return the key under which the unfinished batches of a part are stored."""
     return content_key({"selection inputs": selection_key(cell.key), "part": part})

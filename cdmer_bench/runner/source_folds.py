@@ -19,7 +19,7 @@ from cdmer_bench.methods.base import Method
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.samples import check_task
 from cdmer_bench.parallel import Call
-from cdmer_bench.runner.strand import StrandFailure, read_prepared, strand_failure, write_prepared
+from cdmer_bench.runner.batch import BatchFailure, batch_failure, read_prepared, write_prepared
 from cdmer_bench.runner.validation import possible_settings, predict_possible, store_predictions
 
 N_FOLDS = 5
@@ -88,7 +88,7 @@ class Fold:
     reason: str = ""
 
     def open(self, shared: Path) -> list[list[int]]:
-        """Compute what the settings share; no strand if none exists for the samples kept."""
+        """Compute what the settings share; no batch if none exists for the samples kept."""
         self.method = copy.copy(self.method)
         kept = np.setdiff1d(np.arange(len(self.source.y)), self.columns)
         try:
@@ -107,30 +107,30 @@ class Fold:
             self.reason = self.reason or str(error)
             return []
         write_prepared(shared, prepared)
-        strands = self.method.strands([self.settings[i] for i in possible])
-        return [[possible[i] for i in strand] for strand in strands]
+        batches = self.method.batches([self.settings[i] for i in possible])
+        return [[possible[i] for i in batch] for batch in batches]
 
     def call(self, members: list[int], shared: Path, result: Path) -> Call:
         """Return the call that predicts the samples held out."""
         settings = [self.settings[i] for i in members]
         arguments = (self.method, settings, members, len(self.columns), shared, result)
-        return run_held_out_strand, arguments
+        return run_held_out_batch, arguments
 
 
-def run_held_out_strand(
+def run_held_out_batch(
     method: Method,
     settings: list[Setting],
     indices: list[int],
     n_held_out: int,
     shared: Path,
     result: Path,
-) -> StrandFailure | None:
-    """Predict held-out samples under the settings of a strand and store the predictions.
+) -> BatchFailure | None:
+    """Predict held-out samples under the settings of a batch and store the predictions.
 
     Parameters
     ----------
     method, settings, indices, shared, result
-        As for :func:`cdmer_bench.runner.strand.run_strand`.
+        As for :func:`cdmer_bench.runner.batch.run_batch`.
     n_held_out : int
         Number of samples to predict.
     """
@@ -138,5 +138,5 @@ def run_held_out_strand(
         found = predict_possible(method, read_prepared(shared), settings, n_held_out)
         store_predictions(result, indices, *found)
     except Exception as error:
-        return strand_failure(error)
+        return batch_failure(error)
     return None

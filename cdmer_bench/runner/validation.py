@@ -1,6 +1,6 @@
 """Predict source samples under every setting of a finished cell, by fits on other samples.
 
-A cell's validation has parts, such as the folds of cross-validation. The strands of a part are run
+A cell's validation has parts, such as the folds of cross-validation. The batches of a part are run
 like those of a cell: in parallel, each stored as soon as it is finished.
 """
 
@@ -20,8 +20,8 @@ from cdmer_bench.methods.grid import Setting
 from cdmer_bench.parallel import ATTEMPTS, WORKER_DIED, Backend, Call, Progress, run_parallel
 from cdmer_bench.results.selection_inputs import NOT_PREDICTED
 from cdmer_bench.results.store import ResultsStore
+from cdmer_bench.runner.batch import BatchFailure, check_result
 from cdmer_bench.runner.progressing import Progressing
-from cdmer_bench.runner.strand import StrandFailure, check_result
 
 
 class Part(Protocol):
@@ -34,7 +34,7 @@ class Part(Protocol):
     columns : ndarray of int
         Source samples that it predicts.
     reason : str
-        Why the first setting that is left out before any strand runs is.
+        Why the first setting that is left out before any batch runs is.
     """
 
     key: str
@@ -42,18 +42,18 @@ class Part(Protocol):
     reason: str
 
     def open(self, shared: Path) -> list[list[int]]:
-        """Write what the strands share; return the indices of each strand's settings."""
+        """Write what the batches share; return the indices of each batch's settings."""
 
     def call(self, members: list[int], shared: Path, result: Path) -> Call:
-        """Return the call that stores a strand by :func:`store_predictions`."""
+        """Return the call that stores a batch by :func:`store_predictions`."""
 
 
 @dataclass
 class _Opened:
-    """A part with its strands."""
+    """A part with its batches."""
 
     part: Part
-    strands: list[list[int]]
+    batches: list[list[int]]
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Validation:
         Raises
         ------
         UserError
-            If the method refuses a strand as a whole.
+            If the method refuses a batch as a whole.
         RuntimeError
             If it breaks.
         """
@@ -99,10 +99,10 @@ class Validation:
         return found, reason
 
     def _run(self) -> None:
-        """Run the missing strands of every part, again where a worker process died."""
+        """Run the missing batches of every part, again where a worker process died."""
         for attempt in range(1, ATTEMPTS + 1):
             self._opened.clear()
-            failures: list[StrandFailure] = []
+            failures: list[BatchFailure] = []
             sizes: list[int] = []
             try:
                 for index, failure in run_parallel(self._calls(sizes), self.backend):
@@ -119,28 +119,28 @@ class Validation:
             raise (UserError if failures[0].is_user_error else RuntimeError)(failures[0].error)
 
     def _calls(self, sizes: list[int]) -> Iterator[Call]:
-        """Yield the calls of every missing strand, opening each part when its turn comes."""
+        """Yield the calls of every missing batch, opening each part when its turn comes."""
         for part in self.parts:
-            strands = part.open(self._shared(part))
-            self._opened.append(_Opened(part, strands))
-            for number, members in enumerate(strands):
+            batches = part.open(self._shared(part))
+            self._opened.append(_Opened(part, batches))
+            for number, members in enumerate(batches):
                 if self._load(part, number, members) is not None:
                     continue
                 sizes.append(len(members))
                 yield part.call(
-                    members, self._shared(part), self.store.strand_path(part.key, number)
+                    members, self._shared(part), self.store.batch_path(part.key, number)
                 )
 
     def _collect(self) -> tuple[NDArray[np.uint8], str]:
-        """Put the stored strands of every part together."""
+        """Put the stored batches of every part together."""
         found = np.full(self.shape, NOT_PREDICTED, np.uint8)
         reason = next((opened.part.reason for opened in self._opened if opened.part.reason), "")
         for opened in self._opened:
-            for number, members in enumerate(opened.strands):
+            for number, members in enumerate(opened.batches):
                 loaded = self._load(opened.part, number, members)
                 if loaded is None:
                     folder = self.store.unfinished(opened.part.key)
-                    raise RuntimeError(f"a strand vanished from {folder}")
+                    raise RuntimeError(f"a batch vanished from {folder}")
                 reason = reason or loaded[1]
                 found[np.ix_(np.array(members), opened.part.columns)] = loaded[0]
         return found, reason
@@ -149,7 +149,7 @@ class Validation:
         self, part: Part, number: int, members: list[int]
     ) -> tuple[NDArray[np.uint8], str] | None:
         unpack = partial(unpack_predictions, members, len(part.columns))
-        return self.store.load_strand(part.key, number, unpack)
+        return self.store.load_batch(part.key, number, unpack)
 
     def _shared(self, part: Part) -> Path:
         return self.store.unfinished(part.key) / "shared"
@@ -158,7 +158,7 @@ class Validation:
 def store_predictions(
     result: Path, indices: list[int], predictions: NDArray[np.uint8], reason: str
 ) -> None:
-    """Store what a strand predicted, classes of shape (n_settings of the strand, n_columns)."""
+    """Store what a batch predicted, classes of shape (n_settings of the batch, n_columns)."""
     arrays: dict[str, np.ndarray] = {
         "indices": np.array(indices, dtype=np.int64),
         "predictions": predictions,
@@ -209,7 +209,7 @@ def predict_possible(
 ) -> tuple[NDArray[np.uint8], str]:
     """Return classes, shape (n_settings, n_query), and why some are ``NOT_PREDICTED``.
 
-    A setting that the method refuses on these samples alone costs the others of its strand
+    A setting that the method refuses on these samples alone costs the others of its batch
     nothing.
     """
     try:

@@ -12,7 +12,7 @@ import pytest
 METHOD = """\
 from dataclasses import dataclass
 import numpy as np
-from cdmer_bench.methods import Method, StrandResult
+from cdmer_bench.methods import Method, BatchResult
 
 @dataclass
 class Nearest(Method):
@@ -24,7 +24,7 @@ class Nearest(Method):
 
     def solve(self, prepared, settings):
         scores = [-(prepared["distances"] ** s.get("power", self.power)).sum(-1) for s in settings]
-        return StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))
+        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
 """
 
 
@@ -160,12 +160,12 @@ def test_a_class_that_cannot_be_used_is_named_in_one_sentence(kind, own_method, 
 
 def test_a_result_of_another_kind_is_named_once(own_method, cdmer):
     broken = METHOD.replace(
-        "StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))", "np.array(scores)"
+        "BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))", "np.array(scores)"
     )
     (Path(own_method) / "checked_array.py").write_text(broken)
     card = Path(own_method) / "method" / "nearest.yaml"
     card.write_text(card.read_text().replace("checked_nearest", "checked_array"))
     code, out, _ = cdmer("check", "method", "nearest", "--config-dir", own_method)
     assert code == 1
-    assert out.count("solve gave ndarray, expected a StrandResult") == 1
+    assert out.count("solve gave ndarray, expected a BatchResult") == 1
     assert "FAIL  determinism      the same as 'shapes'" in out

@@ -17,7 +17,7 @@ from tests.small_corpus import draw_features
 METHOD = """\
 from dataclasses import dataclass
 import numpy as np
-from cdmer_bench.methods import Method, StrandResult
+from cdmer_bench.methods import Method, BatchResult
 
 @dataclass
 class Mine(Method):
@@ -32,7 +32,7 @@ class Mine(Method):
         if self.broken:
             raise ZeroDivisionError("broken on purpose")
         scores = [-(prepared["distances"] ** s.get("power", 2.0)).sum(-1) for s in settings]
-        return StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))
+        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
 """
 
 

@@ -34,7 +34,7 @@ import os
 from dataclasses import dataclass
 import numpy as np
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods import Method, StrandResult
+from cdmer_bench.methods import Method, BatchResult
 
 @dataclass
 class Mine(Method):
@@ -49,7 +49,7 @@ class Mine(Method):
 
     def solve(self, prepared, settings):
         scores = [-(prepared["distances"] ** s["power"]).sum(-1) for s in settings]
-        return StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))
+        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
 """
 
 

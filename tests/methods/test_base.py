@@ -19,7 +19,7 @@ from cdmer_bench.methods import (
     TCA,
     TKL,
     TSRG,
-    StrandResult,
+    BatchResult,
 )
 from cdmer_bench.methods.grid import expand_grid, is_range, parse_range
 
@@ -273,7 +273,7 @@ def test_grids_with_wrong_names_or_values_are_refused(grid):
 
 def test_a_setting_of_one_predicted_class_is_named_once():
     scores = np.array([[[2.0, 1.0], [3.0, 0.0]], [[2.0, 1.0], [0.0, 1.0]], [[1.0, 1.0]] * 2])
-    result = StrandResult.from_scores(scores, np.ones(3, bool), np.zeros(3, int))
+    result = BatchResult.from_scores(scores, np.ones(3, bool), np.zeros(3, int))
     assert result.notes == {
         0: "every sample is given class index 0",
         2: "all scores are equal, so every sample is given the first class",

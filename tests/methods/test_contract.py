@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cdmer_bench.methods import GFK, SVM, TCA, StrandResult
+from cdmer_bench.methods import GFK, SVM, TCA, BatchResult
 from cdmer_bench.methods.contract import MethodContract
 from tests.contracts import failures
 
@@ -20,7 +20,7 @@ def spoil(name, change):
         def solve(self, prepared, settings):
             result = super().solve(prepared, settings)
             predictions = change(result.predictions.copy(), prepared, settings)
-            return StrandResult.closed_form(predictions, result.scores)
+            return BatchResult.closed_form(predictions, result.scores)
 
     Spoilt.__name__ = name
     return Spoilt()
@@ -67,7 +67,7 @@ def test_scores_that_are_not_finite_are_caught():
         def solve(self, prepared, settings):
             result = super().solve(prepared, settings)
             scores = np.full((*result.predictions.shape, 3), np.nan)
-            return StrandResult.closed_form(result.predictions, scores)
+            return BatchResult.closed_form(result.predictions, scores)
 
     assert "NaN" in failures(MethodContract(Scoring()).checks())["scores"]
 
@@ -80,19 +80,19 @@ def test_a_method_that_asks_for_target_labels_is_caught():
     assert "yt" in failures(MethodContract(Peeking()).checks())["no peeking"]
 
 
-def test_strands_that_lose_a_setting_are_caught():
+def test_batches_that_lose_a_setting_are_caught():
     class Losing(GFK):
-        def strands(self, settings):
+        def batches(self, settings):
             return [list(range(len(settings) - 1))]
 
-    assert "strands" in failures(MethodContract(Losing()).checks())
+    assert "batches" in failures(MethodContract(Losing()).checks())
 
 
 def test_predictions_that_are_no_class_indices_are_caught():
     class Floating(GFK):
         def solve(self, prepared, settings):
             result = super().solve(prepared, settings)
-            return StrandResult.closed_form(result.predictions * np.nan, None)
+            return BatchResult.closed_form(result.predictions * np.nan, None)
 
     assert "some predictions are NaN" in failures(MethodContract(Floating()).checks())["finite"]
 

@@ -73,12 +73,12 @@ def test_every_prediction_of_the_papers_grid_on_the_released_features(task):
     assert best(yt, predicted) == {"VN": (0.7209, 73.24), "NV": (0.8183, 81.69)}[task]
 
 
-def test_a_setting_has_the_same_scores_alone_in_the_grid_and_in_any_strand():
+def test_a_setting_has_the_same_scores_alone_in_the_grid_and_in_any_batch():
     Xs, ys, Xt = random_task(3)
     method = DRLS()
     prepared = method.prepare(Xs, ys, Xt, Xt)
     settings = method.settings({"lam": [0.1, 10], "mu": [0.01, 0.5, 3, 400]}, (30, 25, 12))
-    assert method.strands(settings) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert method.batches(settings) == [[0, 1, 2, 3], [4, 5, 6, 7]]
     whole = method.solve(prepared, settings)
     np.testing.assert_array_equal(method.solve(prepared, settings[::-1]).scores, whole.scores[::-1])
     for i, setting in enumerate(settings):

@@ -102,13 +102,13 @@ def test_paper_grid_holds_the_259_settings_and_the_reduced_one_76_of_them(method
 
 
 @METHODS
-def test_strands_keep_to_one_lambda_and_hold_every_setting_once(method):
+def test_batches_keep_to_one_lambda_and_hold_every_setting_once(method):
     found = method().settings(None, (30, 25, 12))
     for solver, size in (("paper", 2), ("exact", 37)):
-        strands = method(solver=solver).strands(found)
-        assert sorted(i for strand in strands for i in strand) == list(range(259))
-        assert max(map(len, strands)) == size
-        assert all(len({found[i]["lam"] for i in strand}) == 1 for strand in strands)
+        batches = method(solver=solver).batches(found)
+        assert sorted(i for batch in batches for i in batch) == list(range(259))
+        assert max(map(len, batches)) == size
+        assert all(len({found[i]["lam"] for i in batch}) == 1 for batch in batches)
 
 
 @METHODS

@@ -147,13 +147,13 @@ def test_exact_steps_with_an_absolute_penalty_never_raise_the_objective(seed, la
     assert (w >= 0).all()
 
 
-def test_a_setting_has_the_same_bits_alone_in_the_grid_and_in_any_strand():
+def test_a_setting_has_the_same_bits_alone_in_the_grid_and_in_any_batch():
     Xs, ys, Xt = block_task(5)
     method = RSTR()
     prepared = method.prepare(Xs, ys, Xt, Xt)
     grid = {"lam": [1, 100], "mu": "0.1:0.7:5", "tau": [0.01, 0.05, 0.1]}
     chosen = method.settings(grid, (16, 12, 30))
-    assert [len(strand) for strand in method.strands(chosen)] == [24, 24]
+    assert [len(batch) for batch in method.batches(chosen)] == [24, 24]
     whole = method.solve(prepared, chosen)
     assert whole.extras["weights"].shape == (48, 6)
     order = np.random.default_rng(0).permutation(48)
@@ -167,13 +167,13 @@ def test_a_setting_has_the_same_bits_alone_in_the_grid_and_in_any_strand():
     np.testing.assert_array_equal(fitted.result_.scores[0], whole.scores[13])
 
 
-def test_strands_of_the_papers_grid_hold_a_hundred_settings_of_one_lam():
+def test_batches_of_the_papers_grid_hold_a_hundred_settings_of_one_lam():
     chosen = RSTR().settings(None, (71, 71, 15045))
     assert len(chosen) == 3000
-    strands = RSTR().strands(chosen)
-    assert {len(strand) for strand in strands} == {100}
-    assert sorted(i for strand in strands for i in strand) == list(range(3000))
-    assert all(len({chosen[i]["lam"] for i in strand}) == 1 for strand in strands)
+    batches = RSTR().batches(chosen)
+    assert {len(batch) for batch in batches} == {100}
+    assert sorted(i for batch in batches for i in batch) == list(range(3000))
+    assert all(len({chosen[i]["lam"] for i in batch}) == 1 for batch in batches)
 
 
 def test_a_block_of_noise_in_every_class_gets_less_weight_than_one_that_tells_them():

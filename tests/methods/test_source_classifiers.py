@@ -32,7 +32,7 @@ def test_rotation_of_the_features_and_order_of_the_target_leave_the_predictions(
 
 
 @each_method
-def test_a_setting_is_the_same_alone_in_the_grid_and_in_any_strand(method):
+def test_a_setting_is_the_same_alone_in_the_grid_and_in_any_batch(method):
     Xs, ys, Xt = random_task(7, n_features=60)
     prepared = method().prepare(Xs, ys, Xt, Xt)
     settings, predicted = method().predict_grid(Xs, ys, Xt, GRIDS.get(method))

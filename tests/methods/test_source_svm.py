@@ -1,6 +1,6 @@
 import numpy as np
 
-from cdmer_bench.methods.source_svm import Classified, classify_linearly, strand_result
+from cdmer_bench.methods.source_svm import Classified, batch_result, classify_linearly
 from cdmer_bench.solvers.libsvm import VotingMachine
 
 
@@ -14,7 +14,7 @@ def test_notes_gather_remarks_and_the_machines_own():
         plain.decision,
         ["reduced"],
     )
-    result = strand_result([plain, remarked, stopped])
+    result = batch_result([plain, remarked, stopped])
     assert result.notes == {
         1: "k was reduced",
         2: "reduced; odd weights; LIBSVM stopped at its limit after 7 iterations",

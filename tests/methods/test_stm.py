@@ -91,7 +91,7 @@ def test_exact_machines_meet_the_optimality_conditions_on_the_released_features(
 
 
 @pytest.mark.parametrize("solver", ["paper", "exact"])
-def test_a_setting_is_the_same_alone_in_the_grid_and_in_any_strand(solver):
+def test_a_setting_is_the_same_alone_in_the_grid_and_in_any_batch(solver):
     Xs, ys, Xt = random_task(1)
     grid = {"lam": [0.01, 0.5, 3.0, 50.0]}
     settings_, together = STM(solver=solver).predict_grid(Xs, ys, Xt, grid)

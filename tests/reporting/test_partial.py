@@ -14,7 +14,7 @@ from tests.small_corpus import draw_features
 FLAKY = """\
 from dataclasses import dataclass
 import numpy as np
-from cdmer_bench.methods import Method, StrandResult
+from cdmer_bench.methods import Method, BatchResult
 
 @dataclass
 class Flaky(Method):
@@ -27,7 +27,7 @@ class Flaky(Method):
 
     def solve(self, prepared, settings):
         scores = [-(prepared["distances"] ** s["power"]).sum(-1) for s in settings]
-        return StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))
+        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
 """
 SIZES = {"casme2": 27, "smic_hs": 21, "smic_vis": 15, "smic_nir": 18}
 TASKS = ("exp01", "exp02", "exp03", "exp04", "exp05", "exp06", "exp08")

@@ -116,7 +116,7 @@ def test_a_cell_that_is_a_link_is_set_aside(tmp_path, name):
     assert len(store.records()) == 1
 
 
-@pytest.mark.parametrize("name", ["shared", "building", "replaced", "strand-00000.npz"])
+@pytest.mark.parametrize("name", ["shared", "building", "replaced", "batch-00000.npz"])
 def test_a_link_among_unfinished_files_leads_nowhere(corpus, cdmer, name):
     """Whoever knows the configuration knows the cell's key, and so where a run will write."""
     arguments = corpus.arguments("method=svm", "task=red/green", "backend=sequential")

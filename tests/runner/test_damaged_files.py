@@ -1,7 +1,7 @@
 """Every kind of file that a run stores, damaged in every way: set aside, warned of once, made anew.
 
-The kinds: extracted features, records and their arrays, selection inputs, strands of unfinished
-cells, planes, failures; and what is never read as it was left: arrays that a cell's strands share,
+The kinds: extracted features, records and their arrays, selection inputs, batches of unfinished
+cells, planes, failures; and what is never read as it was left: arrays that a cell's batches share,
 claims, reports and tables. Checkpoints and tuned networks stand in ``tests/finetuning``.
 """
 
@@ -17,7 +17,7 @@ from tests.small_corpus import Corpus, write_clip_corpus
 FAILING = """\
 from dataclasses import dataclass
 import numpy as np
-from cdmer_bench.methods import Method, StrandResult
+from cdmer_bench.methods import Method, BatchResult
 
 @dataclass
 class Failing(Method):
@@ -27,7 +27,7 @@ class Failing(Method):
     def prepare(self, Xs, ys, Xt, Xq):
         return {"n": np.array(len(Xq)), "large": np.ones(200_000)}
 
-    def strands(self, settings):
+    def batches(self, settings):
         return [[i] for i in range(len(settings))]
 
     def solve(self, prepared, settings):
@@ -37,7 +37,7 @@ class Failing(Method):
         if settings[0]["step"] == 3 and not os.path.exists(self.until):
             os._exit(9) if os.path.exists(self.until + ".exit") else 1 / 0
         zeros = np.zeros((1, int(prepared["n"] + prepared["large"][0] - 1)), int)
-        return StrandResult.closed_form(zeros)
+        return BatchResult.closed_form(zeros)
 """
 EVERYWHERE = pytest.mark.parametrize("damage", DAMAGES)
 
@@ -114,13 +114,13 @@ def test_extracted_features(corpus, run, damage):
 
 @pytest.fixture
 def failing(corpus):
-    """A method of three strands, whose last fails until a file is there."""
+    """A method of three batches, whose last fails until a file is there."""
     corpus.add_method("failing", FAILING, '{step: "1:1:3"}', until=corpus.folder / "until")
     return corpus
 
 
 def leave_unfinished(failing: Corpus) -> None:
-    """Run in a process that ends in the third strand, and so cannot tidy up."""
+    """Run in a process that ends in the third batch, and so cannot tidy up."""
     import subprocess
 
     (failing.folder / "until.exit").touch()
@@ -131,13 +131,13 @@ def leave_unfinished(failing: Corpus) -> None:
 
 
 @EVERYWHERE
-def test_a_strand_and_a_failure(failing, run, damage):
+def test_a_batch_and_a_failure(failing, run, damage):
     run("method=failing", "task=red/green", code=1)
-    strand, _ = harm(failing.folder, "strand-*.npz", damage)
+    batch, _ = harm(failing.folder, "batch-*.npz", damage)
     failure, _ = harm(failing.folder, "failures/*.json", damage)
     (failing.folder / "until").touch()
     _, damaged = run("method=failing", "task=red/green")
-    assert sorted(damaged) == sorted([str(strand), str(failure)])
+    assert sorted(damaged) == sorted([str(batch), str(failure)])
     # The first run solved all three; the second the damaged one and the one that had failed.
     steps = (failing.folder / "until.log").read_text().split()
     assert steps == ["1.0", "2.0", "3.0", "1.0", "3.0"]
@@ -148,7 +148,7 @@ def reshaped(arrays, name):
 
 
 # Whole archives, but not what a run stores: by another version, or of another task.
-FORGED_STRANDS = {
+FORGED_BATCHES = {
     "other settings": lambda a: {**a, "indices": a["indices"] + 1},
     "no notes": lambda a: {n: array for n, array in a.items() if n != "note_texts"},
     "too few samples": lambda a: reshaped(a, "predictions"),
@@ -161,11 +161,11 @@ FORGED_STRANDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("forgery", FORGED_STRANDS)
-def test_a_whole_file_that_is_no_strand_of_the_cell(failing, run, forgery):
+@pytest.mark.parametrize("forgery", FORGED_BATCHES)
+def test_a_whole_file_that_is_no_batch_of_the_cell(failing, run, forgery):
     run("method=failing", "task=red/green", code=1)
-    path = sorted(failing.folder.rglob("strand-*.npz"))[0]
-    path.write_bytes(pack_arrays(FORGED_STRANDS[forgery](read_arrays(path))))
+    path = sorted(failing.folder.rglob("batch-*.npz"))[0]
+    path.write_bytes(pack_arrays(FORGED_BATCHES[forgery](read_arrays(path))))
     (failing.folder / "until").touch()
     _, damaged = run("method=failing", "task=red/green")
     assert damaged == [str(path)]
@@ -173,7 +173,7 @@ def test_a_whole_file_that_is_no_strand_of_the_cell(failing, run, forgery):
     assert steps == ["1.0", "2.0", "3.0", "1.0", "3.0"]
 
 
-def test_a_whole_file_that_is_no_strand_of_the_selection_inputs():
+def test_a_whole_file_that_is_no_batch_of_the_selection_inputs():
     from cdmer_bench.runner.validation import unpack_predictions
 
     whole = {

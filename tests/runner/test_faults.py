@@ -1,4 +1,4 @@
-"""Killed, interrupted and concurrent runs: finished strands stay, the table is the same."""
+"""Killed, interrupted and concurrent runs: finished batches stay, the table is the same."""
 
 import os
 import random
@@ -23,7 +23,7 @@ import os, time
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
-from cdmer_bench.methods import Method, StrandResult
+from cdmer_bench.methods import Method, BatchResult
 
 @dataclass
 class Slow(Method):
@@ -35,7 +35,7 @@ class Slow(Method):
         means = np.stack([Xs[ys == c].mean(axis=0) for c in range(ys.max() + 1)])
         return {"distances": np.abs(Xq[:, None] - means), "n": np.array(len(Xs))}
 
-    def strands(self, settings):
+    def batches(self, settings):
         return [[i, i + 1] for i in range(0, len(settings), 2)]
 
     def solve(self, prepared, settings):
@@ -43,18 +43,18 @@ class Slow(Method):
             log.write(f"{prepared['n']} {settings[0]['step']} {os.getpid()}\\n")
         time.sleep(self.pause)
         scores = [-(prepared["distances"] ** (1 + s["step"])).sum(-1) for s in settings]
-        return StrandResult.closed_form(np.argmax(scores, -1), np.array(scores))
+        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
 """
 # Slow enough that a signal arrives before the run has ended, on a fast machine too.
 SLOWLY = "methods.slow.parameters.pause=0.3"
 among_slow = partial(pytest.param, marks=pytest.mark.slow)
-N_STRANDS = 2 * 10  # two tasks, twenty settings each in pairs
-Strand = tuple[int, float]  # number of source samples, which tells the tasks apart; first step
+N_BATCHES = 2 * 10  # two tasks, twenty settings each in pairs
+Batch = tuple[int, float]  # number of source samples, which tells the tasks apart; first step
 
 
 @pytest.fixture
 def slow(corpus):
-    """A corpus with a method that logs each strand that it starts."""
+    """A corpus with a method that logs each batch that it starts."""
     corpus.add_method("slow", SLOW, '{step: "0.1:0.1:2"}', pause=0.03, log=corpus.folder / "log")
     return corpus
 
@@ -87,8 +87,8 @@ def finish(corpus, results: str, *more: str, n_set_aside: int = 0) -> str:
     return out
 
 
-def started(corpus) -> list[Strand]:
-    """Every strand that was started, in order."""
+def started(corpus) -> list[Batch]:
+    """Every batch that was started, in order."""
     log = corpus.folder / "log"
     lines = log.read_text().splitlines() if log.exists() else []
     return [(int(line.split()[0]), float(line.split()[1])) for line in lines]
@@ -103,13 +103,13 @@ def listed(folder: Path, pattern: str) -> list[Path]:
             continue
 
 
-def kept(folder: Path) -> set[Strand]:
-    """Strands whose result is stored: in the record of their cell, or whole in a file apart."""
+def kept(folder: Path) -> set[Batch]:
+    """Batches whose result is stored: in the record of their cell, or whole in a file apart."""
     found = set()
     for path in listed(folder, "cells/*/*/*/record.json"):
         n_source = len(read_arrays(path.with_name("grid.npz"))["y_source"])
-        found |= {(n_source, round(0.1 + 0.2 * strand, 1)) for strand in range(10)}
-    for path in listed(folder, "unfinished/*/strand-*.npz"):
+        found |= {(n_source, round(0.1 + 0.2 * batch, 1)) for batch in range(10)}
+    for path in listed(folder, "unfinished/*/batch-*.npz"):
         try:
             n_source = int(np.load(path.parent / "shared" / "n.npy"))
             first = int(read_arrays(path)["indices"][0])
@@ -119,16 +119,16 @@ def kept(folder: Path) -> set[Strand]:
     return found
 
 
-def wait_for_strands(process: subprocess.Popen, folder: Path, count: int) -> None:
+def wait_for_batches(process: subprocess.Popen, folder: Path, count: int) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
-        if len(listed(folder, "unfinished/*/strand-*")) + 10 * len(grids(folder)) >= count:
+        if len(listed(folder, "unfinished/*/batch-*")) + 10 * len(grids(folder)) >= count:
             return
         time.sleep(0.005)
 
 
 def worker_of(parent: int) -> int | None:
-    """A process that runs strands for ``parent``."""
+    """A process that runs batches for ``parent``."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -159,8 +159,8 @@ def read_everything(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ResultsStore(folder).records()
-    for strand in listed(folder, "unfinished/*/strand-*.npz"):
-        read_arrays(strand)
+    for batch in listed(folder, "unfinished/*/batch-*.npz"):
+        read_arrays(batch)
 
 
 def files(folder: Path) -> set[str]:
@@ -168,14 +168,14 @@ def files(folder: Path) -> set[str]:
 
 
 def check_one_kill(corpus, whom: str, after: int, results: str, whole: str) -> None:
-    """Kill a run after some strands, restart it, and compare with an undisturbed one."""
+    """Kill a run after some batches, restart it, and compare with an undisturbed one."""
     folder = corpus.folder / results
     process = start(corpus, results)
-    wait_for_strands(process, folder, after)
+    wait_for_batches(process, folder, after)
     stored, n_started = kept(folder), len(started(corpus))
     kill_some(process, whom)
     process.communicate(timeout=300)
-    time.sleep(0.2)  # workers that outlive their runner end their strand
+    time.sleep(0.2)  # workers that outlive their runner end their batch
     if whom != "worker":  # whose run goes on by itself
         stored, n_started = kept(folder), len(started(corpus))
     read_everything(folder)
@@ -208,12 +208,12 @@ def test_fifty_kills_at_random_moments(slow):
     whole = finish(slow, "whole")
     for number in range(50):
         whom = draw.choice(["group", "runner", "worker"])
-        check_one_kill(slow, whom, draw.randint(1, N_STRANDS - 2), f"killed-{number}", whole)
+        check_one_kill(slow, whom, draw.randint(1, N_BATCHES - 2), f"killed-{number}", whole)
 
 
 @pytest.mark.slow
 def test_thirty_kills_at_any_moment_of_a_run(slow):
-    """Not when some strands are stored, but after any time, while records are stored too."""
+    """Not when some batches are stored, but after any time, while records are stored too."""
     draw = random.Random(1)
     quick = "methods.slow.parameters.pause=0"
     start_of = time.monotonic()
@@ -259,7 +259,7 @@ def test_concurrent_runs_share_the_work_and_print_the_same_table(slow, n_runs):
     assert [run.returncode for run in runs] == [0] * n_runs, outputs
     assert not [err for _, err in outputs if "set aside" in err]
     assert len({out for out, _ in outputs}) == 1
-    assert len(started(slow)) <= N_STRANDS + 10  # at most one cell twice
+    assert len(started(slow)) <= N_BATCHES + 10  # at most one cell twice
     finish(slow, "whole")
     assert grids(slow.folder / "shared") == grids(slow.folder / "whole")
     assert files(slow.folder / "shared") == files(slow.folder / "whole")
@@ -286,7 +286,7 @@ def test_a_cell_that_is_run_again_by_force_is_always_there_to_readers(slow):
 
 def test_ctrl_c_says_that_the_work_is_kept_and_exits_with_130(slow):
     process = start(slow, "interrupted", SLOWLY)
-    wait_for_strands(process, slow.folder / "interrupted", 3)
+    wait_for_batches(process, slow.folder / "interrupted", 3)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -294,12 +294,12 @@ def test_ctrl_c_says_that_the_work_is_kept_and_exits_with_130(slow):
     assert "Traceback" not in err
 
 
-def test_strands_and_a_claim_of_a_cell_that_was_stored_just_before_the_kill_are_removed(slow):
+def test_batches_and_a_claim_of_a_cell_that_was_stored_just_before_the_kill_are_removed(slow):
     """A run killed between the record's rename and what follows leaves them."""
     whole = finish(slow, "whole")
     before = files(slow.folder / "whole")
     key = next((slow.folder / "whole").glob("cells/*/*/*")).name.rpartition("-")[2]
-    for left in (f"unfinished/{key}/strand-00000.npz", f"claims/{key}.lock"):
+    for left in (f"unfinished/{key}/batch-00000.npz", f"claims/{key}.lock"):
         (slow.folder / "whole" / left).parent.mkdir(parents=True, exist_ok=True)
         (slow.folder / "whole" / left).write_bytes(b"")
     assert finish(slow, "whole") == whole

@@ -1,4 +1,4 @@
-"""One strand, run in any process: read what the cell shares, solve, store the result whole."""
+"""One batch, run in any process: read what the cell shares, solve, store the result whole."""
 
 import time
 import traceback
@@ -11,15 +11,15 @@ import numpy as np
 from cdmer_bench.errors import UserError
 from cdmer_bench.files import clear_errors, pack_arrays, remove, write_atomically
 from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batch_result import BatchResult, expect_result
 from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.strand_result import StrandResult, expect_result
 
 _SMALL = 1 << 20  # bytes; larger arrays are mapped, so that processes share them
 
 
 @dataclass(frozen=True)
-class StrandFailure:
-    """Why a strand failed.
+class BatchFailure:
+    """Why a batch failed.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class StrandFailure:
 
 
 def write_prepared(folder: Path, arrays: Prepared) -> None:
-    """Store the shared arrays of a cell for the processes that run its strands."""
+    """Store the shared arrays of a cell for the processes that run its batches."""
     remove(folder)  # left by a run that was killed
     try:
         with clear_errors(folder):
@@ -59,16 +59,16 @@ def read_prepared(folder: Path) -> Prepared:
     return arrays
 
 
-def run_strand(
+def run_batch(
     method: Method, settings: list[Setting], indices: list[int], shared: Path, result: Path
-) -> StrandFailure | None:
-    """Solve a strand and store its result; return why it failed, or None.
+) -> BatchFailure | None:
+    """Solve a batch and store its result; return why it failed, or None.
 
     Parameters
     ----------
     method
     settings
-        Those of the strand.
+        Those of the batch.
     indices
         Their places in the grid, stored beside the result.
     shared
@@ -83,18 +83,18 @@ def run_strand(
         check_result(method, found, len(settings))
         write_atomically(result, pack_arrays(pack(found, indices, seconds)))
     except Exception as error:
-        return strand_failure(error)
+        return batch_failure(error)
     return None
 
 
-def strand_failure(error: Exception) -> StrandFailure:
+def batch_failure(error: Exception) -> BatchFailure:
     """Describe the exception that is being handled."""
     is_user_error = isinstance(error, UserError)
     text = str(error) if is_user_error else f"{type(error).__name__}: {error}"
-    return StrandFailure(text, traceback.format_exc(), is_user_error)
+    return BatchFailure(text, traceback.format_exc(), is_user_error)
 
 
-def check_result(method: Method, result: StrandResult, n_settings: int) -> None:
+def check_result(method: Method, result: BatchResult, n_settings: int) -> None:
     """Refuse a result that is not one row of valid class indices for each setting.
 
     Raises
@@ -118,8 +118,8 @@ def check_result(method: Method, result: StrandResult, n_settings: int) -> None:
         )
 
 
-def pack(result: StrandResult, indices: list[int], seconds: float) -> dict[str, np.ndarray]:
-    """Return the arrays that stand for a strand's result and the time that it took."""
+def pack(result: BatchResult, indices: list[int], seconds: float) -> dict[str, np.ndarray]:
+    """Return the arrays that stand for a batch's result and the time that it took."""
     arrays: dict[str, np.ndarray] = {
         "indices": np.array(indices, dtype=np.int64),
         "seconds": np.array(seconds),
@@ -137,7 +137,7 @@ def pack(result: StrandResult, indices: list[int], seconds: float) -> dict[str, 
 
 def unpack(
     members: list[int], n_classes: int, n_query: int, arrays: dict[str, np.ndarray]
-) -> tuple[StrandResult, float]:
+) -> tuple[BatchResult, float]:
     """Undo :func:`pack` for the settings ``members``; also return the seconds that they took.
 
     Raises
@@ -148,7 +148,7 @@ def unpack(
     if arrays["indices"].tolist() != members:
         raise ValueError("it holds other settings")
     texts = [str(text) for text in arrays["note_texts"]]
-    result = StrandResult(
+    result = BatchResult(
         arrays["predictions"],
         arrays.get("scores"),
         arrays["converged"],

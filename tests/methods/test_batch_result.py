@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from cdmer_bench.methods.strand_result import StrandResult, join_strands
+from cdmer_bench.methods.batch_result import BatchResult, join_batches
 
 
-def strand(indices, scores=True):
+def batch(indices, scores=True):
     """Return a result that bears the indices of its settings everywhere."""
     indices = np.array(indices)
     rows = np.repeat(indices[:, None], 2, axis=1)
-    return StrandResult(
+    return BatchResult(
         rows,
         rows[:, :, None] + np.zeros(3) if scores else None,
         indices % 2 == 0,
@@ -18,9 +18,9 @@ def strand(indices, scores=True):
     )
 
 
-def test_joined_strands_are_in_the_order_of_the_grid():
-    strands = [[3, 0], [4, 1], [2]]
-    joined = join_strands(strands, [strand(s) for s in strands])
+def test_joined_batches_are_in_the_order_of_the_grid():
+    batches = [[3, 0], [4, 1], [2]]
+    joined = join_batches(batches, [batch(s) for s in batches])
     order = np.arange(5)
     np.testing.assert_array_equal(joined.predictions, order[:, None] + [0, 0])
     np.testing.assert_array_equal(joined.scores[:, 1, 2], order)
@@ -30,19 +30,19 @@ def test_joined_strands_are_in_the_order_of_the_grid():
     np.testing.assert_array_equal(joined.extras["weights"][:, 0], order / 4)
 
 
-def test_scores_of_a_part_of_the_strands_are_no_scores():
-    joined = join_strands([[0], [1]], [strand([0]), strand([1], scores=False)])
+def test_scores_of_a_part_of_the_batches_are_no_scores():
+    joined = join_batches([[0], [1]], [batch([0]), batch([1], scores=False)])
     assert joined.scores is None
 
 
 def test_a_closed_form_converges_without_iterations():
-    result = StrandResult.closed_form([[1, 0], [0, 0]])
+    result = BatchResult.closed_form([[1, 0], [0, 0]])
     assert result.predictions.dtype == np.intp
     assert (result.converged.tolist(), result.iterations.tolist()) == ([True, True], [0, 0])
 
 
 def test_notes_of_a_setting_are_gathered():
-    result = StrandResult.closed_form([[1, 0]])
+    result = BatchResult.closed_form([[1, 0]])
     result.add_note(0, "first")
     result.add_note(0, "second")
     assert result.notes == {0: "first; second"}
@@ -50,6 +50,6 @@ def test_notes_of_a_setting_are_gathered():
 
 @pytest.mark.parametrize(("predicted", "noted"), [([2, 2], True), ([2], False), ([0, 2], False)])
 def test_single_classes_are_noted_but_for_one_query(predicted, noted):
-    result = StrandResult.closed_form([predicted])
+    result = BatchResult.closed_form([predicted])
     result.note_single_classes()
     assert bool(result.notes) == noted

@@ -1,4 +1,4 @@
-"""What a method found for the settings of a strand, and strands put together again."""
+"""What a method found for the settings of a batch, and batches put together again."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +10,8 @@ from cdmer_bench.errors import UserError
 
 
 @dataclass
-class StrandResult:
-    """What a method found for the settings of one strand.
+class BatchResult:
+    """What a method found for the settings of one batch.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class StrandResult:
     iterations : ndarray of int, shape (n_settings,)
         Iterations of the method's outermost loop; 0 for closed forms.
     notes : dict from int to str
-        For a setting's index in the strand, what the user should know about its result.
+        For a setting's index in the batch, what the user should know about its result.
     extras : dict from str to ndarray, each of shape (n_settings, ...)
         What else a method learned that is worth keeping, such as RSTR's block weights; small,
         because it is stored for every setting.
@@ -40,7 +40,7 @@ class StrandResult:
     @classmethod
     def closed_form(
         cls, predictions: ArrayLike, scores: NDArray[np.floating] | None = None
-    ) -> "StrandResult":
+    ) -> "BatchResult":
         """Return the result of settings that need no iteration of the method's own."""
         array = np.asarray(predictions, dtype=np.intp)
         n_settings = len(array)
@@ -52,7 +52,7 @@ class StrandResult:
         scores: NDArray[np.floating],
         converged: NDArray[np.bool_],
         iterations: NDArray[np.intp],
-    ) -> "StrandResult":
+    ) -> "BatchResult":
         """Predict the class of the largest score; ties go to the first class, and are noted."""
         result = cls(scores.argmax(-1), scores, converged, iterations)
         for index, rows in enumerate(scores):
@@ -76,30 +76,30 @@ class StrandResult:
                 self.add_note(index, f"every sample is given class index {predicted[0]}")
 
 
-def expect_result(found: Any) -> StrandResult:
-    """Return what a method's ``solve`` gave; anything but a :class:`StrandResult` is refused."""
-    if not isinstance(found, StrandResult):
+def expect_result(found: Any) -> BatchResult:
+    """Return what a method's ``solve`` gave; anything but a :class:`BatchResult` is refused."""
+    if not isinstance(found, BatchResult):
         raise UserError(
-            f"solve gave {type(found).__name__}, expected a StrandResult; return "
-            "StrandResult.closed_form(predictions, scores), for example"
+            f"solve gave {type(found).__name__}, expected a BatchResult; return "
+            "BatchResult.closed_form(predictions, scores), for example"
         )
     return found
 
 
-def join_strands(strands: list[list[int]], results: list[StrandResult]) -> StrandResult:
-    """Put the strands' results back into the order of the grid."""
+def join_batches(batches: list[list[int]], results: list[BatchResult]) -> BatchResult:
+    """Put the batches' results back into the order of the grid."""
     for result in results:
         expect_result(result)
-    order = np.argsort(np.concatenate([np.asarray(s) for s in strands]), kind="stable")
+    order = np.argsort(np.concatenate([np.asarray(s) for s in batches]), kind="stable")
     has_scores = all(r.scores is not None for r in results)
-    return StrandResult(
+    return BatchResult(
         np.concatenate([r.predictions for r in results])[order],
         np.concatenate([r.scores for r in results])[order] if has_scores else None,
         np.concatenate([r.converged for r in results])[order],
         np.concatenate([r.iterations for r in results])[order],
         {
-            strand[i]: text
-            for strand, r in zip(strands, results, strict=True)
+            batch[i]: text
+            for batch, r in zip(batches, results, strict=True)
             for i, text in r.notes.items()
         },
         {
@@ -107,3 +107,6 @@ def join_strands(strands: list[list[int]], results: list[StrandResult]) -> Stran
             for name in results[0].extras
         },
     )
+
+
+StrandResult = BatchResult  # the name until 0.1

@@ -1,13 +1,91 @@
 """What a database is: clips with subjects and labels, or features already extracted."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 EMOTIONS = ("negative", "positive", "surprise")
+SEVERITIES = ("error", "warning", "note")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was noticed about a database.
+
+    Attributes
+    ----------
+    severity : {'error', 'warning', 'note'}
+        With an error the data are not what they should be, and a run stops; a warning is worth
+        a look; a note is a choice that was made.
+    text : str
+        What was found.
+    where : str
+        Database, file or clip.
+    code : str
+        Stable name of the kind of finding, such as ``clip-without-frames``.
+    expected, action : str
+        What should be there, and what to do.
+    """
+
+    severity: str
+    text: str
+    where: str = ""
+    code: str = ""
+    expected: str = ""
+    action: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the finding as a mapping that JSON can hold."""
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "where": self.where,
+            "found": self.text,
+            "expected": self.expected,
+            "action": self.action,
+        }
+
+    def __str__(self) -> str:
+        place = [part for part in (self.severity, self.code, self.where) if part]
+        said = [f"found {self.text}" if self.expected else self.text]
+        said += [f"expected {self.expected}"] if self.expected else []
+        said += [self.action] if self.action else []
+        return f"{': '.join(place)}: {'; '.join(said)}"
+
+
+@dataclass(frozen=True)
+class Account:
+    """What a run uses of a database, and what was noticed about it.
+
+    Attributes
+    ----------
+    name, title : str
+        As of the database.
+    n_used : int
+        Clips, or samples of a file of features.
+    n_expected : int or None
+        How many there should be: the clips that the coding sheet or clips table names, else those
+        of Table I; None where nothing tells.
+    class_counts : dict from str to int
+        Clips of each class, in the order of the classes.
+    findings : list of Finding
+    """
+
+    name: str
+    title: str
+    n_used: int
+    n_expected: int | None
+    class_counts: dict[str, int]
+    findings: list[Finding] = field(default_factory=list)
+
+    def n_findings(self) -> dict[str, int]:
+        """Count the findings of each severity."""
+        counted = Counter(finding.severity for finding in self.findings)
+        return {severity: counted[severity] for severity in SEVERITIES}
 
 
 class Clip(ABC):
@@ -75,6 +153,8 @@ class Database(ABC):
     classes : tuple of str
     synthetic : bool
         True where the clips are generated; every output then says so.
+    counts : mapping from str to int, optional
+        Clips of each class that the database should have (Table I).
     """
 
     name: str
@@ -82,10 +162,48 @@ class Database(ABC):
     letter: str = ""
     classes: tuple[str, ...] = EMOTIONS
     synthetic: bool = field(default=False, kw_only=True)
+    counts: Mapping[str, int] | None = field(default=None, kw_only=True)
+
+    @abstractmethod
+    def account(self, descriptor: str | None = None) -> Account:
+        """Say how much of the database a run uses, and what was noticed about it.
+
+        Parameters
+        ----------
+        descriptor : str, optional
+            Key of the descriptor whose file is counted, for a database of features.
+
+        Raises
+        ------
+        DataMissing, UserError
+            If the database cannot be read.
+        """
+
+    def _account(
+        self, labels: Iterable[int], n_expected: int | None, findings: Iterable[Finding] = ()
+    ) -> Account:
+        counted = Counter(int(label) for label in labels)
+        return Account(
+            self.name,
+            self.title or self.name,
+            counted.total(),
+            n_expected,
+            {name: counted[index] for index, name in enumerate(self.classes)},
+            list(findings),
+        )
+
+    @property
+    def n_expected(self) -> int | None:
+        """Number of clips by ``counts``."""
+        return None if self.counts is None else sum(self.counts.values())
 
 
 class ClipDatabase(Database):
     """A database of clips, from which any descriptor can be extracted."""
+
+    def account(self, descriptor: str | None = None) -> Account:
+        """Count the clips."""
+        return self._account((clip.label for clip in self.clips()), self.n_expected)
 
     @abstractmethod
     def clips(self) -> Sequence[Clip]:
@@ -100,6 +218,12 @@ class ClipDatabase(Database):
 
 class FeatureDatabase(Database):
     """A database of features that someone else extracted."""
+
+    def account(self, descriptor: str | None = None) -> Account:
+        """Count the samples of one descriptor's file."""
+        if descriptor is None:
+            return self._account((), self.n_expected)
+        return self._account(self.load(descriptor).y, self.n_expected)
 
     @abstractmethod
     def load(self, descriptor: str) -> FeatureSet:

@@ -200,6 +200,6 @@ def _note_apex(path: Path, rows: Sequence[CodedClip], reading: Reading) -> None:
     if without_apex:
         listed = ", ".join(f"sub{subject_number(r.subject):02d}/{r.clip}" for r in without_apex[:4])
         reading.note(
-            "info", "apex-absent", path, f"no apex for {len(without_apex)} clips ({listed})",
+            "note", "apex-absent", path, f"no apex for {len(without_apex)} clips ({listed})",
             "a frame number", "nothing to do: the protocol uses onset and offset only",
         )  # fmt: skip

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdmer_bench.databases.base import EMOTIONS
+from cdmer_bench.databases.base import EMOTIONS, SEVERITIES, Finding
 from cdmer_bench.databases.clip_checks import check_files, check_frame_names, check_images
 from cdmer_bench.databases.clip_folders import FrameClip
-from cdmer_bench.databases.findings import SEVERITIES, Finding
+from cdmer_bench.databases.findings import finding
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import frame_number
 from cdmer_bench.databases.synthetic.protocol import COUNTS, totals
@@ -46,7 +46,7 @@ class FrameCheck:
     @property
     def passed(self) -> bool:
         """Whether the protocol can run as it is: no finding is an error."""
-        return not any(finding.severity == "error" for finding in self.findings)
+        return not any(f.severity == "error" for f in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as mappings and lists that JSON can hold."""
@@ -54,7 +54,7 @@ class FrameCheck:
             "passed": self.passed,
             "counts": self.counts,
             "interpretation": self.interpretation,
-            "findings": [finding.as_dict() for finding in self.findings],
+            "findings": [f.as_dict() for f in self.findings],
         }
 
     def text(self) -> str:
@@ -106,7 +106,7 @@ def check_frames(
         check.findings += _check_root(database, databases)
         _check_database(check, database, read_images, progress)
     check.findings = sorted(
-        dict.fromkeys(check.findings), key=lambda finding: SEVERITIES.index(finding.severity)
+        dict.fromkeys(check.findings), key=lambda f: SEVERITIES.index(f.severity)
     )
     return check
 
@@ -121,7 +121,7 @@ def _check_database(
         reading = database.read()
     except DataMissing:
         check.findings.append(
-            Finding(
+            finding(
                 "error",
                 "no-root",
                 str(database.place),
@@ -164,7 +164,7 @@ def _check_root(database: FrameDatabase, databases: Sequence[FrameDatabase]) -> 
     if {subject_key(c.subject) for reading in beside for c in reading.clips} - {subject_key(name)}:
         return []
     return [
-        Finding(
+        finding(
             "error",
             "root-too-deep",
             str(place),
@@ -198,7 +198,7 @@ def _check_counts(clips: Sequence[FrameClip], database: FrameDatabase) -> list[F
     table = "/".join(str(n) for n in totals(database.format).values())
     more = f" and {len(odd) - 6} subjects more" if len(odd) > 6 else ""
     return [
-        Finding(
+        finding(
             "error",
             "counts",
             database.title or database.name,

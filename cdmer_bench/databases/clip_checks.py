@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cdmer_bench.databases.base import Finding
 from cdmer_bench.databases.clip_folders import FrameClip
-from cdmer_bench.databases.findings import Finding
+from cdmer_bench.databases.findings import finding
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import read_grey
 from cdmer_bench.errors import UserError
@@ -57,7 +58,7 @@ def check_images(clip: FrameClip, title: str) -> list[Finding]:
 
 def _sizes_differ(where: str, shapes: Counter[tuple[int, ...]]) -> Finding:
     sizes = ", ".join(f"{n} of {s[1]} x {s[0]}" for s, n in shapes.most_common())
-    return Finding(
+    return finding(
         "error",
         "frame-sizes-differ",
         where,
@@ -68,7 +69,7 @@ def _sizes_differ(where: str, shapes: Counter[tuple[int, ...]]) -> Finding:
 
 
 def _frames_equal(where: str, repeated: Sequence[str]) -> Finding:
-    return Finding(
+    return finding(
         "warning",
         "frames-equal",
         where,
@@ -80,7 +81,7 @@ def _frames_equal(where: str, repeated: Sequence[str]) -> Finding:
 
 
 def _deep(where: str, n_frames: int) -> Finding:
-    return Finding(
+    return finding(
         "warning",
         "frames-of-16-bit",
         where,
@@ -91,7 +92,7 @@ def _deep(where: str, n_frames: int) -> Finding:
 
 
 def _damaged(clip: FrameClip, title: str, error: UserError) -> Finding:
-    return Finding(
+    return finding(
         "error",
         "frame-damaged",
         f"{title}: {clip.name}",
@@ -121,7 +122,7 @@ def check_frame_names(clips: Sequence[FrameClip], database: FrameDatabase) -> li
 
 
 def _converted(title: str, suffixes: Counter[str]) -> Finding:
-    return Finding(
+    return finding(
         "warning",
         "frames-converted",
         title,
@@ -132,8 +133,8 @@ def _converted(title: str, suffixes: Counter[str]) -> Finding:
 
 
 def _unpadded(title: str, clips: Sequence[FrameClip]) -> Finding:
-    return Finding(
-        "info",
+    return finding(
+        "note",
         "numbers-not-padded",
         title,
         f"{len(clips)} clips whose frames are out of order when sorted by name",
@@ -145,8 +146,8 @@ def _unpadded(title: str, clips: Sequence[FrameClip]) -> Finding:
 def _short(title: str, clips: Sequence[FrameClip]) -> Finding:
     listed = ", ".join(f"{clip.name} ({len(clip.files)})" for clip in clips[:5])
     single = any(len(clip.files) == 1 for clip in clips)
-    return Finding(
-        "warning" if single else "info",
+    return finding(
+        "warning" if single else "note",
         "clips-short",
         title,
         f"{len(clips)} clips of fewer than {SHORT} frames: {listed}",

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.base import Clip
-from cdmer_bench.databases.findings import Finding
+from cdmer_bench.databases.base import Clip, Finding
 from cdmer_bench.databases.image_files import frame_number, is_image, read_grey
 from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
 
@@ -59,7 +58,7 @@ class Reading:
         self, severity: str, code: str, where: object, found: str, expected: str, action: str
     ) -> None:
         """Add a finding."""
-        self.findings.append(Finding(severity, code, str(where), found, expected, action))
+        self.findings.append(Finding(severity, found, str(where), code, expected, action))
 
 
 @dataclass(frozen=True)

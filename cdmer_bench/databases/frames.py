@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cdmer_bench.databases.base import Clip, ClipDatabase
+from cdmer_bench.databases.base import Account, Clip, ClipDatabase, Finding
 from cdmer_bench.databases.casme2 import read_casme2
 from cdmer_bench.databases.clip_folders import ClipFolder, Reading, scan_tree
 from cdmer_bench.databases.coded_layouts import LAYOUTS, CodedLayout, read_coded
-from cdmer_bench.databases.findings import Finding
 from cdmer_bench.databases.smic import read_smic
 from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.files import user_path
@@ -126,12 +125,16 @@ class FrameDatabase(ClipDatabase):
         reading = self.read()
         if not reading.clips:
             reasons = [f for f in reading.findings if f.severity == "error"]
-            reason = f": {reasons[0].found}, expected {reasons[0].expected}" if reasons else ""
+            reason = f": {reasons[0].text}, expected {reasons[0].expected}" if reasons else ""
             raise DataMissing(
                 f"{self.title or self.name} has no usable clip below {self.place}{reason}; "
                 "`cdmer data check` with the same corpus= and corpus.root= tells more"
             )
         return reading.clips
+
+    def account(self, descriptor: str | None = None) -> Account:
+        """Count the usable clips; the findings are those of reading folders and sheets."""
+        return self._account((c.label for c in self.clips()), self.n_expected, self.findings)
 
     @property
     def findings(self) -> list[Finding]:

@@ -134,7 +134,7 @@ def test_intact_clips_survive_a_missing_and_a_repeated_one(casme2_tree, picture_
     found = codes(read)
     assert "3/EP01_2" in found["clip-without-frames"].where
     assert "1/EP02_01f" in found["frame-number-twice"].where
-    assert "sub30/EP01_01" in found["frames-without-label"].found
+    assert "sub30/EP01_01" in found["frames-without-label"].text
 
 
 def test_frames_that_do_not_fit_the_sheet(casme2_tree, picture_writer):
@@ -156,9 +156,9 @@ def test_frames_that_do_not_fit_the_sheet(casme2_tree, picture_writer):
     values = next(c for c in read.clips() if c.name == "sub07/EP06_02_01").frames()[:, 0, 0]
     assert values.tolist() == casme2_tree.events[3].expected(3)
     found = codes(read)
-    assert "6 frames between onset 46 and offset 52" in found["frames-missing"].found
-    assert "1 frames before onset or after" in found["frames-beyond-coding"].found
-    assert "frames 1 to 10" in found["frames-renumbered"].found
+    assert "6 frames between onset 46 and offset 52" in found["frames-missing"].text
+    assert "1 frames before onset or after" in found["frames-beyond-coding"].text
+    assert "frames 1 to 10" in found["frames-renumbered"].text
     assert "EP06_02_02" in found["frames-outside-coding"].where
 
 
@@ -187,12 +187,12 @@ def test_no_sheet_old_sheet_and_wrong_sheet(casme2_tree, sheet_writer):
         database(casme2_tree).clips()
     (casme2_tree.root / "CASME2-coding-20140508.xls").write_bytes(b"\xd0\xcf\x11\xe0")
     read = database(casme2_tree)
-    assert "save it as .xlsx" in next(f for f in read.findings if f.code == "sheet-xls").found
+    assert "save it as .xlsx" in next(f for f in read.findings if f.code == "sheet-xls").text
     sheet_writer(casme2_tree.root / "CASME2-coding-x.xlsx", [["Name", "Frames"], ["EP01", 3]])
     found = codes(database(casme2_tree))
-    assert "Name, Frames" in found["sheet-unreadable"].found
+    assert "Name, Frames" in found["sheet-unreadable"].text
     (casme2_tree.root / "CASME2-coding-x.xlsx").write_bytes(b"not a zip")
-    assert "not a readable .xlsx" in codes(database(casme2_tree))["sheet-unreadable"].found
+    assert "not a readable .xlsx" in codes(database(casme2_tree))["sheet-unreadable"].text
 
 
 def test_no_frames_and_no_root(casme2_tree, tmp_path):

@@ -111,10 +111,10 @@ def test_damaged_images_are_named_and_not_counted(smic, content, said):
     (smic / CLIP / "reg_00010.bmp").write_bytes(content)
     check = nir(smic)
     assert not check.passed
-    assert said in codes(check)["frame-damaged"].found
-    assert "reg_00010.bmp" in codes(check)["frame-damaged"].found
+    assert said in codes(check)["frame-damaged"].text
+    assert "reg_00010.bmp" in codes(check)["frame-damaged"].text
     assert check.counts["smic_nir"]["negative"] == {"found": 22, "expected": 23}
-    assert "subject 11 has 2/3/1 instead of 3/3/1" in codes(check)["counts"].found
+    assert "subject 11 has 2/3/1 instead of 3/3/1" in codes(check)["counts"].text
     quick = nir(smic, read_images=False)
     assert quick.passed == bool(content)  # an empty file shows without opening it
     assert ("frame-damaged" in codes(quick)) == (not content)
@@ -126,8 +126,8 @@ def test_odd_sizes_and_depths(smic, picture_writer):
     (other / "reg_00009.bmp").unlink()
     cv2.imwrite(str(other / "reg_00009.png"), np.full((6, 8), 3000, np.uint16))
     check = nir(smic)
-    assert "1 of 8 x 7" in codes(check, "error")["frame-sizes-differ"].found
-    assert "1 frames of 16 bits" in codes(check, "warning")["frames-of-16-bit"].found
+    assert "1 of 8 x 7" in codes(check, "error")["frame-sizes-differ"].text
+    assert "1 frames of 16 bits" in codes(check, "warning")["frames-of-16-bit"].text
 
 
 def test_a_missing_clip_a_lost_class_and_converted_files(smic, picture_writer):
@@ -136,9 +136,9 @@ def test_a_missing_clip_a_lost_class_and_converted_files(smic, picture_writer):
         picture_writer(path.with_suffix(".jpg"), 50)
         path.unlink()
     check = nir(smic)
-    assert "22/28/20" in codes(check)["counts"].found
+    assert "22/28/20" in codes(check)["counts"].text
     assert codes(check)["counts"].expected.startswith("23/28/20")
-    assert "3 .jpg" in codes(check, "warning")["frames-converted"].found
+    assert "3 .jpg" in codes(check, "warning")["frames-converted"].text
 
 
 def test_short_clips_are_named_and_single_frames_are_a_warning(smic, picture_writer):
@@ -153,21 +153,21 @@ def test_short_clips_are_named_and_single_frames_are_a_warning(smic, picture_wri
     add("negative/s11_ne_01", 9, 14)
     add("negative/s11_ne_02", 9, 15)
     add("negative/s11_ne_03", 9, 20)
-    short = codes(nir(smic), "info")["clips-short"]
-    assert short.found.startswith("69 clips of fewer than 7 frames: s11/s11_ne_01 (6), s11/s11_po")
+    short = codes(nir(smic), "note")["clips-short"]
+    assert short.text.startswith("69 clips of fewer than 7 frames: s11/s11_ne_01 (6), s11/s11_po")
     shutil.rmtree(subject / "negative/s11_ne_01")
     add("negative/s11_ne_01", 9, 9)
-    assert "s11/s11_ne_01 (1)" in codes(nir(smic), "warning")["clips-short"].found
+    assert "s11/s11_ne_01 (1)" in codes(nir(smic), "warning")["clips-short"].text
 
 
 def test_a_root_that_is_too_deep_or_not_there(smic):
     deep = codes(nir(smic / "NIR" / "s11"))
     assert "further up" in deep["root-too-deep"].action
     absent = codes(nir(smic / "s11"))
-    assert absent["no-root"].found == "no such folder"
+    assert absent["no-root"].text == "no such folder"
     assert "root-too-deep" not in absent
     gone = codes(nir(smic.parent / f"{smic.name}s"))["no-root"]
-    assert gone.found == "no such folder"
+    assert gone.text == "no such folder"
     assert f"did you mean {smic.name!r}" in gone.action
 
 
@@ -193,7 +193,7 @@ def test_every_finding_says_found_expected_and_what_to_do(smic):
     for finding in check.findings:
         assert all(finding.as_dict().values()), finding
     assert [f.severity for f in check.findings] == sorted(
-        (f.severity for f in check.findings), key=["error", "warning", "info"].index
+        (f.severity for f in check.findings), key=["error", "warning", "note"].index
     )
 
 
@@ -206,4 +206,4 @@ def test_equal_neighbouring_frames_are_a_warning_and_the_clip_stays(tmp_path):
         cv2.imwrite(str(files[-1]), pictures[which])
     [finding] = check_images(FrameClip.of("a", "s", 0, files), "CASME II")
     assert (finding.severity, finding.code) == ("warning", "frames-equal")
-    assert "1 frames equal to the one before (first: img2.png)" in finding.found
+    assert "1 frames equal to the one before (first: img2.png)" in finding.text

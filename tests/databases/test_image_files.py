@@ -137,5 +137,5 @@ def test_a_folder_that_may_not_be_listed_is_told_of(tmp_path, monkeypatch):
     found = FrameDatabase("casme2", root=str(tmp_path)).findings
     told = [f for f in found if f.code == "folder-unreadable"]
     assert [(f.severity, f.where) for f in told] == [("warning", str(tmp_path / "locked"))]
-    assert "Permission denied" in told[0].found
+    assert "Permission denied" in told[0].text
     assert "chmod" in told[0].action

@@ -95,8 +95,8 @@ def test_intact_clips_survive_what_is_wrong_with_others(smic_tree):
     assert [c.name for c in read.clips()] == ["s1/s1_sur_01", "s12/s12_ne_10"]
     found = codes(read)
     assert "s1_ne_01" in found["clip-without-frames"].where
-    assert "a positive clip in the folder surprise" in found["class-contradiction"].found
-    assert "2 frames numbered 20 to 22" in found["frames-missing"].found
+    assert "a positive clip in the folder surprise" in found["class-contradiction"].text
+    assert "2 frames numbered 20 to 22" in found["frames-missing"].text
     assert "s12_ne_09" in found["clip-twice"].where
 
 
@@ -120,7 +120,7 @@ def test_images_without_numbers(smic_tree, picture_writer):
         path.rename(path.with_name(f"reg_{'abcde'[number]}.bmp"))
     read = database(smic_tree)
     assert [c.name for c in read.clips()] == NAMES[1:]
-    assert "5 images without a number" in codes(read)["frames-without-number"].found
+    assert "5 images without a number" in codes(read)["frames-without-number"].text
 
 
 def test_smic_e_whose_files_count_from_zero(smic_tree):

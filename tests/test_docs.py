@@ -127,10 +127,11 @@ def test_links_lead_to_files_and_headings(document):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_commands_in_documents_exist(document):
-    from cdmer_bench.cli.commands import COMMANDS
+    from cdmer_bench.cli import COMMANDS
 
     used = set(re.findall(r"(?:`| {4}|^)(?:scripts/)?cdmer ([a-z]+)\b", document.read_text(), re.M))
-    assert used <= set(COMMANDS), f"{document.name} names {sorted(used - set(COMMANDS))}"
+    known = {name.split()[0] for name in COMMANDS}
+    assert used <= known, f"{document.name} names {sorted(used - known)}"
 
 
 @pytest.mark.slow

@@ -1,1 +1,80 @@
-"""The `cdmer` command; `main.py` dispatches and imports nothing heavy."""
+"""The command line: its commands, and which words stand for which.
+
+A command is added by one line in :data:`COMMANDS` and two functions in the module named there.
+For ``"results merge": ("results", ...)`` these are, in ``cdmer_bench/cli/results.py``,
+
+- ``merge_arguments(parser)``, which adds its arguments to an
+  :class:`~cdmer_bench.cli.arguments.CommandParser`, and
+- ``merge_command(options)``, which runs it and returns the exit code. Its docstring is what
+  ``cdmer results merge --help`` says.
+
+The commands of :data:`CONFIGURED` have no parser: Hydra composes their configuration, and their
+function gets that. Help, misspelt words and completion follow from this.
+"""
+
+# Command: (its module in cdmer_bench.cli, what it does).
+COMMANDS = {
+    "run": ("run", "run methods on tasks and print their tables"),
+    "extract": ("extract", "extract descriptors into the cache without running a method"),
+    "tables": ("tables", "print Tables III to VII from the results folder"),
+    "stats": ("tables", "confidence intervals, paired tests and ranks"),
+    "report": ("report", "write one self-contained HTML file on the results"),
+    "plot": ("plot", "draw results: scores, regions, parameters, confusion, ..."),
+    "list": ("list", "list methods, descriptors, tasks, databases, corpora, ..."),
+    "check": ("check", "check a method, descriptor or database of your own"),
+    "data fetch": ("data", "put the authors' released features in place"),
+    "data check": ("data", "say what of the licensed databases is there and what is wrong"),
+    "data synthesize": ("data", "write the synthetic databases as images"),
+    "results merge": ("results", "put the results of several machines into one folder"),
+    "audit": ("tables", "check the paper's own tables against themselves"),
+    "doctor": ("doctor", "show versions, BLAS, cores and folders"),
+    "completion": ("completion", "print the shell code for completion"),
+}
+CONFIGURED = ("run", "extract")
+
+EPILOG = """\
+Try it:
+  cdmer run method=tca task=all               the synthetic databases need nothing else
+  cdmer run method=svm,tca,gfk task=type1     several methods, one table
+  cdmer COMMAND --help                        what a command takes
+"""
+
+
+def usage(first: str = "") -> str:
+    """Return the text of `cdmer --help`, or of `cdmer data --help` for ``first="data"``."""
+    named = {n: about for n, (_, about) in COMMANDS.items() if not first or first in n.split()[:1]}
+    width = max(map(len, named)) + 2
+    lines = "".join(f"  {name:<{width}}{about}\n" for name, about in named.items())
+    if first:
+        more = f"`cdmer {first} ACTION --help` says what an action takes."
+        return f"usage: cdmer {first} ACTION ...\n\n{lines}\n{more}\n"
+    return (
+        "cdmer: the benchmark of cross-database micro-expression recognition\n\n"
+        f"usage: cdmer COMMAND ...\n\n{lines}\n{EPILOG}"
+    )
+
+
+def split_command(words: list[str]) -> tuple[str, list[str]]:
+    """Part the command, of one word or two, from its arguments.
+
+    Returns
+    -------
+    tuple of str and list of str
+        The first word alone where the second, such as ``merge`` of ``results merge``, is missing.
+    """
+    name, *rest = words
+    if name in COMMANDS:
+        return name, rest
+    actions = [command.split()[1] for command in COMMANDS if command.startswith(f"{name} ")]
+    if actions and (not rest or rest[0] in ("-h", "--help")):
+        return name, rest
+    if actions and rest[0] in actions:
+        return f"{name} {rest[0]}", rest[1:]
+    from cdmer_bench.errors import UserError, closest
+
+    if actions:
+        raise UserError(
+            f"{rest[0]!r} is not something `cdmer {name}` can do; {closest(rest[0], actions)}"
+        )
+    known = [*dict.fromkeys(command.split()[0] for command in COMMANDS), "--help", "--version"]
+    raise UserError(f"{name!r} is not a command of cdmer; {closest(name, known)}")

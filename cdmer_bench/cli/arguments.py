@@ -15,14 +15,13 @@ class CommandParser(argparse.ArgumentParser):
     command
         What follows ``cdmer``, such as ``tables`` or ``data fetch``.
     description
-        What the command does; of a module's docstring, what follows the command.
+        What the command does.
     **more
         As for :class:`argparse.ArgumentParser`.
     """
 
     def __init__(self, command: str, description: str | None = None, **more: Any) -> None:
-        says = (description or "").removeprefix(f"`cdmer {command}`: ")
-        super().__init__(f"cdmer {command}", description=says[:1].upper() + says[1:], **more)
+        super().__init__(f"cdmer {command}", description=description, **more)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse an option that there is not before a word after it is taken for something else."""

@@ -1,21 +1,24 @@
 """`cdmer check`: does a method, descriptor or database of yours keep what the package relies on?"""
 
+import argparse
 from collections.abc import Iterator
 
 from cdmer_bench.cli.arguments import CommandParser, add_config_dir
-from cdmer_bench.cli.commands import CHECKED
 from cdmer_bench.cli.hydra_app import compose
 from cdmer_bench.config.build import build, build_databases, build_method, choose_grid
 from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.contract import Check
 from cdmer_bench.errors import DataMissing, UserError, closest
 
+CHECKED = ("method", "descriptor", "database")
 Checked = Iterator[tuple[str, list[Check]]]
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command; exit code 0 if every check passed, 1 if one failed, 2 if none could be."""
-    options = make_parser().parse_intermixed_args(arguments)
+def check_command(options: argparse.Namespace) -> int:
+    """Check that a method, descriptor or database of yours keeps what the package relies on.
+
+    The exit code is 0 if every check passed, 1 if one failed, 2 if none could be made.
+    """
     overrides = list(options.overrides)
     if options.kind != "database":
         overrides.append(f"{options.kind}={options.name}")
@@ -31,11 +34,9 @@ def main(arguments: list[str]) -> int:
     return 1 if n_failed else 2 if n_missing else 0
 
 
-def make_parser() -> CommandParser:
-    """Return the command's arguments."""
-    parser = CommandParser(
-        "check", __doc__, epilog="such as: cdmer check method my_method --config-dir my_conf"
-    )
+def check_arguments(parser: CommandParser) -> None:
+    """Add what to check, and the configuration to check it in."""
+    parser.epilog = "such as: cdmer check method my_method --config-dir my_conf"
     parser.add_argument("kind", choices=CHECKED, help="what to check")
     parser.add_argument("name", help="its name in the configuration; a database's, in its corpus")
     parser.add_argument(
@@ -45,7 +46,6 @@ def make_parser() -> CommandParser:
         help="such as corpus=NAME, descriptor=NAME, solver=exact",
     )
     add_config_dir(parser)
-    return parser
 
 
 def _methods(config: RunConfig, _: str) -> Checked:

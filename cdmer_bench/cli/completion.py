@@ -1,12 +1,15 @@
 """Completion of sub-commands and of Hydra overrides, for bash, zsh and fish."""
 
+import argparse
 import os
 from collections.abc import Callable
-from types import ModuleType
 
+from cdmer_bench.cli import COMMANDS, CONFIGURED, split_command
 from cdmer_bench.cli.arguments import CommandParser
-from cdmer_bench.cli.commands import CHECKED, COMMANDS, SHELLS
+from cdmer_bench.errors import UserError
 
+ParserOf = Callable[[str], CommandParser]
+SHELLS = ("bash", "zsh", "fish")
 _SCRIPTS = {
     "bash": """\
 _cdmer_complete() {
@@ -29,34 +32,28 @@ complete -o nospace -F _cdmer_complete cdmer
 complete -c cdmer -f -a '(_CDMER_COMPLETE=1 COMP_LINE=(commandline -cp) cdmer 2>/dev/null)'
 """,
 }
-_HYDRA_COMMANDS = ("run", "extract")
 
 
-def main(arguments: list[str]) -> int:
-    """Print the code that turns completion on: ``eval "$(cdmer completion bash)"``."""
-    print(_SCRIPTS[make_parser().parse_args(arguments).shell], end="")
+def completion_arguments(parser: CommandParser) -> None:
+    """Add the shell."""
+    parser.epilog = 'eval "$(cdmer completion bash)" in bash or zsh; cdmer completion fish | source'
+    parser.add_argument("shell", nargs="?", default="bash", choices=SHELLS, help="default: bash")
+
+
+def completion_command(options: argparse.Namespace) -> int:
+    """Print the code that completes names with Tab."""
+    print(_SCRIPTS[options.shell], end="")
     return 0
 
 
-def make_parser() -> CommandParser:
-    """Return the command's arguments."""
-    parser = CommandParser(
-        "completion",
-        "Print the code that completes names with Tab.",
-        epilog='eval "$(cdmer completion bash)" in bash or zsh; cdmer completion fish | source',
-    )
-    parser.add_argument("shell", nargs="?", default="bash", choices=SHELLS, help="default: bash")
-    return parser
-
-
-def complete(load: Callable[[str], ModuleType]) -> int:
-    """Print the completions of the line in COMP_LINE, one a line; ``load`` as for `choices`."""
-    for choice in choices(os.environ.get("COMP_LINE", ""), load):
+def complete(parser_of: ParserOf) -> int:
+    """Print the completions of COMP_LINE, one a line; ``parser_of`` as for `choices`."""
+    for choice in choices(os.environ.get("COMP_LINE", ""), parser_of):
         print(choice)
     return 0
 
 
-def choices(line: str, load: Callable[[str], ModuleType]) -> list[str]:
+def choices(line: str, parser_of: ParserOf) -> list[str]:
     """List what may stand in the place of the last word of ``line``.
 
     Hydra completes overrides for a command without sub-commands, so it is given the line with
@@ -66,31 +63,30 @@ def choices(line: str, load: Callable[[str], ModuleType]) -> list[str]:
     ----------
     line : str
         What was typed so far, from ``cdmer`` on.
-    load : callable
-        Returns the module of a sub-command.
+    parser_of : callable
+        Returns the parser of a command.
     """
     words = line.split(" ")[1:]
-    if len(words) < 2:
-        return [name for name in COMMANDS if name.startswith(words[-1] if words else "")]
-    command, *rest = words
-    if command not in COMMANDS:
+    started = " ".join(words)
+    following = [name for name in COMMANDS if name.startswith(started)]
+    if following and len(words) < 3 and started not in COMMANDS:
+        return list(dict.fromkeys(name.split()[max(len(words) - 1, 0)] for name in following))
+    try:
+        command, rest = split_command(words)
+    except UserError:
         return []
-    if command in _HYDRA_COMMANDS:
+    if command not in COMMANDS or not rest:
+        return []
+    if command in CONFIGURED:
         return _overrides(rest)
-    module = load(command)
-    if command == "data":
-        action, *rest = rest
-        if not rest or action not in module.ACTIONS:
-            return [name for name in module.ACTIONS if name.startswith(action) and not rest]
-        return module.make_parser(action).suggest(rest) or _configured(action, rest)
-    return module.make_parser().suggest(rest) or _configured(command, rest)
+    return parser_of(command).suggest(rest) or _configured(command, rest)
 
 
 def _configured(command: str, words: list[str]) -> list[str]:
     """Complete what the configuration names: something to check, or an override."""
-    if command != "check" or words[-1].startswith("-"):
+    if command not in ("check", "data check") or words[-1].startswith("-"):
         return []
-    if len(words) == 2 and words[0] in CHECKED:
+    if len(words) == 2 and command == "check":
         from cdmer_bench.config.catalogue import cards
 
         return [name for name in cards(words[0]) if name.startswith(words[1])]

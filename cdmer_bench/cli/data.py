@@ -12,87 +12,23 @@ from cdmer_bench.files import user_path
 from cdmer_bench.texts import visible
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command."""
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_USAGE, end="")
-        return 0
-    action = {"fetch": fetch, "check": check, "synthesize": synthesize}.get(arguments[0])
-    if action is None:
-        raise UserError(
-            f"{arguments[0]!r} is not something `cdmer data` can do; "
-            f"{closest(arguments[0], ACTIONS)}"
-        )
-    return action(make_parser(arguments[0]).parse_intermixed_args(arguments[1:]))
-
-
-_USAGE = """\
-usage: cdmer data fetch released [--from DIR] [--to DIR]
-       cdmer data check corpus=frames corpus.root=DIR [--format json] [--quick]
-       cdmer data synthesize --out DIR [--format png] [--seed N] [--databases casme2,smic_hs]
-                             [--n-jobs N]
-
-fetch       put the authors' released features in place and verify their checksums
-check       say what of the licensed databases is there, what is wrong and what to do
-synthesize  write the synthetic databases as images, in the layout of CASME II and SMIC
-
-`cdmer data fetch --help` and so on explain the options.
-"""
-ACTIONS = ("fetch", "check", "synthesize")
-
-
-def make_parser(action: str) -> CommandParser:
-    """Return the arguments of one action."""
-    if action == "fetch":
-        parser = CommandParser("data fetch", fetch.__doc__)
-        parser.add_argument("what", choices=["released"], help="the authors' LBP-TOP features")
-        parser.add_argument(
-            "--from", dest="source", metavar="DIR", help="a folder that has the files already"
-        )
-        parser.add_argument(
-            "--to", metavar="DIR", help=f"where to put them (default: {data_folder()}/released)"
-        )
-    elif action == "check":
-        parser = CommandParser("data check", check.__doc__)
-        parser.add_argument("overrides", nargs="*", default=[], help="such as corpus.root=DIR")
-        add_config_dir(parser)
-        parser.add_argument(
-            "--format", default="text", choices=["text", "json"], help="text (default) or json"
-        )
-        parser.add_argument(
-            "--quick",
-            action="store_true",
-            help="open no image: only empty and missing files are noticed",
-        )
-    else:
-        parser = CommandParser("data synthesize", synthesize.__doc__)
-        parser.add_argument(
-            "--out", required=True, metavar="DIR", help="the folder to write, made if needed"
-        )
-        parser.add_argument(
-            "--format", default="png", choices=["png", "jpg", "bmp"], help="default: png"
-        )
-        parser.add_argument(
-            "--seed", type=int, default=0, metavar="N", help="other people and events (default: 0)"
-        )
-        parser.add_argument(
-            "--databases",
-            default="casme2,smic_hs,smic_vis,smic_nir",
-            metavar="NAMES",
-            help="with commas between (default: all four)",
-        )
-        parser.add_argument(
-            "--n-jobs", type=int, default=-1, metavar="N", help="processes (default: all cores)"
-        )
-    return parser
-
-
 def data_folder() -> Path:
     """Return the folder of data: $CDMER_DATA, or ~/.local/share/cdmer-bench."""
     return user_path(os.environ.get("CDMER_DATA", "~/.local/share/cdmer-bench"))
 
 
-def fetch(options: argparse.Namespace) -> int:
+def fetch_arguments(parser: CommandParser) -> None:
+    """Add what to fetch, from where and to where."""
+    parser.add_argument("what", choices=["released"], help="the authors' LBP-TOP features")
+    parser.add_argument(
+        "--from", dest="source", metavar="DIR", help="a folder that has the files already"
+    )
+    parser.add_argument(
+        "--to", metavar="DIR", help=f"where to put them (default: {data_folder()}/released)"
+    )
+
+
+def fetch_command(options: argparse.Namespace) -> int:
     """Copy or download the released features; exit code 2 if none is usable."""
     from cdmer_bench.databases.fetch import fetch_released
 
@@ -105,7 +41,21 @@ def fetch(options: argparse.Namespace) -> int:
     return 0 if usable else 2
 
 
-def check(options: argparse.Namespace) -> int:
+def check_arguments(parser: CommandParser) -> None:
+    """Add the corpus to check, and how."""
+    parser.add_argument("overrides", nargs="*", default=[], help="such as corpus.root=DIR")
+    add_config_dir(parser)
+    parser.add_argument(
+        "--format", default="text", choices=["text", "json"], help="text (default) or json"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="open no image: only empty and missing files are noticed",
+    )
+
+
+def check_command(options: argparse.Namespace) -> int:
     """Check licensed frames; exit code 0 only if the protocol can run as it is, else 2."""
     from cdmer_bench.cli.hydra_app import compose
     from cdmer_bench.config.build import build_databases
@@ -128,7 +78,29 @@ def check(options: argparse.Namespace) -> int:
     return 0 if found.passed else 2
 
 
-def synthesize(options: argparse.Namespace) -> int:
+def synthesize_arguments(parser: CommandParser) -> None:
+    """Add where to write, in which format, and what."""
+    parser.add_argument(
+        "--out", required=True, metavar="DIR", help="the folder to write, made if needed"
+    )
+    parser.add_argument(
+        "--format", default="png", choices=["png", "jpg", "bmp"], help="default: png"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="other people and events (default: 0)"
+    )
+    parser.add_argument(
+        "--databases",
+        default="casme2,smic_hs,smic_vis,smic_nir",
+        metavar="NAMES",
+        help="with commas between (default: all four)",
+    )
+    parser.add_argument(
+        "--n-jobs", type=int, default=-1, metavar="N", help="processes (default: all cores)"
+    )
+
+
+def synthesize_command(options: argparse.Namespace) -> int:
     """Write the synthetic databases as images."""
     from cdmer_bench.cli.hydra_app import compose
     from cdmer_bench.config.build import build_databases

@@ -1,5 +1,6 @@
 """`cdmer doctor`: versions, extras, BLAS, cores and folders."""
 
+import argparse
 import os
 import re
 import shutil
@@ -14,14 +15,12 @@ from cdmer_bench.files import user_path
 _USERS_EXTRAS = ("frames", "plots", "c3d", "cluster")
 
 
-def make_parser() -> CommandParser:
-    """Return the command's arguments."""
-    return CommandParser("doctor", __doc__)
+def doctor_arguments(_: CommandParser) -> None:
+    """Add nothing: the command takes no arguments."""
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command; exit code 1 if images cannot be read."""
-    make_parser().parse_args(arguments)
+def doctor_command(_: argparse.Namespace) -> int:
+    """Show versions, extras, BLAS, cores and folders; exit code 1 if images cannot be read."""
     problem = _opencv_problem()
     rows = [
         ("python", sys.version.partition(" ")[0]),

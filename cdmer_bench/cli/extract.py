@@ -1,19 +1,13 @@
 """`cdmer extract`: fill the feature cache without running a method."""
 
 from cdmer_bench.cli.console import open_clips_bar, open_steps_bar, say
-from cdmer_bench.cli.hydra_app import run_hydra
 from cdmer_bench.cli.session import Session
 from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.databases.base import ClipDatabase
 from cdmer_bench.errors import DataMissing, UserError
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command."""
-    return run_hydra("extract", arguments, extract)
-
-
-def extract(config: RunConfig) -> int:
+def extract_command(config: RunConfig) -> int:
     """Extract every chosen descriptor of every database that the chosen tasks need.
 
     Raises

@@ -1,28 +1,26 @@
 """`cdmer list`: what there is to choose from."""
 
+import argparse
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from cdmer_bench.cli.arguments import CommandParser, add_config_dir, add_results
-from cdmer_bench.cli.commands import LISTED
 from cdmer_bench.config.catalogue import cards
 
+LISTED = ("methods", "descriptors", "tasks", "databases", "corpora", "selections", "runs")
 Row = tuple[str, ...]
 
 
-def make_parser() -> CommandParser:
-    """Return the command's arguments."""
-    parser = CommandParser("list", __doc__)
+def list_arguments(parser: CommandParser) -> None:
+    """Add what to list, and where it stands."""
     parser.add_argument("what", choices=LISTED, help="what to list")
     add_config_dir(parser)
     add_results(parser, "the results folder, for runs")
-    return parser
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command."""
-    options = make_parser().parse_args(arguments)
+def list_command(options: argparse.Namespace) -> int:
+    """List what there is to choose from."""
     rows = {
         "methods": lambda: _card_rows("method", options.config_dir),
         "descriptors": lambda: _card_rows("descriptor", options.config_dir),

@@ -1,33 +1,42 @@
-"""The `cdmer` command: looks at the sub-command and imports only what that one needs."""
+"""The `cdmer` command: looks at the words and imports only what that command needs."""
 
 import os
 import sys
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-from cdmer_bench.cli.commands import COMMANDS
+from cdmer_bench.cli import COMMANDS, CONFIGURED, split_command, usage
 
-EPILOG = """\
-Try it:
-  cdmer run method=tca task=all               the synthetic databases need nothing else
-  cdmer run method=svm,tca,gfk task=type1     several methods, one table
-  cdmer COMMAND --help                        what a command takes
-"""
+if TYPE_CHECKING:
+    from cdmer_bench.cli.arguments import CommandParser
 
 
-def usage() -> str:
-    """Return the text of `cdmer --help`."""
-    width = max(map(len, COMMANDS)) + 2
-    lines = [f"  {name:<{width}}{about}" for name, about in COMMANDS.items()]
-    return (
-        "cdmer: the benchmark of cross-database micro-expression recognition\n\n"
-        "usage: cdmer COMMAND ...\n\n" + "\n".join(lines) + "\n\n" + EPILOG
-    )
+def command_module(name: str) -> ModuleType:
+    """Import the module of a command, and nothing before it is needed."""
+    return import_module(f"cdmer_bench.cli.{COMMANDS[name][0]}")
 
 
-def load_command(name: str) -> ModuleType:
-    """Import the module of a sub-command, and nothing before it is needed."""
-    return import_module(f"cdmer_bench.cli.{name}")
+def command_parser(name: str) -> "CommandParser":
+    """Return the parser of a command that has one."""
+    from inspect import getdoc
+
+    from cdmer_bench.cli.arguments import CommandParser
+
+    module, word = command_module(name), name.split()[-1]
+    parser = CommandParser(name, getdoc(getattr(module, f"{word}_command")))
+    getattr(module, f"{word}_arguments")(parser)
+    return parser
+
+
+def call(name: str, arguments: list[str]) -> int:
+    """Run one command on what follows it; return the exit code."""
+    function = getattr(command_module(name), f"{name.split()[-1]}_command")
+    if name in CONFIGURED:
+        from cdmer_bench.cli.hydra_app import run_hydra
+
+        return run_hydra(name, arguments, function)
+    return int(function(command_parser(name).parse_intermixed_args(arguments)))
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,7 +46,9 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if "_CDMER_COMPLETE" in os.environ:
-        return int(load_command("completion").complete(load_command))
+        from cdmer_bench.cli.completion import complete
+
+        return complete(command_parser)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage(), end="")
         return 0
@@ -46,14 +57,14 @@ def main(argv: list[str] | None = None) -> int:
 
         print(f"cdmer-bench {version('cdmer-bench')}")
         return 0
-    from cdmer_bench.errors import UserError, as_sentence, closest
+    from cdmer_bench.errors import UserError, as_sentence
 
-    name = arguments[0]
     try:
+        name, rest = split_command(arguments)
         if name not in COMMANDS:
-            known = [*COMMANDS, "--help", "--version"]
-            raise UserError(f"{name!r} is not a command of cdmer; {closest(name, known)}")
-        return int(load_command(name).main(arguments[1:]))
+            print(usage(name), end="")
+            return 0
+        return call(name, rest)
     except KeyboardInterrupt:
         print(
             "\ncdmer: interrupted; finished work is kept, the same command goes on from there",

@@ -1,10 +1,10 @@
 """`cdmer plot`: pictures of the results."""
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.arguments import CommandParser, add_results, add_selection
-from cdmer_bench.cli.commands import DRAWN
 from cdmer_bench.cli.console import say
 from cdmer_bench.cli.tables import choose_records, recorded_failures
 from cdmer_bench.errors import UserError, closest
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from cdmer_bench.evaluation.selection import Rule
     from cdmer_bench.reporting import MissingCell
 
+DRAWN = ("regions", "parameters", "confusion", "budget", "scores", "ranks", "plane", "times")
 _FILTERS = ("method", "task", "descriptor", "corpus")
 
 
-def make_parser() -> CommandParser:
-    """Return the command's arguments."""
-    parser = CommandParser("plot", __doc__)
+def plot_arguments(parser: CommandParser) -> None:
+    """Add what to draw, from which results, and the file."""
     parser.add_argument("kind", choices=DRAWN, help="what to draw")
     parser.add_argument(
         "filters",
@@ -38,12 +38,10 @@ def make_parser() -> CommandParser:
         metavar="FILE",
         help="the picture, .svg, .png or .pdf (default: KIND.svg in the results folder)",
     )
-    return parser
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command."""
-    options = make_parser().parse_intermixed_args(arguments)
+def plot_command(options: argparse.Namespace) -> int:
+    """Draw a picture of the results."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:

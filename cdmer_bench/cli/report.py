@@ -1,5 +1,6 @@
 """`cdmer report`: one self-contained HTML file on the results."""
 
+import argparse
 import webbrowser
 from pathlib import Path
 
@@ -9,9 +10,8 @@ from cdmer_bench.cli.tables import choose_records, recorded_failures
 from cdmer_bench.results.store import ResultsStore
 
 
-def make_parser() -> CommandParser:
-    """Return the command's arguments."""
-    parser = CommandParser("report", __doc__)
+def report_arguments(parser: CommandParser) -> None:
+    """Add the file, and the results it is about."""
     parser.add_argument(
         "--out", metavar="FILE", help="the file (default: report.html in the results folder)"
     )
@@ -19,12 +19,10 @@ def make_parser() -> CommandParser:
     add_results(parser)
     add_corpus(parser)
     add_selection(parser)
-    return parser
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command."""
-    options = make_parser().parse_args(arguments)
+def report_command(options: argparse.Namespace) -> int:
+    """Write one self-contained HTML file on the results."""
     from cdmer_bench.files import remove_leftovers, write_atomically
     from cdmer_bench.reporting.html_report import build_report
 

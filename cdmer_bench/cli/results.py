@@ -1,5 +1,6 @@
-"""`cdmer results merge`: put the results of several machines into one folder."""
+"""`cdmer results merge`: the results of several machines in one folder."""
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -12,18 +13,14 @@ from cdmer_bench.results.selection_inputs import NAMES
 from cdmer_bench.results.store import ResultsStore
 
 
-def make_parser() -> CommandParser:
-    """Return the command's arguments."""
-    parser = CommandParser("results", __doc__.removeprefix("`cdmer results merge`: "))
-    parser.add_argument("action", choices=["merge"], help="what to do with them")
+def merge_arguments(parser: CommandParser) -> None:
+    """Add the folders."""
     parser.add_argument("sources", nargs="+", metavar="DIR", help="results folders to read")
     parser.add_argument("--into", required=True, metavar="DIR", help="the results folder to add to")
-    return parser
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command."""
-    options = make_parser().parse_intermixed_args(arguments)
+def merge_command(options: argparse.Namespace) -> int:
+    """Put the results of several machines into one folder."""
     for source in options.sources:
         if not (Path(source) / "cells").is_dir():
             raise UserError(

@@ -11,7 +11,6 @@ from cdmer_bench.cli.console import (
     open_steps_bar,
     say,
 )
-from cdmer_bench.cli.hydra_app import run_hydra
 from cdmer_bench.cli.session import Session
 from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.databases.base import ClipDatabase
@@ -28,12 +27,7 @@ if TYPE_CHECKING:
     from cdmer_bench.evaluation.selection import Rule
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command."""
-    return run_hydra("run", arguments, run)
-
-
-def run(config: RunConfig) -> int:
+def run_command(config: RunConfig) -> int:
     """Run one configuration; return the exit code."""
     chosen = chosen_rule(config)
     session = Session.of(config)

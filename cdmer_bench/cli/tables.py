@@ -1,13 +1,13 @@
-"""`cdmer tables`: Tables III to VII from the results folder."""
+"""`cdmer tables`, `stats` and `audit`: figures in text."""
 
 import argparse
+import json
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.arguments import CommandParser, add_corpus, add_results, add_selection
-from cdmer_bench.cli.commands import TABLES
 from cdmer_bench.cli.console import bold_wanted, say
 from cdmer_bench.errors import UserError, closest, nearest_neighbour
 from cdmer_bench.results.record import CellRecord
@@ -16,12 +16,19 @@ from cdmer_bench.results.store import ResultsStore
 if TYPE_CHECKING:
     from cdmer_bench.reporting import MissingCell
 
+TABLES = ("3", "4", "5", "6", "7", "all")
+_COLUMNS = {
+    "3": tuple(f"Exp.{i}" for i in range(1, 7)),
+    "4": tuple(f"Exp.{i}" for i in range(7, 13)),
+}
 _NUMBERS = {"3": "III", "4": "IV", "5": "V", "6": "VI", "7": "VII"}
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command."""
-    options = _parse(arguments)
+def tables_command(options: argparse.Namespace) -> int:
+    """Print Tables III to VII, and those of tasks outside the paper, from the results folder."""
+    if options.format is None:
+        ending = Path(options.out or "").suffix.removeprefix(".")
+        options.format = ending if ending in ("md", "csv", "tex", "html") else "text"
     from cdmer_bench.evaluation.selection import rule
     from cdmer_bench.reporting import build_table, render_all, summarize, tables_for
     from cdmer_bench.reporting.published import PAPER_DESCRIPTOR
@@ -54,9 +61,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def make_parser() -> CommandParser:
-    """Return the command's arguments."""
-    parser = CommandParser("tables", __doc__)
+def tables_arguments(parser: CommandParser) -> None:
+    """Add which table, in which form, from which results."""
     parser.add_argument(
         "number",
         nargs="?",
@@ -81,15 +87,6 @@ def make_parser() -> CommandParser:
     )
     add_results(parser)
     parser.add_argument("--out", metavar="FILE", help="write to this file, not to the screen")
-    return parser
-
-
-def _parse(arguments: list[str]) -> argparse.Namespace:
-    options = make_parser().parse_args(arguments)
-    if options.format is None:
-        ending = Path(options.out or "").suffix.removeprefix(".")
-        options.format = ending if ending in ("md", "csv", "tex", "html") else "text"
-    return options
 
 
 def _write(text: str, out: str | None) -> None:
@@ -163,3 +160,56 @@ def recorded_failures(folder: str, records: list[CellRecord]) -> "list[MissingCe
         for place, failure in failed.items()
         if place not in done
     ]
+
+
+def stats_arguments(parser: CommandParser) -> None:
+    """Add which tables' cells are compared."""
+    parser.add_argument("--tables", default="3,4", metavar="NUMBERS", help="3, 4 or 3,4 (default)")
+    add_selection(parser)
+    add_results(parser)
+    add_corpus(parser)
+
+
+def stats_command(options: argparse.Namespace) -> int:
+    """Print intervals, paired tests and ranks from the results folder."""
+    from cdmer_bench.evaluation.selection import rule
+    from cdmer_bench.reporting.stats_text import stats_text
+    from cdmer_bench.reporting.variants import comparable
+
+    columns: list[str] = []
+    for number in options.tables.split(","):
+        if number not in _COLUMNS:
+            raise UserError(f"--tables holds {number!r}; choices: 3, 4")
+        columns += _COLUMNS[number]
+    records = choose_records(options.results, options.corpus)
+    chosen = comparable([r for r in records if r.task_label in columns])
+    if not chosen:
+        raise UserError(f"{options.results} has no result for table {options.tables}")
+    missing = [
+        m
+        for m in recorded_failures(options.results, records)
+        if m.task_label in columns and m.descriptor_label == chosen[0].descriptor_label
+    ]
+    print(stats_text(chosen, rule(options.selection), missing), end="")
+    return 0
+
+
+def audit_arguments(parser: CommandParser) -> None:
+    """Add the format."""
+    parser.add_argument(
+        "--format", default="text", choices=["text", "json"], help="text (default) or json"
+    )
+
+
+def audit_command(options: argparse.Namespace) -> int:
+    """Check the paper's own tables against themselves."""
+    from cdmer_bench.reporting.audit import audit
+    from cdmer_bench.reporting.findings import as_json, as_text
+
+    findings = audit()
+    if options.format == "json":
+        print(json.dumps(as_json(findings), indent=1))
+    else:
+        print(as_text(findings))
+        say(f"{len(findings)} findings; each is recomputed from the printed figures alone")
+    return 0

@@ -1,10 +1,9 @@
 """Mistakes in the words of a command are one sentence that names what was nearest."""
 
-from importlib import import_module
-
 import pytest
 
-from cdmer_bench.cli.commands import COMMANDS
+from cdmer_bench.cli import COMMANDS, CONFIGURED
+from cdmer_bench.cli.main import command_parser
 
 MISTAKES = [
     ("tables --fromat md", "--fromat is no option of `cdmer tables`", "'--format'"),
@@ -60,23 +59,29 @@ def test_a_missing_feature_file_names_the_one_beside_it(corpus, cdmer):
 
 
 def test_options_may_be_shortened_and_values_may_be_negative():
-    from cdmer_bench.cli.data import make_parser
-
-    options = make_parser("synthesize").parse_args(["--out", "x", "--n-j", "-1", "--seed=-3"])
+    parser = command_parser("data synthesize")
+    options = parser.parse_intermixed_args(["--out", "x", "--n-j", "-1", "--seed=-3"])
     assert (options.n_jobs, options.seed) == (-1, -3)
 
 
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"run", "extract"}))
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - set(CONFIGURED)))
 def test_every_command_explains_its_arguments(name, cdmer):
-    code, out, err = cdmer(name, "--help")
+    code, out, err = cdmer(*name.split(), "--help")
     assert (code, err) == (0, "")
     assert f"usage: cdmer {name}" in out
-    module = import_module(f"cdmer_bench.cli.{name}")
-    actions = module.ACTIONS if name == "data" else [None]
-    for action in actions:
-        parser = module.make_parser(action) if action else module.make_parser()
-        assert parser.description
-        assert [a.dest for a in parser._actions if not a.help] == []
+    parser = command_parser(name)
+    assert parser.description
+    assert [a.dest for a in parser._actions if not a.help] == []
+
+
+@pytest.mark.parametrize("first", ["data", "results"])
+@pytest.mark.parametrize("flag", [(), ("--help",)])
+def test_a_command_of_two_words_lists_its_second_ones(first, flag, cdmer):
+    code, out, err = cdmer(first, *flag)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"usage: cdmer {first} ACTION")
+    for name in COMMANDS:
+        assert (f"  {name} " in out) == name.startswith(f"{first} ")
 
 
 @pytest.mark.parametrize("command", ["run", "extract"])

@@ -1,9 +1,9 @@
 import pytest
 
-from cdmer_bench.cli.commands import DRAWN
 from cdmer_bench.cli.completion import choices
 from cdmer_bench.cli.hydra_app import as_lists, flag_value, split_flags
-from cdmer_bench.cli.main import load_command
+from cdmer_bench.cli.main import command_parser
+from cdmer_bench.cli.plot import DRAWN
 from cdmer_bench.errors import UserError
 
 
@@ -59,7 +59,11 @@ def test_comma_lists_of_groups_become_lists(given, written):
         ("cdmer tables --format tex al", ["all"]),
         ("cdmer check method tk", ["tkl"]),
         ("cdmer check method tkl sol", ["solver="]),
+        ("cdmer da", ["data"]),
+        ("cdmer data ", ["fetch", "check", "synthesize"]),
         ("cdmer data s", ["synthesize"]),
+        ("cdmer results m", ["merge"]),
+        ("cdmer data check corpus=fr", ["corpus=frames", "corpus=frames_extended"]),
         ("cdmer data fetch ", ["released"]),
         ("cdmer data check --q", ["--quick"]),
         ("cdmer data nothing ", []),
@@ -67,4 +71,4 @@ def test_comma_lists_of_groups_become_lists(given, written):
     ],
 )
 def test_completion_of_commands_and_overrides(line, expected):
-    assert choices(line, load_command) == expected
+    assert choices(line, command_parser) == expected

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from cdmer_bench.cli.commands import COMMANDS
+from cdmer_bench.cli import COMMANDS
 
 
 def test_help_lists_every_command(cdmer):
@@ -82,3 +82,9 @@ def test_what_the_machine_lacks_is_one_sentence(monkeypatch, cdmer, command, err
     assert err.startswith(f"cdmer: {said}")
     assert "finished work is kept" in err
     assert len(err.splitlines()) == 1
+
+
+def test_the_package_is_the_command():
+    command = [sys.executable, "-m", "cdmer_bench", "--version"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert out.startswith("cdmer-bench ")

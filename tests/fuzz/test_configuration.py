@@ -91,7 +91,7 @@ def check_yaml(text):
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    from cdmer_bench.cli.config_errors import explain_yaml
+    from cdmer_bench.cli.hydra_app import explain_yaml
 
     try:
         content = OmegaConf.load(io.StringIO(text))

@@ -92,8 +92,8 @@ def _draw(
 ) -> "Figure":
     from cdmer_bench.evaluation.selection import rule
     from cdmer_bench.reporting import plot_grids, plot_scores, tables_for
+    from cdmer_bench.reporting.analysis import comparable
     from cdmer_bench.reporting.plot_confusion import confusion_picture
-    from cdmer_bench.reporting.variants import comparable
 
     chosen = rule(selection)
     if kind == "regions":
@@ -121,13 +121,13 @@ def _draw_regions(records: list[CellRecord], rule: "Rule") -> "Figure":
 
     weighted = next((r for r in records if "weights" in r.extras), None)
     if weighted is None:
-        methods = join_names(sorted({r.method_label for r in records}), 5)
+        methods = join_names(sorted({r.row for r in records}), 5)
         raise UserError(f"{methods} stored no block weights; RSTR does: method=rstr")
     setting = rule.select(weighted)
     _name_one(records, weighted)
     return region_picture(
         weighted.extras["weights"][setting],
-        f"{weighted.method_label}, {weighted.task_label}: weights of facial blocks",
+        f"{weighted.row}, {weighted.task_label}: weights of facial blocks",
         synthetic=weighted.synthetic,
         setting=f"{setting_text(weighted.settings[setting])}, chosen by {rule.name}",
     )
@@ -136,7 +136,7 @@ def _draw_regions(records: list[CellRecord], rule: "Rule") -> "Figure":
 def _name_one(records: list[CellRecord], drawn: CellRecord) -> None:
     if len(records) > 1:
         say(
-            f"of {len(records)} cells, {drawn.method_label} on {drawn.task_label} is drawn; "
+            f"of {len(records)} cells, {drawn.row} on {drawn.task_label} is drawn; "
             "choose another with method= and task="
         )
 
@@ -156,16 +156,15 @@ def _draw_plane(results: str, records: list[CellRecord]) -> "Figure":
     drawn = [(record, plane) for record in mine if (plane := store.load_plane(record))]
     if not drawn:
         raise UserError(
-            f"beside {first.method_label} on {first.task_label} no plane is stored; the same "
+            f"beside {first.row} on {first.task_label} no plane is stored; the same "
             "`cdmer run` again, with plane=true, records it without running the grid"
         )
     return plane_picture(drawn)
 
 
 def _draw_ranks(records: list[CellRecord], rule: "Rule") -> "Figure":
-    from cdmer_bench.reporting.analysis import compare_cells, compare_methods
+    from cdmer_bench.reporting.analysis import comparable, compare_cells, compare_methods
     from cdmer_bench.reporting.plot_ranks import rank_picture
-    from cdmer_bench.reporting.variants import comparable
 
     overall = compare_methods(compare_cells(comparable(records), rule))
     if overall is None or overall.ranking is None:

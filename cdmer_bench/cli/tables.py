@@ -116,12 +116,13 @@ def _check_descriptor(options: argparse.Namespace, records: list[CellRecord]) ->
 
 
 def choose_records(folder: str, corpus: str | None) -> list[CellRecord]:
-    """Load the records of one corpus, by default that of the newest record, in paper order."""
+    """Load the current records of one corpus, by default the newest record's, in paper order."""
     from cdmer_bench.reporting.published import sorted_as_paper
+    from cdmer_bench.results.current import current, current_failures
 
     store = ResultsStore(folder)
-    records = store.records()
-    if not records and (failures := store.failures()):
+    records = current(store)
+    if not records and (failures := current_failures(store)):
         first = failures[0]
         raise UserError(
             f"{folder} holds no finished cell, and {len(failures)} failed, the first of them "
@@ -148,17 +149,13 @@ def choose_records(folder: str, corpus: str | None) -> list[CellRecord]:
 def recorded_failures(folder: str, records: list[CellRecord]) -> "list[MissingCell]":
     """Return the cells that failed, of the records' corpus, and have no record now."""
     from cdmer_bench.reporting import MissingCell
+    from cdmer_bench.results.current import current_failures
 
-    done = {(r.task_label, r.method_label, r.descriptor_label) for r in records}
-    failed = {
-        (failure["task_label"], failure["method_label"], failure["descriptor_label"]): failure
-        for failure in ResultsStore(folder).failures()
-        if failure.get("corpus") == records[0].corpus
-    }
+    labels = ("task_label", "method_label", "descriptor_label")
     return [
-        MissingCell(*place, f"failed: {failure['error']}")
-        for place, failure in failed.items()
-        if place not in done
+        MissingCell(*(failure[name] for name in labels), f"failed: {failure['error']}")
+        for failure in current_failures(ResultsStore(folder))
+        if failure["corpus"] == records[0].corpus
     ]
 
 
@@ -173,8 +170,8 @@ def stats_arguments(parser: CommandParser) -> None:
 def stats_command(options: argparse.Namespace) -> int:
     """Print intervals, paired tests and ranks from the results folder."""
     from cdmer_bench.evaluation.selection import rule
+    from cdmer_bench.reporting.analysis import comparable
     from cdmer_bench.reporting.stats_text import stats_text
-    from cdmer_bench.reporting.variants import comparable
 
     columns: list[str] = []
     for number in options.tables.split(","):

@@ -1,6 +1,7 @@
 """Numbers behind the report and ``cdmer stats``: rules, gaps, intervals and tests, as data."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ from cdmer_bench.evaluation.statistics import (
     wilcoxon_against,
 )
 from cdmer_bench.reporting.captions import about_unchosen, scope
-from cdmer_bench.reporting.published import BASELINE, paper_order
+from cdmer_bench.reporting.published import BASELINE, PAPER_DESCRIPTOR, paper_order
 from cdmer_bench.results.record import CellRecord
 
 # Settings tried at random in the table of the report; pictures have the whole curves.
@@ -153,6 +154,25 @@ class MethodComparison:
         return tuple(sentences)
 
 
+def comparable(records: Sequence[CellRecord]) -> list[CellRecord]:
+    """Return the records of one descriptor, which stand beside each other.
+
+    That is the paper's descriptor if there are records with it, else the one that most have.
+    """
+    descriptors = [r.descriptor_label for r in records]
+    if not descriptors:
+        return []
+    most = max(dict.fromkeys(descriptors), key=descriptors.count)
+    descriptor = PAPER_DESCRIPTOR if PAPER_DESCRIPTOR in descriptors else most
+    return [r for r in records if r.descriptor_label == descriptor]
+
+
+def control_of(rows: Iterable[str]) -> str | None:
+    """Return the row that others are tested against: the Baseline, or that of most tasks."""
+    found = Counter(row for row in rows if row == BASELINE or row.startswith(f"{BASELINE} ["))
+    return found.most_common(1)[0][0] if found else None
+
+
 def judge_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> list[JudgedCell]:
     """Return each cell's choice under each rule, and what parts of its grid are worth."""
     judged = []
@@ -163,7 +183,7 @@ def judge_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> list[Ju
         judged.append(
             JudgedCell(
                 record.task_label,
-                record.method_label,
+                record.row,
                 len(f1),
                 tuple(choices(record, rules)),
                 {m: float(e) for m, e in zip(parts, expected, strict=True)},
@@ -201,9 +221,10 @@ def compare_cells(records: Sequence[CellRecord], rule: Rule) -> list[CellCompari
     chosen = {}
     for record in records:
         try:
-            chosen[record.task_label, record.method_label] = record, rule.select(record)
+            chosen[record.task_label, record.row] = record, rule.select(record)
         except NotRecorded:
             continue
+    control = control_of(method for _, method in chosen)
     comparisons = []
     for (task, method), (record, index) in chosen.items():
         prediction = record.predictions[index]
@@ -212,8 +233,8 @@ def compare_cells(records: Sequence[CellRecord], rule: Rule) -> list[CellCompari
             record.y_target, prediction, len(record.classes), record.subject_target
         )
         tested: tuple = (None, None, None)
-        base = chosen.get((task, BASELINE))
-        if base is not None and method != BASELINE:
+        base = chosen.get((task, control or ""))
+        if base is not None and method != control:
             other = base[0].predictions[base[1]]
             if np.array_equal(base[0].y_target, record.y_target):
                 tested = mcnemar(record.y_target, prediction, other)
@@ -230,7 +251,7 @@ def unchosen(
     compared = {(cell.task, cell.method) for cell in cells}
     lacks = []
     for record in records:
-        if (record.task_label, record.method_label) not in compared:
+        if (record.task_label, record.row) not in compared:
             try:
                 rule.select(record)
             except NotRecorded as lack:
@@ -254,7 +275,8 @@ def compare_methods(cells: Sequence[CellComparison]) -> MethodComparison | None:
     methods = paper_order(c.method for c in cells)
     scores_of = {(c.task, c.method): c.mean_f1 for c in cells}
     tasks_of = {m: {t for t, method in scores_of if method == m} for m in methods}
-    shared = _shared_tasks(tasks_of)
+    control = control_of(c.method for c in cells)
+    shared = _shared_tasks(tasks_of, control)
     if not shared:
         return None
     everywhere = paper_order(c.task for c in cells)
@@ -263,8 +285,8 @@ def compare_methods(cells: Sequence[CellComparison]) -> MethodComparison | None:
     complete = [m for m in methods if shared <= tasks_of[m]]
     scores = np.array([[scores_of[t, m] for m in complete] for t in tasks])
     p = adjusted = None
-    if BASELINE in complete:
-        p, adjusted = wilcoxon_against(scores, complete.index(BASELINE))
+    if control in complete:
+        p, adjusted = wilcoxon_against(scores, complete.index(control))
     return MethodComparison(
         tuple(tasks),
         tuple(complete),
@@ -278,13 +300,13 @@ def compare_methods(cells: Sequence[CellComparison]) -> MethodComparison | None:
     )
 
 
-def _shared_tasks(tasks_of: Mapping[str, set[str]]) -> set[str]:
+def _shared_tasks(tasks_of: Mapping[str, set[str]], control: str | None) -> set[str]:
     """Choose the tasks to compare over; none if no two methods share two.
 
     The most that the Baseline shares with another method: all of its own, as a rule. If it shares
     less than two with any, or there is none, the same for the most complete of the others.
     """
-    for guide in sorted(tasks_of, key=lambda m: (m != BASELINE, -len(tasks_of[m]))):
+    for guide in sorted(tasks_of, key=lambda m: (m != control, -len(tasks_of[m]))):
         shares = [tasks_of[guide] & tasks for m, tasks in tasks_of.items() if m != guide]
         most = max(shares, key=len, default=set())
         if len(most) > 1:

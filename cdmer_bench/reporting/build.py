@@ -25,7 +25,7 @@ from cdmer_bench.reporting.tables import (
     mark_best,
     with_averages,
 )
-from cdmer_bench.reporting.variants import split_variants
+from cdmer_bench.results.current import current
 from cdmer_bench.results.record import CellRecord
 
 NOT_RUN = "not run"
@@ -67,7 +67,7 @@ def build_table(
     number : str
         ``III`` to ``VII``; ``own`` takes the tasks outside the paper as columns.
     records : iterable of CellRecord
-        Of one corpus; those that do not belong into the table are passed over.
+        Of one corpus; those that are superseded or have no place in the table are passed over.
     selection : str, Rule or sequence of them
         With several rules each row appears once under each.
     descriptor : str
@@ -91,7 +91,7 @@ def build_table(
     if number not in (*LAYOUTS, "own"):
         raise UserError(f"there is no table {number!r}; {closest(number, [*LAYOUTS, 'own'])}")
     rules = [rule(s) for s in ([selection] if isinstance(selection, str | Rule) else selection)]
-    records = list(records)
+    records = current(records)
     corpora = sorted({r.corpus for r in records})
     if len(corpora) > 1:
         raise UserError(f"records of the corpora {', '.join(corpora)} do not belong into one table")
@@ -143,7 +143,7 @@ def tables_for(
     records, selection, missing, whole, against_paper
         As for :func:`build_table`; the records may be of several corpora.
     """
-    records, missing = list(records), list(missing)
+    records, missing = current(records), list(missing)
     tables = []
     for corpus in dict.fromkeys(r.corpus for r in records) or [""]:
         mine = [r for r in records if r.corpus == corpus]
@@ -238,7 +238,9 @@ def _rows(
     labels += [r for r in (*placed, *sorted(asked)) if r not in layout.rows]
     rows = []
     for label in dict.fromkeys(labels):
-        for variant, by_task in split_variants(placed.get(label, [])):
+        mine = placed.get(label, [])
+        for variant in sorted({record.variant for record in mine}) or [""]:
+            by_task = {r.task_label: r for r in mine if r.variant == variant}
             for chosen in rules:
                 cells = [
                     _cell(by_task.get(task), chosen, reasons.get((label, task), _not_run(label)))

@@ -109,7 +109,7 @@ def about_unchosen(lacks: Iterable[tuple[CellRecord, str]]) -> list[str]:
     reasons: dict[str, dict[str, list[str]]] = {}
     for record, reason in lacks:
         tasks_of = reasons.setdefault(reason, {})
-        tasks_of.setdefault(record.method_label, []).append(record.task_label)
+        tasks_of.setdefault(record.row, []).append(record.task_label)
     return [
         "No setting chosen for "
         + "; ".join(f"{m} ({task_span(dict.fromkeys(tasks))})" for m, tasks in tasks_of.items())
@@ -157,7 +157,7 @@ def absences(records: Iterable[CellRecord], missing: Iterable[Asked] = ()) -> st
     done: dict[str, set[str]] = {}
     records, missing = list(records), list(missing)
     for record in records:
-        done.setdefault(record.method_label, set()).add(record.task_label)
+        done.setdefault(record.row, set()).add(record.task_label)
     for cell in missing:
         # A method with several variants stands there under their names.
         if not any(label.startswith(f"{cell.method_label} [") for label in done):

@@ -9,6 +9,7 @@ from cdmer_bench.evaluation.statistics import DEPENDENCE
 from cdmer_bench.reporting.analysis import (
     CellComparison,
     MethodComparison,
+    control_of,
     drawn_units,
     unchosen,
 )
@@ -23,7 +24,6 @@ from cdmer_bench.reporting.html_parts import (
     picture,
 )
 from cdmer_bench.reporting.plot_ranks import rank_picture
-from cdmer_bench.reporting.published import BASELINE
 from cdmer_bench.reporting.tables import Table
 from cdmer_bench.results.record import CellRecord
 
@@ -56,8 +56,9 @@ def outcome(overall: MethodComparison | None) -> str:
     highest = max(means.values())
     best = join_names([m for m in overall.methods if means[m] == highest], 3)
     text = f"{best}: mean F1 {highest:.4f}, the highest average over {overall.over}"
-    if BASELINE in means and best != BASELINE:
-        text += f"; the Baseline, which does not adapt, has {means[BASELINE]:.4f}"
+    control = control_of(means)
+    if control is not None and best != control:
+        text += f"; the {control}, which does not adapt, has {means[control]:.4f}"
     if overall.left_out:
         text += f"; not compared, because tasks are missing: {join_names(overall.left_out, 20)}"
     return text
@@ -141,12 +142,12 @@ def _alone(cell: CellComparison) -> Entry:
 
 def _method_table(overall: MethodComparison) -> str:
     ranks = None if overall.ranking is None else overall.ranking.average_ranks
-    control = overall.methods.index(BASELINE) if BASELINE in overall.methods else 0
-    base = overall.scores[:, control]
+    control = control_of(overall.methods)
+    base = overall.scores[:, 0 if control is None else overall.methods.index(control)]
     rows: list[Sequence[Entry]] = []
     for j, method in enumerate(overall.methods):
         better = int(np.sum(overall.scores[:, j] > base))
-        tested = overall.p is not None and overall.adjusted is not None and method != BASELINE
+        tested = overall.p is not None and overall.adjusted is not None and method != control
         rows.append(
             (
                 method,

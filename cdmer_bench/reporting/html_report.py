@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import RULES, NotRecorded, Rule, rule
-from cdmer_bench.reporting.analysis import compare_cells, compare_methods
+from cdmer_bench.reporting.analysis import comparable, compare_cells, compare_methods
 from cdmer_bench.reporting.build import MissingCell, setting_text, tables_for
 from cdmer_bench.reporting.html_analysis import beside_the_paper, outcome, statistics
 from cdmer_bench.reporting.html_parts import paragraph, picture, section
@@ -26,7 +26,6 @@ from cdmer_bench.reporting.published import paper_order, sorted_as_paper
 from cdmer_bench.reporting.region_maps import KNOWN_GRIDS, region_picture
 from cdmer_bench.reporting.render_html import to_html
 from cdmer_bench.reporting.tables import Table
-from cdmer_bench.reporting.variants import comparable
 from cdmer_bench.results.plane import Plane
 from cdmer_bench.results.record import CellRecord
 
@@ -140,8 +139,8 @@ def _pictures(
     if any(r.about.get("seconds") for r in records):
         text = "Run time of every cell in seconds."
         drawn.append(picture(lambda: time_picture(records, missing), text))
-    for method in paper_order(r.method_label for r in records):
-        record = _first([r for r in records if r.method_label == method], chosen)
+    for method in paper_order(r.row for r in records):
+        record = _first([r for r in records if r.row == method], chosen)
         drawn += [] if record is None else _method_pictures(record, chosen)
     drawn += _plane(records, plane_of)
     text = paragraph(
@@ -171,13 +170,13 @@ def _method_pictures(record: CellRecord, chosen: Rule) -> list[str]:
         drawn.append(
             picture(
                 lambda: parameter_picture(record, chosen),
-                f"{record.method_label} on {record.task_label}: mean F1 at every setting.",
+                f"{record.row} on {record.task_label}: mean F1 at every setting.",
                 wide=len(searched) > 2,
             )
         )
     weights = record.extras.get("weights")
     if weights is not None and weights.shape[1] in KNOWN_GRIDS:
-        title = f"{record.method_label}, {record.task_label}: weights of facial blocks"
+        title = f"{record.row}, {record.task_label}: weights of facial blocks"
         index = chosen.select(record)
         drawn.append(
             picture(

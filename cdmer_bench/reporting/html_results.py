@@ -8,6 +8,7 @@ import numpy as np
 
 from cdmer_bench.evaluation.metrics import confusion_matrices, grid_scores
 from cdmer_bench.evaluation.selection import NotRecorded, Rule
+from cdmer_bench.reporting.analysis import comparable
 from cdmer_bench.reporting.build import MissingCell, setting_text
 from cdmer_bench.reporting.captions import (
     SYNTHETIC,
@@ -19,7 +20,6 @@ from cdmer_bench.reporting.captions import (
 )
 from cdmer_bench.reporting.html_parts import Entry, details, entry_table, facts, paragraph
 from cdmer_bench.reporting.published import DIRECTIONS, paper_order
-from cdmer_bench.reporting.variants import comparable
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.texts import one_line
 
@@ -57,7 +57,7 @@ def what_was_run(
         ("Results", _results(records)),
         ("Corpus", _names(r.corpus for r in records)),
         ("Databases", _names(sorted({d for r in records for d in (r.source, r.target)}))),
-        ("Methods", _names(paper_order(r.method_label for r in records))),
+        ("Methods", _names(paper_order(r.row for r in records))),
         ("Descriptors", _names(paper_order(r.descriptor_label for r in records))),
         ("Tasks", _tasks(records)),
         ("Selection rule", _rule(rule)),
@@ -121,8 +121,8 @@ def _tasks(records: Sequence[CellRecord]) -> str:
 def confusion_tables(records: Sequence[CellRecord], rule: Rule) -> str:
     """Return the confusion matrix of every cell at its chosen setting, by method."""
     text, (chosen, lacking) = "", _choose(records, rule)
-    for method in paper_order(r.method_label for r, _ in chosen):
-        matrices = "".join(_matrix(r, index) for r, index in chosen if r.method_label == method)
+    for method in paper_order(r.row for r, _ in chosen):
+        matrices = "".join(_matrix(r, index) for r, index in chosen if r.row == method)
         text += details(method, f'<div class="matrices">{matrices}</div>')
     if not text:
         return paragraph(lacking)
@@ -177,7 +177,7 @@ def provenance(records: Sequence[CellRecord], rule: Rule) -> str:
         seconds = record.about.get("seconds")
         rows.append(
             (
-                f"{record.task_label}, {record.method_label}",
+                f"{record.task_label}, {record.row}",
                 record.descriptor_label,
                 (f"{f1[index]:.4f}", float(f1[index])),
                 (f"{percent[index]:.2f}", float(percent[index])),
@@ -221,7 +221,7 @@ def gaps(missing: Sequence[MissingCell], records: Sequence[CellRecord]) -> str:
         unconverged = int(np.count_nonzero(~record.converged))
         remarks = join_names(list(record.notes.values()), 2)
         if unconverged or remarks:
-            name = f"{record.task_label}, {record.method_label}"
+            name = f"{record.task_label}, {record.row}"
             share = (f"{unconverged} of {len(record.settings)}", float(unconverged))
             noted.append((name, share, (str(len(record.notes)), float(len(record.notes))), remarks))
     if noted:

@@ -49,7 +49,7 @@ def selection_rules(
         return ""
     by_cell = {(s.method, s.rule): s for s in summaries}
     # A grid of one setting leaves nothing to choose and so says nothing about a rule's input.
-    searched = {r.method_label for r in records if len(r.settings) > 1}
+    searched = {r.row for r in records if len(r.settings) > 1}
     shown = [
         r
         for r in rules

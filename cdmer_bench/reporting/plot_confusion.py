@@ -49,7 +49,7 @@ def confusion_picture(
         try:
             chosen.append((record, rule.select(record)))
         except NotRecorded as lack:
-            lacking.append(f"{record.method_label}, {record.task_label}: {lack.short}.")
+            lacking.append(f"{record.row}, {record.task_label}: {lack.short}.")
     if not chosen:
         raise UserError(f"no confusion matrix can be drawn; {lacking[0] if lacking else 'no cell'}")
     figure = _one_by_one(chosen) if len(chosen) <= _LARGE else _by_task(chosen)
@@ -65,7 +65,7 @@ def confusion_picture(
 
 
 def _one_by_one(chosen: Sequence[tuple[CellRecord, int]]) -> "Figure":
-    n_methods = len({record.method_label for record, _ in chosen})
+    n_methods = len({record.row for record, _ in chosen})
     # Methods beside one another, if a page has room for them; else rows are just filled.
     across = n_methods if 2 <= n_methods <= 4 else min(len(chosen), 3)
     several = len({record.descriptor_label for record, _ in chosen}) > 1
@@ -80,7 +80,7 @@ def _one_by_one(chosen: Sequence[tuple[CellRecord, int]]) -> "Figure":
         axes.set_xticks(range(len(names)), names, rotation=30, ha="right", size=7.5)
         axes.set_yticks(range(len(names)), names, size=7.5)
         where = [record.task_label, *([record.descriptor_label] if several else [])]
-        axes.set_title(f"{short(record.method_label)}\n{short(', '.join(where))}", size=9)
+        axes.set_title(f"{short(record.row)}\n{short(', '.join(where))}", size=9)
     hide_unused(grid, len(chosen), "predicted class")
     for axes in grid[:, 0]:
         axes.set_ylabel("true class")
@@ -130,7 +130,7 @@ def _rows(
     several = len({record.descriptor_label for record, _ in chosen}) > 1
     rows: dict[tuple[str, str, str], dict[str, tuple[CellRecord, int]]] = {}
     for record, index in chosen:
-        row = record.method_label, record.descriptor_label, ""
+        row = record.row, record.descriptor_label, ""
         while record.task_label in rows.get(row, {}):
             row = *row[:2], row[2] + "'"  # the same again, with other fixed parameters
         rows.setdefault(row, {})[record.task_label] = record, index

@@ -53,7 +53,7 @@ def parameter_picture(record: CellRecord, rule: Rule | None = None) -> "Figure":
     f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
     if not names:
         raise UserError(
-            f"{record.method_label} on {record.task_label} was run with one setting; "
+            f"{record.row} on {record.task_label} was run with one setting; "
             "a picture of its grid needs at least two"
         )
     panels = min(len(_values(record, name)) for name in names)
@@ -64,7 +64,7 @@ def parameter_picture(record: CellRecord, rule: Rule | None = None) -> "Figure":
     else:
         figure = _margins(record, names, f1, chosen)
     figure.suptitle(
-        f"{short(record.method_label)}, {short(record.task_label)}: mean F1 on the target\n"
+        f"{short(record.row)}, {short(record.task_label)}: mean F1 on the target\n"
         f"{len(record.settings):,} settings, marked: chosen by {rule.name}"
     )
     remark(figure, f"Descriptor: {record.descriptor_label}. Selection: {rule.label}.")

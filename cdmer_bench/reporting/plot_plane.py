@@ -48,8 +48,8 @@ def plane_picture(drawn: Sequence[tuple[CellRecord, Plane]]) -> "Figure":
             f"the plane shows one task with one descriptor, but {len(drawn)} cells of several or "
             "none were given; choose them with task= and descriptor="
         )
-    order = paper_order(record.method_label for record, _ in drawn)
-    drawn = sorted(drawn, key=lambda pair: order.index(pair[0].method_label))
+    order = paper_order(record.row for record, _ in drawn)
+    drawn = sorted(drawn, key=lambda pair: order.index(pair[0].row))
     first, plane = drawn[0]
     panels: list[_Panel] = [("before adaptation", first, plane.before), *_after(drawn)]
     rows = -(-len(panels) // _MOST_COLUMNS)
@@ -63,7 +63,7 @@ def plane_picture(drawn: Sequence[tuple[CellRecord, Plane]]) -> "Figure":
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right center", fontsize=8)
     figure.suptitle(f"Source and target in the plane, {first.task_label}")
-    still = [record.method_label for record, made in drawn if made.after is None]
+    still = [record.row for record, made in drawn if made.after is None]
     remark(
         figure,
         f"{first.descriptor_label}; the two largest principal components of each kernel, no unit.",
@@ -84,13 +84,13 @@ def first_task(records: Sequence[CellRecord]) -> list[CellRecord]:
     """
     first = records[0]
     mine = [r for r in records if (r.task, r.descriptor) == (first.task, first.descriptor)]
-    return list({record.method_label: record for record in reversed(mine)}.values())
+    return list({record.row: record for record in reversed(mine)}.values())
 
 
 def _after(drawn: Sequence[tuple[CellRecord, Plane]]) -> Iterator[_Panel]:
     for record, plane in drawn:
         if plane.after is not None:
-            yield f"after {short(record.method_label, 16)}", record, plane.after
+            yield f"after {short(record.row, 16)}", record, plane.after
 
 
 def _scatter(axes: "Axes", title: str, record: CellRecord, points: NDArray[np.float64]) -> None:

@@ -113,8 +113,8 @@ def budget_picture(records: Sequence[CellRecord], missing: Iterable[Asked] = ())
         raise UserError("every method was run with one setting; a budget needs at least two")
     n_tasks = len({r.task_label for r in records})
     by_method = {
-        method: [r for r in records if r.method_label == method]
-        for method in paper_order(r.method_label for r in records)
+        method: [r for r in records if r.row == method]
+        for method in paper_order(r.row for r in records)
     }
     labels = [
         f"{short(method)} ({_span(mine)}){_lacking(mine, n_tasks)}"
@@ -171,13 +171,13 @@ def time_picture(records: Sequence[CellRecord], missing: Iterable[Asked] = ()) -
     timed = [r for r in records if isinstance(r.about.get("seconds"), int | float)]
     if not timed:
         raise UserError("no cell has a run time; it was not recorded")
-    methods = paper_order(r.method_label for r in timed)
+    methods = paper_order(r.row for r in timed)
     n_tasks = len({r.task_label for r in timed})
     figure = new_figure(6.4, 1.5 + 0.3 * len(methods))
     axes = figure.add_subplot()
     names = []
     for index, method in enumerate(methods):
-        mine = [r for r in timed if r.method_label == method]
+        mine = [r for r in timed if r.row == method]
         seconds = [max(float(r.about["seconds"]), 1e-3) for r in mine]
         axes.plot(seconds, [index] * len(seconds), "o", color="#0072B2", markersize=4, alpha=0.6)
         middle = float(np.median(seconds))

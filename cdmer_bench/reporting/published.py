@@ -133,13 +133,14 @@ _PLACES = {
 def paper_order(labels: Iterable[str]) -> list[str]:
     """Return each label of a method, descriptor or task once, in the paper's order.
 
-    Labels that the paper does not have follow in the order given.
+    Variants of a method stand in its place; labels that the paper does not have follow in the
+    order given.
     """
     return sorted(dict.fromkeys(labels), key=_place)
 
 
 def _place(label: str) -> int:
-    return _PLACES.get(label, len(_PLACES))
+    return _PLACES.get(label.partition(" [")[0], len(_PLACES))
 
 
 def sorted_as_paper(records: Iterable[CellRecord]) -> list[CellRecord]:

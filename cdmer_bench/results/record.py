@@ -53,6 +53,9 @@ class CellRecord:
         the selection inputs (:mod:`cdmer_bench.evaluation.selection.source`), if recorded.
     about : dict
         Versions, host, date, seconds, command: what describes the run but does not change it.
+    variant : str
+        What tells it from other records of its method, task and descriptor, such as
+        ``exact solver``; not stored, given by :func:`cdmer_bench.results.current.current`.
     """
 
     key: str
@@ -81,3 +84,9 @@ class CellRecord:
     notes: dict[int, str] = field(default_factory=dict)
     extras: dict[str, NDArray] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
+    variant: str = ""
+
+    @property
+    def row(self) -> str:
+        """Label of its row: the method's, with the variant in brackets if there are several."""
+        return f"{self.method_label} [{self.variant}]" if self.variant else self.method_label

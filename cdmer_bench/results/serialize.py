@@ -14,7 +14,7 @@ from cdmer_bench.texts import visible_content
 FORMAT = 1
 _ARRAYS = ("predictions", "y_target", "y_source", "converged", "iterations")
 _OPTIONAL_ARRAYS = ("scores", "subject_target")
-_APART = (*_ARRAYS, *_OPTIONAL_ARRAYS, "extras")
+_APART = (*_ARRAYS, *_OPTIONAL_ARRAYS, "extras", "variant")
 
 
 class NewerFormat(ValueError):

@@ -6,6 +6,7 @@ import pytest
 from cdmer_bench.evaluation.selection import rule
 from cdmer_bench.reporting import MissingCell, build_table
 from cdmer_bench.reporting.analysis import (
+    comparable,
     compare_cells,
     compare_methods,
     drawn_units,
@@ -17,7 +18,7 @@ from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET
 from cdmer_bench.reporting.html_analysis import statistics
 from cdmer_bench.reporting.html_results import confusion_tables, provenance
 from cdmer_bench.reporting.stats_text import stats_text
-from cdmer_bench.reporting.variants import comparable
+from cdmer_bench.results.current import current
 from tests.reporting.records import labels, record
 
 ORACLE = rule("oracle")
@@ -100,31 +101,28 @@ def test_variants_of_a_method_stand_beside_each_other_as_in_the_tables():
         *(record(t, **fast) for t in (1, 2)),
         *(record(t, **exact) for t in (1, 2)),
     ]
-    found = {(r.task_label, r.method_label): r for r in comparable(records)}
-    assert list(found) == [
-        ("Exp.1", "Baseline"),
-        ("Exp.2", "Baseline"),
+    shown = current(records)
+    assert [(r.task_label, r.row) for r in comparable(shown)] == [
+        ("Exp.1", "Baseline [mu = 1.0]"),
+        ("Exp.2", "Baseline [mu = 1.0]"),
         ("Exp.1", "Baseline [mu = 2.0]"),
         ("Exp.1", "RSTR [paper solver]"),
         ("Exp.2", "RSTR [paper solver]"),
         ("Exp.1", "RSTR [exact solver]"),
         ("Exp.2", "RSTR [exact solver]"),
     ]
-    assert all(f"{r.solver} solver" in name for (_, name), r in found.items() if r.solver)
-    overall = compare_methods(compare_cells(list(found.values()), ORACLE))
-    assert overall.methods == ("Baseline", "RSTR [paper solver]", "RSTR [exact solver]")
+    cells = compare_cells(shown, ORACLE)
+    # The others are tested against the Baseline that has most tasks.
+    tested = {(c.task, c.method) for c in cells if c.p is not None}
+    assert tested == {(r.task_label, r.row) for r in shown} - {
+        ("Exp.1", "Baseline [mu = 1.0]"),
+        ("Exp.2", "Baseline [mu = 1.0]"),
+    }
+    overall = compare_methods(cells)
+    assert overall.methods == ("Baseline [mu = 1.0]", "RSTR [paper solver]", "RSTR [exact solver]")
+    assert np.isnan(overall.p).tolist() == [True, False, False]
     table = build_table("III", records, whole=False)
-    assert {m for _, m in found} - {"Baseline"} <= {row.name for row in table.rows}
-
-
-@pytest.mark.parametrize("last_first", [False, True])
-def test_of_the_same_cell_run_twice_the_later_is_compared(last_first):
-    old, new = (
-        record(5, key=name, about={"finished": f"2026-01-0{day}T00:00:00+00:00"})
-        for name, day in (("b", 1), ("a", 2))
-    )
-    found = comparable([new, old] if last_first else [old, new])
-    assert [r.key for r in found] == ["a"]
+    assert {r.row for r in shown} <= {row.name for row in table.rows}
 
 
 def test_methods_that_share_fewer_tasks_than_the_baseline_has_are_compared_over_those():
@@ -191,7 +189,7 @@ def test_statistics_name_methods_that_failed_everywhere():
     text = stats_text([record(5), record(6)], ORACLE, failed)
     assert "Tasks: 2 of 12 tasks. No result: Flaky (all tasks)." in text
     # A failed cell of a method whose variants have results does not stand there as one without any.
-    variants = comparable([record(5, solver="paper"), record(5, solver="exact")])
+    variants = current([record(5, solver="paper"), record(5, solver="exact")])
     failed = [MissingCell("Exp.6", "TCA", "LBP-TOP(R3P8)", "failed: no")]
     text = stats_text(variants, ORACLE, failed)
     assert "No result: TCA [paper solver] (Exp.6); TCA [exact solver] (Exp.6)." in text

@@ -1,0 +1,212 @@
+"""Superseded records are shown nowhere; variants have the same label everywhere."""
+
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cdmer_bench.results.current import current, current_failures, settled_failures, superseded
+from cdmer_bench.results.store import ResultsStore
+from tests.reporting.records import labels, record
+
+
+def dated(day, **changes):
+    """A record that ended on a day of January, with a key of its own."""
+    changes = {"task": 5, **changes}
+    changes["key"] = f"{day:02d}{changes.get('method', 'tca')}{changes['task']}".ljust(64, "0")
+    return record(about={"date": f"2026-01-{day:02d}T00:00:00+00:00", "seconds": day}, **changes)
+
+
+def days(records):
+    return sorted(r.about["seconds"] for r in records)
+
+
+@pytest.mark.parametrize("last_first", [False, True])
+def test_of_the_same_cell_run_twice_the_later_is_current(last_first):
+    old, new = dated(1), dated(2)
+    records = [new, old] if last_first else [old, new]
+    assert days(current(records)) == [2]
+    assert days(superseded(records)) == [1]
+    assert current(records)[0].row == "TCA"
+
+
+def test_records_of_the_same_second_are_told_apart_by_its_parts():
+    date = "2026-01-01T00:00:00{}+00:00"
+    old, new = (
+        record(key=key * 64, about={"date": date.format(part)})
+        for key, part in (("b", ".250"), ("a", ".500"))
+    )
+    assert [r.key[0] for r in current([new, old])] == ["a"]
+
+
+def test_variants_are_all_current_and_carry_what_differs():
+    records = [
+        dated(1, solver="exact"),
+        dated(2, solver="paper"),
+        dated(3, solver="paper"),
+        dated(4, task=6, solver="paper"),
+        dated(5, method="sa", label="SA"),
+    ]
+    shown = current(records)
+    assert [(r.task, r.row) for r in shown] == [
+        ("exp05", "TCA [exact solver]"),
+        ("exp05", "TCA [paper solver]"),
+        ("exp06", "TCA [paper solver]"),
+        ("exp05", "SA"),
+    ]
+    assert days(superseded(records)) == [2]
+    # Of a part of them the labels stay.
+    assert [r.row for r in current(shown[:1])] == ["TCA [exact solver]"]
+
+
+def test_a_parameter_or_a_grid_of_another_value_is_a_variant():
+    records = [
+        dated(1),
+        dated(2, parameters={"k": 2, "mu": 2.0}),
+        dated(3, grid="reduced"),
+    ]
+    assert [r.row for r in current(records)] == [
+        "TCA [paper grid, mu = 1.0]",
+        "TCA [paper grid, mu = 2.0]",
+        "TCA [reduced grid, mu = 1.0]",
+    ]
+
+
+def test_a_record_of_a_class_with_other_parameters_is_older_code():
+    old, new = dated(1), dated(2, parameters={"k": 2, "mu": 1.0, "alpha": 3})
+    assert days(current([old, new])) == [2]
+    assert days(current([dated(3), new])) == [3]
+    # On a task that was not run again the old record stays, under the same label.
+    both = current([old, new, dated(1, task=6)])
+    assert [(r.task, r.row) for r in both] == [("exp05", "TCA"), ("exp06", "TCA")]
+
+
+def test_corpora_descriptors_and_methods_do_not_supersede_each_other():
+    records = [
+        dated(1),
+        dated(2, corpus="frames"),
+        dated(3, descriptor="hog", descriptor_label="HOG-TOP(p=4)"),
+        dated(4, method="sa", label="SA"),
+        dated(5, task=6),
+    ]
+    assert days(current(records)) == [1, 2, 3, 4, 5]
+    assert {r.variant for r in current(records)} == {""}
+
+
+def test_two_methods_of_one_label_are_told_apart_by_their_names():
+    records = [dated(1), dated(2, method="my_tca")]
+    assert [r.row for r in current(records)] == [
+        "TCA [tca, lbp_top_r3p8]",
+        "TCA [my_tca, lbp_top_r3p8]",
+    ]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([5, 6]),
+            st.sampled_from(["paper", "exact"]),
+            st.sampled_from([1.0, 2.0]),
+            st.integers(1, 28),
+        ),
+        max_size=12,
+    )
+)
+def test_every_place_of_a_table_has_one_current_record_and_it_is_the_newest(made):
+    predictions = np.zeros((1, 71), np.uint8)
+    records = []
+    for index, (task, solver, mu, day) in enumerate(made):
+        key, date = f"{index:064d}", f"2026-01-{day:02d}T00:00:00+00:00"
+        about, parameters = {"date": date}, {"k": 2, "mu": mu}
+        records.append(
+            record(
+                task,
+                predictions=predictions,
+                key=key,
+                solver=solver,
+                parameters=parameters,
+                about=about,
+            )
+        )
+    shown = current(records)
+    places = [(r.task, r.row) for r in shown]
+    assert len(set(places)) == len(places)
+    assert len(shown) + len(superseded(records)) == len(records)
+    newest = {}
+    for r in sorted(records, key=lambda r: (r.about["date"], r.key)):
+        newest[r.task, r.solver, r.parameters["mu"]] = r.key
+    assert sorted(r.key for r in shown) == sorted(newest.values())
+
+
+def failure(store, key, day, **changes):
+    content = {
+        "task_label": "Exp.5",
+        "method_label": "TCA",
+        "descriptor_label": "LBP-TOP(R3P8)",
+        "corpus": "released",
+        "error": f"on day {day}",
+        **changes,
+    }
+    store.save_failure(key, content)
+    os.utime(store.folder / "failures" / f"{key}.json", (day, day))
+
+
+def test_a_failure_stands_until_its_cell_has_a_result_or_fails_again(tmp_path):
+    store = ResultsStore(tmp_path)
+    failure(store, "b" * 64, 1)
+    failure(store, "a" * 64, 2)
+    failure(store, "c" * 64, 3, task_label="Exp.6")
+    assert [f["error"] for f in current_failures(store)] == ["on day 2", "on day 3"]
+    assert [p.stem[0] for p in settled_failures(store)] == ["b"]
+    store.save(dated(4))
+    assert [f["error"] for f in current_failures(store)] == ["on day 3"]
+    assert sorted(p.stem[0] for p in settled_failures(store)) == ["a", "b"]
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """Results on all six tasks of TYPE-I, and of the first two also those before an edit."""
+    store = ResultsStore(tmp_path / "results")
+    for task in range(1, 7):
+        for method, label in (("svm", "Baseline"), ("tca", "TCA")):
+            store.save(dated(9, task=task, method=method, label=label))
+    for task in (1, 2):
+        wrong = [(labels(dated(1, task=task).target) + 1) % 3]
+        store.save(dated(1, task=task, predictions=wrong))
+    return store
+
+
+def test_every_picture_and_table_shows_the_current_records_alone(edited):
+    from cdmer_bench.cli.tables import choose_records
+    from cdmer_bench.reporting import build_table
+
+    records = choose_records(str(edited.folder), None)
+    assert days(records) == [9] * 12
+    table = build_table("III", edited.records(), whole=False)
+    assert [row.name for row in table.rows][:2] == ["Baseline", "TCA"]
+    assert table.rows[1].cells[0].figure.mean_f1 > 0.5
+
+
+def test_pictures_have_one_panel_and_one_dot_for_each_cell(edited):
+    pytest.importorskip("matplotlib")
+    from cdmer_bench.cli.tables import choose_records
+    from cdmer_bench.reporting.plot_confusion import confusion_picture
+    from cdmer_bench.reporting.plot_scores import time_picture
+
+    records = choose_records(str(edited.folder), None)
+    figure = confusion_picture([r for r in records if r.task == "exp01"])
+    titles = [axes.get_title().split("\n")[0] for axes in figure.axes if axes.get_title()]
+    assert sorted(titles) == ["Baseline", "TCA"]
+    # A row of twelve and more: a matrix for each task, all of them new.
+    figure = confusion_picture([*records, dated(9, task=1, method="sa", label="SA")])
+    right = {
+        sum(int(axes.texts[i * 4].get_text()) for i in range(3))
+        for axes in figure.axes
+        if len(axes.texts) == 9
+    }
+    assert min(right) > 0
+    figure = time_picture(records)
+    dots = [len(line.get_xdata()) for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert dots == [6, 6]

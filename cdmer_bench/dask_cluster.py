@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import clear_errors, open_temporary, remove_leftovers
+from cdmer_bench.io import clear_errors, open_temporary, remove_leftovers
 
 # Their versions decide the last bits of a result, so that every worker must have the same.
 _PACKAGES = ("cdmer-bench", "numpy", "scipy", "scikit-learn", "joblib", "threadpoolctl")

@@ -47,7 +47,7 @@ def store(clips: int, blocks: int, bins: int) -> float:
     """Pack features, write them, and read them with their checks."""
     from pathlib import Path
 
-    from cdmer_bench.files import pack_arrays, read_arrays, write_atomically
+    from cdmer_bench.io import pack_arrays, read_arrays, write_atomically
 
     X = samples(clips, blocks, bins)
     with tempfile.TemporaryDirectory() as folder:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from cdmer_bench.contract import Check
+from cdmer_bench.checks import Check
 
 
 def failures(checks: Iterable[Check]) -> dict[str, str]:

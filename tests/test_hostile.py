@@ -13,7 +13,7 @@ import cdmer_bench
 from cdmer_bench.databases.feature_files import list_variables, read_variables
 from cdmer_bench.databases.fetch import RELEASED_FILES
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import read_arrays
+from cdmer_bench.io import read_arrays
 from cdmer_bench.results.store import ResultsStore
 from tests.results.test_store import make_record
 

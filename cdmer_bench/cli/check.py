@@ -3,11 +3,11 @@
 import argparse
 from collections.abc import Iterator
 
+from cdmer_bench.checks import Check
 from cdmer_bench.cli.arguments import CommandParser, add_config_dir
 from cdmer_bench.cli.hydra_app import compose
 from cdmer_bench.config.build import build, build_databases, build_method, choose_grid
 from cdmer_bench.config.schema import RunConfig
-from cdmer_bench.contract import Check
 from cdmer_bench.errors import DataMissing, UserError, closest
 
 CHECKED = ("method", "descriptor", "database")

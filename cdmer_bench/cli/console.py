@@ -6,7 +6,7 @@ import sys
 import time
 from types import TracebackType
 
-from cdmer_bench.texts import visible
+from cdmer_bench.io import visible
 
 _BARS = " ▏▎▍▌▋▊▉█"
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from cdmer_bench.cli.arguments import CommandParser, add_config_dir
 from cdmer_bench.cli.console import ProgressBar, say
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.files import user_path
-from cdmer_bench.texts import visible
+from cdmer_bench.io import user_path, visible
 
 
 def data_folder() -> Path:

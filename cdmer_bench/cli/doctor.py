@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
 from cdmer_bench.cli.arguments import CommandParser
-from cdmer_bench.files import user_path
+from cdmer_bench.io import user_path
 
 _USERS_EXTRAS = ("frames", "plots", "c3d", "cluster")
 

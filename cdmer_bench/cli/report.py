@@ -23,7 +23,7 @@ def report_arguments(parser: CommandParser) -> None:
 
 def report_command(options: argparse.Namespace) -> int:
     """Write one self-contained HTML file on the results."""
-    from cdmer_bench.files import remove_leftovers, write_atomically
+    from cdmer_bench.io import remove_leftovers, write_atomically
     from cdmer_bench.reporting.html_report import build_report
 
     records = choose_records(options.results, options.corpus)

@@ -93,7 +93,7 @@ def _write(text: str, out: str | None) -> None:
     if out is None:
         sys.stdout.write(text)
         return
-    from cdmer_bench.files import remove_leftovers, write_atomically
+    from cdmer_bench.io import remove_leftovers, write_atomically
 
     path = Path(out).absolute()
     write_atomically(path, text.encode())

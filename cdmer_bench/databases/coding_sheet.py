@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.sizes import check_archive_size
+from cdmer_bench.io import check_archive_size
 
 _MOST_BYTES = 2**26  # of a workbook when unpacked; coding sheets take less than a hundredth
 _MOST_ROWS = 2**20  # of a worksheet in .xlsx

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.contract import Check
+from cdmer_bench.checks import Check
 from cdmer_bench.databases.base import Clip, ClipDatabase, Database, FeatureDatabase, FeatureSet
 
 

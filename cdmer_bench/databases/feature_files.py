@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.databases.matlab_files import list_matlab, read_matlab
 from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
-from cdmer_bench.sizes import check_archive_size
+from cdmer_bench.io import check_archive_size
 
 SUFFIXES = (".mat", ".npz", ".csv")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cdmer_bench.databases.released import released_file
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import clear_errors, file_mode, open_temporary, remove_leftovers, user_path
+from cdmer_bench.io import clear_errors, file_mode, open_temporary, remove_leftovers, user_path
 
 REPOSITORY = "jiangxingxun/Seeking_Salient_Facial_Region"
 COMMIT = "0ceef18ea3f5cb7a4cb0dac049b6250ffe075a01"

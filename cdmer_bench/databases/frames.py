@@ -10,7 +10,7 @@ from cdmer_bench.databases.clip_folders import ClipFolder, Reading, scan_tree
 from cdmer_bench.databases.coded_layouts import LAYOUTS, CodedLayout, read_coded
 from cdmer_bench.databases.smic import read_smic
 from cdmer_bench.errors import DataMissing, UserError, closest
-from cdmer_bench.files import user_path
+from cdmer_bench.io import user_path
 
 # `cdmer data synthesize` leaves this file beside the frames it writes.
 SYNTHETIC_NOTICE = "SYNTHETIC.txt"

@@ -7,7 +7,7 @@ one ends the whole process. Layout: MathWorks, *MAT-File Format*.
 import zlib
 from pathlib import Path
 
-from cdmer_bench.sizes import check_size
+from cdmer_bench.io import check_size
 
 _HEADER = 128  # bytes: text, version, and in the last two the byte order
 _NUMBERS = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13}  # miINT8 ... miUINT64

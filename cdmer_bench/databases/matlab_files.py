@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.databases.matlab_elements import check_elements
 from cdmer_bench.errors import UserError
-from cdmer_bench.sizes import check_size
+from cdmer_bench.io import check_size
 
 _LONGEST = 10_000  # characters of a name or label
 

@@ -17,7 +17,7 @@ from cdmer_bench.databases.feature_files import (
 from cdmer_bench.databases.layout import GRIDS, count_blocks, from_released_layout
 from cdmer_bench.databases.validation import check_features, encode_labels, label_vector
 from cdmer_bench.errors import DataMissing, UserError, closest
-from cdmer_bench.files import file_hash, user_path
+from cdmer_bench.io import file_hash, user_path
 
 N_BLOCKS = count_blocks(GRIDS)
 

@@ -25,7 +25,7 @@ from cdmer_bench.descriptors.c3d_weights import (
     find_file,
 )
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import file_hash, user_path
+from cdmer_bench.io import file_hash, user_path
 from cdmer_bench.preprocessing.frames import as_frames
 from cdmer_bench.preprocessing.parameters import choice, positive_integer
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.c3d_caffe import read_binaryproto
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import user_path
+from cdmer_bench.io import user_path
 from cdmer_bench.preprocessing.frames import as_frames
 from cdmer_bench.preprocessing.resize import resize_frames
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cdmer_bench.descriptors.c3d_weights import CUBE_MEAN, find_file, load_weights
 from cdmer_bench.errors import DataMissing, UserError
-from cdmer_bench.files import file_hash
+from cdmer_bench.io import file_hash
 
 if TYPE_CHECKING:
     from cdmer_bench.descriptors.c3d_network import C3DNetwork

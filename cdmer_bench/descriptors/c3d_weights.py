@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cdmer_bench.errors import DataMissing, UserError, closest
-from cdmer_bench.files import file_hash, user_path
+from cdmer_bench.io import file_hash, user_path
 
 SPORTS1M, UCF101, FINETUNED = "sports1m", "ucf101", "finetuned"
 # Blue, green, red: the mean cube of Sports-1M over the central 112 x 112 crop, and the values

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.contract import Check
+from cdmer_bench.checks import Check
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
 

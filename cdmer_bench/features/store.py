@@ -9,7 +9,7 @@ import numpy as np
 from cdmer_bench.databases.base import ClipDatabase, FeatureSet
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import (
+from cdmer_bench.io import (
     clear_errors,
     content_key,
     pack_arrays,

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import clear_errors, open_temporary, set_aside
 from cdmer_bench.finetuning.augmentation import Split, augmented
 from cdmer_bench.finetuning.recipe import Recipe
+from cdmer_bench.io import clear_errors, open_temporary, set_aside
 
 _ORDER, _DROPOUT, _CLASSIFIER = 1, 2, 4  # streams of random numbers
 

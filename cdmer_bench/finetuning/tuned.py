@@ -1,6 +1,5 @@
 """C3D fine-tuned on a source database: as a descriptor that is made when first needed."""
 
-import os
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -17,10 +16,10 @@ from cdmer_bench.descriptors.c3d_input import load_mean, network_input
 from cdmer_bench.descriptors.c3d_loading import deterministic, find_device, load_network
 from cdmer_bench.descriptors.c3d_weights import FINETUNED, OWN_FORMAT
 from cdmer_bench.errors import DataMissing, UserError
-from cdmer_bench.files import clear_errors, content_key, lock, open_lock, remove_leftovers
 from cdmer_bench.finetuning.augmentation import split_by_clip
 from cdmer_bench.finetuning.recipe import Recipe
 from cdmer_bench.finetuning.training import Samples, Training, load_whole, save_whole
+from cdmer_bench.io import clear_errors, content_key, lock, remove_leftovers
 from cdmer_bench.parallel import Backend, OpenBar, run_parallel
 from cdmer_bench.preprocessing import Preprocessing
 
@@ -91,15 +90,10 @@ class Tuning:
             return
         with clear_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = self.path.with_suffix(".lock")
-        handle = open_lock(path, 0o600)
-        try:
-            lock(handle, path, wait=True)  # another run may be tuning the same network
+        with lock(self.path.with_suffix(".lock"), wait=True):  # another run may be tuning it
             if not self._is_whole():
                 remove_leftovers(self.folder)
                 self._tune(backend, open_bar)
-        finally:
-            os.close(handle)
 
     def _is_whole(self) -> bool:
         """Whether the file is there and undamaged; a damaged one is set aside."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.contract import Check
+from cdmer_bench.checks import Check
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Grid, Method, Prepared
 from cdmer_bench.methods.batch_result import expect_result, join_batches

@@ -8,6 +8,7 @@ import numpy as np
 
 from cdmer_bench.evaluation.metrics import confusion_matrices, grid_scores
 from cdmer_bench.evaluation.selection import NotRecorded, Rule
+from cdmer_bench.io import one_line
 from cdmer_bench.reporting.analysis import comparable
 from cdmer_bench.reporting.build import MissingCell, setting_text
 from cdmer_bench.reporting.captions import (
@@ -21,7 +22,6 @@ from cdmer_bench.reporting.captions import (
 from cdmer_bench.reporting.html_parts import Entry, details, entry_table, facts, paragraph
 from cdmer_bench.reporting.published import DIRECTIONS, paper_order
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.texts import one_line
 
 INTRODUCTION = (
     "Micro-expressions are facial movements of less than half a second that give a feeling away. "

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import remove_leftovers, write_atomically
+from cdmer_bench.io import remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

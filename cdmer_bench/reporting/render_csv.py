@@ -3,9 +3,9 @@
 import csv
 import io
 
+from cdmer_bench.io import one_line
 from cdmer_bench.reporting.cell_text import difference_parts, figure_parts, printed_parts
 from cdmer_bench.reporting.tables import Table
-from cdmer_bench.texts import one_line
 
 COLUMNS = (
     "table",

@@ -2,6 +2,7 @@
 
 import textwrap
 
+from cdmer_bench.io import one_line
 from cdmer_bench.reporting.cell_text import (
     difference_parts,
     figure_parts,
@@ -9,7 +10,6 @@ from cdmer_bench.reporting.cell_text import (
     without_figure,
 )
 from cdmer_bench.reporting.tables import Table, TableCell
-from cdmer_bench.texts import one_line
 
 _BOLD, _PLAIN = "\033[1m", "\033[0m"
 

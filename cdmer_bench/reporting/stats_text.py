@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from cdmer_bench.evaluation.selection import Rule
 from cdmer_bench.evaluation.statistics import DEPENDENCE
+from cdmer_bench.io import one_line
 from cdmer_bench.reporting.analysis import (
     CellComparison,
     MethodComparison,
@@ -14,7 +15,6 @@ from cdmer_bench.reporting.analysis import (
 )
 from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET, SYNTHETIC, Asked, absences, scope
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.texts import one_line
 
 _LONGEST = 32  # characters of a label
 

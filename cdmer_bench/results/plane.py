@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.files import content_key, pack_arrays
+from cdmer_bench.io import content_key, pack_arrays
 from cdmer_bench.results.record import CellRecord
 
 FILE = "plane.npz"

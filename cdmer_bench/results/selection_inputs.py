@@ -3,7 +3,7 @@
 import numpy as np
 
 from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
-from cdmer_bench.files import content_key, pack_arrays
+from cdmer_bench.io import content_key, pack_arrays
 from cdmer_bench.results.record import CellRecord
 
 FILE = "selection.npz"

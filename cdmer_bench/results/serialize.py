@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from cdmer_bench.files import content_key
+from cdmer_bench.io import content_key
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.selection_inputs import NAMES as SELECTION_INPUTS
-from cdmer_bench.texts import visible_content
 
 FORMAT = 1
 _ARRAYS = ("predictions", "y_target", "y_source", "converged", "iterations")
@@ -157,5 +156,4 @@ def unseal(data: bytes) -> dict[str, Any]:
     content: dict[str, Any] = sealed["content"]
     if content_key(content) != sealed.get("sha256"):
         raise ValueError("its checksum does not fit its content")
-    shown: dict[str, Any] = visible_content(content)
-    return shown
+    return content

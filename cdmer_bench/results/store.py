@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import (
+from cdmer_bench.io import (
     clear_errors,
     lock,
-    open_lock,
     pack_arrays,
     read_arrays,
     remove,
@@ -273,17 +272,10 @@ class ResultsStore:
         the process ends.
         """
         path = self._claim_path(key)
-        handle = open_lock(path)
-        try:
-            held = lock(handle, path)
-            if held:
-                # The file may have been unlinked by the run that held it before.
-                held = path.exists() and os.path.samestat(os.fstat(handle), path.stat())
+        with lock(path) as held:
             yield held
             if held:
                 path.unlink(missing_ok=True)
-        finally:
-            os.close(handle)
 
 
 def _load_beside(path: Path, unpack: Callable[[dict[str, np.ndarray]], T]) -> T | None:

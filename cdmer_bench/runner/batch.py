@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import clear_errors, pack_arrays, remove, write_atomically
+from cdmer_bench.io import clear_errors, pack_arrays, remove, write_atomically
 from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.batch_result import BatchResult, expect_result
 from cdmer_bench.methods.grid import Setting

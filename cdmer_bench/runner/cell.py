@@ -11,7 +11,7 @@ import numpy as np
 
 from cdmer_bench.databases.base import FeatureSet
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import content_key
+from cdmer_bench.io import content_key
 from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.samples import check_task

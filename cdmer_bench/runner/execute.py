@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.extract import Features
-from cdmer_bench.files import remove
+from cdmer_bench.io import remove
 from cdmer_bench.parallel import ATTEMPTS, WORKER_DIED, Backend, Call, Progress, run_parallel
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import CLAIM_WAIT, ResultsStore

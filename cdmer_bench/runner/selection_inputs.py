@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.extract import Features
-from cdmer_bench.files import content_key
+from cdmer_bench.io import content_key
 from cdmer_bench.methods.density_ratio import density_ratio
 from cdmer_bench.parallel import Backend, Progress
 from cdmer_bench.results.record import CellRecord

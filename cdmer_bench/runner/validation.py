@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import pack_arrays, remove, write_atomically
+from cdmer_bench.io import pack_arrays, remove, write_atomically
 from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.parallel import ATTEMPTS, WORKER_DIED, Backend, Call, Progress, run_parallel

@@ -3,8 +3,8 @@
 import pytest
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import content_key
 from cdmer_bench.finetuning.recipe import Recipe
+from cdmer_bench.io import content_key
 
 
 def test_the_defaults_are_the_papers_and_the_solvers():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import NotRecorded, rule
-from cdmer_bench.files import pack_arrays
+from cdmer_bench.io import pack_arrays
 from cdmer_bench.reporting import render_all, tables_for
 from cdmer_bench.reporting.html_report import build_report
 from cdmer_bench.results.serialize import arrays_of, content_of, seal, unseal

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 
-from cdmer_bench.files import pack_arrays, read_arrays
+from cdmer_bench.io import pack_arrays, read_arrays
 from tests.damages import DAMAGES
 from tests.small_corpus import Corpus, write_clip_corpus
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cdmer_bench.files import read_arrays
+from cdmer_bench.io import read_arrays
 from cdmer_bench.results.store import ResultsStore
 from tests.small_corpus import grids
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cdmer_bench.databases.synthetic.database import SyntheticClip, SyntheticDatabase
 from cdmer_bench.errors import UserError
-from cdmer_bench.files import clear_errors, remove, write_atomically
+from cdmer_bench.io import clear_errors, remove, write_atomically
 from cdmer_bench.parallel import Backend, run_parallel
 
 FORMATS = ("png", "jpg", "bmp")

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: atomic writing, checked reading, content keys."""
+"""Files: whole writing, checked reading, content hashes, locks, and texts fit to be shown."""
 
 import errno
 import fcntl
@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import unicodedata
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,6 @@ from typing import Any
 import numpy as np
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.sizes import check_archive_size
 
 _TEMPORARY = ".writing-"  # begins the names of files that are being written
 
@@ -58,13 +58,13 @@ def user_path(text: str | Path) -> Path:
 
 
 def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file's content; read again only if its size or time changed."""
+    """Return the SHA-256 of a file's content; read again once anything about the file changed."""
     state = path.stat()
-    return _hash_content(path, state.st_size, state.st_mtime_ns)
+    return _hash_content(path, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
 
 
 @lru_cache(maxsize=256)
-def _hash_content(path: Path, size: int, time: int) -> str:
+def _hash_content(path: Path, *state: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -140,11 +140,12 @@ def remove_leftovers(folder: Path) -> None:
                 os.close(handle)
 
 
-def lock(handle: int, path: Path, wait: bool = False) -> bool:
-    """Lock an open file until it is closed or the process ends, however it ends.
+@contextmanager
+def lock(path: Path, wait: bool = False) -> Iterator[bool]:
+    """Hold the lock of a file until the block ends, or the process, however it ends.
 
-    Returns
-    -------
+    Yields
+    ------
     bool
         False if another process holds the lock and ``wait`` is False.
 
@@ -153,28 +154,33 @@ def lock(handle: int, path: Path, wait: bool = False) -> bool:
     UserError
         If the file system has no locks. Without them runs would disturb each other.
     """
+    from filelock import FileLock, Timeout
+
+    with clear_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    held = FileLock(path, blocking=wait, fallback_to_soft=False)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        held.acquire()
+    except Timeout:
+        yield False
+        return
+    except PermissionError as error:
+        with clear_errors(path):
+            raise error
     except OSError as error:
         raise UserError(
             f"{path} cannot be locked ({error.strerror}), which keeps runs from disturbing each "
             "other; choose a folder on a file system with locks (results.dir=... for results, "
             "cache.dir=... for features)"
         ) from None
-    return True
-
-
-def open_lock(path: Path, mode: int = 0o666) -> int:
-    """Open a file to lock; it is made if needed. A link is refused, as it may lead anywhere."""
-    with clear_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
+    try:
+        yield True
+    finally:
+        held.release()
 
 
 def remove(path: Path) -> None:
-    """Remove a folder with what is in it, or a link without what it leads to, as far as it goes."""
+    """Remove a folder with everything in it, or a link itself; what cannot be removed stays."""
     if path.is_symlink():
         with suppress(OSError):
             path.unlink()
@@ -245,3 +251,55 @@ def set_aside(path: Path, reason: str) -> None:
     else:
         outcome = f"it was set aside as {aside.name} and is computed again"
     warnings.warn(f"{path} is damaged ({reason}); {outcome}", stacklevel=2)
+
+
+def memory_limit() -> int:
+    """Return the bytes that one file may take when unpacked: half of this machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+
+
+def check_size(n_bytes: int, path: Path, limit: int | None = None) -> None:
+    """Refuse a file that would fill the memory; a small one may unpack to a thousand times more.
+
+    Parameters
+    ----------
+    n_bytes
+        What the file says that it holds.
+    path
+        Names the file in the error.
+    limit
+        Bytes; None is :func:`memory_limit`.
+
+    Raises
+    ------
+    UserError
+        If it is more than ``limit``.
+    """
+    most = memory_limit() if limit is None else limit
+    if n_bytes > most:
+        raise UserError(
+            f"{path} would take {n_bytes / 1e9:.3g} GB when unpacked, and at most "
+            f"{most / 1e9:.3g} GB are allowed; check that it is the right file"
+        )
+
+
+def check_archive_size(archive: zipfile.ZipFile, path: Path, limit: int | None = None) -> None:
+    """Refuse a zip archive (``.npz``, ``.xlsx``) whose members together would; see check_size."""
+    check_size(sum(member.file_size for member in archive.infolist()), path, limit)
+
+
+# Control characters, invisible formatting such as a change of direction, and halves of characters
+# that no encoding can write.
+_HIDDEN = ("Cc", "Cf", "Cs")
+
+
+def visible(text: str) -> str:
+    """Drop control characters other than line breaks and tabs: none from a file is printed."""
+    if text.isprintable():
+        return text
+    return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in _HIDDEN)
+
+
+def one_line(text: str) -> str:
+    """Drop line breaks and control characters, which a label of the user's own may hold."""
+    return visible(" ".join(text.split()))

@@ -1,6 +1,6 @@
 import numpy as np
 
-from cdmer_bench.contract import Check
+from cdmer_bench.checks import Check
 
 
 def test_a_runtime_warning_fails_a_check():

@@ -19,19 +19,19 @@ MAY_IMPORT = {
     "parallel": BASE | {"dask_cluster"},
     "checks": BASE,
     "solvers": BASE,
-    "methods": BASE | {"checks", "solvers"},
+    "methods": BASE | {"checks", "protocol", "solvers"},
     "preprocessing": BASE,
-    "descriptors": BASE | {"checks", "io", "preprocessing"},
-    "databases": BASE | {"checks", "io", "parallel", "preprocessing"},
-    "tasks": BASE,
+    "descriptors": BASE | {"checks", "io", "preprocessing", "protocol"},
+    "databases": BASE | {"checks", "io", "parallel", "preprocessing", "protocol"},
+    "protocol": BASE,
     "features": BASE | {"io", "parallel", "databases", "descriptors", "preprocessing"},
     "finetuning": BASE | {"io", "parallel", "databases", "descriptors", "preprocessing"},
     "evaluation": BASE,
     "results": BASE | {"io", "evaluation"},
     "runner": BASE
-    | {"evaluation", "io", "parallel", "databases", "features", "methods", "results", "tasks"},
-    "reporting": BASE | {"io", "parallel", "results", "evaluation", "tasks"},
-    "config": BASE | {"databases", "descriptors", "methods", "preprocessing", "tasks"},
+    | {"evaluation", "io", "parallel", "databases", "features", "methods", "protocol", "results"},
+    "reporting": BASE | {"io", "parallel", "results", "evaluation", "protocol"},
+    "config": BASE | {"databases", "descriptors", "methods", "preprocessing", "protocol"},
 }
 EVERYTHING = set(MAY_IMPORT) | {"cli", "conf"}
 

@@ -20,9 +20,9 @@ from cdmer_bench.features.store import FeatureStore
 from cdmer_bench.methods.base import Method
 from cdmer_bench.parallel import Backend, OpenBar
 from cdmer_bench.preprocessing import Preprocessing
+from cdmer_bench.protocol import Task
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell
-from cdmer_bench.tasks.task import Task
 
 
 @dataclass

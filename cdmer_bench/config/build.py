@@ -11,7 +11,7 @@ from cdmer_bench.config.schema import MethodCard, RunConfig
 from cdmer_bench.databases.base import Database
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.methods.base import Method
-from cdmer_bench.tasks.task import Task
+from cdmer_bench.protocol import Task
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from cdmer_bench.config import resolvers, search_path
+from cdmer_bench.config import search_path
 from cdmer_bench.config.schema import RunConfig, validate
 
 
@@ -17,7 +17,6 @@ def composer(config_dir: str | None, overrides: list[str]) -> Iterator[Any]:
     from hydra.core.config_search_path import ConfigSearchPath
     from hydra.core.global_hydra import GlobalHydra
 
-    resolvers.register()
     search_path.register(config_dir, overrides)
     with initialize_config_module("cdmer_bench.conf", version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()

@@ -54,8 +54,6 @@ class DescriptorCard:
         Dotted path of the class; empty for features that come from files.
     label : str
         Its row in tables.
-    table_row : str
-        The paper's name of the row, where that is another.
     title, citation : str
         For people.
     parameters : dict
@@ -64,7 +62,6 @@ class DescriptorCard:
 
     _target_: str = ""
     label: str = MISSING
-    table_row: str = ""
     title: str = ""
     citation: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)

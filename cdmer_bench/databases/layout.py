@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.preprocessing.parameters import listed, positive_integer
+from cdmer_bench.protocol import BLOCK_GRIDS
 
-GRIDS = (1, 2, 4, 8)
+GRIDS = BLOCK_GRIDS
 
 
 def count_blocks(grids: Sequence[int]) -> int:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.preprocessing.parameters import choice, listed, positive_integer
+from cdmer_bench.protocol import BLOCK_GRIDS
 
-GRIDS = (1, 2, 4, 8)  # 1 + 4 + 16 + 64 = 85 blocks, as in the authors' released features
+GRIDS = BLOCK_GRIDS
 CUTS = ("round", "ceil")
 Intervals = tuple[tuple[int, int], ...]
 

@@ -1,5 +1,6 @@
 """The paper's tables checked against themselves and against what its protocol allows."""
 
+from cdmer_bench.protocol import CLASSES, Task, composition, experiments
 from cdmer_bench.reporting.audit_averages import Cells, wrong_averages
 from cdmer_bench.reporting.feasibility import (
     constant_class,
@@ -8,11 +9,9 @@ from cdmer_bench.reporting.feasibility import (
 )
 from cdmer_bench.reporting.findings import KINDS, Finding, as_json, as_text
 from cdmer_bench.reporting.published import AVERAGE, Printed, published
-from cdmer_bench.tasks.protocol import TABLE_I, TABLE_II
 
 __all__ = ["Finding", "as_json", "as_text", "audit", "class_counts"]
 
-CLASSES = ("negative", "positive", "surprise")
 # Table I as printed, in the order negative, positive, surprise.
 PRINTED_TABLE_I = {
     "casme2": (73, 32, 25),
@@ -20,7 +19,6 @@ PRINTED_TABLE_I = {
     "smic_vis": (28, 23, 20),
     "smic_nir": (28, 23, 20),
 }
-_TASKS = {task.label: task for task in TABLE_II}
 _STEP_F1 = 0.0001  # of printed figures
 
 
@@ -51,8 +49,11 @@ def audit(cells: Cells | None = None) -> list[Finding]:
 
 def class_counts(task_label: str) -> tuple[int, ...]:
     """Return the target's clips of each class, by the corrected Table I."""
-    composition = TABLE_I[_TASKS[task_label].target]
-    return composition.negative, composition.positive, composition.surprise
+    return composition(_task(task_label).target)
+
+
+def _task(label: str) -> Task:
+    return next(task for task in experiments() if task.label == label)
 
 
 def _impossible(place: tuple[str, str, str], printed: Printed) -> list[Finding]:
@@ -169,7 +170,7 @@ def _swapped_columns(cells: Cells) -> list[Finding]:
     """
     agree: dict[str, list[str]] = {"printed": [], "corrected": []}
     for (number, row, column), p in cells.items():
-        task = _TASKS[column]
+        task = _task(column)
         on_hs = cells.get((number, row, "Exp.7"))
         if task.source != "casme2" or column == "Exp.7" or on_hs is None:
             continue

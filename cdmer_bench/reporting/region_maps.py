@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.protocol import BLOCK_GRIDS, BLOCK_GRIDS_OF_THE_TEXT
 from cdmer_bench.reporting.plot_style import AREA, new_figure, remark, synthetic_mark
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Known sets of grids by their number of blocks; the default and the paper's literal one.
-KNOWN_GRIDS = {85: (1, 2, 4, 8), 30: (1, 2, 3, 4)}
+KNOWN_GRIDS = {sum(g * g for g in grids): grids for grids in (BLOCK_GRIDS, BLOCK_GRIDS_OF_THE_TEXT)}
 
 
 def grids_of(n_blocks: int) -> tuple[int, ...]:

@@ -15,8 +15,8 @@ from cdmer_bench.io import content_key
 from cdmer_bench.methods.base import Method, Prepared
 from cdmer_bench.methods.grid import Setting
 from cdmer_bench.methods.samples import check_task
+from cdmer_bench.protocol import Task
 from cdmer_bench.results.store import ResultsStore
-from cdmer_bench.tasks.task import Task
 
 Status = Literal["done", "to do", "failed", "without data", "refused"]
 

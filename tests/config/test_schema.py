@@ -4,7 +4,7 @@ from omegaconf import OmegaConf
 from cdmer_bench.config.catalogue import cards, compose_config
 from cdmer_bench.config.schema import validate
 from cdmer_bench.errors import UserError
-from cdmer_bench.tasks.protocol import TABLE_II
+from cdmer_bench.protocol import experiments
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_errors_name_the_full_key(content, words):
 def test_the_task_files_are_table_ii():
     config = compose_config(None, ["task=all"])
     assert [(n, t.label, t.source, t.target) for n, t in config.tasks.items()] == [
-        (t.name, t.label, t.source, t.target) for t in TABLE_II
+        (t.name, t.label, t.source, t.target) for t in experiments()
     ]
 
 

@@ -1,1 +1,0 @@
-"""The paper's protocol and any other pair of databases."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from cdmer_bench.compiled import keep_kernels_in
 from cdmer_bench.config.build import (
     build,
     build_databases,
@@ -52,6 +53,7 @@ class Session:
     @classmethod
     def of(cls, config: RunConfig) -> "Session":
         """Build the objects; nothing is read or computed yet."""
+        keep_kernels_in(config.cache.dir)
         databases = build_databases(config.corpus)
         tasks = build_tasks(config, databases)
         features = Features(

@@ -22,12 +22,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cdmer_bench.descriptors.c3d import C3D
-from cdmer_bench.descriptors.c3d_input import network_input
-from cdmer_bench.descriptors.c3d_loading import deterministic, find_device
-from cdmer_bench.descriptors.c3d_network import C3DNetwork
-from cdmer_bench.finetuning.augmentation import split_by_clip
-from cdmer_bench.finetuning.recipe import Recipe
-from cdmer_bench.finetuning.training import Samples, Training
+from cdmer_bench.descriptors.c3d.descriptor import network_input
+from cdmer_bench.descriptors.c3d.network import C3DNetwork, deterministic, find_device
+from cdmer_bench.descriptors.c3d.training import Recipe, Samples, Training, split_by_clip
 
 N_CLIPS = 436  # CASME II 130, SMIC-HS 164, VIS 71, NIR 71
 HOUR = 3600.0

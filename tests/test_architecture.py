@@ -22,11 +22,11 @@ MAY_IMPORT = {
     "solvers": BASE | {"compiled"},
     "methods": BASE | {"checks", "compiled", "protocol", "solvers"},
     "preprocessing": BASE | {"compiled"},
-    "descriptors": BASE | {"checks", "compiled", "io", "preprocessing", "protocol"},
+    "descriptors": BASE
+    | {"checks", "compiled", "databases", "io", "parallel", "preprocessing", "protocol"},
     "databases": BASE | {"checks", "io", "parallel", "preprocessing", "protocol"},
     "protocol": BASE,
     "features": BASE | {"io", "parallel", "databases", "descriptors", "preprocessing"},
-    "finetuning": BASE | {"io", "parallel", "databases", "descriptors", "preprocessing"},
     "evaluation": BASE,
     "results": BASE | {"io", "evaluation"},
     "runner": BASE

@@ -209,15 +209,15 @@ def torch_bomb(tmp_path):
 @pytest.mark.parametrize("kind", ["zip", "legacy", "pickle"])
 def test_code_in_weights_and_checkpoints_is_never_run(tmp_path, torch_bomb, kind):
     from cdmer_bench.descriptors.c3d import load_mean
-    from cdmer_bench.descriptors.c3d_weights import load_weights
-    from cdmer_bench.finetuning.training import load_whole
+    from cdmer_bench.descriptors.c3d.training import load_tensors
+    from cdmer_bench.descriptors.c3d.weights import load_weights
 
     path = tmp_path / "weights.pth"
     path.write_bytes(torch_bomb[kind])
     with pytest.raises(UserError, match=r"weights\.pth"):
         load_weights(path, "sports1m")
     with pytest.warns(UserWarning, match="set aside"):
-        assert load_whole(path, "k") is None
+        assert load_tensors(path, "k") is None
     (tmp_path / "mean.npy").write_bytes(torch_bomb["pickle"])
     with pytest.raises(UserError, match=r"mean\.npy"):
         load_mean(str(tmp_path / "mean.npy"))

@@ -59,7 +59,7 @@ def _methods(config: RunConfig, _: str) -> Checked:
 
 def _descriptors(config: RunConfig, _: str) -> Checked:
     from cdmer_bench.descriptors.base import Descriptor
-    from cdmer_bench.descriptors.contract import DescriptorContract
+    from cdmer_bench.descriptors.checks import descriptor_checks
 
     for name, card in config.descriptors.items():
         key = f"descriptors.{name}"
@@ -69,7 +69,7 @@ def _descriptors(config: RunConfig, _: str) -> Checked:
                 "database instead: cdmer check database NAME corpus=..."
             )
         built = build(card._target_, dict(card.parameters), key, Descriptor)
-        yield f"descriptor {name}", DescriptorContract(built).checks()
+        yield f"descriptor {name}", descriptor_checks(built)
 
 
 def _databases(config: RunConfig, name: str) -> Checked:

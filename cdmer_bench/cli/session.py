@@ -120,8 +120,8 @@ class Session:
         return bound
 
     def _tuned(self, card: Any, source: ClipDatabase) -> Descriptor:
-        from cdmer_bench.finetuning.recipe import Recipe
-        from cdmer_bench.finetuning.tuned import Tuning, tuned_layer
+        from cdmer_bench.descriptors.c3d.finetuning import Tuning, tuned_layer
+        from cdmer_bench.descriptors.c3d.training import Recipe
 
         if source.name not in self.tunings:
             start = replace(card, trained_on="sports1m", weights=self.config.c3d.weights)

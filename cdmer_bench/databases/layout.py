@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.errors import UserError
-from cdmer_bench.preprocessing.parameters import listed, positive_integer
+from cdmer_bench.errors import UserError, listed, positive_integer
 from cdmer_bench.protocol import BLOCK_GRIDS
 
 GRIDS = BLOCK_GRIDS

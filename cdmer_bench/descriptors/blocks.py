@@ -11,8 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.errors import UserError
-from cdmer_bench.preprocessing.parameters import choice, listed, positive_integer
+from cdmer_bench.errors import UserError, choice, listed, positive_integer
 from cdmer_bench.protocol import BLOCK_GRIDS
 
 GRIDS = BLOCK_GRIDS

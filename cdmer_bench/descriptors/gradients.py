@@ -6,10 +6,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cdmer_bench.descriptors.base import clip_for
 from cdmer_bench.descriptors.blocks import block_histograms, normalised, tiling
-from cdmer_bench.descriptors.clip import clip_for
 from cdmer_bench.descriptors.lbp_top import PLANES
-from cdmer_bench.preprocessing.parameters import choice
+from cdmer_bench.errors import choice
 
 BINS = (4, 8)
 ZEROS = ("skip", "vote")

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.descriptors.blocks import CUTS, GRIDS, check_grids
 from cdmer_bench.descriptors.gradients import check_votes, gradient_histograms
-from cdmer_bench.preprocessing.parameters import choice
+from cdmer_bench.errors import choice
 
 
 def higo_top(

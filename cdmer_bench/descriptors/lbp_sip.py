@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.descriptors.base import Descriptor, clip_for
 from cdmer_bench.descriptors.blocks import (
     CUTS,
     GRIDS,
@@ -15,9 +15,8 @@ from cdmer_bench.descriptors.blocks import (
     normalised,
     tiling,
 )
-from cdmer_bench.descriptors.clip import clip_for
 from cdmer_bench.descriptors.lbp_top import axis_bits, pack_bits
-from cdmer_bench.preprocessing.parameters import choice, positive_integer
+from cdmer_bench.errors import choice, positive_integer
 
 N_SPATIAL, N_TEMPORAL = 16, 4
 TIES = ("one", "zero")

@@ -8,7 +8,7 @@ from math import floor, sqrt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.descriptors.base import Descriptor, clip_for
 from cdmer_bench.descriptors.blocks import (
     CUTS,
     GRIDS,
@@ -17,8 +17,7 @@ from cdmer_bench.descriptors.blocks import (
     normalised,
     tiling,
 )
-from cdmer_bench.descriptors.clip import clip_for
-from cdmer_bench.preprocessing.parameters import choice, positive_integer
+from cdmer_bench.errors import choice, positive_integer
 
 PLANES = ((1, 2), (0, 2), (0, 1))  # (row axis, column axis) of XY, XT and YT in a (T, H, W) clip
 POINTS = (4, 8)

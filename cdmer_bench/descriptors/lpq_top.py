@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.descriptors.base import Descriptor, clip_for
 from cdmer_bench.descriptors.blocks import (
     CUTS,
     GRIDS,
@@ -19,9 +19,7 @@ from cdmer_bench.descriptors.blocks import (
     normalised,
     tiling,
 )
-from cdmer_bench.descriptors.clip import clip_for
-from cdmer_bench.errors import UserError
-from cdmer_bench.preprocessing.parameters import choice
+from cdmer_bench.errors import UserError, choice
 
 WINDOW = 5  # voxels and frames, "the default one ([5, 5, 5])" in the paper
 BLOCK_MODES = ("crop", "codemap")

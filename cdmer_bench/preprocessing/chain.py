@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cdmer_bench.errors import choice, positive_integer
 from cdmer_bench.preprocessing.frames import check_frames
-from cdmer_bench.preprocessing.parameters import choice, positive_integer
 from cdmer_bench.preprocessing.resize import check_shape, resize_frames
 from cdmer_bench.preprocessing.tim import tim
 

@@ -5,9 +5,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import UserError, listed, positive_integer
 from cdmer_bench.preprocessing.frames import real_numbers
-from cdmer_bench.preprocessing.parameters import listed, positive_integer
 
 
 def cubic_kernel(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,8 +5,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cdmer_bench.errors import positive_integer
 from cdmer_bench.preprocessing.frames import as_frames
-from cdmer_bench.preprocessing.parameters import positive_integer
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,7 @@
 
 The kinds: extracted features, records and their arrays, selection inputs, batches of unfinished
 cells, planes, failures; and what is never read as it was left: arrays that a cell's batches share,
-claims, reports and tables. Checkpoints and tuned networks stand in ``tests/finetuning``.
+claims, reports and tables. Checkpoints and tuned networks stand in ``tests/descriptors/c3d``.
 """
 
 import warnings

@@ -1,14 +1,14 @@
-"""The contract passes sound descriptors and names what is broken in others."""
+"""The checks pass sound descriptors and name what is broken in others."""
 
 import numpy as np
 
 from cdmer_bench.descriptors import LBPSIP, Descriptor
-from cdmer_bench.descriptors.contract import DescriptorContract
+from cdmer_bench.descriptors.checks import descriptor_checks
 from tests.contracts import failures
 
 
 def test_the_packages_own_descriptor_passes():
-    assert failures(DescriptorContract(LBPSIP(R=3)).checks()) == {}
+    assert failures(descriptor_checks(LBPSIP(R=3))) == {}
 
 
 def test_a_broken_descriptor_is_caught():
@@ -27,7 +27,7 @@ def test_a_broken_descriptor_is_caught():
             frames = np.asarray(frames)
             return np.full((1, Broken.calls), frames.flat[0] / (frames.max() - frames.min()))
 
-    found = failures(DescriptorContract(Broken()).checks())
+    found = failures(descriptor_checks(Broken()))
     assert {"parameters", "shape", "same shape", "constant clip", "refuses NaN"} <= found.keys()
 
 
@@ -50,7 +50,7 @@ class BatchMean(Descriptor):
 
 
 def test_a_descriptor_that_depends_on_its_batch_or_the_clips_length_is_caught():
-    found = failures(DescriptorContract(BatchMean()).checks())
+    found = failures(descriptor_checks(BatchMean()))
     assert "in a batch values differ" in found["batches"]
     assert found["clip length"] == "16 frames give (1, 1, 16), 20 frames (1, 1, 20)"
 
@@ -60,7 +60,7 @@ def test_a_descriptor_that_is_random_is_caught():
         def extract_batch(self, clips):
             return np.random.default_rng().random((len(clips), 1, 1, 4))
 
-    assert "the second time" in failures(DescriptorContract(Random()).checks())["determinism"]
+    assert "the second time" in failures(descriptor_checks(Random()))["determinism"]
 
 
 def test_a_descriptor_whose_length_changes_is_named_by_its_shapes():
@@ -71,5 +71,5 @@ def test_a_descriptor_whose_length_changes_is_named_by_its_shapes():
             Growing.calls += 1
             return np.ones((1, 1, Growing.calls))
 
-    found = failures(DescriptorContract(Growing()).checks())
+    found = failures(descriptor_checks(Growing()))
     assert "the shape is (1, 1," in found["determinism"]

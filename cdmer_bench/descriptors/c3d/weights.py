@@ -1,11 +1,12 @@
 """Weight files of C3D: which family a file belongs to, and its tensors under Caffe's names."""
 
 import re
-from collections.abc import Mapping
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cdmer_bench.descriptors.c3d.caffe import read_caffemodel
 from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.io import file_hash, user_path
 
@@ -27,27 +28,21 @@ OPTIONS = {
     FINETUNED: "c3d.weights_finetuned",
 }
 OWN_FORMAT = "cdmer-bench tuned C3D"  # marks the files that fine-tuning writes
+_N_CLASSES = {SPORTS1M: 487, UCF101: 101}
 _LAYERS = (
     *("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b"),
     *("fc6", "fc7", "fc8"),
 )
-_N_CLASSES = {SPORTS1M: 487, UCF101: 101}
-
-
-def _names(*written: str) -> dict[str, str]:
-    return dict(zip(written, _LAYERS, strict=False))
-
-
-# Scheme -> the file's name of a layer -> Caffe's.
-SCHEMES: Mapping[str, Mapping[str, str]] = {
-    "caffe names": _names(*_LAYERS),
-    "pytorch names": _names("conv1", "conv2", *_LAYERS[2:]),
-    "numbered names": _names(
-        *(f"features.{i}" for i in (0, 3, 6, 8, 11, 13, 16, 18)), "classifier.0", "classifier.3"
+# Family -> the file's names of the layers, in the order of _LAYERS.
+_FAMILIES = {
+    "caffe": _LAYERS,
+    "pytorch": ("conv1", "conv2", *_LAYERS[2:]),
+    "numbered": (
+        *(f"features.{i}" for i in (0, 3, 6, 8, 11, 13, 16, 18)),
+        *("classifier.0", "classifier.3", "classifier.6"),
     ),
-    "OpenMMLab names": _names(*(f"{name}.conv" for name in _LAYERS[:8]), "fc6", "fc7", "fc8"),
+    "openmmlab": (*(f"{name}.conv" for name in _LAYERS[:8]), "fc6", "fc7", "cls_head.fc_cls"),
 }
-_HEADS = {"numbered names": ("classifier.6", "fc8"), "OpenMMLab names": ("fc8", "cls_head.fc_cls")}
 
 
 @dataclass(frozen=True)
@@ -56,8 +51,6 @@ class Weights:
 
     Attributes
     ----------
-    family : str
-        A key of :data:`SCHEMES`.
     tensors : dict from str to Tensor
         Under Caffe's names, ``conv1a.weight`` to ``fc7.bias``, and ``fc8.*`` where it is there.
     pool5 : {'caffe', 'ports'}
@@ -66,7 +59,6 @@ class Weights:
         Blue, green, red; what was subtracted from the frames in training.
     """
 
-    family: str
     tensors: dict[str, Any]
     pool5: str
     mean: tuple[float, float, float]
@@ -91,22 +83,6 @@ def find_file(path: str | None, trained_on: str) -> Path:
     return found
 
 
-def check_suffix(path: Path) -> None:
-    """Check a name such as ``...-dcc47ddc.pth``: the file's SHA-256 begins with those digits.
-
-    Raises
-    ------
-    UserError
-        If it does not: the file is incomplete or another one.
-    """
-    named = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
-    if named and not file_hash(path).startswith(named[1]):
-        raise UserError(
-            f"{path} has the SHA-256 {file_hash(path)[:8]}..., expected {named[1]}... by its "
-            "name: the file is incomplete or was changed; fetch it again"
-        )
-
-
 def load_weights(path: Path, trained_on: str, width: float = 1.0) -> Weights:
     """Read a weight file of any known family; code inside the file is never run.
 
@@ -125,31 +101,43 @@ def load_weights(path: Path, trained_on: str, width: float = 1.0) -> Weights:
         of classes.
     """
     check_suffix(path)
-    caffe = _is_caffe(path)
-    content = _read_caffe(path) if caffe else _read_torch(path, trained_on)
-    weights = _recognise(path, content, trained_on, caffe)
-    _check_shapes(path, weights.tensors, trained_on, width)
-    return weights
-
-
-def _is_caffe(path: Path) -> bool:
-    """Tell Caffe's files from those of torch, which are zip archives or pickles (0x80)."""
     with path.open("rb") as file:
         start = file.read(2)
-    return start != b"PK" and not start.startswith(b"\x80")
+    caffe = start != b"PK" and not start.startswith(b"\x80")  # torch's are zip files or pickles
+    content = _read_caffe(path) if caffe else _read_torch(path, trained_on)
+    given = content.get("state_dict", content) if isinstance(content, dict) else {}
+    found = {str(k).removeprefix("module.").removeprefix("backbone."): given[k] for k in given}
+    family = _family(path, found)
+    tensors = _under_caffe_names(path, found, family, trained_on)
+    _check_shapes(path, tensors, trained_on, width)
+    if isinstance(content, dict) and content.get("format") == OWN_FORMAT:
+        return Weights(tensors, content["pool5"], tuple(content["mean"]))
+    # Weights converted from Caffe keep Caffe's alignment; those trained further in a port have
+    # the port's. A classifier that is not that of Sports-1M tells the second kind, but in files
+    # with Caffe's numbering the classifier was dropped in conversion.
+    head = tensors.get("fc8.weight")
+    retrained = not caffe and family != "numbered" and head is not None and len(head) != 487
+    mean = OPENMMLAB_MEAN if family == "openmmlab" and retrained else CUBE_MEAN
+    return Weights(tensors, "ports" if retrained else "caffe", mean)
+
+
+def check_suffix(path: Path) -> None:
+    """Check a name such as ``...-dcc47ddc.pth``: the file's SHA-256 begins with those digits."""
+    named = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
+    if named and not file_hash(path).startswith(named[1]):
+        raise UserError(
+            f"{path} has the SHA-256 {file_hash(path)[:8]}..., expected {named[1]}... by its "
+            "name: the file is incomplete or was changed; fetch it again"
+        )
 
 
 def _read_caffe(path: Path) -> dict[str, Any]:
     import torch
 
-    from cdmer_bench.descriptors.c3d_caffe import read_caffemodel
-
     found = {}
     for name, array in read_caffemodel(path).items():
         layer, _, kind = name.rpartition(".")
         layer = "fc8" if layer.startswith("fc8") else layer
-        if layer not in _LAYERS:
-            raise UserError(f"{path} has a layer {layer!r}, which C3D has not; give a C3D network")
         # Biases, and weights of fully connected layers, come with leading sizes of 1.
         rank = 1 if kind == "bias" else 5 if layer.startswith("conv") else 2
         surplus = array.shape[: array.ndim - rank]
@@ -158,11 +146,27 @@ def _read_caffe(path: Path) -> dict[str, Any]:
     return found
 
 
-def _read_torch(path: Path, trained_on: str) -> Any:
+def read_tensors(path: Path) -> Any:
+    """Read a file of torch without running code in it, and compare its checksums if it has any.
+
+    Raises
+    ------
+    Exception
+        Of many kinds, if it is damaged or holds more than plain tensors.
+    """
     import torch
 
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise ValueError(f"its part {damaged} is damaged")
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _read_torch(path: Path, trained_on: str) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return read_tensors(path)
     except Exception as error:  # torch, pickle and zipfile each raise their own kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(
@@ -171,52 +175,23 @@ def _read_torch(path: Path, trained_on: str) -> Any:
         ) from None
 
 
-def _recognise(path: Path, content: Any, trained_on: str, caffe: bool) -> Weights:
-    """Tell the family of a file by its names, and what belongs to it."""
-    given = content.get("state_dict", content) if isinstance(content, dict) else {}
-    tensors = {str(k).removeprefix("module.").removeprefix("backbone."): given[k] for k in given}
-    fitting = [
-        scheme
-        for scheme, names in SCHEMES.items()
-        if all(f"{name}.weight" in tensors for name in list(names)[:8])
-    ]
-    if not fitting:
-        known = "; ".join(f"{next(iter(names))}.weight, ..." for names in SCHEMES.values())
-        raise UserError(
-            f"{path} has the names {', '.join(list(tensors)[:3]) or 'of no tensors'}, ..., "
-            f"expected those of one of the families {known}"
-        )
-    scheme = fitting[0]
-    renamed = _under_caffe_names(path, tensors, scheme, trained_on)
-    # Weights converted from Caffe keep Caffe's alignment; those trained further in a port have
-    # the port's. A classifier that is not that of Sports-1M tells the second kind, but in files
-    # with Caffe's numbering the classifier was dropped in conversion.
-    head = renamed.get("fc8.weight")
-    if isinstance(content, dict) and content.get("format") == OWN_FORMAT:
-        return Weights(scheme, renamed, *_own_alignment(path, content))
-    retrained = not caffe and scheme != "numbered names" and head is not None and len(head) != 487
-    openmmlab = scheme == "OpenMMLab names" and retrained
-    return Weights(
-        scheme,
-        renamed,
-        "ports" if retrained else "caffe",
-        OPENMMLAB_MEAN if openmmlab else CUBE_MEAN,
+def _family(path: Path, tensors: dict[str, Any]) -> str:
+    """Tell the family of a file by the names of its convolutions."""
+    for family, names in _FAMILIES.items():
+        if all(f"{name}.weight" in tensors for name in names[:8]):
+            return family
+    known = "; ".join(f"{names[0]}.weight, ..." for names in _FAMILIES.values())
+    raise UserError(
+        f"{path} has the names {', '.join(list(tensors)[:3]) or 'of no tensors'}, ..., "
+        f"expected those of one of the families {known}"
     )
 
 
-def _own_alignment(path: Path, content: dict[str, Any]) -> tuple[str, tuple[float, float, float]]:
-    """Return alignment and mean as a file tuned by this package states them."""
-    pool5, mean = content.get("pool5"), content.get("mean")
-    if pool5 not in ("caffe", "ports") or not isinstance(mean, list) or len(mean) != 3:
-        raise UserError(f"{path} lacks its pool5 or mean; tune the network again")
-    return str(pool5), (float(mean[0]), float(mean[1]), float(mean[2]))
-
-
 def _under_caffe_names(
-    path: Path, tensors: Mapping[str, Any], scheme: str, trained_on: str
+    path: Path, tensors: dict[str, Any], family: str, trained_on: str
 ) -> dict[str, Any]:
     """Rename the tensors; unknown names are refused, missing ones named."""
-    names = {**SCHEMES[scheme], **dict.fromkeys(_HEADS.get(scheme, ()), "fc8")}
+    names = {"fc8": "fc8", **dict(zip(_FAMILIES[family], _LAYERS, strict=True))}
     renamed = {}
     for key, tensor in tensors.items():
         layer, _, kind = key.rpartition(".")
@@ -225,27 +200,23 @@ def _under_caffe_names(
                 f"{path} has a tensor {key!r}, which C3D has not; {closest(layer, names)}"
             )
         renamed[f"{names[layer]}.{kind}"] = tensor
-    missing = [
-        f"{name}.{kind}"
-        for name in _LAYERS[:10]
-        for kind in ("weight", "bias")
-        if f"{name}.{kind}" not in renamed
-    ]
+    wanted = [f"{name}.{kind}" for name in _LAYERS[:10] for kind in ("weight", "bias")]
+    missing = [name for name in wanted if name not in renamed]
     if missing:
         raise UserError(
-            f"{path} lacks {', '.join(missing[:3])} ({scheme}); {OPTIONS[trained_on]} takes "
+            f"{path} lacks {', '.join(missing[:3])} ({family} names); {OPTIONS[trained_on]} takes "
             f"{WHICH_FIT[trained_on]}"
         )
     return renamed
 
 
-def _check_shapes(path: Path, tensors: Mapping[str, Any], trained_on: str, width: float) -> None:
+def _check_shapes(path: Path, tensors: dict[str, Any], trained_on: str, width: float) -> None:
     import torch
 
-    from cdmer_bench.descriptors.c3d_network import C3DNetwork, sizes
+    from cdmer_bench.descriptors.c3d.network import C3DNetwork
 
     with torch.device("meta"):
-        expected = C3DNetwork(487, "caffe", *sizes(width)).state_dict()
+        expected = C3DNetwork(487, "caffe", width).state_dict()
     for name, tensor in tensors.items():
         shape = tuple(getattr(tensor, "shape", ()))
         wanted = tuple(expected[name].shape)

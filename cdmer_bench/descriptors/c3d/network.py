@@ -1,22 +1,23 @@
-"""The C3D network (3-D convolutions over 16 frames) as a torch module.
+"""The C3D network (3-D convolutions over 16 frames) as a torch module, and how it is run.
 
 Importing this module imports torch, so it is imported only once features are computed.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-# Names as in the authors' Caffe files; channels of the eight convolutions.
-CONVOLUTIONS = ("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b")
-CHANNELS = (64, 128, 256, 256, 512, 512, 512, 512)
+from cdmer_bench.errors import UserError
+
+# Names as in the authors' Caffe files, with the channels that each convolution gives.
+CHANNELS = {
+    **{"conv1a": 64, "conv2a": 128, "conv3a": 256, "conv3b": 256},
+    **{"conv4a": 512, "conv4b": 512, "conv5a": 512, "conv5b": 512},
+}
 _POOLED_AFTER = ("conv1a", "conv2a", "conv3b", "conv4b", "conv5b")
-
-
-def sizes(width: float) -> tuple[tuple[int, ...], int]:
-    """Return channels and hidden units of a network ``width`` times as wide as C3D, at least 2."""
-    return tuple(max(2, round(c * width)) for c in CHANNELS), max(2, round(4096 * width))
 
 
 class C3DNetwork(nn.Module):
@@ -34,10 +35,8 @@ class C3DNetwork(nn.Module):
         How the last pooling covers 7 x 7 maps by 4 x 4 windows. Caffe rounds up without
         padding: windows {0, 1}, {2, 3}, {4, 5}, {6}. The ports to other libraries pad both
         sides: {0}, {1, 2}, {3, 4}, {5, 6}. The size of fc6 is the same, its content shifted.
-    channels : sequence of 8 int
-        Of the convolutions; smaller ones only for tests.
-    hidden : int
-        Width of fc6 and fc7.
+    width : float
+        Of the channels and hidden units; 1 is C3D, less only for tests.
 
     References
     ----------
@@ -45,16 +44,11 @@ class C3DNetwork(nn.Module):
     with 3D convolutional networks, ICCV 2015.
     """
 
-    def __init__(
-        self,
-        n_classes: int = 487,
-        pool5: str = "caffe",
-        channels: Sequence[int] = CHANNELS,
-        hidden: int = 4096,
-    ) -> None:
+    def __init__(self, n_classes: int = 487, pool5: str = "caffe", width: float = 1.0) -> None:
         super().__init__()
-        incoming = 3
-        for name, outgoing in zip(CONVOLUTIONS, channels, strict=True):
+        incoming, hidden = 3, max(2, round(4096 * width))
+        for name, channels in CHANNELS.items():
+            outgoing = max(2, round(channels * width))
             setattr(self, name, nn.Conv3d(incoming, outgoing, 3, padding=1))
             incoming = outgoing
         self.pool5 = pool5
@@ -65,7 +59,7 @@ class C3DNetwork(nn.Module):
     def convolve(self, clips: Tensor) -> Tensor:
         """Return pool5, flattened channel first: (n, 3, 16, 112, 112) -> (n, channels * 16)."""
         maps = clips
-        for name in CONVOLUTIONS:
+        for name in CHANNELS:
             maps = torch.relu(getattr(self, name)(maps))
             if name in _POOLED_AFTER:
                 maps = self._pool(maps, name)
@@ -99,3 +93,36 @@ class C3DNetwork(nn.Module):
     def forward(self, clips: Tensor, kept: Tensor | None = None) -> Tensor:
         """Return the scores of the classes, shape (n, n_classes)."""
         return self.fc8(self.hidden_layers(clips, kept)[1])
+
+
+def find_device(device: str) -> str:
+    """Return ``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    UserError
+        If a GPU was asked for and torch sees none.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("c3d.device is cuda, but torch sees no GPU; set c3d.device=auto or cpu")
+    return device
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Choose algorithms that give the same bits each time, and full float32 on a GPU."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    flags = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
+    benchmark = torch.backends.cudnn.benchmark
+    was = torch.are_deterministic_algorithms_enabled()
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = False
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = flags
+        torch.backends.cudnn.benchmark = benchmark
+        torch.use_deterministic_algorithms(was)

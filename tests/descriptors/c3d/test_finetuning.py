@@ -5,12 +5,12 @@ import pytest
 
 from cdmer_bench.results.store import ResultsStore
 from tests.damages import DAMAGES
-from tests.finetuning import few_clips
-from tests.finetuning.few_clips import write_conf
+from tests.descriptors.c3d import few_clips
+from tests.descriptors.c3d.few_clips import write_conf
 
 torch = pytest.importorskip("torch", reason="C3D needs torch")
 
-from cdmer_bench.descriptors.c3d_network import C3DNetwork, sizes  # noqa: E402
+from cdmer_bench.descriptors.c3d.network import C3DNetwork  # noqa: E402
 
 SHORT = [
     *("c3d.width=0.02", "c3d.device=cpu", "n_jobs=1", "progress=false"),
@@ -24,7 +24,7 @@ def run(tmp_path, cdmer, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = write_conf(tmp_path)
     torch.manual_seed(0)
-    torch.save(C3DNetwork(487, "caffe", *sizes(0.02)).state_dict(), tmp_path / "c3d.pickle")
+    torch.save(C3DNetwork(487, "caffe", 0.02).state_dict(), tmp_path / "c3d.pickle")
 
     def call(*more):
         return cdmer(
@@ -68,7 +68,7 @@ def test_tuning_is_of_the_source_and_done_once(run, tmp_path):
     assert set(tuned) == {"smic_hs", "smic_vis"}
     content = torch.load(tuned["smic_hs"], weights_only=True)
     assert (content["source"], content["pool5"]) == ("smic_hs", "caffe")
-    assert content["state_dict"]["fc8.weight"].shape == (3, sizes(0.02)[1])
+    assert content["state_dict"]["fc8.weight"].shape == (3, 82)
     times = {name: path.stat().st_mtime_ns for name, path in tuned.items()}
     assert run(*arguments, "task=exp03", "force=true")[0] == 0
     assert {name: path.stat().st_mtime_ns for name, path in tuned.items()} == times
@@ -151,7 +151,7 @@ def test_random_weights_enter_no_table(run, tmp_path, cdmer):
 
 def test_weights_tuned_elsewhere_serve_their_own_source_only(run, tmp_path):
     torch.manual_seed(1)
-    state = C3DNetwork(3, "ports", *sizes(0.02)).state_dict()
+    state = C3DNetwork(3, "ports", 0.02).state_dict()
     torch.save(state, tmp_path / "mine.pth")
     arguments = ("method=svm", "descriptor=c3d_fc1_finetune", "c3d.weights_finetuned=mine.pth")
     code, _, err = run(*arguments, "task=exp01,exp02")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdmer_bench.descriptors.c3d_caffe import read_binaryproto, read_caffemodel
-from cdmer_bench.descriptors.c3d_input import load_mean
+from cdmer_bench.descriptors.c3d.caffe import read_binaryproto, read_caffemodel
+from cdmer_bench.descriptors.c3d.descriptor import load_mean
 from cdmer_bench.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -114,11 +114,11 @@ def test_a_mean_cube_of_caffe(tmp_path):
 def test_a_caffe_network_is_loaded_under_its_own_alignment(tmp_path):
     torch = pytest.importorskip("torch", reason="C3D needs torch")
     from cdmer_bench.descriptors import C3D
-    from cdmer_bench.descriptors.c3d_network import C3DNetwork, sizes
-    from cdmer_bench.descriptors.c3d_weights import CUBE_MEAN, load_weights
+    from cdmer_bench.descriptors.c3d.network import C3DNetwork
+    from cdmer_bench.descriptors.c3d.weights import CUBE_MEAN, load_weights
 
     torch.manual_seed(3)
-    made = C3DNetwork(101, "caffe", *sizes(0.05))
+    made = C3DNetwork(101, "caffe", 0.05)
     state = {name: tensor.numpy() for name, tensor in made.state_dict().items()}
     names = list(dict.fromkeys(name.partition(".")[0] for name in state))
     layers = {n: (state[f"{n}.weight"], state[f"{n}.bias"]) for n in names}

@@ -3,41 +3,153 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.base import Descriptor
-from cdmer_bench.descriptors.c3d_input import INPUT, load_mean, network_input
-from cdmer_bench.descriptors.c3d_loading import (
-    RANDOM,
-    check_torch,
-    deterministic,
-    find_device,
-    load_network,
-)
-from cdmer_bench.descriptors.c3d_weights import (
+from cdmer_bench.descriptors.c3d.caffe import read_binaryproto
+from cdmer_bench.descriptors.c3d.weights import (
     CUBE_MEAN,
     FINETUNED,
     SPORTS1M,
     UCF101,
     find_file,
+    load_weights,
 )
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import DataMissing, UserError, choice, positive_integer
 from cdmer_bench.io import file_hash, user_path
 from cdmer_bench.preprocessing.frames import as_frames
-from cdmer_bench.preprocessing.parameters import choice, positive_integer
+from cdmer_bench.preprocessing.resize import resize_frames
 
 if TYPE_CHECKING:
-    from cdmer_bench.descriptors.c3d_network import C3DNetwork
+    from cdmer_bench.descriptors.c3d.network import C3DNetwork
 
+INPUT = (16, 112, 112)  # frames, rows, columns
+_WIDE, _CROP = (128, 171), (slice(8, 120), slice(29, 141))  # Caffe's frames and central crop
 LAYERS = ("fc6", "fc7")
-TRAINED_ON = (SPORTS1M, UCF101, FINETUNED)
-POOL5 = ("auto", "caffe", "ports")
-FRAMES = ("as_is", "centre_crop")
-DEVICES = ("auto", "cpu", "cuda")
+RANDOM = "random"
 _ROWS = {SPORTS1M: "Sports1M", UCF101: "UCF101", FINETUNED: "Finetune"}
+
+
+def network_input(
+    frames: ArrayLike, mean: Sequence[float] | NDArray, how: str = "as_is"
+) -> NDArray[np.float32]:
+    """Turn a grey clip into what C3D was trained on: three channels less their mean.
+
+    Parameters
+    ----------
+    frames : array, shape (16, 112, 112)
+        Grey levels in 0..255, not scaled.
+    mean : 3 floats or array, shape (3, 16, 112, 112)
+        Of blue, green and red: a value a channel, or the central crop of a mean cube.
+    how : {'as_is', 'centre_crop'}
+        ``'as_is'`` takes the frames as they are; ``'centre_crop'`` enlarges them to 128 x 171
+        and cuts the central 112 x 112, as Caffe does with videos, which loses the face's rim.
+
+    Returns
+    -------
+    ndarray of float32, shape (3, 16, 112, 112)
+
+    Raises
+    ------
+    UserError
+        If the clip has another shape.
+    """
+    clip = as_frames(frames)
+    if clip.shape != INPUT:
+        raise UserError(
+            f"C3D takes clips of 16 x 112 x 112, but the clip has {clip.shape}; set "
+            "preprocessing.parameters.n_frames=16 and shape=[112,112]"
+        )
+    if how == "centre_crop":
+        clip = resize_frames(clip, _WIDE)[:, *_CROP]
+    return np.stack([clip - m for m in mean]).astype(np.float32)
+
+
+def load_mean(path: str) -> NDArray[np.float64]:
+    """Read a mean cube and cut its centre, (3, 16, 112, 112).
+
+    Parameters
+    ----------
+    path : str
+        ``.npy`` or Caffe's ``.binaryproto``, of shape (3, 16, 128, 171) in blue, green, red,
+        with or without leading sizes of 1.
+
+    Raises
+    ------
+    UserError
+        If the file is not there or holds something else.
+    """
+    found = user_path(path)
+    if not found.is_file():
+        raise UserError(
+            f"mean is {path!r}, expected auto, three numbers [blue, green, red] or the file of a "
+            "mean cube (.npy, .binaryproto)"
+        )
+    if found.suffix == ".npy":
+        try:
+            cube = np.load(found, allow_pickle=False)
+        except Exception as error:  # numpy raises several kinds
+            raise UserError(f"{found} cannot be read as an array ({error})") from None
+    else:
+        cube = read_binaryproto(found)
+    wanted = (3, 16, *_WIDE)
+    if cube.size != np.prod(wanted) or cube.shape[-4:] != wanted or not np.isfinite(cube).all():
+        raise UserError(f"{found} has the shape {cube.shape}, expected a mean cube of {wanted}")
+    return np.asarray(cube, dtype=np.float64).reshape(wanted)[:, :, *_CROP]
+
+
+def load_network(
+    weights: str | None, trained_on: str, pool5: str = "auto", width: float = 1.0
+) -> "tuple[C3DNetwork, tuple[float, float, float]]":
+    """Build the network in evaluation mode; also give the mean that belongs to its weights.
+
+    Parameters are those of :class:`C3D`.
+
+    Raises
+    ------
+    DataMissing
+        If torch or the weight file is not there.
+    UserError
+        If the file is not what was expected.
+    """
+    path = None if weights == RANDOM else find_file(weights, trained_on)
+    _check_torch()
+    sha256 = "" if path is None else file_hash(path)
+    return _load_network(path, sha256, trained_on, pool5, width)
+
+
+# The networks of a table are applied to each batch in turn: three are kept, 320 MB each.
+@lru_cache(maxsize=3)
+def _load_network(
+    path: Path | None, sha256: str, trained_on: str, pool5: str, width: float
+) -> "tuple[C3DNetwork, tuple[float, float, float]]":
+    import torch
+
+    from cdmer_bench.descriptors.c3d.network import C3DNetwork
+
+    if path is None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = C3DNetwork(487, "caffe" if pool5 == "auto" else pool5, width)
+        return network.eval(), CUBE_MEAN
+    found = load_weights(path, trained_on, width)
+    network = C3DNetwork(1, found.pool5 if pool5 == "auto" else pool5, width)
+    hidden = {k: t.float() for k, t in found.tensors.items() if not k.startswith("fc8.")}
+    network.load_state_dict(hidden, strict=False)  # fc8 is not used; load_weights checked the rest
+    return network.eval(), found.mean
+
+
+def _check_torch() -> None:
+    if find_spec("torch") is None:
+        raise DataMissing(
+            "no weights: C3D needs torch, which is not installed; "
+            "`pip install 'cdmer-bench[c3d]'` installs it"
+        )
 
 
 # Holds the last batch under a few networks, so that the second layer costs no forward pass.
@@ -53,17 +165,24 @@ def _hidden_layers(
     """Return fc6 and fc7 of a float64 batch, each (n, hidden)."""
     import torch
 
+    from cdmer_bench.descriptors.c3d.network import deterministic, find_device
+
     loaded, own_mean = load_network(*network)
-    centre: Any = mean
-    if isinstance(mean, str):
-        centre = own_mean if mean == "auto" else load_mean(mean)
+    centre = mean_levels(mean, own_mean)
     clips = np.frombuffer(batch).reshape(-1, *INPUT)
     array = np.stack([network_input(clip, centre, how) for clip in clips])
     with deterministic(), torch.inference_mode():
-        loaded.to(device)
-        layers = loaded.hidden_layers(torch.from_numpy(array).to(device))
+        place = find_device(device)
+        layers = loaded.to(place).hidden_layers(torch.from_numpy(array).to(place))
         fc6, fc7 = (layer.double().cpu().numpy() for layer in layers)
     return fc6, fc7
+
+
+def mean_levels(mean: Any, own: tuple[float, float, float]) -> Any:
+    """Return what is subtracted: the weights' own mean for ``'auto'``, or the given one."""
+    if isinstance(mean, str):
+        return own if mean == "auto" else load_mean(mean)
+    return mean
 
 
 @dataclass
@@ -119,10 +238,10 @@ class C3D(Descriptor):
 
     def __post_init__(self) -> None:
         choice("layer", self.layer, LAYERS)
-        choice("trained_on", self.trained_on, TRAINED_ON)
-        choice("pool5", self.pool5, POOL5)
-        choice("frames", self.frames, FRAMES)
-        choice("device", self.device, DEVICES)
+        choice("trained_on", self.trained_on, tuple(_ROWS))
+        choice("pool5", self.pool5, ("auto", "caffe", "ports"))
+        choice("frames", self.frames, ("as_is", "centre_crop"))
+        choice("device", self.device, ("auto", "cpu", "cuda"))
         self.batch_size = positive_integer("batch_size", self.batch_size)
         if not 0 < self.width <= 1:
             raise UserError(f"width is {self.width!r}, expected more than 0 and at most 1")
@@ -169,7 +288,7 @@ class C3D(Descriptor):
             "mean": mean,
             "frames": self.frames,
         }
-        check_torch()
+        _check_torch()
         return found if self.width == 1 else {**found, "width": self.width}
 
     def weights_identity(self) -> str:
@@ -180,12 +299,11 @@ class C3D(Descriptor):
 
     def check_ready(self) -> None:
         """Load the network, so that a bad file shows before the first clip."""
-        self.load()
-        find_device(self.device)
+        load_network(self.weights, self.trained_on, self.pool5, self.width)  # needs torch
 
-    def load(self) -> "tuple[C3DNetwork, tuple[float, float, float]]":
-        """Return the network and its mean, see :func:`load_network`."""
-        return load_network(self.weights, self.trained_on, self.pool5, self.width)
+        from cdmer_bench.descriptors.c3d.network import find_device
+
+        find_device(self.device)
 
     def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
         """Return the layer as one block of one plane, shape (1, 1, 4096)."""
@@ -201,7 +319,7 @@ class C3D(Descriptor):
             np.stack(arrays).tobytes(),
             self.frames,
             self.mean if isinstance(self.mean, str) else tuple(self.mean),
-            find_device(self.device),
+            self.device,
             identity,
             *(self.weights, self.trained_on, self.pool5, self.width),
         )

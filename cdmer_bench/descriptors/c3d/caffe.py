@@ -1,27 +1,24 @@
 """Tensors of Caffe's binary files (.caffemodel, .binaryproto), read without Caffe.
 
 The files are messages in the wire format of protocol buffers: a sequence of (field number, wire
-type, value). Only the fields of names, shapes and numbers are looked at; nothing is executed, and
-no length is trusted before it is compared with what is left.
+type, value). Only the fields of names, shapes and numbers are looked at; nothing is executed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from math import prod
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 
+T = TypeVar("T")
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 # Field numbers of the two generations of C3D's caffe.proto: (list of layers in the network,
 # name in a layer, blobs in a layer).
 _GENERATIONS = ((2, 4, 6), (100, 1, 7))
-_MOST_DIMENSIONS = 8
-
-
-class Malformed(ValueError):
-    """The bytes are no such message."""
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:
@@ -29,13 +26,13 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if at >= len(data):
-            raise Malformed("it ends inside a number")
+            raise ValueError("it ends inside a number")
         byte = data[at]
         at += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, at
-    raise Malformed("a number has more than 64 bits")
+    raise ValueError("a number has more than 64 bits")
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -44,8 +41,6 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     while at < len(data):
         tag, at = _varint(data, at)
         number, kind = tag >> 3, tag & 7
-        if number == 0:
-            raise Malformed("a field has the number 0")
         if kind == _VARINT:
             value, at = _varint(data, at)
             yield number, value
@@ -55,30 +50,26 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif kind in (_FIXED32, _FIXED64):
             length = 4 if kind == _FIXED32 else 8
         else:
-            raise Malformed(f"a field has the unknown type {kind}")
+            raise ValueError(f"a field has the unknown type {kind}")
         if length > len(data) - at:
-            raise Malformed(f"a field of {length} bytes has only {len(data) - at} left")
+            raise ValueError(f"a field of {length} bytes has only {len(data) - at} left")
         yield number, data[at : at + length]
         at += length
-
-
-def _packed_numbers(data: memoryview) -> list[int]:
-    found: list[int] = []
-    at = 0
-    while at < len(data):
-        if len(found) == _MOST_DIMENSIONS:
-            raise Malformed(f"a blob has more than {_MOST_DIMENSIONS} dimensions")
-        number, at = _varint(data, at)
-        found.append(number)
-    return found
 
 
 def _shape(data: memoryview) -> list[int]:
     """Return the sizes of a BlobShape, packed or one by one."""
     sizes: list[int] = []
     for number, value in fields(data):
-        if number == 1:
-            sizes += [value] if isinstance(value, int) else _packed_numbers(value)
+        if number != 1:
+            continue
+        if isinstance(value, int):
+            sizes.append(value)
+            continue
+        at = 0
+        while at < len(value):
+            size, at = _varint(value, at)
+            sizes.append(size)
     return sizes
 
 
@@ -91,25 +82,19 @@ def read_blob(data: memoryview) -> NDArray[np.float32]:
     found = list(fields(data))
     sizes = {n: v for n, v in found if n <= 5 and isinstance(v, int)}
     parts = {n: [v for m, v in found if m == n and isinstance(v, memoryview)] for n in (5, 6, 7)}
-    newer = bool(parts[5])
-    numbers = parts[5] if newer else parts[6]
-    if any(len(part) % 4 for part in numbers):
-        raise Malformed("a blob's numbers are no whole floats")
-    values = np.frombuffer(b"".join(numbers), dtype="<f4").astype(np.float32, copy=False)
-    if newer and parts[7]:
+    numbers = b"".join(parts[5] or parts[6])
+    if parts[5] and parts[7]:
         shape = _shape(parts[7][0])
     else:
-        shape = [sizes.get(n, 0 if n <= 2 else 1) for n in range(1, 5 if newer else 6)]
-    expected = 1
-    for size in shape:
-        expected *= size
-    if not shape or expected != len(values):
-        raise Malformed(f"a blob of the shape {tuple(shape)} has {len(values)} numbers")
-    return values.reshape(shape)
+        shape = [sizes.get(n, 0 if n <= 2 else 1) for n in range(1, 5 if parts[5] else 6)]
+    if not shape or 4 * prod(shape) != len(numbers):
+        raise ValueError(f"a blob of the shape {tuple(shape)} has {len(numbers) / 4:g} numbers")
+    return np.frombuffer(numbers, dtype="<f4").astype(np.float32, copy=False).reshape(shape)
 
 
-def _layers(data: memoryview) -> dict[str, list[NDArray[np.float32]]]:
-    found: dict[str, list[NDArray[np.float32]]] = {}
+def _layers(data: memoryview) -> dict[str, NDArray[np.float32]]:
+    """Return ``<layer>.weight`` and ``<layer>.bias`` of the layers that have blobs."""
+    found: dict[str, NDArray[np.float32]] = {}
     top = list(fields(data))
     for in_network, in_layer, blobs in _GENERATIONS:
         for number, layer in top:
@@ -117,9 +102,16 @@ def _layers(data: memoryview) -> dict[str, list[NDArray[np.float32]]]:
                 continue
             parts = [(n, v) for n, v in fields(layer) if isinstance(v, memoryview)]
             tensors = [read_blob(v) for n, v in parts if n == blobs]
-            names = [bytes(v) for n, v in parts if n == in_layer]
-            if tensors and names:
-                found[names[0].decode("utf-8", "replace")] = tensors
+            names = [bytes(v).decode("utf-8", "replace") for n, v in parts if n == in_layer]
+            if not tensors or not names:
+                continue
+            if len(tensors) != 2:
+                raise ValueError(
+                    f"layer {names[0]} has {len(tensors)} blobs, not weights and biases"
+                )
+            found |= {f"{names[0]}.weight": tensors[0], f"{names[0]}.bias": tensors[1]}
+    if not found:
+        raise ValueError("it holds no layer with weights")
     return found
 
 
@@ -137,22 +129,7 @@ def read_caffemodel(path: Path) -> dict[str, NDArray[np.float32]]:
     UserError
         If the file is truncated, no network, or has layers of other than two blobs.
     """
-    try:
-        layers = _layers(memoryview(path.read_bytes()))
-        if not layers:
-            raise Malformed("it holds no layer with weights")
-        for name, blobs in layers.items():
-            if len(blobs) != 2:
-                raise Malformed(f"layer {name} has {len(blobs)} blobs, not weights and biases")
-    except (Malformed, OSError) as error:
-        raise UserError(
-            f"{path} cannot be read as a network of Caffe ({error}); fetch the file again"
-        ) from None
-    return {
-        f"{name}.{kind}": blob
-        for name, blobs in layers.items()
-        for kind, blob in zip(("weight", "bias"), blobs, strict=True)
-    }
+    return _read(path, _layers, "network")
 
 
 def read_binaryproto(path: Path) -> NDArray[np.float32]:
@@ -163,9 +140,13 @@ def read_binaryproto(path: Path) -> NDArray[np.float32]:
     UserError
         If the file is truncated or no blob.
     """
+    return _read(path, read_blob, "blob")
+
+
+def _read(path: Path, read: Callable[[memoryview], T], kind: str) -> T:
     try:
-        return read_blob(memoryview(path.read_bytes()))
-    except (Malformed, OSError) as error:
+        return read(memoryview(path.read_bytes()))
+    except (ValueError, OverflowError, OSError) as error:
         raise UserError(
-            f"{path} cannot be read as a blob of Caffe ({error}); fetch the file again"
+            f"{path} cannot be read as a {kind} of Caffe ({error}); fetch the file again"
         ) from None

@@ -4,25 +4,24 @@ import numpy as np
 import pytest
 
 from cdmer_bench.descriptors import C3D
-from cdmer_bench.descriptors.c3d_input import load_mean, network_input
-from cdmer_bench.descriptors.c3d_loading import find_device
+from cdmer_bench.descriptors.c3d.descriptor import load_mean, network_input
+from cdmer_bench.descriptors.c3d.network import find_device
 from cdmer_bench.errors import DataMissing, UserError
 
 CLIP = np.random.default_rng(0).uniform(0, 255, (16, 112, 112))
-SMALL = {"channels": (2, 3, 2, 3, 2, 3, 2, 3), "hidden": 5}
 
 
 def small_network(**more):
     torch = pytest.importorskip("torch", reason="C3D needs torch")
-    from cdmer_bench.descriptors.c3d_network import C3DNetwork
+    from cdmer_bench.descriptors.c3d.network import C3DNetwork
 
     torch.manual_seed(1)
-    return torch, C3DNetwork(**{**SMALL, **more}).eval()
+    return torch, C3DNetwork(width=0.01, **more).eval()
 
 
 def test_number_of_parameters():
     torch = pytest.importorskip("torch", reason="C3D needs torch")
-    from cdmer_bench.descriptors.c3d_network import C3DNetwork
+    from cdmer_bench.descriptors.c3d.network import C3DNetwork
 
     with torch.device("meta"):
         network = C3DNetwork()
@@ -68,7 +67,7 @@ def test_hidden_layers_are_after_relu_and_channel_first():
             maps = torch.relu(getattr(network, f"conv{name}")(maps))
             if after == "p":
                 maps = network._pool(maps, f"conv{name}")
-    assert maps.shape == (1, 3, 1, 4, 4)
+    assert maps.shape == (1, 5, 1, 4, 4)
     assert np.array_equal(pooled.numpy(), maps.numpy().reshape(1, -1))
     W6, b6, W7, b7 = (
         p.detach().numpy() for layer in (network.fc6, network.fc7) for p in layer.parameters()

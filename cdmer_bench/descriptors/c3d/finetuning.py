@@ -1,6 +1,5 @@
 """C3D fine-tuned on a source database: as a descriptor that is made when first needed."""
 
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,14 +10,22 @@ import numpy as np
 
 from cdmer_bench.databases.base import Clip, ClipDatabase
 from cdmer_bench.databases.damaged_clips import DamagedClip, intact_clips
-from cdmer_bench.descriptors.c3d import C3D
-from cdmer_bench.descriptors.c3d_input import load_mean, network_input
-from cdmer_bench.descriptors.c3d_loading import deterministic, find_device, load_network
-from cdmer_bench.descriptors.c3d_weights import FINETUNED, OWN_FORMAT
+from cdmer_bench.descriptors.c3d.descriptor import (
+    C3D,
+    load_network,
+    mean_levels,
+    network_input,
+)
+from cdmer_bench.descriptors.c3d.training import (
+    Recipe,
+    Samples,
+    Training,
+    load_tensors,
+    save_tensors,
+    split_by_clip,
+)
+from cdmer_bench.descriptors.c3d.weights import FINETUNED, OWN_FORMAT
 from cdmer_bench.errors import DataMissing, UserError
-from cdmer_bench.finetuning.augmentation import split_by_clip
-from cdmer_bench.finetuning.recipe import Recipe
-from cdmer_bench.finetuning.training import Samples, Training, load_whole, save_whole
 from cdmer_bench.io import clear_errors, content_key, lock, remove_leftovers
 from cdmer_bench.parallel import Backend, OpenBar, run_parallel
 from cdmer_bench.preprocessing import Preprocessing
@@ -97,17 +104,22 @@ class Tuning:
 
     def _is_whole(self) -> bool:
         """Whether the file is there and undamaged; a damaged one is set aside."""
-        return load_whole(self.path, self.key) is not None
+        return load_tensors(self.path, self.key) is not None
 
     def _tune(self, backend: Backend, open_bar: OpenBar | None) -> None:
-        start = self.start
+        from cdmer_bench.descriptors.c3d.network import deterministic, find_device
+
+        start, recipe = self.start, self.recipe
         network, own_mean = load_network(start.weights, start.trained_on, start.pool5, start.width)
-        mean: Any = own_mean if start.mean == "auto" else start.mean
-        centre = load_mean(mean) if isinstance(mean, str) else mean
-        samples = self._samples(
-            backend, lambda clip: network_input(self._rounded(clip), centre, start.frames)
+        mean = mean_levels(start.mean, own_mean)
+        clips = list(self.database.clips())
+        read = dict(run_parallel([(resized_clip, (c, self.preprocessing)) for c in clips], backend))
+        intact, frames = intact_clips(self.database, clips, [read[i] for i in range(len(clips))])
+        samples = Samples(
+            frames,
+            [clip.label for clip in intact],
+            lambda clip: network_input(self._rounded(clip), mean, start.frames),
         )
-        recipe = self.recipe
         split = split_by_clip(samples.labels, recipe.n_total, recipe.n_validation, recipe.seed)
         with deterministic():
             training = Training(
@@ -126,7 +138,7 @@ class Tuning:
             state = training.run(progress.advance if progress else None)
             if progress:
                 progress.close()
-        save_whole(
+        save_tensors(
             {
                 "format": OWN_FORMAT,
                 "state_dict": state,
@@ -141,13 +153,6 @@ class Tuning:
             self.path,
         )
         self.checkpoint.unlink(missing_ok=True)
-
-    def _samples(self, backend: Backend, as_input: Callable) -> Samples:
-        clips = list(self.database.clips())
-        calls = [(resized_clip, (clip, self.preprocessing)) for clip in clips]
-        read = dict(run_parallel(calls, backend))
-        intact, frames = intact_clips(self.database, clips, [read[i] for i in range(len(clips))])
-        return Samples(frames, [clip.label for clip in intact], as_input)
 
     def _rounded(self, clip: np.ndarray) -> np.ndarray:
         if self.preprocessing.round == "none":

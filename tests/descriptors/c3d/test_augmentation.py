@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cdmer_bench.descriptors.c3d.training import augmented, drawn_frames, split_by_clip
 from cdmer_bench.errors import UserError
-from cdmer_bench.finetuning.augmentation import augmented, drawn_frames, split_by_clip
 from cdmer_bench.preprocessing import tim
 
 PAPER = [0] * 70 + [1] * 51 + [2] * 43  # SMIC-HS

@@ -21,7 +21,7 @@ defaults:
 name: few
 synthetic: true
 reader:
-  _target_: tests.finetuning.few_clips.FewClips
+  _target_: tests.descriptors.c3d.few_clips.FewClips
 """
 
 

@@ -9,14 +9,13 @@ import textwrap
 import numpy as np
 import pytest
 
-from cdmer_bench.finetuning.augmentation import split_by_clip
-from cdmer_bench.finetuning.recipe import Recipe
+from cdmer_bench.descriptors.c3d.training import Recipe, split_by_clip
 
 torch = pytest.importorskip("torch", reason="fine-tuning needs torch")
 
-from cdmer_bench.descriptors.c3d_input import network_input  # noqa: E402
-from cdmer_bench.descriptors.c3d_network import C3DNetwork, sizes  # noqa: E402
-from cdmer_bench.finetuning.training import Samples, Training, load_whole  # noqa: E402
+from cdmer_bench.descriptors.c3d.descriptor import network_input  # noqa: E402
+from cdmer_bench.descriptors.c3d.network import C3DNetwork  # noqa: E402
+from cdmer_bench.descriptors.c3d.training import Samples, Training, load_tensors  # noqa: E402
 from tests.damages import DAMAGES  # noqa: E402
 
 RECIPE = Recipe(
@@ -34,7 +33,7 @@ def samples(n=8):
 
 def training(folder, recipe=RECIPE):
     torch.manual_seed(5)
-    network = C3DNetwork(487, "caffe", *sizes(0.02))
+    network = C3DNetwork(487, "caffe", 0.02)
     split = split_by_clip([i % 2 for i in range(8)], recipe.n_total, recipe.n_validation, 0)
     return Training(network, 2, samples(), split, recipe, "cpu", folder / "c.checkpoint", "k")
 
@@ -117,14 +116,14 @@ def test_the_checkpoint_of_another_training_is_set_aside(tmp_path):
     run = training(tmp_path)
     run.save_checkpoint()
     with pytest.warns(UserWarning, match="another training"):
-        assert load_whole(run.checkpoint, "other") is None
+        assert load_tensors(run.checkpoint, "other") is None
 
 
 KILLED = """
     import sys
     from pathlib import Path
     sys.path.insert(0, {root!r})
-    from tests.finetuning.test_training import training
+    from tests.descriptors.c3d.test_training import training
     run = training(Path({folder!r}))
     print(run.resume(), flush=True)
     run.run(lambda _: print("step", flush=True))

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from cdmer_bench.descriptors.c3d_weights import (
+from cdmer_bench.descriptors.c3d.weights import (
     CUBE_MEAN,
     OPENMMLAB_MEAN,
     check_suffix,

@@ -1,12 +1,11 @@
-"""Checks of parameters."""
+"""Checks of parameters: what was given and what was expected."""
 
 import re
 
 import numpy as np
 import pytest
 
-from cdmer_bench.errors import UserError
-from cdmer_bench.preprocessing.parameters import choice, listed, positive_integer
+from cdmer_bench.errors import UserError, choice, listed, positive_integer
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(7), np.uint8(7)])

@@ -20,7 +20,7 @@ from tests.results.test_store import make_record
 ROOT = Path(cdmer_bench.__file__).parent
 SOURCES = sorted(ROOT.rglob("*.py"))
 # Where pickles are made and read again in the same run, or sent between processes of one run.
-OWN_PICKLES = {"dask_cluster.py", "contract.py"}
+OWN_PICKLES = {"dask_cluster.py", "checks.py", "contract.py"}
 
 
 class Bomb:

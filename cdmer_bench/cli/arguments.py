@@ -87,10 +87,10 @@ def add_results(parser: CommandParser, what: str = "the results folder") -> None
     )
 
 
-def add_corpus(parser: CommandParser) -> None:
+def add_corpus(parser: CommandParser, default: str = "the newest") -> None:
     """Add ``--corpus NAME``."""
     parser.add_argument(
-        "--corpus", metavar="NAME", help="take the results of this corpus (default: the newest)"
+        "--corpus", metavar="NAME", help=f"take the results of this corpus (default: {default})"
     )
 
 

@@ -1,13 +1,16 @@
-"""`cdmer results merge`: the results of several machines in one folder."""
+"""`cdmer results`: merge the results of several machines, prune those that are superseded."""
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 
-from cdmer_bench.cli.arguments import CommandParser
+from cdmer_bench.cli.arguments import CommandParser, add_results
 from cdmer_bench.cli.console import say
 from cdmer_bench.errors import UserError, nearest_neighbour
+from cdmer_bench.files import remove
+from cdmer_bench.results.current import settled_failures, superseded
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.selection_inputs import NAMES
 from cdmer_bench.results.store import ResultsStore
@@ -22,16 +25,71 @@ def merge_arguments(parser: CommandParser) -> None:
 def merge_command(options: argparse.Namespace) -> int:
     """Put the results of several machines into one folder."""
     for source in options.sources:
-        if not (Path(source) / "cells").is_dir():
-            raise UserError(
-                f"{source} holds no cells; {nearest_neighbour(Path(source))}name a folder that "
-                "`cdmer run` wrote to"
-            )
+        _check_cells(source)
     target = ResultsStore(options.into)
     target.check_writable()
     for source in options.sources:
         say(_merge(ResultsStore(source), source, target))
     return 0
+
+
+def prune_arguments(parser: CommandParser) -> None:
+    """Add the folder, and whether to ask or only to tell."""
+    add_results(parser, "the results folder to prune")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+    parser.add_argument("--yes", action="store_true", help="do not ask, even in a terminal")
+
+
+def prune_command(options: argparse.Namespace) -> int:
+    """Remove results that newer ones have superseded, and failures that no longer stand."""
+    _check_cells(options.results)
+    store = ResultsStore(options.results)
+    records, failures = superseded(store), settled_failures(store)
+    if not records and not failures:
+        say(f"{options.results}: everything is current, nothing to remove")
+        return 0
+    folders = [store.folder_of(record) for record in records]
+    size = sum(file.stat().st_size for folder in folders for file in folder.iterdir())
+    say(
+        f"{options.results}: {len(records)} superseded {_cells(len(records))} ({size / 1e6:.1f} MB)"
+        f" and {len(failures)} of the recorded failures no longer stand"
+    )
+    for record in records:
+        date = str(record.about.get("date", "unknown date"))[:16].replace("T", " ")
+        say(f"  {record.task_label}, {record.method_label}, {record.descriptor_label}: of {date}")
+    if options.dry_run or not (options.yes or _agreed()):
+        say("nothing was removed")
+        return 0
+    busy = 0
+    for record, folder in zip(records, folders, strict=True):
+        with store.claim(record.key) as claimed:
+            if claimed:
+                remove(folder)
+            busy += not claimed
+    for path in failures:
+        path.unlink(missing_ok=True)
+    say(f"removed; {busy} are in the hands of another process" if busy else "removed")
+    return 0
+
+
+def _agreed() -> bool:
+    """Ask in a terminal; a script is not asked."""
+    if not sys.stdin.isatty():
+        return True
+    return input("Remove them? [y/N] ").strip().lower() in ("y", "yes")
+
+
+def _cells(n: int) -> str:
+    return "cell" if n == 1 else "cells"
+
+
+def _check_cells(folder: str) -> None:
+    """Refuse a folder that is none of results."""
+    if not (Path(folder) / "cells").is_dir():
+        raise UserError(
+            f"{folder} holds no cells; {nearest_neighbour(Path(folder))}name a folder that "
+            "`cdmer run` wrote to"
+        )
 
 
 def _merge(source: ResultsStore, name: str, target: ResultsStore) -> str:

@@ -1,4 +1,4 @@
-"""`cdmer tables`, `stats` and `audit`: figures in text."""
+"""`cdmer tables`, `stats`, `export` and `audit`: figures as text and in files."""
 
 import argparse
 import json
@@ -55,7 +55,7 @@ def tables_command(options: argparse.Namespace) -> int:
     columns = shutil.get_terminal_size((120, 24)).columns
     bold = bold_wanted() and options.out is None
     text = render_all(tables, options.format, bold=bold, width=columns)
-    _write(text, options.out)
+    _write(text.encode(), options.out)
     if against:
         say(summarize(tables))
     return 0
@@ -89,14 +89,14 @@ def tables_arguments(parser: CommandParser) -> None:
     parser.add_argument("--out", metavar="FILE", help="write to this file, not to the screen")
 
 
-def _write(text: str, out: str | None) -> None:
+def _write(content: bytes, out: str | None) -> None:
     if out is None:
-        sys.stdout.write(text)
+        sys.stdout.write(content.decode())
         return
     from cdmer_bench.io import remove_leftovers, write_atomically
 
     path = Path(out).absolute()
-    write_atomically(path, text.encode())
+    write_atomically(path, content)
     remove_leftovers(path.parent)
     say(f"wrote {out}")
 
@@ -188,6 +188,43 @@ def stats_command(options: argparse.Namespace) -> int:
         if m.task_label in columns and m.descriptor_label == chosen[0].descriptor_label
     ]
     print(stats_text(chosen, rule(options.selection), missing), end="")
+    return 0
+
+
+def export_arguments(parser: CommandParser) -> None:
+    """Add what is written, and where."""
+    parser.add_argument(
+        "--predictions", action="store_true", help="a row for each clip of each chosen setting"
+    )
+    parser.add_argument(
+        "--out", metavar="FILE", help=".csv, .json or .parquet (default: CSV to the screen)"
+    )
+    add_selection(parser, several=True)
+    add_corpus(parser, "all")
+    add_results(parser)
+
+
+def export_command(options: argparse.Namespace) -> int:
+    """Write the scores table, a row for each cell and rule, or one for each clip."""
+    from cdmer_bench.results.scores import SUFFIXES, load_predictions, load_scores, pack_table
+
+    suffix = ".csv" if options.out is None else Path(options.out).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserError(
+            f"--out is {options.out}, and its ending does not say how to write it; "
+            f"choices: {', '.join(SUFFIXES)}"
+        )
+    load = load_predictions if options.predictions else load_scores
+    table = load(options.results, options.selection.split(","))
+    if options.corpus is not None:
+        known = sorted(table["corpus"].unique())
+        if options.corpus not in known:
+            raise UserError(
+                f"{options.results} has no results of the corpus {options.corpus!r}; "
+                f"{closest(options.corpus, known)}"
+            )
+        table = table[table["corpus"] == options.corpus]
+    _write(pack_table(table, suffix), options.out)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Results of several machines in one folder: written at once, or merged afterwards."""
+"""Results of several machines in one folder, and the removal of superseded ones."""
 
 import dataclasses
 import os
@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from cdmer_bench.results.store import ResultsStore
+from tests.reporting.records import record
 
 BOTH = "task=red/green,green/red"
 
@@ -109,3 +110,55 @@ def test_a_damaged_cell_and_a_failure_elsewhere_stop_no_merge(corpus, cdmer, alo
     assert "5 cells added, 0 were there already; 1 failed there" in err
     assert not list(merged.glob("unfinished/*"))
     assert len(ResultsStore(merged).records()) == 5
+
+
+@pytest.fixture
+def edited(tmp_path):
+    """A folder with a cell from before an edit of its method, one after it, and two failures."""
+    store = ResultsStore(tmp_path / "edited")
+    for key, day, label in (("a", 1, "TCA"), ("b", 2, "TCA"), ("c", 3, "GFK")):
+        method = label.lower()
+        about = {"date": f"2026-01-0{day}T10:30:00+00:00"}
+        store.save(record(5, method, label, key=key * 64, about=about))
+    place = {"descriptor_label": "LBP-TOP(R3P8)", "corpus": "released", "error": "no"}
+    for key, label in (("d", "TCA"), ("e", "SA")):
+        store.save_failure(key * 64, {"task_label": "Exp.5", "method_label": label, **place})
+    return store
+
+
+def kept(store):
+    failures = [path.stem[0] for path in store.folder.glob("failures/*.json")]
+    return [r.key[0] for r in store.records()], failures
+
+
+def test_prune_removes_what_is_superseded_and_says_how_much(edited, cdmer):
+    folder = str(edited.folder)
+    size = sum(f.stat().st_size for f in edited.folder.glob(f"cells/*/*/tca-{'a' * 32}/*"))
+    code, _, err = cdmer("results", "prune", "--results", folder, "--dry-run")
+    assert code == 0
+    assert f"1 superseded cell ({size / 1e6:.1f} MB) and 1 of the recorded failures" in err
+    assert "Exp.5, TCA, LBP-TOP(R3P8): of 2026-01-01 10:30" in err
+    assert sorted(kept(edited)[0]) == ["a", "b", "c"]
+    before = printed(cdmer, folder)
+    assert cdmer("results", "prune", "--results", folder, "--yes")[0] == 0
+    assert sorted(kept(edited)[0]) == ["b", "c"]
+    assert kept(edited)[1] == ["e"]
+    assert printed(cdmer, folder) == before
+    assert "nothing to remove" in cdmer("results", "prune", "--results", folder)[2]
+
+
+def test_prune_asks_in_a_terminal_alone(edited, cdmer, monkeypatch):
+    folder = str(edited.folder)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: "n")
+    assert "nothing was removed" in cdmer("results", "prune", "--results", folder)[2]
+    assert len(edited.records()) == 3
+    monkeypatch.setattr("builtins.input", lambda question: "y")
+    assert cdmer("results", "prune", "--results", folder)[0] == 0
+    assert len(edited.records()) == 2
+
+
+def test_prune_of_no_results_folder_is_refused(tmp_path, cdmer):
+    code, _, err = cdmer("results", "prune", "--results", str(tmp_path))
+    assert code == 2
+    assert "holds no cells" in err

@@ -1,0 +1,297 @@
+"""The scores table: a row for each current cell and selection rule.
+
+Tables, pictures, statistics, the report and exports are built on it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cdmer_bench.errors import UserError, nearest_neighbour
+from cdmer_bench.evaluation.metrics import grid_scores
+from cdmer_bench.evaluation.selection import NotRecorded, Rule, rule
+from cdmer_bench.results.current import current, current_failures
+from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.store import ResultsStore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".csv", ".json", ".parquet")
+
+Selection = str | Rule | Sequence[str | Rule]
+
+# What a record says of its cell, and what a failure says.
+_CELL = ("corpus", "synthetic", "task", "task_label", "source", "target")
+_WHO = ("method", "method_label", "row", "descriptor", "descriptor_label", "grid", "solver")
+COLUMNS = (
+    *_CELL,
+    *_WHO,
+    "selection",
+    "setting",
+    "n_settings",
+    "n_undefined",
+    "n_target",
+    "mean_f1",
+    "accuracy",
+    "converged",
+    "seconds",
+    "wall_seconds",
+    "reason",
+    "status",
+    "descriptor_note",
+    "key",
+)
+
+
+def load_scores(folder: str | Path, selection: Selection = "oracle") -> "pd.DataFrame":
+    """Return the scores of a results folder, one row for each cell and selection rule.
+
+    Only current results are there: a cell that was run again, with newer code or features, is
+    there once. A cell that failed, or whose rule lacks its input, has a row without a figure.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The results folder of ``cdmer run``.
+    selection : str, Rule or sequence of them
+        The rules that choose the setting; by default the paper's.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the columns
+
+        ``corpus, synthetic``
+            Where the databases came from; whether one of them is generated.
+        ``task, task_label, source, target``
+            ``exp05``, ``Exp.5`` and the keys of its databases.
+        ``method, method_label, row``
+            ``tca``, ``TCA`` and the label of its row, which tells variants of a method apart:
+            ``TCA [reduced grid]``.
+        ``descriptor, descriptor_label``
+            ``lbp_top_r3p8`` and ``LBP-TOP(R3P8)``.
+        ``grid, solver``
+            ``paper``, ``reduced`` or ``own``; ``paper`` or ``exact`` for methods with both.
+        ``selection``
+            The rule that chose the setting.
+        ``setting, n_settings, n_undefined``
+            The chosen setting as text, how many there were, and at how many of these the rule
+            is undefined.
+        ``n_target``
+            Clips of the target.
+        ``mean_f1, accuracy``
+            Between 0 and 1, and in percent; NaN without a figure.
+        ``converged``
+            False if an iteration limit ended the solver at the chosen setting.
+        ``seconds, wall_seconds``
+            Computing time of the cell with its whole grid, and the time that passed.
+        ``reason, status``
+            Why there is no figure, else empty; ``done``, ``failed`` or ``refused``.
+        ``descriptor_note, key``
+            How the descriptor was tuned; the key of the record.
+
+    Raises
+    ------
+    UserError
+        If the folder holds no results, or there is no such rule.
+
+    Examples
+    --------
+    >>> scores = load_scores("results")  # doctest: +SKIP
+    >>> scores.pivot(index="row", columns="task_label", values="mean_f1")  # doctest: +SKIP
+    """
+    rules, store = rules_of(selection), _store(folder)
+    return score_records(current(store), rules, current_failures(store))
+
+
+def load_predictions(folder: str | Path, selection: Selection = "oracle") -> "pd.DataFrame":
+    """Return the predictions of each chosen setting, one row for each clip of the target.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The results folder of ``cdmer run``.
+    selection : str, Rule or sequence of them
+        The rules that choose the setting.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the columns ``corpus, task, task_label, source, target, method, row, descriptor,
+        selection, setting``, as in :func:`load_scores`, and ``clip`` (its place in the target,
+        from 0), ``subject`` (empty if unknown), ``true`` and ``predicted`` (names of classes).
+
+    Raises
+    ------
+    UserError
+        If the folder holds no results, or there is no such rule.
+    """
+    import pandas as pd
+
+    rules, parts = rules_of(selection), []
+    for record in current(_store(folder)):
+        for chosen in rules:
+            try:
+                index = chosen.select(record)
+            except NotRecorded:
+                continue
+            parts.append(_predictions(record, chosen, index))
+    columns = _prediction_columns()
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def score_records(
+    records: Iterable[CellRecord],
+    selection: Selection = "oracle",
+    failures: Iterable[Mapping[str, Any]] = (),
+) -> "pd.DataFrame":
+    """Return the scores table of records in memory; see :func:`load_scores`.
+
+    Parameters
+    ----------
+    records : iterable of CellRecord
+        Current ones.
+    selection : str, Rule or sequence of them
+    failures : iterable of mapping
+        Cells without a record: their labels, the corpus and an ``error``.
+    """
+    import pandas as pd
+
+    rules = rules_of(selection)
+    rows = [_score(record, chosen) for record in records for chosen in rules]
+    rows += [_failed(failure, chosen) for failure in failures for chosen in rules]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    generated = table.loc[table["synthetic"].astype(bool), "corpus"]
+    table["synthetic"] = table["corpus"].isin(generated)
+    counts = ("n_settings", "n_undefined", "n_target")
+    figures = ("mean_f1", "accuracy", "seconds", "wall_seconds")
+    types = dict.fromkeys(counts, "int64") | dict.fromkeys(figures, "float64")
+    return table.astype({**types, "converged": bool})
+
+
+def pack_table(table: "pd.DataFrame", suffix: str) -> bytes:
+    """Return a table as the content of a file.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    suffix : str
+        ``.csv``, ``.json`` (a list of objects) or ``.parquet``.
+
+    Raises
+    ------
+    UserError
+        If the package that writes Parquet is missing.
+    """
+    if suffix == ".csv":
+        return table.to_csv(index=False).encode()
+    if suffix == ".json":
+        return (
+            table.to_json(orient="records", indent=1, force_ascii=False, double_precision=15) + "\n"
+        ).encode()
+    try:
+        return bytes(table.to_parquet(index=False))
+    except ImportError:
+        raise UserError(
+            "pyarrow is missing, which writes Parquet; pip install 'cdmer-bench[parquet]', or "
+            "choose .csv"
+        ) from None
+
+
+def rules_of(selection: Selection) -> list[Rule]:
+    """Return the rules of a selection, which may be one or several."""
+    several = [selection] if isinstance(selection, str | Rule) else selection
+    return [rule(name) for name in several]
+
+
+def setting_text(setting: Mapping[str, Any]) -> str:
+    """Return a setting as ``k = 20, mu = 0.1``."""
+    return ", ".join(
+        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
+        for name, value in setting.items()
+    )
+
+
+def _store(folder: str | Path) -> ResultsStore:
+    store = ResultsStore(folder)
+    if not any((store.folder / name).is_dir() for name in ("cells", "failures")):
+        raise UserError(
+            f"{folder} holds no results; {nearest_neighbour(Path(folder))}name a folder that "
+            "`cdmer run` wrote to"
+        )
+    return store
+
+
+def _score(record: CellRecord, chosen: Rule) -> dict[str, Any]:
+    row: dict[str, Any] = {name: getattr(record, name) for name in (*_CELL, *_WHO, "key")}
+    row |= {
+        "selection": chosen.name,
+        "setting": "",
+        "n_settings": len(record.settings),
+        "n_undefined": 0,
+        "n_target": len(record.y_target),
+        "mean_f1": np.nan,
+        "accuracy": np.nan,
+        "converged": True,
+        "seconds": record.about.get("seconds", np.nan),
+        "wall_seconds": record.about.get("wall_seconds", np.nan),
+        "reason": "",
+        "status": "done",
+        "descriptor_note": str(record.about.get("descriptor_note", "")),
+    }
+    try:
+        selected = chosen.choose(record)
+    except NotRecorded as lack:
+        return row | {"reason": lack.short}
+    index = selected.index
+    f1, percent = grid_scores(
+        record.y_target, record.predictions[index : index + 1], len(record.classes)
+    )
+    return row | {
+        "setting": setting_text(record.settings[index]),
+        "n_undefined": selected.n_undefined,
+        "mean_f1": float(f1[0]),
+        "accuracy": float(percent[0]),
+        "converged": bool(record.converged[index]),
+    }
+
+
+def _failed(failure: Mapping[str, Any], chosen: Rule) -> dict[str, Any]:
+    status = "refused" if failure.get("user_error") else "failed"
+    return {
+        **dict.fromkeys(COLUMNS, ""),
+        "synthetic": False,
+        **{name: value for name, value in failure.items() if name in COLUMNS},
+        "row": failure["method_label"],
+        "selection": chosen.name,
+        **dict.fromkeys(("n_settings", "n_undefined", "n_target"), 0),
+        **dict.fromkeys(("mean_f1", "accuracy", "seconds", "wall_seconds"), np.nan),
+        "converged": True,
+        "status": status,
+        "reason": f"{status}: {failure['error']}",
+    }
+
+
+def _prediction_columns() -> list[str]:
+    cell = ("corpus", "task", "task_label", "source", "target", "method", "row", "descriptor")
+    return [*cell, "selection", "setting", "clip", "subject", "true", "predicted"]
+
+
+def _predictions(record: CellRecord, chosen: Rule, index: int) -> "pd.DataFrame":
+    import pandas as pd
+
+    classes, n = np.array(record.classes), len(record.y_target)
+    subjects = [""] * n if record.subject_target is None else record.subject_target.tolist()
+    own = {
+        "selection": chosen.name,
+        "setting": setting_text(record.settings[index]),
+        "clip": np.arange(n),
+        "subject": subjects,
+        "true": classes[record.y_target],
+        "predicted": classes[record.predictions[index]],
+    }
+    columns = _prediction_columns()
+    return pd.DataFrame({c: own[c] if c in own else getattr(record, c) for c in columns})

@@ -1,0 +1,122 @@
+"""The scores table against scores counted by hand and by scikit-learn."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.results import load_predictions, load_scores
+from cdmer_bench.results.scores import COLUMNS, pack_table, score_records, setting_text
+from cdmer_bench.results.store import ResultsStore
+from tests.reporting.records import labels, record
+
+NAMES = ("negative", "positive", "surprise")
+
+
+@pytest.fixture
+def results(tmp_path):
+    """TCA and the Baseline on two tasks, an older TCA of other predictions, and a failure."""
+    store = ResultsStore(tmp_path / "results")
+    for task in (5, 6):
+        subjects = np.array([f"s{i // 9}" for i in range(71)])
+        for method, label in (("svm", "Baseline"), ("tca", "TCA")):
+            made = record(task, method, label, key=f"{method}{task}".ljust(64, "0"))
+            store.save(made if task == 5 else made_with(made, subject_target=subjects))
+    wrong = [(labels("smic_nir") + 1) % 3]
+    about = {"date": "2025-01-01T00:00:00+00:00", "seconds": 9.0}
+    store.save(record(5, predictions=wrong, key="old".ljust(64, "0"), about=about))
+    failure = {"task_label": "Exp.6", "method_label": "SA", "descriptor_label": "LBP-TOP(R3P8)"}
+    store.save_failure("f" * 64, {**failure, "corpus": "released", "error": "ValueError: no"})
+    return store
+
+
+def made_with(made, **changes):
+    import dataclasses
+
+    return dataclasses.replace(made, **changes)
+
+
+def test_a_row_a_cell_and_rule_with_the_scores_of_the_chosen_setting(results):
+    scores = load_scores(results.folder, ["oracle", "class_balance"])
+    assert tuple(scores.columns) == COLUMNS
+    done = scores[scores["status"] == "done"]
+    assert len(done) == 2 * 2 * 2
+    for _, row in done[done["selection"] == "oracle"].iterrows():
+        (held,) = [r for r in results.records() if r.key == row["key"]]
+        f1 = [
+            f1_score(held.y_target, p, average="macro", zero_division=0) for p in held.predictions
+        ]
+        best = int(np.argmax(f1))
+        assert row["mean_f1"] == pytest.approx(f1[best], abs=1e-12)
+        percent = 100 * accuracy_score(held.y_target, held.predictions[best])
+        assert row["accuracy"] == pytest.approx(percent, abs=1e-10)
+        assert (row["setting"], row["n_settings"], row["n_target"]) == (f"k = {best + 1}", 3, 71)
+        assert (row["seconds"], row["reason"]) == (1.5, "")
+
+
+def test_only_current_results_and_standing_failures_are_there(results):
+    scores = load_scores(results.folder)
+    assert "old".ljust(64, "0") not in set(scores["key"])
+    (failed,) = scores[scores["status"] == "failed"].to_dict("records")
+    assert (failed["row"], failed["task_label"]) == ("SA", "Exp.6")
+    assert failed["reason"] == "failed: ValueError: no"
+    assert np.isnan(failed["mean_f1"])
+
+
+def test_a_rule_without_its_input_gives_no_figure_but_a_reason(results):
+    scores = load_scores(results.folder, "entropy")
+    row = scores[scores["status"] == "done"].iloc[0]
+    assert row["reason"] == "entropy needs scores, not recorded"
+    assert np.isnan(row["mean_f1"])
+    assert row["n_settings"] == 3
+
+
+def test_the_mark_of_synthetic_data_is_kept_in_failures_as_well():
+    failure = {"task_label": "Exp.6", "method_label": "SA", "descriptor_label": "L", "error": "no"}
+    made = [record(5, corpus="generated", synthetic=True), record(5)]
+    failures = [{**failure, "corpus": corpus} for corpus in ("generated", "released")]
+    scores = score_records(made, failures=failures)
+    assert scores["synthetic"].tolist() == [True, False, True, False]
+    assert scores["synthetic"].dtype == bool
+
+
+def test_predictions_are_those_of_the_chosen_setting_in_names_of_classes(results):
+    clips = load_predictions(results.folder)
+    assert len(clips) == 2 * 71 + 2 * 71
+    for (task, row), mine in clips.groupby(["task", "row"]):
+        scores = load_scores(results.folder).set_index(["task", "row"])
+        mean_f1 = f1_score(mine["true"], mine["predicted"], average="macro", labels=NAMES)
+        assert mean_f1 == pytest.approx(scores.loc[(task, row), "mean_f1"], abs=1e-12)
+        assert mine["clip"].tolist() == list(range(71))
+    assert set(clips[clips["task"] == "exp06"]["subject"]) == {f"s{i}" for i in range(8)}
+    assert set(clips[clips["task"] == "exp05"]["subject"]) == {""}
+
+
+def test_a_folder_without_results_is_named(tmp_path):
+    for load in (load_scores, load_predictions):
+        with pytest.raises(UserError, match=r"nowhere holds no results; .*name a folder"):
+            load(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="no selection rule 'orakel'; did you mean 'oracle'"):
+        load_scores(tmp_path, "orakel")
+
+
+def test_files_hold_the_table_as_it_is(results, tmp_path):
+    import pandas as pd
+
+    scores = load_scores(results.folder)
+    readers = {".csv": pd.read_csv, ".json": pd.read_json}
+    if pytest.importorskip("pyarrow"):
+        readers[".parquet"] = pd.read_parquet
+    for suffix, read in readers.items():
+        path = tmp_path / f"scores{suffix}"
+        path.write_bytes(pack_table(scores, suffix))
+        again = read(path)
+        assert list(again.columns) == list(scores.columns)
+        assert again["row"].tolist() == scores["row"].tolist()
+        np.testing.assert_allclose(again["mean_f1"], scores["mean_f1"], rtol=1e-14)
+
+
+def test_settings_as_text():
+    assert setting_text({"k": 20, "mu": 0.1, "kernel": "rbf", "C": 1e-7}) == (
+        "k = 20, mu = 0.1, kernel = rbf, C = 1e-07"
+    )

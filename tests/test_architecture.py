@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "evaluation": BASE,
     "results": BASE | {"io", "evaluation"},
     "runner": BASE
-    | {"evaluation", "io", "parallel", "databases", "features", "methods", "protocol", "results"},
+    | {"evaluation", "io", "parallel", "databases", "features", "methods", "protocol", "results"}
+    | {"solvers"},
     "reporting": BASE | {"io", "parallel", "results", "evaluation", "protocol"},
     "config": BASE | {"databases", "descriptors", "methods", "preprocessing", "protocol"},
 }

@@ -49,12 +49,12 @@ def check_arguments(parser: CommandParser) -> None:
 
 
 def _methods(config: RunConfig, _: str) -> Checked:
-    from cdmer_bench.methods.contract import MethodContract
+    from cdmer_bench.methods.checks import MethodChecks
 
     for name, card in config.methods.items():
         method = build_method(name, card, config.solver)
         grid = choose_grid(card, method.paper_grid, config)[1]
-        yield f"method {name}", MethodContract(method, grid).checks()
+        yield f"method {name}", MethodChecks(method, grid).checks()
 
 
 def _descriptors(config: RunConfig, _: str) -> Checked:

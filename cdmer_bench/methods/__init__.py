@@ -16,14 +16,15 @@ _MODULES = {
     "DRLS": "drls",
     "RSTR": "rstr",
     "Method": "base",
-    "BatchResult": "batch_result",
-    "StrandResult": "batch_result",  # the name until 0.1
+    "BatchResult": "base",
 }
-__all__ = list(_MODULES)
+_OLD_NAMES = {"StrandResult": "BatchResult"}  # until 0.1
+__all__ = [*_MODULES, *_OLD_NAMES]
 
 
 def __getattr__(name: str) -> Any:
     # Late, because importing scikit-learn costs over a second.
+    name = _OLD_NAMES.get(name, name)
     if name in _MODULES:
         return getattr(import_module(f"cdmer_bench.methods.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'cdmer_bench.methods' has no attribute {name!r}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.methods.block_products import BlockProducts
-from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.methods.label_regression import (
     Regression,
     add_mmd_label,

@@ -1,13 +1,16 @@
-"""What every adaptation method is: a prepared task, batches of settings, predictions.
+"""What every adaptation method is: a prepared task, batches of settings, their results.
 
 A method is evaluated over a whole grid at once. What no parameter changes (Gram matrices,
 eigendecompositions) is computed once per task by :meth:`Method.prepare`; settings that share
-more than that form a *batch*, the unit of parallel work, solved by :meth:`Method.solve`.
+more than that form a *batch*, the unit of parallel work, solved by :meth:`Method.solve`. Both
+leave the method object as it is; only :meth:`Method.fit` keeps what it learned.
 """
 
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
 from types import MethodType
 from typing import Any, ClassVar, Self
 
@@ -15,13 +18,144 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.batch_result import BatchResult, join_batches
-from cdmer_bench.methods.grid import Setting, expand_grid, is_range, parse_range
-from cdmer_bench.methods.samples import Task, check_task, shape_samples
-from cdmer_bench.methods.values import is_number
+from cdmer_bench.methods.inputs import (
+    Setting,
+    Task,
+    check_task,
+    expand_grid,
+    is_number,
+    is_range,
+    parse_range,
+    shape_samples,
+)
 
 Grid = Mapping[str, Any] | Sequence[Setting]
 Prepared = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass
+class BatchResult:
+    """What a method found for the settings of one batch.
+
+    Attributes
+    ----------
+    predictions : ndarray of int, shape (n_settings, n_query)
+        Index of the predicted class, 0 to n_classes - 1, in the sorted order of the labels.
+    scores : ndarray of float, shape (n_settings, n_query, n_classes), or None
+        Decision values, larger meaning more likely; None where a method has none cheaply.
+    converged : ndarray of bool, shape (n_settings,)
+        False where an iteration limit ended the solver.
+    iterations : ndarray of int, shape (n_settings,)
+        Iterations of the method's outermost loop; 0 for closed forms.
+    notes : dict from int to str
+        For a setting's index in the batch, what the user should know about its result.
+    extras : dict from str to ndarray, each of shape (n_settings, ...)
+        What else a method learned that is worth keeping, such as RSTR's block weights; small,
+        because it is stored for every setting.
+    """
+
+    predictions: NDArray[np.intp]
+    scores: NDArray[np.floating] | None
+    converged: NDArray[np.bool_]
+    iterations: NDArray[np.intp]
+    notes: dict[int, str] = dataclasses.field(default_factory=dict)
+    extras: dict[str, NDArray] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def closed_form(
+        cls, predictions: ArrayLike, scores: NDArray[np.floating] | None = None
+    ) -> "BatchResult":
+        """Return the result of settings that need no iteration of the method's own."""
+        array = np.asarray(predictions, dtype=np.intp)
+        n_settings = len(array)
+        return cls(array, scores, np.ones(n_settings, bool), np.zeros(n_settings, np.intp))
+
+    @classmethod
+    def from_scores(
+        cls,
+        scores: NDArray[np.floating],
+        converged: NDArray[np.bool_],
+        iterations: NDArray[np.intp],
+    ) -> "BatchResult":
+        """Predict the class of the largest score; ties go to the first class, and are noted."""
+        result = cls(scores.argmax(-1), scores, converged, iterations)
+        for index, rows in enumerate(scores):
+            if rows.size and np.ptp(rows) == 0:
+                result.add_note(
+                    index, "all scores are equal, so every sample is given the first class"
+                )
+        result.note_single_classes()
+        return result
+
+    def add_note(self, index: int, text: str) -> None:
+        """Add to what is said about a setting."""
+        said = self.notes.get(index)
+        self.notes[index] = f"{said}; {text}" if said else text
+
+    def note_single_classes(self) -> None:
+        """Say of which settings all predictions are one class, unless a note says so already."""
+        for index, predicted in enumerate(self.predictions):
+            alike = len(predicted) > 1 and (predicted == predicted[0]).all()
+            if alike and "every sample" not in self.notes.get(index, ""):
+                self.add_note(index, f"every sample is given class index {predicted[0]}")
+
+
+def expect_result(found: Any) -> BatchResult:
+    """Return what a method's ``solve`` gave; anything but a :class:`BatchResult` is refused."""
+    if not isinstance(found, BatchResult):
+        raise UserError(
+            f"solve gave {type(found).__name__}, expected a BatchResult; return "
+            "BatchResult.closed_form(predictions, scores), for example"
+        )
+    return found
+
+
+def join_batches(batches: list[list[int]], results: list[BatchResult]) -> BatchResult:
+    """Put the batches' results back into the order of the grid."""
+    for result in results:
+        expect_result(result)
+    order = np.argsort(np.concatenate([np.asarray(s) for s in batches]), kind="stable")
+    has_scores = all(r.scores is not None for r in results)
+    return BatchResult(
+        np.concatenate([r.predictions for r in results])[order],
+        np.concatenate([r.scores for r in results])[order] if has_scores else None,
+        np.concatenate([r.converged for r in results])[order],
+        np.concatenate([r.iterations for r in results])[order],
+        {
+            batch[i]: text
+            for batch, r in zip(batches, results, strict=True)
+            for i, text in r.notes.items()
+        },
+        {
+            name: np.concatenate([r.extras[name] for r in results])[order]
+            for name in results[0].extras
+        },
+    )
+
+
+class _PaperGrid:
+    """The grid in the card of the package's own method, read when it is asked for."""
+
+    def __get__(self, instance: Any, owner: type) -> Mapping[str, Any]:
+        for kind in owner.__mro__:
+            package, _, module = kind.__module__.rpartition(".")
+            if package == "cdmer_bench.methods":
+                grid = _grid_of_card(module)
+                if grid is not None:
+                    return grid
+        return {}
+
+
+@lru_cache
+def _grid_of_card(name: str) -> Mapping[str, Any] | None:
+    """Return the grid in ``conf/method/NAME.yaml``, None if there is no such card."""
+    from omegaconf import OmegaConf
+
+    card = files("cdmer_bench.conf") / "method" / f"{name}.yaml"
+    if not card.is_file():
+        return None
+    content: Any = OmegaConf.to_container(OmegaConf.create(card.read_text()))
+    return dict(content.get("grid") or {})
 
 
 class on_default_instance:
@@ -50,9 +184,10 @@ class Method(ABC):
     label : str
         The name in the paper's tables.
     paper_grid : mapping from str to str or sequence
-        The paper's grid: parameter to values, or to a string in the paper's notation
-        (see :func:`~cdmer_bench.methods.grid.parse_range`), or to ``'all'`` for a dimension
-        that runs over all possible values.
+        The grid that is taken where none is given: parameter to values, or to a string in the
+        paper's notation (see :func:`~cdmer_bench.methods.inputs.parse_range`), or to ``'all'``
+        for a dimension that runs over all possible values. Of the package's own methods it is
+        the paper's, which stands in the card ``conf/method/NAME.yaml`` and nowhere else.
     needs_blocks : bool
         Whether samples must keep their blocks, as (n, n_blocks, ...).
     version : int
@@ -60,11 +195,19 @@ class Method(ABC):
     """
 
     label: ClassVar[str] = ""
-    paper_grid: ClassVar[Mapping[str, Any]] = {}
+    paper_grid: ClassVar[Any] = _PaperGrid()
     needs_blocks: ClassVar[bool] = False
     version: ClassVar[int] = 1
     classes_: NDArray
     result_: BatchResult
+
+    def __init_subclass__(cls) -> None:
+        """Refuse the name that ``batches`` had until 0.1, which nothing would call."""
+        super().__init_subclass__()
+        if "strands" in cls.__dict__:
+            raise UserError(
+                f"{cls.__name__} defines strands, which is called batches since 0.2; rename it"
+            )
 
     @abstractmethod
     def prepare(
@@ -91,7 +234,8 @@ class Method(ABC):
         Returns
         -------
         dict from str to ndarray
-            Passed to :meth:`solve` as it is, perhaps in another process, perhaps read-only.
+            Passed to :meth:`solve` as it is, perhaps in another process, perhaps read-only. It
+            must hold all that :meth:`solve` needs to know of the task.
         """
 
     @abstractmethod
@@ -101,8 +245,8 @@ class Method(ABC):
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64] | None:
         """Return the inner products of the samples as the adaptation leaves them.
 
-        It is what :func:`cdmer_bench.methods.plane.kernel_plane` places samples by, to show what
-        a method does to them. No result depends on it.
+        It is what :func:`cdmer_bench.methods.embedding.embed_kernel` places samples by, to show
+        what a method does to them. No result depends on it.
 
         Parameters
         ----------

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import Prepared
-from cdmer_bench.methods.batch_result import BatchResult
-from cdmer_bench.methods.domain_subspaces import DomainSubspaceMethod, rank_remark
-from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import batch_result, classify_linearly
+from cdmer_bench.methods.base import BatchResult, Prepared
+from cdmer_bench.methods.inputs import Setting
+from cdmer_bench.methods.subspaces import DomainSubspaceMethod, rank_remark
+from cdmer_bench.methods.svm import batch_result, classify_linearly
 
 
 @dataclass
@@ -51,7 +50,6 @@ class GFK(DomainSubspaceMethod):
     C: float = 1.0
 
     label = "GFK"
-    paper_grid = {"k": "all"}  # noqa: RUF012
 
     def largest_dimension(self, n_source: int, n_target: int, n_features: int) -> int:
         """Return min(n_source - 1, n_target - 1, n_features)."""

@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Method, Prepared
-from cdmer_bench.methods.batch_result import BatchResult
-from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import Classified, batch_result
-from cdmer_bench.methods.values import choose, is_whole
+from cdmer_bench.methods.base import BatchResult, Method, Prepared
+from cdmer_bench.methods.inputs import Setting, choose, is_whole
+from cdmer_bench.methods.svm import Classified, batch_result
 from cdmer_bench.solvers.kernels import linear_kernel, squared_distances
 from cdmer_bench.solvers.libsvm import fit_gram
 from cdmer_bench.solvers.ulsif import DEFAULT_WIDTHS, RatioModel, ratio_model, select_width
@@ -69,10 +67,6 @@ class IWSVM(Method):
     C: float = 1.0
 
     label = "IW-SVM"
-    paper_grid = {  # noqa: RUF012
-        "lam": "1:1:100, 10:10:1000, 100:100:10000, 1000:1000:100000, 10000:10000:1000000, "
-        "100000:100000:10000000"
-    }
 
     def check_values(self, setting: Setting) -> None:
         """Refuse values outside their range; see :meth:`Method.check_values`."""

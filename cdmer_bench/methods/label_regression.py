@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.solvers.active_set_lasso import active_set_lasso
 from cdmer_bench.solvers.ialm import factorize, ialm
 from cdmer_bench.solvers.kernels import pooled_products

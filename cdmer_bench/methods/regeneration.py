@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Prepared
-from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.solvers.kernels import pooled_kernel
 from cdmer_bench.solvers.lasso_certificate import certify
 from cdmer_bench.solvers.lasso_paths import lasso_paths

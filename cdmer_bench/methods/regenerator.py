@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import Method, Prepared
-from cdmer_bench.methods.batch_result import BatchResult
-from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.base import BatchResult, Method, Prepared
+from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.methods.regeneration import Regeneration, check_parameters, regenerate
 from cdmer_bench.solvers.libsvm import VotingMachine
 

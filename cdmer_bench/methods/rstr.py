@@ -59,11 +59,10 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.methods.alternation import L1_RULES, Alternation, alternate, regressed_labels
-from cdmer_bench.methods.base import Method, Prepared
-from cdmer_bench.methods.batch_result import BatchResult
+from cdmer_bench.methods.base import BatchResult, Method, Prepared
 from cdmer_bench.methods.block_features import group_features, scale_features
 from cdmer_bench.methods.block_products import prepare_products, products_of
-from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.methods.label_regression import (
     check_not_negative,
     check_solver,

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import Prepared
-from cdmer_bench.methods.batch_result import BatchResult
-from cdmer_bench.methods.domain_subspaces import DomainSubspaceMethod, rank_remark
-from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import batch_result, classify_linearly
-from cdmer_bench.methods.values import choose
+from cdmer_bench.methods.base import BatchResult, Prepared
+from cdmer_bench.methods.inputs import Setting, choose
+from cdmer_bench.methods.subspaces import DomainSubspaceMethod, rank_remark
+from cdmer_bench.methods.svm import batch_result, classify_linearly
 
 
 @dataclass
@@ -49,7 +47,6 @@ class SA(DomainSubspaceMethod):
     C: float = 1.0
 
     label = "SA"
-    paper_grid = {"k": "all"}  # noqa: RUF012
 
     def largest_dimension(self, n_source: int, n_target: int, n_features: int) -> int:
         """Return max (``limit='each'``) or min of the numbers of samples, - 1, or n_features."""
@@ -65,7 +62,7 @@ class SA(DomainSubspaceMethod):
         for setting in settings:
             chosen, k = self.complete(setting), self.dimension(setting, prepared["shape"])
             M, source, queries = _align(prepared, k)
-            # Fewer samples than k + 1 is what `limit` is about; fewer directions than that is news.
+            # `limit` provides for fewer samples than k + 1; fewer directions are worth a remark.
             short = any(
                 have < min(k, size - 1)
                 for have, size in zip(M.shape, prepared["shape"][:2], strict=True)

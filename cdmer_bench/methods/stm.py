@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.base import Method, Prepared
-from cdmer_bench.methods.batch_result import BatchResult
-from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.base import BatchResult, Method, Prepared
+from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.solvers.bounded_sum_active_set import solve_active_set
 from cdmer_bench.solvers.bounded_sum_qp import QPSolution, solve_interior_point
 from cdmer_bench.solvers.kernel_mean_matching import MeanMatching, match_means

@@ -7,12 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Prepared
-from cdmer_bench.methods.batch_result import BatchResult
-from cdmer_bench.methods.dimension import SubspaceMethod
-from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import batch_result, classify_linearly
-from cdmer_bench.methods.values import choose
+from cdmer_bench.methods.base import BatchResult, Prepared
+from cdmer_bench.methods.inputs import Setting, choose
+from cdmer_bench.methods.subspaces import SubspaceMethod
+from cdmer_bench.methods.svm import batch_result, classify_linearly
 from cdmer_bench.solvers.kernels import linear_kernel, pooled_kernel
 
 
@@ -57,7 +55,6 @@ class TCA(SubspaceMethod):
     C: float = 1.0
 
     label = "TCA"
-    paper_grid = {"k": "all"}  # noqa: RUF012
 
     def largest_dimension(self, n_source: int, n_target: int, n_features: int) -> int:
         """Return min(n_source + n_target - 1, n_features), the rank of H K in general position."""

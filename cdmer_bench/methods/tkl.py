@@ -8,11 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Method, Prepared
-from cdmer_bench.methods.batch_result import BatchResult
-from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.source_svm import batch_result, classify_linearly
-from cdmer_bench.methods.values import choose
+from cdmer_bench.methods.base import BatchResult, Method, Prepared
+from cdmer_bench.methods.inputs import Setting, choose
+from cdmer_bench.methods.svm import batch_result, classify_linearly
 from cdmer_bench.solvers.kernels import pooled_kernel
 from cdmer_bench.solvers.ordered_quadratic import minimise_ordered
 
@@ -67,7 +65,6 @@ class TKL(Method):
     C: float = 1.0
 
     label = "TKL"
-    paper_grid = {"zeta": "0.1:0.1:5"}  # noqa: RUF012
 
     def prepare(
         self,

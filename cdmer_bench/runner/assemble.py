@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.batch_result import BatchResult, join_batches
+from cdmer_bench.methods.base import BatchResult, join_batches
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.about import describe_run

@@ -10,9 +10,8 @@ import numpy as np
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import clear_errors, pack_arrays, remove, write_atomically
-from cdmer_bench.methods.base import Method, Prepared
-from cdmer_bench.methods.batch_result import BatchResult, expect_result
-from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, expect_result
+from cdmer_bench.methods.inputs import Setting
 
 _SMALL = 1 << 20  # bytes; larger arrays are mapped, so that processes share them
 

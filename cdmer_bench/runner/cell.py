@@ -13,8 +13,7 @@ from cdmer_bench.databases.base import FeatureSet
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import content_key
 from cdmer_bench.methods.base import Method, Prepared
-from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.samples import check_task
+from cdmer_bench.methods.inputs import Setting, check_task
 from cdmer_bench.protocol import Task
 from cdmer_bench.results.store import ResultsStore
 

@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import Oracle
 from cdmer_bench.features.extract import Features
-from cdmer_bench.methods.plane import planes
+from cdmer_bench.methods.embedding import embed
 from cdmer_bench.results.plane import Plane
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
@@ -56,5 +56,5 @@ def _plane(cell: Cell, features: Features, record: CellRecord) -> Plane:
     setting = rule.select(record)
     source = features.load(cell.task.source, cell.descriptor_name)
     target = features.load(cell.task.target, cell.descriptor_name)
-    found = planes(cell.method, source.X, source.y, target.X, record.settings[setting])
+    found = embed(cell.method, source.X, source.y, target.X, record.settings[setting])
     return Plane(setting, rule.name, found.before, found.after)

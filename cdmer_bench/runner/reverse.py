@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Method
-from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.samples import check_task
+from cdmer_bench.methods.inputs import Setting, check_task
 from cdmer_bench.parallel import Call
 from cdmer_bench.results.selection_inputs import NOT_PREDICTED
 from cdmer_bench.runner.batch import BatchFailure, batch_failure, read_prepared, write_prepared

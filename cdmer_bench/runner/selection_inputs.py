@@ -10,7 +10,6 @@ from threadpoolctl import threadpool_limits
 from cdmer_bench.errors import UserError
 from cdmer_bench.features.extract import Features
 from cdmer_bench.io import content_key
-from cdmer_bench.methods.density_ratio import density_ratio
 from cdmer_bench.parallel import Backend, Progress
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.selection_inputs import NOT_PREDICTED, selection_key
@@ -20,6 +19,7 @@ from cdmer_bench.runner.progressing import Progressing
 from cdmer_bench.runner.reverse import WayBack
 from cdmer_bench.runner.source_folds import N_FOLDS, Fold, source_folds
 from cdmer_bench.runner.validation import Part, Validation
+from cdmer_bench.solvers.ulsif import density_ratio
 
 _PARTS = {
     "reverse_predictions": ["reverse"],

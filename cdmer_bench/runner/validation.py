@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import pack_arrays, remove, write_atomically
 from cdmer_bench.methods.base import Method, Prepared
-from cdmer_bench.methods.grid import Setting
+from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.parallel import ATTEMPTS, WORKER_DIED, Backend, Call, Progress, run_parallel
 from cdmer_bench.results.selection_inputs import NOT_PREDICTED
 from cdmer_bench.results.store import ResultsStore

@@ -21,7 +21,7 @@ from cdmer_bench.methods import (
     TSRG,
     BatchResult,
 )
-from cdmer_bench.methods.grid import expand_grid, is_range, parse_range
+from cdmer_bench.methods.inputs import expand_grid, is_range, parse_range
 
 EVERY = (SVM, IWSVM, TCA, GFK, SA, STM, TKL, TSRG, DRFST, DRLS, RSTR)
 

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import f1_score
 
 from cdmer_bench.methods import GFK
-from cdmer_bench.methods.plane import planes
+from cdmer_bench.methods.embedding import embed
 from cdmer_bench.results.store import ResultsStore
 from tests.small_corpus import draw_features
 
@@ -41,7 +41,7 @@ def test_a_run_records_the_plane_of_the_setting_that_the_oracle_chooses(corpus, 
     f1 = [f1_score(gfk.y_target, row, average="macro") for row in gfk.predictions]
     assert (plane.rule, plane.setting) == ("oracle", int(np.argmax(f1)))
     (Xs, ys), (Xt, _) = draw_features(1, 24), draw_features(2, 18)
-    expected = planes(GFK(), Xs, ys, Xt, gfk.settings[plane.setting])
+    expected = embed(GFK(), Xs, ys, Xt, gfk.settings[plane.setting])
     np.testing.assert_array_equal(plane.before, expected.before)
     np.testing.assert_array_equal(plane.after, expected.after)
     assert store.load_plane(svm).after is None

@@ -8,13 +8,13 @@ from sklearn.svm import SVC
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import NotRecorded, rule
-from cdmer_bench.methods.density_ratio import density_ratio
 from cdmer_bench.methods.gfk import GFK
 from cdmer_bench.methods.svm import SVM
 from cdmer_bench.results.selection_inputs import NAMES, NOT_PREDICTED
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.reverse import predict_back
 from cdmer_bench.runner.source_folds import source_folds
+from cdmer_bench.solvers.ulsif import density_ratio
 from tests.small_corpus import draw_features
 
 COSTS = [0.001, 0.01, 0.1, 1.0, 10.0, 100.0]

@@ -1,6 +1,6 @@
 import numpy as np
 
-from cdmer_bench.methods.source_svm import Classified, batch_result, classify_linearly
+from cdmer_bench.methods.svm import Classified, batch_result, classify_linearly
 from cdmer_bench.solvers.libsvm import VotingMachine
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from cdmer_bench.methods import GFK, SVM, TCA, BatchResult
-from cdmer_bench.methods.contract import MethodContract
+from cdmer_bench.methods.checks import MethodChecks
 from tests.contracts import failures
 
 
 @pytest.mark.parametrize("method", [SVM(), GFK(), TCA()], ids=lambda m: type(m).__name__)
 def test_the_packages_own_methods_pass(method):
-    assert failures(MethodContract(method).checks()) == {}
+    assert failures(MethodChecks(method).checks()) == {}
 
 
 def spoil(name, change):
@@ -30,7 +30,7 @@ def test_a_setting_that_depends_on_its_company_is_caught():
     def change(predictions, prepared, settings):
         return (predictions + (len(settings) > 5)) % 2
 
-    assert {"alone", "split"} <= failures(MethodContract(spoil("Company", change)).checks()).keys()
+    assert {"alone", "split"} <= failures(MethodChecks(spoil("Company", change)).checks()).keys()
 
 
 def test_a_prediction_that_depends_on_the_position_is_caught():
@@ -39,7 +39,7 @@ def test_a_prediction_that_depends_on_the_position_is_caught():
         predictions[:, -1] = 1
         return predictions
 
-    found = failures(MethodContract(spoil("Position", change)).checks())
+    found = failures(MethodChecks(spoil("Position", change)).checks())
     assert {"target order", "queries"} <= found.keys()
     assert "predictions differ" in found["target order"]
 
@@ -50,7 +50,7 @@ def test_a_random_method_is_caught():
     def change(predictions, prepared, settings):
         return rng.integers(0, 2, predictions.shape)
 
-    assert "determinism" in failures(MethodContract(spoil("Random", change)).checks())
+    assert "determinism" in failures(MethodChecks(spoil("Random", change)).checks())
 
 
 def test_writing_into_the_shared_arrays_is_caught():
@@ -58,7 +58,7 @@ def test_writing_into_the_shared_arrays_is_caught():
         next(iter(prepared.values()))[...] = 0
         return predictions
 
-    found = failures(MethodContract(spoil("Writer", change)).checks())
+    found = failures(MethodChecks(spoil("Writer", change)).checks())
     assert "read-only" in found["split"]
 
 
@@ -69,7 +69,7 @@ def test_scores_that_are_not_finite_are_caught():
             scores = np.full((*result.predictions.shape, 3), np.nan)
             return BatchResult.closed_form(result.predictions, scores)
 
-    assert "NaN" in failures(MethodContract(Scoring()).checks())["scores"]
+    assert "NaN" in failures(MethodChecks(Scoring()).checks())["scores"]
 
 
 def test_a_method_that_asks_for_target_labels_is_caught():
@@ -77,7 +77,7 @@ def test_a_method_that_asks_for_target_labels_is_caught():
         def prepare(self, Xs, ys, Xt, Xq, yt=None):
             return super().prepare(Xs, ys, Xt, Xq)
 
-    assert "yt" in failures(MethodContract(Peeking()).checks())["no peeking"]
+    assert "yt" in failures(MethodChecks(Peeking()).checks())["no peeking"]
 
 
 def test_batches_that_lose_a_setting_are_caught():
@@ -85,7 +85,7 @@ def test_batches_that_lose_a_setting_are_caught():
         def batches(self, settings):
             return [list(range(len(settings) - 1))]
 
-    assert "batches" in failures(MethodContract(Losing()).checks())
+    assert "batches" in failures(MethodChecks(Losing()).checks())
 
 
 def test_predictions_that_are_no_class_indices_are_caught():
@@ -94,7 +94,7 @@ def test_predictions_that_are_no_class_indices_are_caught():
             result = super().solve(prepared, settings)
             return BatchResult.closed_form(result.predictions * np.nan, None)
 
-    assert "some predictions are NaN" in failures(MethodContract(Floating()).checks())["finite"]
+    assert "some predictions are NaN" in failures(MethodChecks(Floating()).checks())["finite"]
 
 
 def test_a_method_that_writes_into_the_samples_is_caught():
@@ -103,7 +103,7 @@ def test_a_method_that_writes_into_the_samples_is_caught():
             Xt /= 2.0
             return super().prepare(Xs, ys, Xt, Xq)
 
-    assert failures(MethodContract(Scaling()).checks())["input kept"].startswith("it wrote into Xt")
+    assert failures(MethodChecks(Scaling()).checks())["input kept"].startswith("it wrote into Xt")
 
 
 @pytest.mark.parametrize(
@@ -121,6 +121,6 @@ def test_an_adapted_kernel_that_is_none_is_caught(change, said):
         def adapted_kernel(self, prepared, setting):
             return change(super().adapted_kernel(prepared, setting))
 
-    found = failures(MethodContract(Spoilt()).checks())
+    found = failures(MethodChecks(Spoilt()).checks())
     assert found.keys() == {"kernel", "pickle"}  # a class of a function cannot be pickled
     assert said in found["kernel"]

@@ -7,7 +7,7 @@ from sklearn.svm import SVC
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods import DRFST, DRLS, GFK, IWSVM, RSTR, SA, STM, SVM, TCA, TKL, TSRG
-from cdmer_bench.methods.plane import kernel_plane, planes
+from cdmer_bench.methods.embedding import embed, embed_kernel
 from tests.methods.oracles import random_task
 
 MOVING = (
@@ -84,29 +84,29 @@ def test_the_kernel_of_sa_is_that_of_the_aligned_samples():
 @pytest.mark.parametrize("method", [SVM(), IWSVM(), STM()], ids=lambda method: method.label)
 def test_methods_that_weigh_samples_move_none(method):
     Xs, ys, Xt = task(method)
-    found = planes(method, Xs, ys, Xt, {})
+    found = embed(method, Xs, ys, Xt, {})
     assert found.after is None
     assert found.before.shape == (37, 2)
 
 
 def test_before_is_pca_of_the_features_and_after_that_of_the_kernel():
     Xs, ys, Xt = task(RSTR())
-    found = planes(RSTR(), Xs, ys, Xt, {"mu": 0.2})
+    found = embed(RSTR(), Xs, ys, Xt, {"mu": 0.2})
     X = np.concatenate([Xs, Xt]).reshape(37, -1)
     u, s, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
     assert np.abs(found.before) == pytest.approx(np.abs(u[:, :2] * s[:2]))
-    np.testing.assert_array_equal(found.after, kernel_plane(adapted(RSTR(), {"mu": 0.2})))
-    again = planes(RSTR(), Xs, np.array(["a", "b", "c"])[ys], Xt, {"mu": 0.2})
+    np.testing.assert_array_equal(found.after, embed_kernel(adapted(RSTR(), {"mu": 0.2})))
+    again = embed(RSTR(), Xs, np.array(["a", "b", "c"])[ys], Xt, {"mu": 0.2})
     np.testing.assert_array_equal(again.after, found.after)
 
 
 def test_axes_point_to_their_largest_coordinate():
     X = np.random.default_rng(0).normal(size=(20, 5)) * [5, 3, 1, 1, 1]
-    plane = kernel_plane(X @ X.T)
+    plane = embed_kernel(X @ X.T)
     assert (plane.max(axis=0) == np.abs(plane).max(axis=0)).all()
 
 
 def test_a_kernel_of_rank_one_and_bad_shapes():
-    assert kernel_plane(np.ones((3, 3))) == pytest.approx(np.zeros((3, 2)), abs=1e-7)
+    assert embed_kernel(np.ones((3, 3))) == pytest.approx(np.zeros((3, 2)), abs=1e-7)
     with pytest.raises(UserError, match="not square"):
-        kernel_plane(np.ones((3, 2)))
+        embed_kernel(np.ones((3, 2)))

@@ -1,4 +1,4 @@
-"""Where samples lie in the plane, before and after adaptation; for looking at only."""
+"""Pictures of samples in two dimensions, before and after adaptation; for looking at only."""
 
 from typing import NamedTuple
 
@@ -7,12 +7,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Method
-from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.samples import check_task
+from cdmer_bench.methods.inputs import Setting, check_task
 from cdmer_bench.solvers.kernels import pooled_kernel
 
 
-class Planes(NamedTuple):
+class Embedding(NamedTuple):
     """Coordinates of source, then target samples.
 
     Attributes
@@ -27,8 +26,10 @@ class Planes(NamedTuple):
     after: NDArray[np.float64] | None
 
 
-def planes(method: Method, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike, setting: Setting) -> Planes:
-    """Place the samples of a task before and after a method's adaptation.
+def embed(
+    method: Method, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike, setting: Setting
+) -> Embedding:
+    """Place the samples of a task in two dimensions, before and after a method's adaptation.
 
     Parameters
     ----------
@@ -40,20 +41,20 @@ def planes(method: Method, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike, setting:
 
     Returns
     -------
-    Planes
+    Embedding
     """
     task = check_task(Xs, ys, Xt, method.needs_blocks)
     method.settings([setting], task.shapes)
-    before = kernel_plane(pooled_kernel(*(X.reshape(len(X), -1) for X in (task.Xs, task.Xt))))
+    before = embed_kernel(pooled_kernel(*(X.reshape(len(X), -1) for X in (task.Xs, task.Xt))))
     kernel = None
     if type(method).adapted_kernel is not Method.adapted_kernel:
         prepared = method.prepare(task.Xs, task.ys, task.Xt, task.Xt)
         kernel = method.adapted_kernel(prepared, setting)
-    return Planes(before, None if kernel is None else kernel_plane(kernel))
+    return Embedding(before, None if kernel is None else embed_kernel(kernel))
 
 
-def kernel_plane(kernel: ArrayLike) -> NDArray[np.float64]:
-    """Place samples in the plane by the two largest components of their kernel.
+def embed_kernel(kernel: ArrayLike) -> NDArray[np.float64]:
+    """Place samples in two dimensions by the two largest components of their kernel.
 
     This is kernel PCA, for a linear kernel PCA itself, and the same as classical scaling of the
     kernel's distances.
@@ -78,6 +79,6 @@ def kernel_plane(kernel: ArrayLike) -> NDArray[np.float64]:
         raise UserError(f"a kernel of shape {K.shape} is not square with at least two samples")
     centred = K - K.mean(axis=0) - K.mean(axis=1, keepdims=True) + K.mean()
     values, vectors = np.linalg.eigh((centred + centred.T) / 2)
-    plane = vectors[:, :-3:-1] * np.sqrt(np.maximum(values[:-3:-1], 0))
-    largest = np.abs(plane).argmax(axis=0)
-    return plane * np.where(plane[largest, [0, 1]] < 0, -1.0, 1.0)
+    placed = vectors[:, :-3:-1] * np.sqrt(np.maximum(values[:-3:-1], 0))
+    largest = np.abs(placed).argmax(axis=0)
+    return placed * np.where(placed[largest, [0, 1]] < 0, -1.0, 1.0)

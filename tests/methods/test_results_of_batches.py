@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cdmer_bench.methods.batch_result import BatchResult, join_batches
+from cdmer_bench.methods.base import BatchResult, join_batches
 
 
 def batch(indices, scores=True):

@@ -1,4 +1,4 @@
-"""What TCA, GFK and SA share: one parameter, the dimension k of a subspace."""
+"""What TCA, GFK and SA share, the dimension k; and GFK and SA, the domains' principal subspaces."""
 
 import dataclasses
 from abc import abstractmethod
@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Grid, Method
-from cdmer_bench.methods.grid import Setting
-from cdmer_bench.methods.values import is_whole
+from cdmer_bench.methods.base import Grid, Method, Prepared
+from cdmer_bench.methods.inputs import Setting, is_whole
+from cdmer_bench.solvers.principal_subspaces import principal_basis, span_coordinates
 
 # Only where the user leaves k open; the paper searches every value.
 DEFAULT_DIMENSION = 20
@@ -77,3 +80,46 @@ class SubspaceMethod(Method):
                 "leave larger values out of the grid or write k: all"
             )
         return int(k)
+
+
+@dataclass
+class DomainSubspaceMethod(SubspaceMethod):
+    """A method of the leading k principal directions of each domain."""
+
+    def prepare(
+        self,
+        Xs: NDArray[np.float64],
+        ys: NDArray[np.intp],
+        Xt: NDArray[np.float64],
+        Xq: NDArray[np.float64],
+    ) -> Prepared:
+        """Project all samples on both bases, for every k at once.
+
+        Returns
+        -------
+        dict
+            ``on_source`` and ``on_target``, (n_source + n_query) x rank: the samples, not centred,
+            on the principal directions of source and target; ``alignment``, (source rank x target
+            rank): Ps'Pt; ``ys``; ``shape``: n_source, n_target, n_features.
+        """
+        n_source, n_target = len(Xs), len(Xt)
+        coordinates = span_coordinates(*([Xs, Xt] if Xq is Xt else [Xs, Xt, Xq]))
+        queries = coordinates[n_source:] if Xq is Xt else coordinates[n_source + n_target :]
+        source = principal_basis(coordinates[:n_source])
+        target = principal_basis(coordinates[n_source : n_source + n_target])
+        samples = np.concatenate([coordinates[:n_source], queries])
+        return {
+            "on_source": samples @ source.directions,
+            "on_target": samples @ target.directions,
+            "alignment": source.directions.T @ target.directions,
+            "ys": ys,
+            "shape": np.array([n_source, n_target, Xs.shape[1]]),
+        }
+
+
+def rank_remark(k: int, used: int) -> str:
+    """Say that k exceeds the number of directions along which the samples vary."""
+    return (
+        f"k = {k}, but the samples of a domain vary along {used} direction(s) only; "
+        f"k = {used} was used"
+    )

@@ -30,6 +30,8 @@ def load_target(target: str, key: str) -> Any:
     module_name, _, name = target.rpartition(".")
     try:
         found = getattr(import_module(module_name), name)
+    except UserError:
+        raise
     except (ImportError, AttributeError, ValueError) as error:
         raise UserError(
             f"{key}._target_ is {target!r}, which cannot be imported ({error}); give the dotted "

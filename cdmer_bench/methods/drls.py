@@ -69,10 +69,6 @@ class DRLS(Method):
     solver: str = "paper"
 
     label = "DRLS"
-    paper_grid = {  # noqa: RUF012
-        "lam": "0.001, 0.01, 0.1, 1, 10, 100, 1000",
-        "mu": "0.001:0.001:0.009, 0.01:0.01:0.09, 0.1:0.1:1, 2:1:10",
-    }
 
     def prepare(
         self,

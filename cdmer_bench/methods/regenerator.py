@@ -1,9 +1,9 @@
 """Base of the methods that regenerate the samples of one domain, TSRG and DRFS-T."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,6 @@ from cdmer_bench.methods.base import BatchResult, Method, Prepared
 from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.methods.regeneration import Regeneration, check_parameters, regenerate
 from cdmer_bench.solvers.libsvm import VotingMachine
-
-# "[0.001, ..., 1000] for lambda and [0.001:0.001:0.009, ...] for mu" (section IV-A1)
-PAPER_GRID = {
-    "lam": "0.001, 0.01, 0.1, 1, 10, 100, 1000",
-    "mu": "0.001:0.001:0.009, 0.01:0.01:0.09, 0.1:0.1:1, 2:1:10",
-}
-# 76 settings instead of 259: lambda a decade or two apart, every other mu.
-REDUCED_GRID = {
-    "lam": "0.1, 1, 10, 1000",
-    "mu": "0.001:0.002:0.009, 0.01:0.02:0.09, 0.1:0.2:0.9, 1, 3, 5, 10",
-}
 
 
 @dataclass
@@ -45,9 +34,6 @@ class Regenerator(Method):
     mu: float = 0.1
     C: float = 1.0
     solver: str = "paper"
-
-    paper_grid: ClassVar[Mapping[str, Any]] = PAPER_GRID
-    reduced_grid: ClassVar[Mapping[str, Any]] = REDUCED_GRID
 
     @abstractmethod
     def _decide(

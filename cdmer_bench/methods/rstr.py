@@ -116,11 +116,6 @@ class RSTR(Method):
 
     label = "RSTR"
     needs_blocks = True
-    paper_grid = {  # noqa: RUF012
-        "lam": "0.1, 1, 10, 100, 1000, 10000",
-        "mu": "0.1:0.1:5",
-        "tau": "0.01:0.01:0.1",
-    }
 
     def prepare(
         self,

@@ -126,9 +126,6 @@ class STM(Method):
     max_alternations: int = 1000
 
     label = "STM"
-    paper_grid = {  # noqa: RUF012
-        "lam": "0.001:0.001:0.009, 0.01:0.01:0.09, 0.1:0.1:1, 2:1:100, 1000, 10000"
-    }
 
     def prepare(
         self,

@@ -21,6 +21,7 @@ from cdmer_bench.methods import (
     TSRG,
     BatchResult,
 )
+from cdmer_bench.methods.base import join_batches
 from cdmer_bench.methods.inputs import expand_grid, is_range, parse_range
 
 EVERY = (SVM, IWSVM, TCA, GFK, SA, STM, TKL, TSRG, DRFST, DRLS, RSTR)
@@ -282,3 +283,94 @@ def test_a_setting_of_one_predicted_class_is_named_once():
     constant = SVM().fit(np.ones_like(Xs), ys, np.ones_like(Xt))
     assert constant.result_.notes[0].startswith("every sample is given class index")
     assert not SVM().fit(Xs, ys, 3 * Xt).result_.notes
+
+
+def test_the_papers_grids_have_as_many_settings_as_section_iv_says():
+    task = (71, 71, 15045)  # SMIC-VIS and SMIC-NIR
+    sizes = {kind.__name__: len(kind().settings(None, task)) for kind in EVERY}
+    assert sizes == {
+        "SVM": 1,
+        "IWSVM": 600,
+        "TCA": 141,
+        "GFK": 70,
+        "SA": 70,
+        "STM": 129,
+        "TKL": 50,
+        "TSRG": 7 * 37,
+        "DRFST": 7 * 37,
+        "DRLS": 7 * 37,
+        "RSTR": 6 * 50 * 10,
+    }
+
+
+def test_a_class_of_the_users_has_the_grid_that_it_says_or_inherits():
+    class Mine(GFK):
+        paper_grid = {"k": [1, 2]}  # noqa: RUF012
+
+    class Other(GFK):
+        pass
+
+    assert [s["k"] for s in Mine().settings(None, (9, 9, 9))] == [1, 2]
+    assert Other.paper_grid == GFK.paper_grid == {"k": "all"}
+
+
+def test_the_old_names_are_known_or_refused_in_a_sentence():
+    from cdmer_bench.methods import StrandResult
+
+    assert StrandResult is BatchResult
+    with pytest.raises(UserError, match="Old defines strands, which is called batches"):
+
+        class Old(SVM):
+            def strands(self, settings):
+                return [list(range(len(settings)))]
+
+
+def batch(indices, scores=True):
+    """Return a result that bears the indices of its settings everywhere."""
+    indices = np.array(indices)
+    rows = np.repeat(indices[:, None], 2, axis=1)
+    return BatchResult(
+        rows,
+        rows[:, :, None] + np.zeros(3) if scores else None,
+        indices % 2 == 0,
+        10 * indices,
+        {0: f"setting {indices[0]}"},
+        {"weights": rows / 4},
+    )
+
+
+def test_joined_batches_are_in_the_order_of_the_grid():
+    batches = [[3, 0], [4, 1], [2]]
+    joined = join_batches(batches, [batch(s) for s in batches])
+    order = np.arange(5)
+    np.testing.assert_array_equal(joined.predictions, order[:, None] + [0, 0])
+    np.testing.assert_array_equal(joined.scores[:, 1, 2], order)
+    assert joined.converged.tolist() == [True, False, True, False, True]
+    np.testing.assert_array_equal(joined.iterations, 10 * order)
+    assert joined.notes == {3: "setting 3", 4: "setting 4", 2: "setting 2"}
+    np.testing.assert_array_equal(joined.extras["weights"][:, 0], order / 4)
+
+
+def test_scores_of_a_part_of_the_batches_are_no_scores():
+    joined = join_batches([[0], [1]], [batch([0]), batch([1], scores=False)])
+    assert joined.scores is None
+
+
+def test_a_closed_form_converges_without_iterations():
+    result = BatchResult.closed_form([[1, 0], [0, 0]])
+    assert result.predictions.dtype == np.intp
+    assert (result.converged.tolist(), result.iterations.tolist()) == ([True, True], [0, 0])
+
+
+def test_notes_of_a_setting_are_gathered():
+    result = BatchResult.closed_form([[1, 0]])
+    result.add_note(0, "first")
+    result.add_note(0, "second")
+    assert result.notes == {0: "first; second"}
+
+
+@pytest.mark.parametrize(("predicted", "noted"), [([2, 2], True), ([2], False), ([0, 2], False)])
+def test_single_classes_are_noted_but_for_one_query(predicted, noted):
+    result = BatchResult.closed_form([predicted])
+    result.note_single_classes()
+    assert bool(result.notes) == noted

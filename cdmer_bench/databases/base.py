@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cdmer_bench.errors import UserError
 
 EMOTIONS = ("negative", "positive", "surprise")
 SEVERITIES = ("error", "warning", "note")
@@ -128,6 +130,15 @@ class FeatureSet:
     classes : tuple of str
     fingerprint : str
         Hash of everything that the features were made of.
+    names : tuple of str, or None
+        Of the features, where their file has names; source and target are matched by them.
+    findings : tuple of Finding
+        What was noticed while the features were read.
+
+    Raises
+    ------
+    UserError
+        If a label is no index of a class.
     """
 
     database: str
@@ -136,6 +147,40 @@ class FeatureSet:
     subject: NDArray[np.str_] | None = None
     classes: tuple[str, ...] = EMOTIONS
     fingerprint: str = ""
+    names: tuple[str, ...] | None = None
+    findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        wrong = np.flatnonzero(~np.isin(self.y, np.arange(len(self.classes))))
+        if len(wrong):
+            raise UserError(
+                f"{self.database}: sample {wrong[0]} (counted from 0) has the label "
+                f"{self.y[wrong[0]]!r}, expected the index of one of the classes "
+                f"{', '.join(self.classes)}, counted from 0; leave out samples without a class"
+            )
+
+
+def matched(source: FeatureSet, target: FeatureSet) -> FeatureSet:
+    """Return the target with its features in the source's order, by their names.
+
+    Features without names are taken as they are.
+
+    Raises
+    ------
+    UserError
+        If both name their features, and the names are not the same.
+    """
+    if source.names is None or target.names is None or source.names == target.names:
+        return target
+    differing = sorted(set(source.names) ^ set(target.names))
+    if differing:
+        where = source if differing[0] in source.names else target
+        raise UserError(
+            f"{source.database} and {target.database} have other features: {differing[0]!r} is "
+            f"only in {where.database} ({len(differing)} such in all); give both the same columns"
+        )
+    order = [target.names.index(name) for name in source.names]
+    return replace(target, X=np.ascontiguousarray(target.X[:, order]), names=source.names)
 
 
 @dataclass
@@ -223,7 +268,8 @@ class FeatureDatabase(Database):
         """Count the samples of one descriptor's file."""
         if descriptor is None:
             return self._account((), self.n_expected)
-        return self._account(self.load(descriptor).y, self.n_expected)
+        loaded = self.load(descriptor)
+        return self._account(loaded.y, self.n_expected, loaded.findings)
 
     @abstractmethod
     def load(self, descriptor: str) -> FeatureSet:

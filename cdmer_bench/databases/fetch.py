@@ -2,17 +2,22 @@
 
 import errno
 import hashlib
-import http.client
 import os
 import shutil
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cdmer_bench.databases.released import released_file
 from cdmer_bench.errors import UserError
-from cdmer_bench.io import clear_errors, file_mode, open_temporary, remove_leftovers, user_path
+from cdmer_bench.io import (
+    clear_errors,
+    file_hash,
+    file_mode,
+    open_temporary,
+    remove_leftovers,
+    user_path,
+)
 
 REPOSITORY = "jiangxingxun/Seeking_Salient_Facial_Region"
 COMMIT = "0ceef18ea3f5cb7a4cb0dac049b6250ffe075a01"
@@ -34,7 +39,7 @@ class ReleasedFile:
     name : str
     blob : str
         Git's id of the content: SHA-1 of ``blob <length>``, a zero byte, and the content.
-    sha256, size : str or None, int or None
+    sha256 : str or None
         None where no copy was at hand to measure.
     """
 
@@ -42,7 +47,6 @@ class ReleasedFile:
     name: str
     blob: str
     sha256: str | None = None
-    size: int | None = None
 
     @property
     def address(self) -> str:
@@ -80,7 +84,6 @@ RELEASED_FILES = (
         released_file("casme2", "lbp_top_r3p8"),
         "871c42b4eedc9857b1e533144400a67ad77fafb4",
         "632a656ccba4990cf83acb57bcaa6d92b410279848cfafe8f3191c473f98f3fa",
-        3493891,
     ),
     ReleasedFile(
         "smic_hs",
@@ -92,14 +95,12 @@ RELEASED_FILES = (
         released_file("smic_vis", "lbp_top_r3p8"),
         "4dd7765f1fbfa3c20d3d8d76ec9abab3a7fe9085",
         "a3fc2efd6cffda6f81ae3d189675a5177671f9103a4a992db9ef133eb02ceef1",
-        1974819,
     ),
     ReleasedFile(
         "smic_nir",
         released_file("smic_nir", "lbp_top_r3p8"),
         "5a5b0adabf5b0df4a8dad4b41eb9da5ca9e84eb3",
         "77c4d6c0badeb47ffcb044215c123c2a8f6ba8d9b93514d3cee7eed43278bf2b",
-        1984709,
     ),
 )
 
@@ -115,15 +116,11 @@ def git_blob_id(path: str | Path) -> str:
 
 def verify_released(path: Path, expected: ReleasedFile) -> str | None:
     """Return None if a file is the released one, else one sentence that says how it differs."""
-    size = path.stat().st_size
-    if expected.size is not None and size != expected.size:
-        return f"{path} has {size} bytes, expected {expected.size}; copy or fetch it again"
     blob = git_blob_id(path)
     if blob != expected.blob:
         return f"{path} has the git blob id {blob}, expected {expected.blob}; fetch it again"
-    with open(path, "rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    if expected.sha256 is not None and sha256 != expected.sha256:
+    sha256 = file_hash(path)
+    if expected.sha256 not in (None, sha256):
         return f"{path} has the SHA-256 {sha256}, expected {expected.sha256}; fetch it again"
     return None
 
@@ -204,17 +201,16 @@ def _fetch(file: ReleasedFile, folder: Path, origin: Path | None) -> FetchResult
             return _left(file, place, "wrong checksum", difference.replace(temporary, came_from))
         os.chmod(arrived, file_mode())
         os.replace(arrived, place)
-    except (OSError, http.client.HTTPException) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except OSError as error:  # what requests raises is one, too
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             with clear_errors(place):
                 raise
-        reason = getattr(error, "reason", None) or error
         where = file.address if origin is None else origin / file.name
         return _left(
             file,
             place,
             "failed",
-            f"{where} could not be read ({reason}); with the file already on disk, "
+            f"{where} could not be read ({error}); with the file already on disk, "
             "use 'cdmer data fetch released --from DIR'",
         )
     finally:
@@ -231,5 +227,6 @@ def _left(file: ReleasedFile, place: Path, status: str, message: str) -> FetchRe
 
 
 def _download(address: str, path: Path) -> None:
-    with urllib.request.urlopen(address, timeout=TIMEOUT) as answer, open(path, "wb") as stream:
-        shutil.copyfileobj(answer, stream)
+    import pooch
+
+    pooch.HTTPDownloader(timeout=TIMEOUT)(address, str(path), None)

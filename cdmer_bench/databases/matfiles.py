@@ -1,6 +1,6 @@
 """Features of the user's own, from .mat, .npz or .csv files that a configuration describes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,20 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.base import EMOTIONS, FeatureDatabase, FeatureSet
+from cdmer_bench.databases.base import EMOTIONS, FeatureDatabase, FeatureSet, Finding
 from cdmer_bench.databases.feature_files import (
+    check_features,
+    encode_labels,
+    label_vector,
     locate,
-    read_csv_columns,
+    read_csv_features,
     read_variables,
 )
 from cdmer_bench.databases.layout import GRIDS, from_released_layout
-from cdmer_bench.databases.validation import check_features, encode_labels, label_vector
 from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.io import file_hash, user_path
+from cdmer_bench.preprocessing.parameters import choice, listed, positive_integer
 
+NORMALISATIONS = ("none", "sum", "l2", "zscore")
 LAYOUTS = ("auto", "samples_rows", "samples_columns")
 BLOCK_LAYOUTS = ("block_major", "released")
-FILE_KEYS = ("path", "features", "labels", "subjects", "layout", "blocks")
+FILE_KEYS = ("path", "features", "labels", "subjects", "layout", "blocks", "normalise")
 BLOCK_KEYS = ("n_blocks", "layout", "grids", "n_planes")
 
 
@@ -39,9 +43,11 @@ class FileFeatureDatabase(FeatureDatabase):
         ``blocks`` that differ in this file.
     features, labels, subjects : str
         Names of the variables. ``subjects`` may be None. In a .csv file ``features`` is the
-        common start of the columns' names, or ``*`` for all but labels and subjects.
-    first_label : int
-        The number that stands for the first class: 1 as in MATLAB, or 0.
+        common start of the columns' names, a list of names, or ``*`` for all but labels, subjects
+        and what is no feature by its name or content (row numbers, texts, codes of the labels).
+    first_label : int, optional
+        The number that stands for the first class: 1 as in MATLAB, or 0. None is 1, as long as
+        no label is also the name of another class.
     label_map : mapping, optional
         From the values in the file to names of classes; takes the place of ``first_label``.
     layout : {'auto', 'samples_rows', 'samples_columns'}
@@ -51,17 +57,21 @@ class FileFeatureDatabase(FeatureDatabase):
         How a vector divides into facial blocks, for methods that need them:
         ``{n_blocks: 85, layout: block_major}`` or
         ``{layout: released, grids: [1, 2, 4, 8], n_planes: 3}``. None leaves vectors whole.
+    normalise : {'none', 'sum', 'l2', 'zscore'} or a list of them, one after the other
+        'sum' and 'l2' scale each sample to a sum of absolute values, or a Euclidean norm, of 1;
+        'zscore' gives each feature mean 0 and standard deviation 1 over this database.
     """
 
     root: str = "."
     files: Mapping[str, Any] = field(default_factory=dict)
-    features: str = "features"
+    features: str | Sequence[str] = "features"
     labels: str = "labels"
     subjects: str | None = None
-    first_label: int = 1
+    first_label: int | None = None
     label_map: Mapping[Any, str] | None = None
     layout: str = "auto"
     blocks: Mapping[str, Any] | None = None
+    normalise: str | Sequence[str] = "none"
 
     def __post_init__(self) -> None:
         self.classes = tuple(str(c) for c in self.classes or EMOTIONS)
@@ -75,10 +85,18 @@ class FileFeatureDatabase(FeatureDatabase):
                 f"database {self.name!r} names no files; write files: {{descriptor: path}}"
             )
 
-        if not isinstance(self.first_label, int):
+        first = self.first_label
+        if first is not None and (
+            isinstance(first, bool) or not isinstance(first, int) or first < 0
+        ):
             raise UserError(
-                f"databases.{self.name}.first_label is {self.first_label!r}, expected the whole "
-                "number of the first class, such as 1"
+                f"databases.{self.name}.first_label is {first!r}, expected the whole number of "
+                "the first class, such as 1"
+            )
+        if self.label_map is not None and not isinstance(self.label_map, Mapping):
+            raise UserError(
+                f"databases.{self.name}.label_map is {self.label_map!r}, expected a mapping from "
+                "the labels in the file to classes, such as {1: negative, 2: positive}"
             )
 
     def path(self, descriptor: str) -> Path:
@@ -97,10 +115,10 @@ class FileFeatureDatabase(FeatureDatabase):
         """
         entry = self._entry(descriptor)
         path = locate(self.path(descriptor), f"correct databases.{self.name}.files or root")
-        arrays = _read(path, entry)
+        read = _read(path, entry)
         label_name = f"{path}: {entry['labels']}"
         y = encode_labels(
-            label_vector(arrays["labels"], label_name),
+            label_vector(read.labels, label_name),
             self.classes,
             label_name,
             self.first_label,
@@ -109,14 +127,24 @@ class FileFeatureDatabase(FeatureDatabase):
         layout = entry["layout"]
         if layout == "auto" and path.suffix.lower() != ".mat":
             layout = "samples_rows"
-        X = _orient(arrays["features"], len(y), layout, f"{path}: {entry['features']}")
-        X = check_features(X, f"{path}: {entry['features']}")
+        where = f"{path}: {entry['features']}"
+        X = check_features(_orient(read.X, len(y), layout, where), where)
+        X = normalised(X, entry["normalise"])
         if entry["blocks"] is not None:
             X = cut_blocks(X, entry["blocks"], str(path))
-        subject = arrays.get("subjects")
+        subject = read.subjects
         if subject is not None:
             subject = _subjects(subject, len(y), f"{path}: {entry['subjects']}")
-        return FeatureSet(self.name, X, y, subject, self.classes, file_hash(path))
+        return FeatureSet(
+            self.name,
+            X,
+            y,
+            subject,
+            self.classes,
+            file_hash(path),
+            names=read.names,
+            findings=_told(read, path, entry),
+        )
 
     def fingerprint(self, descriptor: str) -> str:
         """Return the SHA-256 of the descriptor's file."""
@@ -140,12 +168,43 @@ class FileFeatureDatabase(FeatureDatabase):
                 f"expected a path, or a mapping with {', '.join(FILE_KEYS)}"
             )
         entry = {key: getattr(self, key) for key in FILE_KEYS[1:]} | own
-        if entry["layout"] not in LAYOUTS:
-            raise UserError(
-                f"databases.{self.name}: layout is {entry['layout']!r}, "
-                f"expected one of {', '.join(LAYOUTS)}"
-            )
+        where = f"databases.{self.name}"
+        choice(f"{where}.layout", entry["layout"], LAYOUTS)
+        for name in ("labels", "subjects"):
+            if not isinstance(entry[name], str) and not (
+                name == "subjects" and entry[name] is None
+            ):
+                raise UserError(
+                    f"{where}.{name} is {entry[name]!r}, expected the name of a variable or column"
+                )
+        features = entry["features"]
+        if not isinstance(features, str):
+            names = listed(f"{where}.features", features, "a name, or a list of columns")
+            entry["features"] = [str(name) for name in names]
+            if not own["path"].lower().endswith(".csv"):
+                raise UserError(
+                    f"{where}.features is a list, which only a .csv file has columns for; give "
+                    "the name of the variable"
+                )
+        steps = entry["normalise"]
+        entry["normalise"] = [steps] if isinstance(steps, str) else list(steps or ["none"])
+        for step in entry["normalise"]:
+            choice(f"{where}.normalise", step, NORMALISATIONS)
         return entry
+
+
+def normalised(X: NDArray[np.float64], steps: Sequence[str]) -> NDArray[np.float64]:
+    """Return features scaled as ``FileFeatureDatabase.normalise`` says, step by step."""
+    flat = X.reshape(len(X), -1)
+    for step in steps:
+        if step == "zscore":
+            spread = flat.std(axis=0)
+            flat = (flat - flat.mean(axis=0)) / np.where(spread > 0, spread, 1)
+        elif step != "none":
+            order = 1 if step == "sum" else 2
+            norms = np.linalg.norm(flat, order, axis=1, keepdims=True)
+            flat = flat / np.where(norms > 0, norms, 1)
+    return flat.reshape(X.shape)
 
 
 def cut_blocks(X: NDArray[np.float64], blocks: Mapping[str, Any], where: str) -> NDArray:
@@ -185,23 +244,19 @@ def cut_blocks(X: NDArray[np.float64], blocks: Mapping[str, Any], where: str) ->
             f"{where} holds features of shape {X.shape}, which has its blocks already; "
             "leave blocks out of the configuration"
         )
-    try:
-        grids = [int(g) for g in blocks.get("grids", GRIDS)]
-        n_blocks = int(blocks.get("n_blocks", sum(g * g for g in grids)))
-        n_planes = int(blocks.get("n_planes", 3))
-    except (TypeError, ValueError):
-        raise UserError(
-            f"{where}: blocks is {dict(blocks)}, expected whole numbers for n_blocks and "
-            "n_planes and a list of them for grids"
-        ) from None
+    grids = listed(f"{where}: blocks.grids", blocks.get("grids", GRIDS), "whole numbers")
+    grids = tuple(positive_integer(f"{where}: a grid of blocks", grid) for grid in grids)
+    n_blocks = blocks.get("n_blocks", sum(g * g for g in grids))
+    n_blocks = positive_integer(f"{where}: blocks.n_blocks", n_blocks)
+    n_planes = positive_integer(f"{where}: blocks.n_planes", blocks.get("n_planes", 3))
     if layout == "released":
         if n_blocks != sum(g * g for g in grids):
             raise UserError(
-                f"{where}: blocks says n_blocks {n_blocks}, but the grids {grids} have "
+                f"{where}: blocks says n_blocks {n_blocks}, but the grids {list(grids)} have "
                 f"{sum(g * g for g in grids)}; correct either"
             )
         return from_released_layout(X, grids, n_planes)
-    if n_blocks < 1 or X.shape[1] % n_blocks:
+    if X.shape[1] % n_blocks:
         raise UserError(
             f"{where} holds vectors of {X.shape[1]} values, which do not divide into "
             f"{n_blocks} blocks; correct blocks.n_blocks or leave blocks out"
@@ -209,14 +264,58 @@ def cut_blocks(X: NDArray[np.float64], blocks: Mapping[str, Any], where: str) ->
     return X.reshape(len(X), n_blocks, -1)
 
 
-def _read(path: Path, entry: Mapping[str, Any]) -> dict[str, NDArray]:
-    """Return the arrays ``features``, ``labels`` and perhaps ``subjects`` of a file."""
+@dataclass
+class _Read:
+    """What a file holds; ``X`` not oriented yet."""
+
+    X: NDArray
+    labels: NDArray
+    subjects: NDArray | None
+    names: tuple[str, ...] | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    unlike: Sequence[str] = ()
+
+
+def _read(path: Path, entry: Mapping[str, Any]) -> _Read:
+    features, labels, subjects = entry["features"], entry["labels"], entry["subjects"]
     if path.suffix.lower() == ".csv":
-        return read_csv_columns(path, entry["features"], entry["labels"], entry["subjects"])
-    roles = {role: entry[role] for role in ("features", "labels", "subjects")}
-    names = [name for name in roles.values() if name is not None]
-    arrays = read_variables(path, names)
-    return {role: arrays[name] for role, name in roles.items() if name is not None}
+        table = read_csv_features(path, features, labels, subjects)
+        return _Read(
+            table.X, table.labels, table.subjects, table.names, table.left_out, table.unlike
+        )
+    arrays = read_variables(path, [n for n in (features, labels, subjects) if n is not None])
+    return _Read(arrays[features], arrays[labels], arrays.get(subjects))
+
+
+def _told(read: _Read, path: Path, entry: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """Say which columns were taken, which were not, and how features were scaled."""
+    told = []
+    if read.left_out:
+        reasons = "; ".join(f"{name!r}: {why}" for name, why in read.left_out.items())
+        told.append(
+            Finding(
+                "note",
+                f"{len(read.names or ())} columns are features, {len(read.left_out)} are not "
+                f"({reasons}); to take other columns, list them under features",
+                str(path),
+            )
+        )
+    if read.unlike:
+        told.append(
+            Finding(
+                "warning",
+                f"features {entry['features']!r} also takes the columns {', '.join(read.unlike)}, "
+                "whose names are unlike the others'; if they are no features, give a longer start "
+                "or a list of names",
+                str(path),
+            )
+        )
+    steps = [step for step in entry["normalise"] if step != "none"]
+    if steps:
+        told.append(
+            Finding("note", f"features normalised in each database: {', '.join(steps)}", str(path))
+        )
+    return tuple(told)
 
 
 def _orient(X: NDArray, n_labels: int, layout: str, where: str) -> NDArray:

@@ -8,14 +8,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.base import EMOTIONS, FeatureDatabase, FeatureSet
+from cdmer_bench.databases.base import EMOTIONS, Account, FeatureDatabase, FeatureSet, Finding
 from cdmer_bench.databases.feature_files import (
+    check_features,
+    encode_labels,
+    label_vector,
     list_variables,
     locate,
     read_variables,
 )
 from cdmer_bench.databases.layout import GRIDS, count_blocks, from_released_layout
-from cdmer_bench.databases.validation import check_features, encode_labels, label_vector
 from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.io import file_hash, user_path
 
@@ -163,6 +165,25 @@ class ReleasedDatabase(FeatureDatabase):
                 f"for {descriptor}; it is not the file that its name says"
             )
         return FeatureSet(self.name, loaded.X, loaded.y, None, self.classes, loaded.fingerprint)
+
+    def account(self, descriptor: str | None = None) -> Account:
+        """Count the samples; name the files of this database that fit no descriptor."""
+        counted = super().account(descriptor)
+        token = self.released_name or NAMES.get(self.name, self.name.upper())
+        known = {released_file(token.lower(), name).lower() for name in DESCRIPTORS}
+        for path in sorted(user_path(self.root).glob("CrossCorpus_*.mat")):
+            fits = path.name.lower().endswith(f"_{token}_112by112.mat".lower())
+            if fits and path.name.lower() not in known:
+                counted.findings.append(
+                    Finding(
+                        "warning",
+                        "its name is that of no released descriptor, so it is not used",
+                        str(path),
+                        "unknown-released-file",
+                        ", ".join(known_as.token for known_as in DESCRIPTORS.values()),
+                    )
+                )
+        return counted
 
     def fingerprint(self, descriptor: str) -> str:
         """Return the SHA-256 of the descriptor's file."""

@@ -1,12 +1,15 @@
 import hashlib
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 import scipy.io
 import scipy.sparse
+from scipy.stats import zscore
 
-from cdmer_bench.databases import FileFeatureDatabase
+from cdmer_bench.databases import FeatureSet, FileFeatureDatabase
+from cdmer_bench.databases.base import matched
 from cdmer_bench.errors import DataMissing, UserError
 
 TEN = tuple(f"object{i}" for i in range(10))
@@ -184,7 +187,7 @@ def test_contradicting_descriptions(tmp_path, options, message):
         small(tmp_path, **options).load("mine")
 
 
-def test_sparse_matrices_and_odd_blocks_are_one_sentence(tmp_path):
+def test_sparse_matrices_are_filled_up_and_odd_blocks_are_one_sentence(tmp_path):
     X = np.arange(12.0).reshape(4, 3)
     arrays = {"features": scipy.sparse.csc_matrix(X), "labels": [1, 2, 1, 2]}
     scipy.io.savemat(tmp_path / "sparse.mat", arrays)
@@ -194,12 +197,235 @@ def test_sparse_matrices_and_odd_blocks_are_one_sentence(tmp_path):
         options = {"classes": ("a", "b"), "files": {"d": file}, **options}
         return FileFeatureDatabase("my", root=str(tmp_path), **options).load("d")
 
-    with pytest.raises(UserError, match=r"'features' is sparse; save it as full\(features\)"):
-        load("sparse.mat")
+    assert np.array_equal(load("sparse.mat").X, X)
     assert np.array_equal(load("whole.MAT").X, X)
     with pytest.raises(UserError, match="blocks is 5, expected a mapping"):
         load("whole.MAT", blocks=5)
-    with pytest.raises(UserError, match="expected whole numbers for n_blocks"):
+    with pytest.raises(UserError, match=r"blocks\.n_blocks is 'three', expected a whole number"):
         load("whole.MAT", blocks={"n_blocks": "three"})
     with pytest.raises(UserError, match="first_label is 'one', expected the whole number"):
         load("whole.MAT", first_label="one")
+
+
+NUMBERED = tuple("0123456789")
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels", "options", "codes"),
+    [
+        (NUMBERED, [0, 3, 9], {"first_label": 0}, [0, 3, 9]),
+        (NUMBERED, [1, 4, 10], {"first_label": 1}, [0, 3, 9]),
+        (NUMBERED, [1, 4, 9], {"label_map": {i: str(i) for i in range(10)}}, [1, 4, 9]),
+        (("1", "2", "3"), [3, 1, 2], {}, [2, 0, 1]),
+        (("a", "b", "c"), [3, 1, 2], {}, [2, 0, 1]),
+        (("10", "20"), [20, 10, 20], {}, [1, 0, 1]),
+    ],
+)
+def test_labels_that_are_numbers_stand_for_one_class(tmp_path, classes, labels, options, codes):
+    np.savez(tmp_path / "mine.npz", features=np.eye(3), labels=np.array(labels))
+    options = {"first_label": None, "classes": classes, **options}
+    assert small(tmp_path, **options).load("mine").y.tolist() == codes
+
+
+@pytest.mark.parametrize(
+    ("classes", "labels", "options", "message"),
+    [
+        (NUMBERED, range(10), {}, r"label '1', which could be the class of that name or, counted"),
+        (("0", "1"), [0, 1, 1], {}, "set first_label to the number of the first class"),
+        (("a", "b"), ["1", "a", "b"], {}, "'1' and 'a', which both stand for the class 'a'"),
+        (NUMBERED, [0, 1, 2], {"first_label": 1}, "'0' and '1', which both stand for"),
+        (("a", "b"), [-1, 1, 2], {}, "label '-1' in row 0"),
+        (("a", "b"), [True, False, True], {}, "label 'True' in row 0"),
+    ],
+)
+def test_a_label_that_could_mean_two_classes_is_asked_about(
+    tmp_path, classes, labels, options, message
+):
+    labels = np.array(list(labels))
+    np.savez(tmp_path / "mine.npz", features=np.eye(len(labels)), labels=labels)
+    with pytest.raises(UserError, match=message):
+        small(tmp_path, **{"first_label": None, "classes": classes, **options}).load("mine")
+
+
+@pytest.mark.parametrize("first", [True, -1, "1", 1.0])
+def test_first_label_is_a_whole_number(tmp_path, first):
+    with pytest.raises(UserError, match=r"databases\.db\.first_label is .*, expected the whole"):
+        small(tmp_path, first_label=first)
+
+
+def csv_database(tmp_path, text, **options):
+    (tmp_path / "mine.csv").write_text(text)
+    options = {"classes": ("a", "b"), "labels": "label", "files": {"d": "mine.csv"}, **options}
+    return FileFeatureDatabase("db", root=str(tmp_path), **options)
+
+
+HEAD = "Unnamed: 0,row,label,subject,code,fold,text,f1,f2\n"
+ROWS = "".join(
+    f"{i},{i + 1},{'ab'[i % 2]},s{i // 2},{i % 2 + 5},{i % 3},x{i},{i * i},{i}.5\n"
+    for i in range(6)
+)
+
+
+def test_every_other_column_takes_no_index_no_labels_no_subjects(tmp_path):
+    found = csv_database(tmp_path, HEAD + ROWS, features="*", subjects="subject").load("d")
+    assert found.names == ("f1", "f2")
+    assert found.X.tolist() == [[i * i, i + 0.5] for i in range(6)]
+    (told,) = found.findings
+    assert told.severity == "note"
+    assert told.text.startswith("2 columns are features, 5 are not")
+    for column in ("Unnamed: 0", "row", "code", "fold", "text"):
+        assert repr(column) in told.text
+
+
+def test_a_subject_column_that_was_not_named_is_no_feature(tmp_path):
+    text = "label,subject_id,f1\n" + "".join(f"{'ab'[i % 2]},{i % 3},{i**3}\n" for i in range(6))
+    assert csv_database(tmp_path, text, features="*").load("d").names == ("f1",)
+
+
+def test_a_list_names_the_columns(tmp_path):
+    found = csv_database(tmp_path, HEAD + ROWS, features=["f2", "row"]).load("d")
+    assert found.names == ("f2", "row")
+    assert found.X[:, 1].tolist() == [1, 2, 3, 4, 5, 6]
+    with pytest.raises(UserError, match="has no column 'f9'"):
+        csv_database(tmp_path, HEAD + ROWS, features=["f9"]).load("d")
+
+
+def test_a_start_that_also_catches_bookkeeping_is_told(tmp_path):
+    found = csv_database(tmp_path, HEAD + ROWS, features="f").load("d")
+    assert found.names == ("fold", "f1", "f2")
+    assert [f.severity for f in found.findings] == ["warning"]
+    assert "'f' also takes the columns fold" in found.findings[0].text
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label,f1\na,1\nb,2,3\n", "not a readable CSV"),
+        ("label,f1\na,1,2\nb,2,3\n", "not a readable CSV"),
+        ("label,f1,f1\na,1,2\nb,2,3\n", "2 columns named 'f1'"),
+        ("label,f1\na,1\nb,two\nb,3\n", r"column 'f1' is not numeric \('two' in line 3\)"),
+        ("label,f1\na,1\nb,\n", "NaN or infinite values in 1 of 2 samples"),
+    ],
+)
+def test_tables_that_are_not_whole_are_one_sentence(tmp_path, text, message):
+    with pytest.raises(UserError, match=message):
+        csv_database(tmp_path, text, features="*").load("d")
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_other_separators_and_a_byte_order_mark(tmp_path, separator):
+    database = csv_database(tmp_path, "", features="*")
+    (tmp_path / "mine.csv").write_text((HEAD + ROWS).replace(",", separator), "utf-8-sig")
+    assert database.load("d").names == ("f1", "f2")
+
+
+def test_source_and_target_are_matched_by_name(tmp_path):
+    X, y = np.arange(12.0).reshape(4, 3), np.array([0, 1, 0, 1])
+    source = FeatureSet("one", X, y, None, ("a", "b"), names=("p", "q", "r"))
+    turned = FeatureSet("two", X[:, ::-1], y, None, ("a", "b"), names=("r", "q", "p"))
+    assert np.array_equal(matched(source, turned).X, X)
+    assert matched(source, turned).names == source.names
+    other = replace(turned, names=("r", "q", "s"))
+    with pytest.raises(UserError, match="'p' is only in one"):
+        matched(source, other)
+    assert matched(source, replace(turned, names=None)).X is turned.X
+
+
+@pytest.mark.parametrize("wrong", [-1, 2])
+def test_a_label_outside_the_classes_is_no_class_of_its_own(wrong):
+    with pytest.raises(UserError, match=r"sample 1 .* has the label"):
+        FeatureSet("one", np.eye(3), np.array([0, wrong, 1]), None, ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ("none", [[3.0, 1.0], [0.0, 0.0], [1.0, 1.0]]),
+        ("sum", [[0.75, 0.25], [0.0, 0.0], [0.5, 0.5]]),
+        ("l2", [[3 / 10**0.5, 1 / 10**0.5], [0.0, 0.0], [2**-0.5, 2**-0.5]]),
+    ],
+)
+def test_samples_are_normalised(tmp_path, steps, expected):
+    X = np.array([[3.0, 1.0], [0.0, 0.0], [1.0, 1.0]])
+    np.savez(tmp_path / "mine.npz", features=X, labels=np.array([0, 1, 2]))
+    found = small(tmp_path, normalise=steps).load("mine")
+    np.testing.assert_allclose(found.X, expected, rtol=1e-15)
+    assert [f.text for f in found.findings] == (
+        [] if steps == "none" else [f"features normalised in each database: {steps}"]
+    )
+
+
+def test_zscores_after_sums_as_the_office_features_have_them(tmp_path):
+    rng = np.random.default_rng(0)
+    X = rng.random((20, 5))
+    X[:, 4] = 0
+    np.savez(tmp_path / "mine.npz", features=X, labels=np.arange(20) % 3)
+    found = small(tmp_path, normalise=["sum", "zscore"]).load("mine")
+    np.testing.assert_allclose(found.X[:, :4], zscore(X[:, :4] / X.sum(axis=1, keepdims=True)))
+    assert (found.X[:, 4] == 0).all()
+    with pytest.raises(UserError, match="normalise is 'l3', expected one of 'none'"):
+        small(tmp_path, normalise="l3").load("mine")
+
+
+def write_v73(path, **variables):
+    """Write variables as MATLAB 7.3 does: (class, values) or a list of them for a cell array."""
+    with h5py.File(path, "w") as file:
+        for name, given in variables.items():
+            if isinstance(given, list):
+                cells = file.create_dataset(name, (1, len(given)), h5py.ref_dtype)
+                for index, (kind, values) in enumerate(given):
+                    inner = file.create_dataset(f"#refs#/{name}{index}", data=values)
+                    inner.attrs["MATLAB_class"] = np.bytes_(kind)
+                    cells[0, index] = inner.ref
+                cells.attrs["MATLAB_class"] = np.bytes_("cell")
+            else:
+                kind, values = given
+                file.create_dataset(name, data=values).attrs["MATLAB_class"] = np.bytes_(kind)
+
+
+def test_v73_cells_are_decoded_by_their_own_class(tmp_path):
+    subjects = [3, 13, 3, 115]
+    write_v73(
+        tmp_path / "mine.mat",
+        features=("double", np.arange(12.0).reshape(4, 3).T),
+        labels=("uint8", np.array([[0, 1, 2, 1]])),
+        subjects=[("double", np.array([[float(s)]])) for s in subjects],
+        names=[("char", np.array([[ord(c)] for c in f"s{s}"], np.uint16)) for s in subjects],
+    )
+    for variable, expected in (("subjects", "{}"), ("names", "s{}")):
+        database = small(tmp_path, files={"d": "mine.mat"}, subjects=variable)
+        assert database.load("d").subject.tolist() == [expected.format(s) for s in subjects]
+
+
+@pytest.mark.parametrize("kind", ["string", "categorical", "table"])
+def test_v73_objects_are_named_with_the_way_out(tmp_path, kind):
+    write_v73(
+        tmp_path / "mine.mat",
+        features=("double", np.ones((3, 6))),
+        labels=(kind, np.array([[0xDD000000, 2, 1, 1, 1, 1]], np.uint32)),
+    )
+    with pytest.raises(UserError, match=rf"'labels' is a MATLAB {kind}, .* in MATLAB, save"):
+        small(tmp_path, files={"d": "mine.mat"}).load("d")
+
+
+def test_v73_sparse_matrices_are_filled_up_and_structs_are_named(tmp_path):
+    X = np.array([[0, 2.0, 0], [1, 0, 0], [0, 0, 3], [0, 0, 0]])
+    packed = scipy.sparse.csc_array(X)
+    with h5py.File(tmp_path / "mine.mat", "w") as file:
+        group = file.create_group("features")
+        group.attrs["MATLAB_sparse"] = np.uint64(4)
+        group["data"], group["ir"], group["jc"] = packed.data, packed.indices, packed.indptr
+        file["labels"] = np.array([[0, 1, 2, 1]])
+        file.create_group("who").attrs["MATLAB_class"] = np.bytes_("struct")
+    assert np.array_equal(small(tmp_path, files={"d": "mine.mat"}).load("d").X, X)
+    with pytest.raises(UserError, match="'who' is a MATLAB struct"):
+        small(tmp_path, files={"d": "mine.mat"}, subjects="who").load("d")
+
+
+def test_v5_structs_and_cells_of_vectors_are_named(tmp_path):
+    arrays = {"features": np.eye(4), "labels": [0, 1, 2, 1], "who": {"a": 1.0}}
+    arrays["cells"] = np.array([np.ones(2), np.ones(3), np.ones(1), np.ones(1)], object)
+    scipy.io.savemat(tmp_path / "mine.mat", arrays)
+    for name, kind in (("who", "struct"), ("cells", "cell")):
+        with pytest.raises(UserError, match=f"'{name}' is a MATLAB {kind}"):
+            small(tmp_path, files={"d": "mine.mat"}, layout="samples_rows", subjects=name).load("d")

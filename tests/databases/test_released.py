@@ -1,4 +1,5 @@
 import hashlib
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -178,3 +179,12 @@ def test_the_authors_files_have_the_counts_and_histograms_of_the_specification(
     with h5py.File(path) as file:
         stored = file[f"SMIC_{name}_micro_feature"][()].T
     assert np.array_equal(to_released_layout(loaded.X), stored)
+
+
+def test_files_of_no_known_descriptor_are_named(tmp_path):
+    for token in ("HOGTOP_P8", "LBPTOP_R2P8", "LBPSIP_R3"):
+        (tmp_path / f"CrossCorpus_{token}_SMIC_VIS_112by112.mat").touch()
+    (tmp_path / "CrossCorpus_NEW_X_SMIC_NIR_112by112.mat").touch()
+    found = ReleasedDatabase("smic_vis", root=str(tmp_path)).account().findings
+    assert [Path(f.where).name for f in found] == ["CrossCorpus_LBPTOP_R2P8_SMIC_VIS_112by112.mat"]
+    assert found[0].severity == "warning"

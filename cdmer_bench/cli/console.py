@@ -1,14 +1,28 @@
 """What the command line shows: lines, errors, one progress bar."""
 
+import codecs
 import os
-import shutil
 import sys
-import time
-from types import TracebackType
+import unicodedata
 
 from cdmer_bench.io import visible
 
-_BARS = " ▏▎▍▌▋▊▉█"
+_PLAIN = str.maketrans("→█–—•×λμµ‘’“”", ">#--*xlmu''\"\"")
+
+
+def write_plainly() -> None:
+    """Let characters that a console does not know fall back to plain ones of the same width."""
+
+    def plain(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        found = error.object[error.start : error.end].translate(_PLAIN)
+        bases = (unicodedata.normalize("NFKD", c)[0] for c in found)
+        return "".join(c if c.isascii() else "?" for c in bases), error.end
+
+    codecs.register_error("cdmer.plain", plain)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure") and "utf" not in (stream.encoding or "").lower():
+            stream.reconfigure(errors="cdmer.plain")
 
 
 def say(line: str) -> None:
@@ -27,10 +41,20 @@ def bold_wanted() -> bool:
 _TELLING, _EARLY = 0.01, 60.0
 
 
+class _Lines:
+    """Where standard error is no terminal, a bar writes plain lines to this."""
+
+    encoding = None
+
+    def write(self, text: str) -> None:
+        if line := text.strip():
+            say(line)
+
+    def flush(self) -> None: ...
+
+
 class ProgressBar:
     """Steps done, rate and time left, on one line of standard error.
-
-    Where standard error is no terminal, a plain line every ``every`` seconds.
 
     Parameters
     ----------
@@ -40,16 +64,26 @@ class ProgressBar:
     unit
         What a step is, such as ``settings``.
     every
-        Seconds between lines without a terminal.
+        Seconds between lines where standard error is no terminal.
     """
 
     def __init__(self, title: str, total: int, unit: str = "settings", every: float = 15.0) -> None:
-        self.title, self.total, self.unit, self.every = title, total, unit, every
-        self.done = 0
-        self.work, self.work_done = float(total), 0.0
-        self.started = time.monotonic()
-        self.shown = self.started
-        self.terminal = sys.stderr.isatty()
+        from tqdm.std import tqdm
+
+        self.title, self.total, self.unit, self.done = title, total, unit, 0
+        terminal = sys.stderr.isatty()
+        self.shape = "{bar:20} {desc}, {remaining} left" if terminal else "{desc}, {remaining} left"
+        tqdm.monitor_interval = 0  # no thread beside the workers
+        self.bar = tqdm(
+            total=float(total),
+            file=sys.stderr if terminal else _Lines(),
+            mininterval=0.1 if terminal else every,
+            delay=0.1 if terminal else every,
+            miniters=0,
+            smoothing=0,
+            leave=False,
+            dynamic_ncols=True,
+        )
 
     def extend(self, steps: int, title: str, weight: float = 1.0) -> None:
         """Add steps to the total; ``title`` says what they belong to.
@@ -58,57 +92,39 @@ class ProgressBar:
         told from the cost, not from the number of steps.
         """
         self.total += steps
-        self.work += steps * weight
+        self.bar.total += steps * weight
         self.title = title
-        self._show()
+        self._count(0, 0.0)
 
     def advance(self, steps: int, weight: float = 1.0) -> None:
         """Count steps as done."""
-        self.done += steps
-        self.work_done += steps * weight
-        self._show()
+        self._count(steps, weight)
 
     def close(self) -> None:
         """End the bar with a line that says how long it took."""
-        seconds = time.monotonic() - self.started
+        seconds = self.bar.format_dict["elapsed"]
+        self.bar.close()
         rate = self.done / seconds if seconds > 0 else 0.0
         say(
             f"{self.done:,} of {self.total:,} {self.unit} in {clock(seconds)} "
             f"({rate:,.1f} {self.unit}/s)"
         )
 
-    def _show(self) -> None:
-        now = time.monotonic()
-        if now - self.shown < (0.1 if self.terminal else self.every):
-            return
-        self.shown = now
-        rate = self.done / (now - self.started)
-        left = self._time_left(now - self.started)
-        text = f"{self.done:,}/{self.total:,} {self.unit}  {rate:,.1f}/s  {left} left  {self.title}"
-        if not self.terminal:
-            say(text)
-            return
-        width = shutil.get_terminal_size().columns - 1
-        eighths = round(160 * self.work_done / self.work) if self.work > 0 else 0
-        bar = (_BARS[8] * (eighths // 8) + _BARS[eighths % 8]).ljust(20)[:20]
-        sys.stderr.write(f"\r\033[K{f'▕{bar}▏ {text}'[:width]}")
-        sys.stderr.flush()
-
-    def _time_left(self, seconds: float) -> str:
-        early = self.work_done < _TELLING * self.work and seconds < _EARLY
-        if early or self.work_done == 0:
-            return "?"
-        return clock((self.work - self.work_done) * seconds / self.work_done)
+    def _count(self, steps: int, weight: float) -> None:
+        self.done += steps
+        seconds = self.bar.format_dict["elapsed"]
+        done = self.bar.n + steps * weight
+        early = done < _TELLING * self.bar.total and seconds < _EARLY
+        self.bar.bar_format = self.shape.replace("{remaining}", "?") if early else self.shape
+        rate = f"{self.done / seconds:,.1f}/s" if seconds > 0 else "?/s"
+        text = f"{self.done:,}/{self.total:,} {self.unit} ({rate})"
+        self.bar.set_description_str(f"{self.title}: {text}" if self.title else text, refresh=False)
+        self.bar.update(steps * weight)
 
     def __enter__(self) -> "ProgressBar":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -131,7 +147,6 @@ def open_steps_bar(title: str, total: int) -> ProgressBar:
 
 def clock(seconds: float) -> str:
     """Return a duration as ``0:42``, ``12:05`` or ``1:02:03``."""
-    whole = max(0, round(seconds))
-    minutes, rest = divmod(whole, 60)
+    minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

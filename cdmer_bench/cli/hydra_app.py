@@ -133,10 +133,10 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
     import hydra
     from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: F401
 
-    from cdmer_bench.config import search_path
+    from cdmer_bench.config.catalogue import prepare_hydra
 
     config_dir = flag_value(flags, "--config-dir", "-cd")
-    search_path.register(config_dir, overrides)
+    prepare_hydra(config_dir, overrides)
     codes: list[int] = []
     sys.argv = [f"cdmer {command}", *flags, *overrides]
     try:

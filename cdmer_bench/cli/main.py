@@ -45,6 +45,10 @@ def main(argv: list[str] | None = None) -> int:
     0: all is well. 1: a cell failed, or something is broken here. 2: the user can mend it.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if any("utf" not in str(s.encoding).lower() for s in (sys.stdout, sys.stderr)):
+        from cdmer_bench.cli.console import write_plainly
+
+        write_plainly()
     if "_CDMER_COMPLETE" in os.environ:
         from cdmer_bench.cli.completion import complete
 

@@ -1,6 +1,6 @@
 import pytest
 
-from cdmer_bench.config.search_path import pairs
+from cdmer_bench.config.catalogue import pairs
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,8 @@ from cdmer_bench.databases.feature_files import (
     read_variables,
 )
 from cdmer_bench.databases.layout import GRIDS, from_released_layout
-from cdmer_bench.errors import DataMissing, UserError, closest
+from cdmer_bench.errors import DataMissing, UserError, choice, closest, listed, positive_integer
 from cdmer_bench.io import file_hash, user_path
-from cdmer_bench.preprocessing.parameters import choice, listed, positive_integer
 
 NORMALISATIONS = ("none", "sum", "l2", "zscore")
 LAYOUTS = ("auto", "samples_rows", "samples_columns")

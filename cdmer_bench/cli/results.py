@@ -9,7 +9,7 @@ import numpy as np
 from cdmer_bench.cli.arguments import CommandParser, add_results
 from cdmer_bench.cli.console import say
 from cdmer_bench.errors import UserError, nearest_neighbour
-from cdmer_bench.files import remove
+from cdmer_bench.io import remove
 from cdmer_bench.results.current import settled_failures, superseded
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.selection_inputs import NAMES

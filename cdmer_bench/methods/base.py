@@ -372,6 +372,7 @@ class Method(ABC):
         ys : array, shape (n_source,)
             Labels, of any sortable type.
         Xt : array, shape (n_target, ...) with the trailing shape of ``Xs``
+            If both are DataFrames, their columns are matched by name.
 
         Returns
         -------
@@ -398,7 +399,8 @@ class Method(ABC):
         """Predict the labels of samples from the target domain, shape (n_samples,)."""
         if not hasattr(self, "_task"):
             raise UserError(f"{type(self).__name__}: call fit(Xs, ys, Xt) before predict")
-        queries, Xt = shape_samples(X, "X", self.needs_blocks), self._task.Xt
+        queries = shape_samples(X, "X", self.needs_blocks, self._task.names)
+        Xt = self._task.Xt
         if queries.shape[1:] != Xt.shape[1:]:
             raise UserError(
                 f"X has samples of shape {queries.shape[1:]}, but fit had {Xt.shape[1:]}"

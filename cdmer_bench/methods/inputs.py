@@ -138,12 +138,15 @@ class Task(NamedTuple):
         Target samples.
     classes : ndarray, shape (n_classes,)
         The labels in sorted order; ``classes[ys]`` are those given.
+    names : tuple of str, or None
+        The source's columns where it is a DataFrame; samples of the target are matched by them.
     """
 
     Xs: NDArray[np.float64]
     ys: NDArray[np.intp]
     Xt: NDArray[np.float64]
     classes: NDArray
+    names: tuple[str, ...] | None = None
 
     @property
     def shapes(self) -> tuple[int, int, int]:
@@ -167,25 +170,48 @@ def check_task(Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike, needs_blocks: bool) 
         If shapes disagree, values are not finite, labels have no order, or there are fewer than
         two classes.
     """
-    source, target = shape_samples(Xs, "Xs", needs_blocks), shape_samples(Xt, "Xt", needs_blocks)
+    names = column_names(Xs)
+    source = shape_samples(Xs, "Xs", needs_blocks)
+    target = shape_samples(Xt, "Xt", needs_blocks, names)
     classes, codes = _encode(ys, len(source))
     if source.shape[1:] != target.shape[1:]:
         raise UserError(
             f"source samples have shape {source.shape[1:]} and target samples "
             f"{target.shape[1:]}; extract both with the same descriptor"
         )
-    return Task(source, codes, target, classes)
+    return Task(source, codes, target, classes, names)
 
 
-def shape_samples(X: ArrayLike, name: str, needs_blocks: bool) -> NDArray[np.float64]:
+def column_names(X: Any) -> tuple[str, ...] | None:
+    """Return the names of a DataFrame's columns; None where it numbers them, and for arrays."""
+    columns = getattr(X, "columns", None)
+    if columns is None or not all(isinstance(column, str) for column in columns):
+        return None
+    return tuple(columns)
+
+
+def shape_samples(
+    X: ArrayLike, name: str, needs_blocks: bool, columns: Sequence[str] | None = None
+) -> NDArray[np.float64]:
     """Return ``X`` as float64, (n_samples, n_features) or (n_samples, n_blocks, block_dim).
+
+    A DataFrame is put into the order of ``columns``, the names of the source's.
 
     Raises
     ------
     UserError
         If ``X``, which the message calls ``name``, is no array of finite real numbers of such a
-        shape.
+        shape, or has other columns.
     """
+    own = column_names(X)
+    if own is not None and columns is not None and own != tuple(columns):
+        differing = sorted(set(own) ^ set(columns))
+        if differing or len(own) != len(columns):
+            raise UserError(
+                f"{name} has other columns than Xs ({differing[0] if differing else own[0]!r} is "
+                "not in both once); give both the same columns"
+            )
+        X = X[list(columns)]  # type: ignore[call-overload, index]
     try:
         given = np.asarray(X)
         if given.dtype.kind == "c":

@@ -1,6 +1,7 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn.base
 from hypothesis import given
@@ -374,3 +375,23 @@ def test_single_classes_are_noted_but_for_one_query(predicted, noted):
     result = BatchResult.closed_form([predicted])
     result.note_single_classes()
     assert bool(result.notes) == noted
+
+
+def test_data_frames_are_matched_by_the_names_of_their_columns():
+    rng = np.random.default_rng(3)
+    Xs, Xt = rng.random((20, 4)), rng.random((15, 4)) + 0.1
+    ys = (Xs[:, 0] > 0.5).astype(int)
+    columns = ["a", "b", "c", "d"]
+    source = pd.DataFrame(Xs, columns=columns)
+    target = pd.DataFrame(Xt, columns=columns)
+    expected = SVM().fit(Xs, ys, Xt).predict(Xt)
+    assert len(set(expected)) == 2
+    turned = target[columns[::-1]]
+    fitted = SVM().fit(source, ys, turned)
+    assert np.array_equal(fitted.predict(turned), expected)
+    assert np.array_equal(fitted.predict(target), expected)
+    assert np.array_equal(SVM.predict_grid(source, ys, turned)[1][0], expected)
+    with pytest.raises(UserError, match="Xt has other columns than Xs \\('a' is not in both once"):
+        SVM().fit(source, ys, target.drop(columns="a"))
+    with pytest.raises(UserError, match="X has other columns than Xs"):
+        fitted.predict(target.rename(columns={"a": "e"}))

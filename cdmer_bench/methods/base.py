@@ -8,7 +8,7 @@ leave the method object as it is; only :meth:`Method.fit` keeps what it learned.
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from types import MethodType
@@ -442,3 +442,11 @@ class Method(ABC):
         batches = self.batches(settings)
         results = [self.solve(prepared, [settings[i] for i in batch]) for batch in batches]
         return join_batches(batches, results)
+
+
+def group_by(settings: Sequence[Setting], key: Callable[[Setting], Hashable]) -> list[list[int]]:
+    """Group the indices of settings with equal keys, in order of first appearance."""
+    groups: dict[Hashable, list[int]] = {}
+    for index, setting in enumerate(settings):
+        groups.setdefault(key(setting), []).append(index)
+    return list(groups.values())

@@ -29,20 +29,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import BatchResult, Method, Prepared
-from cdmer_bench.methods.inputs import Setting
-from cdmer_bench.methods.label_regression import (
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
+from cdmer_bench.methods.inputs import Setting, check_not_negative, check_solver
+from cdmer_bench.solvers.kernels import pooled_products
+from cdmer_bench.solvers.label_regression import (
     Regression,
     add_mmd_label,
-    check_not_negative,
-    check_solver,
-    group_by,
     label_matrix,
     solve_regression,
     source_and_mmd_kernels,
     weigh_mmd,
 )
-from cdmer_bench.solvers.kernels import pooled_products
 
 
 @dataclass

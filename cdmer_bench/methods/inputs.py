@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import UserError, closest
 
 Setting = dict[str, Any]
+
+SOLVERS = ("paper", "exact")
 
 _LARGEST = Decimal("1e300")  # floats end at 1.8e308
 _MOST_VALUES = 1_000_000  # the paper's longest range has 100
@@ -31,6 +33,19 @@ def choose(name: str, value: Any, choices: Sequence[str]) -> str:
     if value not in choices:
         raise UserError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
     return value
+
+
+def check_solver(solver: str) -> None:
+    """Refuse a solver that is neither the paper's nor the exact one."""
+    if solver not in SOLVERS:
+        raise UserError(f"there is no solver {solver!r}; {closest(str(solver), SOLVERS)}")
+
+
+def check_not_negative(**weights: float) -> None:
+    """Refuse a negative or infinite weight of a term of the objective."""
+    for name, value in weights.items():
+        if not 0 <= value < np.inf:
+            raise UserError(f"{name} is {value}, but a weight must be finite and at least 0")
 
 
 def parse_range(notation: str) -> list[float]:

@@ -2,23 +2,26 @@ r"""Region selective transfer regression (RSTR), the method that the benchmark's
 
 T. Zhang, Y. Zong, W. Zheng, C. L. P. Chen, X. Hong, C. Tang, Z. Cui and G. Zhao, Cross-database
 micro-expression recognition: a benchmark, IEEE Trans. Knowledge and Data Engineering, 2020,
-section III. This module keeps the paper's order and its columns-are-samples notation:
+section III. This module keeps the paper's columns-are-samples notation, with linear kernels:
 
-==============  ====================  ========================================================
-:math:`L^s`     c x Ns                one-hot labels of the Ns source samples
-:math:`K_i^s`   n x Ns                linear kernel of block i, all n = Ns + Nt samples with
-                                      the source's
-:math:`K_i^t`   n x Nt                the same with the target's
-:math:`P`       n x c                 regression coefficients
-:math:`w`       K, >= 0               weights of the K facial blocks
-==============  ====================  ========================================================
+==============  =====================  =======================================================
+:math:`L^s`     c x Ns                 one-hot labels of the Ns source samples
+:math:`K_i^s`   n x Ns                 kernel of block i, all n = Ns + Nt samples with the
+                                       source's
+:math:`K_i^t`   n x Nt                 the same with the target's
+:math:`P`       n x c                  regression coefficients
+:math:`w`       K, >= 0                weights of the K facial blocks
+==============  =====================  =======================================================
 
-Eq. (8), with :math:`k_i^{st} = \frac{1}{N_s} K_i^s 1_s - \frac{1}{N_t} K_i^t 1_t`:
+Eq. (1) regresses the labels, Eq. (2) to (5) add the maximum mean discrepancy (MMD) of the domains,
+Eq. (6) and (7) weigh facial blocks. By kernels, with the mean difference
+:math:`k_i^{st} = \frac{1}{N_s} K_i^s 1_s - \frac{1}{N_t} K_i^t 1_t`, that is Eq. (8):
 
 .. math:: \min_{P, w \ge 0} \Bigl|L^s - P^T \sum_i w_i K_i^s\Bigr|_F^2 + \lambda |w|_1
           + \mu |P|_1 + \gamma \Bigl|P^T \sum_i w_i k_i^{st}\Bigr|_2^2
 
-Alternately P is found with w fixed (Eq. 9 to 11, Algorithm 1) and w with P fixed (Eq. 12, 13).
+:func:`as_written` follows section III from here on, for one setting. :class:`RSTR` finds the same
+for a whole grid by :func:`~cdmer_bench.solvers.region_selection.select_regions`.
 
 **Misprints of the paper, corrected here**
 
@@ -30,45 +33,89 @@ Alternately P is found with w fixed (Eq. 9 to 11, Algorithm 1) and w with P fixe
   whose shapes do not fit, and :math:`\sqrt\gamma`, which is not where the gradient vanishes.
 - Algorithm 1, step 4: the "machine epsilon" is far below the rounding of the step itself;
   the tolerance is 1e-8, as in the authors' released solver.
-- Text before Eq. (13): it rewrites Eq. (12), not Eq. (10).
-- Eq. (13): :math:`D = [A; \sqrt\gamma B]`; printed without :math:`\sqrt\gamma`.
+- Eq. (13): it rewrites Eq. (12), not Eq. (10), and :math:`D = [A; \sqrt\gamma B]`; printed
+  without :math:`\sqrt\gamma`.
 - Eq. (14): the sum runs over the K blocks, not to M.
 
-**What the paper leaves open, and the choice made** (fields of :class:`RSTR`)
-
-- Section IV-A names the searched weights :math:`\lambda, \mu, \tau` without saying which terms
-  they weigh. Taken as :math:`\lambda \in [0.1, 10^4]` for Eq. (8)'s :math:`\gamma` (``lam``),
-  :math:`\mu` for :math:`|P|_1` (``mu``), :math:`\tau` for :math:`|w|_1` (``tau``). With the
-  literal reading of Eq. (8) most of the grid makes w zero.
-- ``tau`` is a ratio, SLEP's ``rFlag = 1`` (``l1``): the weight of :math:`|w|_1` is tau times the
-  smallest one that makes w zero. As this weight then changes with P, the objective need not
-  fall from one iteration to the next; with ``l1='absolute'`` and ``solver='exact'`` it does.
-- "A preset threshold" for the objective is not given: a fixed number of iterations
-  (``outer_steps``), and the prediction uses the w of the last.
-- IALM's constants are those of the authors' released code for DRLS; w starts at ones, so the
-  first P is that of DRLS.
-- SLEP's 100 iterations are replaced by the exact minimum over w, which is faster and does not
-  depend on the last bits of its input.
+What the paper leaves open are parameters of :class:`RSTR`, settled in docs/protocol.md.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.optimize
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.alternation import L1_RULES, Alternation, alternate, regressed_labels
-from cdmer_bench.methods.base import BatchResult, Method, Prepared
-from cdmer_bench.methods.block_features import group_features, scale_features
-from cdmer_bench.methods.block_products import prepare_products, products_of
-from cdmer_bench.methods.inputs import Setting
-from cdmer_bench.methods.label_regression import (
-    check_not_negative,
-    check_solver,
-    group_by,
-    label_matrix,
-)
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by, join_batches
+from cdmer_bench.methods.inputs import Setting, check_not_negative, check_solver
+from cdmer_bench.solvers.blocks import group_features, prepare_products, products_of, scale_features
+from cdmer_bench.solvers.label_regression import label_matrix
+from cdmer_bench.solvers.region_selection import Selection, regressed_labels, select_regions
+
+Array = NDArray[np.float64]
+
+
+def as_written(
+    Xs: Array,
+    L: Array,
+    Xt: Array,
+    gamma: float,
+    mu: float,
+    tau: float,
+    outer_steps: int = 5,
+    l1: str = "ratio",
+) -> tuple[Array, Array, Array]:
+    """Follow section III-B and C for one setting, forming everything anew at every step.
+
+    Parameters
+    ----------
+    Xs, Xt : ndarray, shapes (Ns, K, d) and (Nt, K, d)
+    L : ndarray, shape (c, Ns)
+    gamma, mu, tau, outer_steps, l1
+        As ``lam`` and so on of :class:`RSTR`, whose ``solver`` is 'paper'.
+
+    Returns
+    -------
+    P : ndarray, shape (n, c)
+    w : ndarray, shape (K,)
+    labels : ndarray, shape (c, Nt)
+        Regressed labels of the target, the largest of which is the answer.
+    """
+    n_source, n_blocks, _ = Xs.shape
+    X = np.concatenate([Xs, Xt]).transpose(1, 0, 2)
+    K = X @ X.transpose(0, 2, 1)  # one n x n kernel for each block
+    Ks, Kt = K[:, :, :n_source], K[:, :, n_source:]
+    kst = Ks.mean(axis=2) - Kt.mean(axis=2)
+    w = np.ones(n_blocks)
+    for _ in range(outer_steps):
+        # 1) Fix w and update P, Eq. (9)
+        Ks_w, kst_w = np.tensordot(w, Ks, 1), w @ kst
+        A = Ks_w @ Ks_w.T + gamma * np.outer(kst_w, kst_w)
+        # Algorithm 1: P = Q, Eq. (10); minimise the Lagrangian of Eq. (11) over each in turn
+        P = T = np.ones((len(A), len(L)))
+        kappa = 1e-3
+        while True:
+            # Step 1
+            Q = np.linalg.solve(A + kappa / 2 * np.eye(len(A)), Ks_w @ L.T + (T + kappa * P) / 2)
+            # Step 2: soft thresholding
+            P = np.sign(Q - T / kappa) * np.maximum(np.abs(Q - T / kappa) - mu / kappa, 0)
+            # Step 4, then step 3 with rho = 1.1
+            if np.abs(P - Q).max() < 1e-8:
+                break
+            T, kappa = T + kappa * (P - Q), min(1.1 * kappa, 1e15)
+        # 2) Fix P and update w: Eq. (12) with the columns of A and B, as Eq. (13) with D and y
+        A, B = (P.T @ Ks).reshape(n_blocks, -1).T, P.T @ kst.T
+        D, y = np.vstack([A, np.sqrt(gamma) * B]), np.append(L.ravel(), np.zeros(len(L)))
+        weight = tau * 2 * max((D.T @ y).max(), 0) if l1 == "ratio" else tau
+        # |y - D w|^2 + weight 1'w is |R w - R'^-1 (D'y - weight / 2)|^2 + constant, R'R = D'D
+        root = np.linalg.cholesky(D.T @ D + 1e-13 * np.sum(D**2) * np.eye(n_blocks))
+        w = scipy.optimize.nnls(root.T, np.linalg.solve(root, D.T @ y - weight / 2))[0]
+        # 3) Check convergence: the preset maximal number of steps
+    # Eq. (14). Projecting on the simplex subtracts one number from all entries and cuts at zero:
+    # the largest entry stays the largest, so the projection is left out.
+    return P, w, P.T @ np.tensordot(w, Kt, 1)
 
 
 @dataclass
@@ -78,21 +125,24 @@ class RSTR(Method):
     Parameters
     ----------
     lam : float
-        Weight of the maximum mean discrepancy, Eq. (8)'s gamma, >= 0.
+        Weight of the MMD, Eq. (8)'s gamma, >= 0. Section IV-A calls the searched weights lambda,
+        mu and tau without saying which terms they weigh.
     mu : float
         Weight of ``|P|_1``, >= 0.
     tau : float
-        Weight of ``|w|_1``, >= 0; a ratio of the largest useful one unless ``l1='absolute'``.
+        Weight of ``|w|_1``, >= 0; see ``l1``.
     l1 : {'ratio', 'absolute'}
-        What ``tau`` means.
+        ``'ratio'``: the weight is tau times the smallest one that makes w zero, SLEP's
+        ``rFlag = 1``. It changes with P, so the objective need not fall from one iteration to
+        the next; with ``'absolute'``, where tau is the weight, and ``solver='exact'`` it does.
     outer_steps : int
-        Iterations of the alternation, >= 1.
+        Iterations of the alternation, >= 1; the prediction uses P and w of the last.
     solver : {'paper', 'exact'}
-        How P is found: the authors' schedule of penalties, or the minimum of Eq. (9).
+        How P is found: by the authors' schedule of penalties, or the minimum of Eq. (9).
     groups : {'blocks', 'authors_chunks'}
-        See :func:`~cdmer_bench.methods.block_features.group_features`.
+        See :func:`~cdmer_bench.solvers.blocks.group_features`.
     scale : {'raw', 'block_l2', 'zscore'}
-        See :func:`~cdmer_bench.methods.block_features.scale_features`.
+        See :func:`~cdmer_bench.solvers.blocks.scale_features`.
 
     Attributes
     ----------
@@ -102,7 +152,7 @@ class RSTR(Method):
     coefficients_ : ndarray, shape (n_source + n_target, n_classes)
         P.
     objectives_ : ndarray, shape (outer_steps, 2)
-        See :class:`~cdmer_bench.methods.alternation.Alternation`.
+        Eq. (8) after each update of P and of w.
     """
 
     lam: float = 1000.0
@@ -143,48 +193,50 @@ class RSTR(Method):
                 )
         check_solver(chosen["solver"])
         check_not_negative(lam=chosen["lam"], mu=chosen["mu"], tau=chosen["tau"])
-        if chosen["l1"] not in L1_RULES:
-            raise UserError(
-                f"there is no l1 rule {chosen['l1']!r}; {closest(chosen['l1'], L1_RULES)}"
-            )
+        if chosen["l1"] not in ("ratio", "absolute"):
+            hint = closest(chosen["l1"], ("ratio", "absolute"))
+            raise UserError(f"there is no l1 rule {chosen['l1']!r}; {hint}")
         if chosen["outer_steps"] < 1 or chosen["outer_steps"] != int(chosen["outer_steps"]):
             raise UserError(
                 f"outer_steps is {chosen['outer_steps']}, expected a whole number from 1 on"
             )
 
     def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
-        """Group settings by ``lam``, at most 100 together: they share DRLS's P, found first."""
+        """Group settings by ``lam``, at most 100 together: they share the first P."""
         groups = group_by(settings, lambda setting: setting.get("lam", self.lam))
         return [group[i : i + 100] for group in groups for i in range(0, len(group), 100)]
 
-    def alternate(self, prepared: Prepared, settings: Sequence[Setting]) -> Alternation:
-        """Find P and w of every setting."""
-        return alternate(
-            products_of(prepared),
-            prepared["labels"],
-            [self.complete(setting) for setting in settings],
-        )
-
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Predict every setting of a batch; the block weights are in ``extras['weights']``."""
-        return self._predict(prepared, self.alternate(prepared, settings))
+        full = [self.complete(setting) for setting in settings]
+        groups = group_by(full, lambda s: (s["lam"], s["l1"], s["outer_steps"], s["solver"]))
+        found = (self.select(prepared, [full[i] for i in group]) for group in groups)
+        return join_batches(groups, [self._predict(prepared, selection) for selection in found])
+
+    def select(self, prepared: Prepared, settings: Sequence[Setting]) -> Selection:
+        """Find P and w of settings that differ in ``mu`` and ``tau`` only."""
+        chosen = [self.complete(setting) for setting in settings]
+        mu, tau = (np.array([float(s[name]) for s in chosen]) for name in ("mu", "tau"))
+        shared = {name: chosen[0][name] for name in ("lam", "l1", "outer_steps", "solver")}
+        return select_regions(products_of(prepared), prepared["labels"], mu, tau, **shared)
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
         """Return Z Z' of the regressed labels, Z = sum_i w_i K_i P; see the base class."""
-        blocks, found = products_of(prepared), self.alternate(prepared, [setting])
+        blocks, found = products_of(prepared), self.select(prepared, [setting])
         source = blocks.weigh(found.w)[0, :, :-1].T @ found.P[0]
         Z = np.concatenate([source, blocks.regress_queries(found.P, found.w)[0]])
         return Z @ Z.T
 
     def _learn(self, prepared: Prepared) -> BatchResult:
-        found = self.alternate(prepared, [{}])
+        found = self.select(prepared, [{}])
         self.coefficients_, self.weights_ = found.P[0], found.w[0]
         self.objectives_ = found.objectives[0]
         return self._predict(prepared, found)
 
-    def _predict(self, prepared: Prepared, found: Alternation) -> BatchResult:
-        scores = regressed_labels(products_of(prepared), found)
-        result = BatchResult.from_scores(scores, found.converged, found.n_steps)
+    def _predict(self, prepared: Prepared, found: Selection) -> BatchResult:
+        scores = regressed_labels(products_of(prepared), found.P, found.w)
+        steps = np.full(len(scores), found.objectives.shape[1])
+        result = BatchResult.from_scores(scores, found.converged, steps)
         result.extras["weights"] = found.w.astype(np.float32)
         for i, (P, w) in enumerate(zip(found.P, found.w, strict=True)):
             # Without blocks the next P is zero too, so the blocks are looked at first.

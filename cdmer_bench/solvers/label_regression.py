@@ -16,14 +16,13 @@ one sample more, whose label is zero: :math:`C = [K^s, \sqrt\lambda k^{st}]` and
 :math:`Y = [L, 0]`. Only linear kernels are used, on raw features.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.inputs import Setting
+from cdmer_bench.errors import UserError
 from cdmer_bench.solvers.active_set_lasso import active_set_lasso
 from cdmer_bench.solvers.ialm import factorize, ialm
 from cdmer_bench.solvers.kernels import pooled_products
@@ -31,7 +30,6 @@ from cdmer_bench.solvers.penalty_schedule import PenaltySchedule
 
 Array = NDArray[np.float64]
 
-SOLVERS = ("paper", "exact")
 AUTHORS_SCHEDULE = PenaltySchedule()
 
 
@@ -65,27 +63,6 @@ class Regression(NamedTuple):
         """Write the solutions of some members of the stack."""
         for mine, other in zip(self, found, strict=True):
             mine[members] = other
-
-
-def group_by(settings: Sequence[Setting], key: Callable[[Setting], Hashable]) -> list[list[int]]:
-    """Group the indices of settings with equal keys, in order of first appearance."""
-    groups: dict[Hashable, list[int]] = {}
-    for index, setting in enumerate(settings):
-        groups.setdefault(key(setting), []).append(index)
-    return list(groups.values())
-
-
-def check_solver(solver: str) -> None:
-    """Refuse a solver that is neither the paper's nor the exact one."""
-    if solver not in SOLVERS:
-        raise UserError(f"there is no solver {solver!r}; {closest(str(solver), SOLVERS)}")
-
-
-def check_not_negative(**weights: float) -> None:
-    """Refuse a negative or infinite weight of a term of the objective."""
-    for name, value in weights.items():
-        if not 0 <= value < np.inf:
-            raise UserError(f"{name} is {value}, but a weight must be finite and at least 0")
 
 
 def label_matrix(ys: NDArray[np.intp]) -> Array:

@@ -1,11 +1,14 @@
-r"""The products of RSTR with the kernels of all blocks, whether these fit in memory or not.
+r"""Facial blocks: their features, their linear kernels, and RSTR's products with all of these.
 
-The kernels of a task take n_blocks (n_source + n_target)(n_source + n_query) numbers: 34 MB for
-two databases of 150 clips with 85 blocks, 68 GB for two of 5,000. Up to ``KEPT`` bytes they are
-kept, by :class:`KeptKernels`. Beyond that :class:`RemadeKernels` keeps the samples and makes
-every kernel again where it is needed, rows at a time, which trades time for memory. Which way is
-taken depends on the shapes alone, never on the machine, so that the same samples give the same
-bits everywhere.
+The kernels of block i stand beside each other as :math:`[K_i^s, k_i^{st}]`, n x m with
+m = n_source + 1 (see :mod:`~cdmer_bench.solvers.label_regression`). Those of a task take
+n_blocks (n_source + n_target)(n_source + n_query) numbers: 34 MB for two databases of 150 clips
+with 85 blocks, 68 GB for two of 5,000. Up to ``KEPT`` bytes they are kept, by
+:class:`KeptKernels`. Beyond that :class:`RemadeKernels` keeps the samples and makes every kernel
+again where it is needed, rows at a time, which trades time for memory. Which way is taken depends
+on the shapes alone, never on the machine, so that the same samples give the same bits everywhere.
+Both treat every setting of a stack in steps that its neighbours do not change, so a setting's
+numbers are the same to the last bit in any stack.
 """
 
 from abc import ABC, abstractmethod
@@ -14,27 +17,102 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.errors import UserError
-from cdmer_bench.methods.block_kernels import (
-    kernels_of_blocks,
-    kernels_of_queries,
-    regress_blocks,
-    weigh_blocks,
-)
-from cdmer_bench.methods.label_regression import weigh_mmd
+from cdmer_bench.errors import UserError, closest
+from cdmer_bench.solvers.label_regression import source_and_mmd_kernels, weigh_mmd
 
 Array = NDArray[np.float64]
+
+GROUPS = ("blocks", "authors_chunks")
+SCALES = ("raw", "block_l2", "zscore")
+N_PLANES = 3
 
 # Bytes of kernels above which they are made again at every use, and of rows made at once.
 KEPT = 1 << 30
 ROWS = 1 << 26
+# Entries of a kernel that are weighed at once: 85 blocks of them fit a core's cache.
+_RUN = 1024
+
+
+def group_features(X: Array, groups: str) -> Array:
+    """Say which values form the groups whose weights are learned.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_samples, n_blocks, block_dim)
+        Facial blocks of the grids 1, 2, 4, ... blocks a side, each with its planes in order.
+    groups : {'blocks', 'authors_chunks'}
+        'blocks' are the facial blocks. 'authors_chunks' are consecutive runs of ``block_dim``
+        values of the authors' file order, which goes plane by plane inside each grid: beyond
+        the whole face such a run mixes parts of three blocks.
+
+    Returns
+    -------
+    ndarray, shape (n_samples, n_blocks, block_dim)
+    """
+    if groups not in GROUPS:
+        raise UserError(f"there are no groups {groups!r}; {closest(str(groups), GROUPS)}")
+    if groups == "blocks":
+        return X
+    n_samples, n_blocks, block_dim = X.shape
+    sizes = _grid_sizes(n_blocks)
+    if block_dim % N_PLANES:
+        raise UserError(
+            f"groups=authors_chunks needs blocks of {N_PLANES} planes, but a block has "
+            f"{block_dim} values; use groups=blocks"
+        )
+    runs, first = [], 0
+    for size in sizes:
+        grid = X[:, first : first + size].reshape(n_samples, size, N_PLANES, -1)
+        runs.append(grid.transpose(0, 2, 1, 3).reshape(n_samples, -1))
+        first += size
+    return np.concatenate(runs, axis=1).reshape(X.shape)
+
+
+def scale_features(X: Array, reference: Array, scale: str) -> Array:
+    """Scale the values of blocks.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_samples, n_blocks, block_dim)
+    reference : ndarray, shape (n_reference, n_blocks, block_dim)
+        Source and target together, from which 'zscore' takes means and deviations.
+    scale : {'raw', 'block_l2', 'zscore'}
+        As they are; every block of every sample to unit length (a zero block stays zero); every
+        value to mean 0 and deviation 1 over the reference (a constant value becomes 0).
+
+    Returns
+    -------
+    ndarray, shape of ``X``
+    """
+    if scale not in SCALES:
+        raise UserError(f"there is no scale {scale!r}; {closest(str(scale), SCALES)}")
+    if scale == "raw":
+        return X
+    if scale == "block_l2":
+        lengths = np.linalg.norm(X, axis=2, keepdims=True)
+        return X / np.where(lengths > 0, lengths, 1.0)
+    deviations = reference.std(axis=0)
+    # Rounding leaves a constant value a tiny deviation: compare the values themselves.
+    constant = np.ptp(reference, axis=0) == 0
+    centred = X - reference.mean(axis=0)
+    return np.where(constant, 0.0, centred / np.where(constant, 1.0, deviations))
+
+
+def _grid_sizes(n_blocks: int) -> list[int]:
+    """Return 1, 4, 16, ... for the grids 1, 2, 4, ... that make up ``n_blocks``."""
+    sizes: list[int] = []
+    while sum(sizes) < n_blocks:
+        sizes.append(4 ** len(sizes))
+    if sum(sizes) != n_blocks:
+        raise UserError(
+            f"groups=authors_chunks needs the blocks of the grids 1, 2, 4, ... (1, 5, 21, 85 "
+            f"blocks), but samples have {n_blocks} blocks; use groups=blocks"
+        )
+    return sizes
 
 
 class BlockProducts(ABC):
     r"""Products with the kernels :math:`[K_i^s, \sqrt\gamma k_i^{st}]` (n x m) of every block.
-
-    Here m = n_source + 1. Every setting of a stack is treated in steps that its neighbours do
-    not change, so its numbers are the same to the last bit in any stack.
 
     Attributes
     ----------
@@ -75,20 +153,36 @@ class KeptKernels(BlockProducts):
         self.shape = blocks.shape
 
     def weigh_mmd(self, lam: float) -> "KeptKernels":
-        """See :meth:`BlockProducts.weigh_mmd`."""
+        """Return the kernels with the last column of each weighed."""
         return KeptKernels(weigh_mmd(self.blocks, lam), self.queries)
 
     def weigh(self, w: Array) -> Array:
-        """See :meth:`BlockProducts.weigh`."""
-        return weigh_blocks(self.blocks, w)
+        """Weigh a run of entries of all kernels at a time."""
+        return _weigh(self.blocks, w)
 
     def regress(self, P: Array) -> Array:
-        """See :meth:`BlockProducts.regress`."""
-        return regress_blocks(P, self.blocks)
+        """Multiply block by block."""
+        n_blocks, _, m = self.shape
+        regressed = np.empty((len(P), n_blocks, P.shape[2], m))
+        transposed = np.ascontiguousarray(P.transpose(0, 2, 1))
+        for i, kernels in enumerate(self.blocks):
+            np.matmul(transposed, kernels, out=regressed[:, i])
+        return regressed
 
     def regress_queries(self, P: Array, w: Array) -> Array:
-        """See :meth:`BlockProducts.regress_queries`."""
-        return weigh_blocks(self.queries, w).transpose(0, 2, 1) @ P
+        """Weigh the kernels of the queries, then regress."""
+        return _weigh(self.queries, w).transpose(0, 2, 1) @ P
+
+
+def _weigh(blocks: Array, w: Array) -> Array:
+    r"""Return :math:`\sum_i w_i K_i`, (n_stack, n, m), of kernels (n_blocks, n, m)."""
+    n_blocks, n, m = blocks.shape
+    flat, weights = blocks.reshape(n_blocks, n * m), np.ascontiguousarray(w)[:, None, :]
+    total = np.empty((len(w), 1, n * m))
+    for first in range(0, n * m, _RUN):
+        run = slice(first, first + _RUN)
+        np.matmul(weights, flat[:, run], out=total[:, :, run])
+    return total.reshape(len(w), n, m)
 
 
 class RemadeKernels(BlockProducts):
@@ -109,12 +203,12 @@ class RemadeKernels(BlockProducts):
         self.shape = (len(samples), samples.shape[1], n_source + 1)
 
     def weigh_mmd(self, lam: float) -> "RemadeKernels":
-        """See :meth:`BlockProducts.weigh_mmd`."""
+        """Return the samples with the mean difference weighed."""
         weighted = self.mmd * np.sqrt(lam)
         return RemadeKernels(self.samples, weighted, self.query_samples, self.n_source)
 
     def weigh(self, w: Array) -> Array:
-        """See :meth:`BlockProducts.weigh`."""
+        """Make the kernel of every block with a weight, some rows at a time."""
         _, n, m = self.shape
         total = np.zeros((len(w), n, m))
         step = max(1, ROWS // (8 * m))
@@ -127,7 +221,7 @@ class RemadeKernels(BlockProducts):
         return total
 
     def regress(self, P: Array) -> Array:
-        """See :meth:`BlockProducts.regress`."""
+        """Multiply from the left, P' X_i first, so that no kernel is made."""
         n_blocks, _, m = self.shape
         transposed = np.ascontiguousarray(P.transpose(0, 2, 1))
         regressed = np.empty((len(P), n_blocks, P.shape[2], m))
@@ -136,7 +230,7 @@ class RemadeKernels(BlockProducts):
         return regressed
 
     def regress_queries(self, P: Array, w: Array) -> Array:
-        """See :meth:`BlockProducts.regress_queries`."""
+        """Add up the regressed queries block by block."""
         transposed = np.ascontiguousarray(P.transpose(0, 2, 1))
         scores = np.zeros((len(P), self.query_samples.shape[1], P.shape[2]))
         for i, queries in enumerate(self.query_samples):
@@ -168,7 +262,9 @@ def prepare_products(Xs: Array, Xt: Array, Xq: Array) -> dict[str, Array]:
     n, n_blocks = len(Xs) + len(Xt), Xs.shape[1]
     width = len(Xs) + 1 + len(Xq)
     if 8 * n_blocks * n * width <= KEPT or width <= Xs.shape[2]:
-        return {"blocks": kernels_of_blocks(Xs, Xt), "queries": kernels_of_queries(Xs, Xt, Xq)}
+        X = np.concatenate([Xs, Xt]).transpose(1, 0, 2)
+        kernels = [source_and_mmd_kernels(Xs[:, i], Xt[:, i]) for i in range(n_blocks)]
+        return {"blocks": np.stack(kernels), "queries": X @ Xq.transpose(1, 2, 0)}
     samples = np.empty((n_blocks, n, Xs.shape[2]))
     samples[:, : len(Xs)] = Xs.transpose(1, 0, 2)
     samples[:, len(Xs) :] = Xt.transpose(1, 0, 2)

@@ -13,7 +13,7 @@ from cdmer_bench.databases.clip_folders import FrameClip
 from cdmer_bench.databases.findings import finding
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import frame_number
-from cdmer_bench.databases.synthetic.protocol import COUNTS, totals
+from cdmer_bench.databases.synthetic.database import COUNTS, totals
 from cdmer_bench.errors import DataMissing, nearest_neighbour
 
 PAPER_DATABASES = {

@@ -10,7 +10,7 @@ from cdmer_bench.databases.checks import check_frames
 from cdmer_bench.databases.clip_checks import check_images
 from cdmer_bench.databases.clip_folders import FrameClip
 from cdmer_bench.databases.frames import FrameDatabase
-from cdmer_bench.databases.synthetic.protocol import COUNTS
+from cdmer_bench.databases.synthetic.database import COUNTS
 
 FILES = {"smic_hs": ("HS", "reg_image{:06d}.bmp"), "smic_vis": ("VIS", "reg_{:05d}.bmp"),
          "smic_nir": ("NIR", "reg_{:05d}.bmp")}  # fmt: skip

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.base import EMOTIONS
-from cdmer_bench.databases.synthetic.seeding import stream
+from cdmer_bench.databases.synthetic.faces import stream
 
 # Action-unit mixes and how often each is coded. CASME II: its coding sheet, rounded. SMIC
 # publishes no units; its mixes follow the emotions' prototypes in FACS and SMIC's stimuli.

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.synthetic.cameras import Camera
-from cdmer_bench.databases.synthetic.face_model import load_face_model
+from cdmer_bench.databases.synthetic.faces import load_face_model
 from cdmer_bench.databases.synthetic.plane import (
     CROP_SIZE,
     NORMAL_SIDE,

@@ -7,16 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.synthetic.cameras import Camera
-from cdmer_bench.databases.synthetic.face_model import load_face_model
+from cdmer_bench.databases.synthetic.faces import Subject, load_face_model
 from cdmer_bench.databases.synthetic.plane import (
     EYE_DISTANCE,
     TEXTURE_SCALE,
     TEXTURE_SHAPE,
+    Coverage,
+    rasterise,
     to_texture,
+    vertex_normals,
 )
-from cdmer_bench.databases.synthetic.raster import Coverage, rasterise, vertex_normals
 from cdmer_bench.databases.synthetic.skin import paint_eyes, paint_skin
-from cdmer_bench.databases.synthetic.subjects import Subject
 
 _HOLE_FILL = 7.0  # texture pixels; reach of the skin that is grown over eyes and mouth
 

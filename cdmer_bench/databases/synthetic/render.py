@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.databases.synthetic.cameras import CAMERAS, Camera
 from cdmer_bench.databases.synthetic.events import Event, Motion
-from cdmer_bench.databases.synthetic.face_model import load_face_model
+from cdmer_bench.databases.synthetic.faces import load_face_model, make_subject, stream
 from cdmer_bench.databases.synthetic.openings import Openings
 from cdmer_bench.databases.synthetic.plane import (
     TEXTURE_SCALE,
@@ -31,8 +31,6 @@ from cdmer_bench.databases.synthetic.portrait import (
     optics,
     shade,
 )
-from cdmer_bench.databases.synthetic.seeding import stream
-from cdmer_bench.databases.synthetic.subjects import make_subject
 
 # Error of the registration, one draw for each clip and camera (standard deviations).
 JITTER_SHIFT = 1.6  # pixels at 112 x 112

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.databases.synthetic.faces import Subject
 from cdmer_bench.databases.synthetic.plane import TEXTURE_ORIGIN, TEXTURE_SCALE, TEXTURE_SHAPE
-from cdmer_bench.databases.synthetic.subjects import Subject
 
 IRIS_RADIUS = 0.056  # units: 11.7 mm of iris against 63 mm between the pupils
 PUPIL_RADIUS = 0.021
@@ -48,8 +48,8 @@ def paint_skin(
     skin *= 1 - lip * (0.30 * even + 0.04 - 0.05 * wrinkles)
     skin *= 1 - (0.80 if band == "visible" else 0.55) * _on_face(brows, place)
     hair = _hair(rng, place) * (1 - np.clip(2 * ears, 0, 1))
-    batches = _on_face(cv2.GaussianBlur(_noise(rng, 0.8), (0, 0), 0.6, sigmaY=7), place)
-    dark = (0.10 if band == "visible" else 0.22) * (1 + 0.5 * batches)
+    strands = _on_face(cv2.GaussianBlur(_noise(rng, 0.8), (0, 0), 0.6, sigmaY=7), place)
+    dark = (0.10 if band == "visible" else 0.22) * (1 + 0.5 * strands)
     return (skin * (1 - hair) + dark * hair).astype(np.float32)
 
 

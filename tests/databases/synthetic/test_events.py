@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cdmer_bench.databases.base import EMOTIONS
 from cdmer_bench.databases.synthetic.database import SyntheticDatabase
 from cdmer_bench.databases.synthetic.events import BOTH_SIDES, Motion, make_event
-from cdmer_bench.databases.synthetic.face_model import load_face_model
+from cdmer_bench.databases.synthetic.faces import load_face_model
 
 
 @pytest.fixture(scope="module", params=["casme2", "smic"])

@@ -6,6 +6,7 @@ import pytest
 
 from cdmer_bench.databases.synthetic.cameras import CAMERAS
 from cdmer_bench.databases.synthetic.events import Event, Motion
+from cdmer_bench.databases.synthetic.faces import make_subject
 from cdmer_bench.databases.synthetic.plane import (
     CROP_CENTRE,
     CROP_SIZE,
@@ -18,7 +19,6 @@ from cdmer_bench.databases.synthetic.plane import (
 from cdmer_bench.databases.synthetic.portrait import make_head
 from cdmer_bench.databases.synthetic.render import Take, peak_displacement, render
 from cdmer_bench.databases.synthetic.skin import paint_skin
-from cdmer_bench.databases.synthetic.subjects import make_subject
 
 STILL = np.zeros((2, 2))
 

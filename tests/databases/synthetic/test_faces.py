@@ -3,8 +3,13 @@
 import numpy as np
 import pytest
 
-from cdmer_bench.databases.synthetic.face_model import ASSET, load_face_model
-from cdmer_bench.databases.synthetic.subjects import IDENTITY_LIMIT, PHENOTYPES, make_subject
+from cdmer_bench.databases.synthetic.faces import (
+    ASSET,
+    IDENTITY_LIMIT,
+    PHENOTYPES,
+    load_face_model,
+    make_subject,
+)
 
 
 @pytest.fixture(scope="module")

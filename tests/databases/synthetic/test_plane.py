@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdmer_bench.databases.synthetic.raster import rasterise, vertex_normals
+from cdmer_bench.databases.synthetic.plane import rasterise, vertex_normals
 from cdmer_bench.errors import UserError
 
 

@@ -19,15 +19,7 @@ SUFFIXES = (".mat", ".npz", ".csv")
 
 
 def locate(path: Path, advice: str) -> Path:
-    """Return ``path`` if it is a file that can be read; ``advice`` ends the error's sentence.
-
-    Raises
-    ------
-    DataMissing
-        If there is no such file.
-    UserError
-        If it is a folder or empty.
-    """
+    """Return ``path`` if it is a file that can be read; ``advice`` ends the error's sentence."""
     if path.is_dir():
         raise UserError(f"{path} is a folder, expected a feature file; {advice}")
     if not path.exists():
@@ -38,13 +30,7 @@ def locate(path: Path, advice: str) -> Path:
 
 
 def list_variables(path: Path) -> dict[str, tuple[int, ...]]:
-    """List the variables of a feature file with their shapes (MATLAB's shapes for .mat).
-
-    Raises
-    ------
-    UserError
-        If the file is damaged or of another kind.
-    """
+    """List the variables of a feature file with their shapes (MATLAB's shapes for .mat)."""
     if path.suffix.lower() == ".mat":
         return list_matlab(path)
     if path.suffix.lower() == ".npz":
@@ -57,14 +43,7 @@ def list_variables(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read_variables(path: Path, names: Iterable[str]) -> dict[str, NDArray]:
-    """Read variables of a .mat or .npz file.
-
-    Raises
-    ------
-    UserError
-        If the file is damaged, lacks a variable (those found are listed), or stores Python
-        objects, which could run code when loaded.
-    """
+    """Read variables of a .mat or .npz file."""
     wanted = list(names)
     found = list_variables(path)
     for name in wanted:
@@ -84,26 +63,15 @@ def read_variables(path: Path, names: Iterable[str]) -> dict[str, NDArray]:
 
 @dataclass
 class CsvFeatures:
-    """What a CSV table holds: one row a sample, one column a feature.
+    """What a CSV table holds: one row a sample, one column a feature."""
 
-    Attributes
-    ----------
-    X : ndarray, shape (n_samples, n_features)
-    labels : ndarray, shape (n_samples,)
-    subjects : ndarray of str, shape (n_samples,), or None
-    names : tuple of str
-        Of the columns of ``X``.
-    left_out : dict from str to str
-        Columns that were not taken, and why.
-    unlike : list of str
-        Columns that were taken, but are named otherwise than the rest.
-    """
-
-    X: NDArray[np.float64]
-    labels: NDArray
-    subjects: NDArray[np.str_] | None
-    names: tuple[str, ...]
+    X: NDArray[np.float64]  # (n_samples, n_features)
+    labels: NDArray  # (n_samples,)
+    subjects: NDArray[np.str_] | None  # (n_samples,), or None
+    names: tuple[str, ...]  # of the columns of ``X``
+    # columns that were not taken, and why
     left_out: dict[str, str] = field(default_factory=dict)
+    # columns that were taken, but are named otherwise than the rest
     unlike: list[str] = field(default_factory=list)
 
 
@@ -117,25 +85,15 @@ _BOOKKEEPING = re.compile(
 
 
 def read_csv_features(
-    path: Path, features: str | Sequence[str], labels: str, subjects: str | None
+    path: Path,
+    # the common start of the feature columns' names, a list of names, or ``'*'``: every column but
+    # labels, subjects and what only looks like a feature (row numbers, texts, columns such as
+    # ``fold``, other codes of the labels or subjects)
+    features: str | Sequence[str],
+    labels: str,  # names of columns; ``subjects`` may be None
+    subjects: str | None,  # names of columns; ``subjects`` may be None
 ) -> CsvFeatures:
-    """Read a CSV table with a header.
-
-    Parameters
-    ----------
-    path
-    features
-        The common start of the feature columns' names, a list of names, or ``'*'``: every column
-        but labels, subjects and what only looks like a feature (row numbers, texts, columns such
-        as ``fold``, other codes of the labels or subjects).
-    labels, subjects
-        Names of columns; ``subjects`` may be None.
-
-    Raises
-    ------
-    UserError
-        For a column that is missing, there twice or not of numbers.
-    """
+    """Read a CSV table with a header."""
     table = _read_csv(path)
     listed = [features] if isinstance(features, str) else list(features)
     asked = [labels, subjects, *(listed if not isinstance(features, str) else [])]
@@ -268,20 +226,11 @@ def _read_csv(path: Path) -> Any:
     return table
 
 
-def check_features(X: NDArray, where: str) -> NDArray[np.float64]:
-    """Return features as float64, or say what is wrong with them.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n_samples, ...)
-    where : str
-        File and variable, to begin the error's sentence.
-
-    Raises
-    ------
-    UserError
-        For values that are no numbers, complex, NaN or infinite, and for no sample or feature.
-    """
+def check_features(
+    X: NDArray,  # (n_samples, ...)
+    where: str,  # file and variable, to begin the error's sentence
+) -> NDArray[np.float64]:
+    """Return features as float64, or say what is wrong with them."""
     if X.dtype.kind not in "biuf":
         raise UserError(f"{where} holds {X.dtype} values, expected real numbers")
     if X.size == 0:
@@ -307,32 +256,15 @@ def label_vector(labels: NDArray, where: str) -> NDArray:
 
 
 def encode_labels(
-    labels: NDArray,
+    labels: NDArray,  # (n_samples,), whole numbers or strings
     classes: Sequence[str],
-    where: str,
+    where: str,  # file and variable, to begin the error's sentence
+    # the number that stands for the first class, where there is no ``label_map``; None is 1, as
+    # long as no label is the name of another class
     first_label: int | None = None,
-    label_map: Mapping[Any, str] | None = None,
+    label_map: Mapping[Any, str] | None = None,  # from the values in the file to names of classes
 ) -> NDArray[np.intp]:
-    """Turn the labels of a file into indices of classes.
-
-    Parameters
-    ----------
-    labels : ndarray, shape (n_samples,)
-        Whole numbers or strings.
-    classes : sequence of str
-    where : str
-        File and variable, to begin the error's sentence.
-    first_label : int, optional
-        The number that stands for the first class, where there is no ``label_map``; None is 1, as
-        long as no label is the name of another class.
-    label_map : mapping, optional
-        From the values in the file to names of classes.
-
-    Raises
-    ------
-    UserError
-        For a value that stands for no class, or could stand for two.
-    """
+    """Turn the labels of a file into indices of classes."""
     position = {name: index for index, name in enumerate(classes)}
     keys = [_label_key(value) for value in labels.tolist()]
     if label_map is not None:

@@ -31,22 +31,12 @@ LICENCE_WARNING = (
 
 @dataclass(frozen=True)
 class ReleasedFile:
-    """What is known of a released file.
-
-    Attributes
-    ----------
-    database : str
-    name : str
-    blob : str
-        Git's id of the content: SHA-1 of ``blob <length>``, a zero byte, and the content.
-    sha256 : str or None
-        None where no copy was at hand to measure.
-    """
+    """What is known of a released file."""
 
     database: str
     name: str
-    blob: str
-    sha256: str | None = None
+    blob: str  # git's id of the content: SHA-1 of ``blob <length>``, a zero byte, and the content
+    sha256: str | None = None  # none where no copy was at hand to measure
 
     @property
     def address(self) -> str:
@@ -56,21 +46,12 @@ class ReleasedFile:
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What became of one file.
-
-    Attributes
-    ----------
-    database, name : str
-    status : {'verified', 'missing', 'wrong checksum', 'failed'}
-        Only a verified file is in the destination because of this call.
-    message : str
-        One sentence for the user.
-    """
+    """What became of one file."""
 
     database: str
     name: str
-    status: str
-    message: str
+    status: str  # only a verified file is in the destination because of this call
+    message: str  # one sentence for the user
 
     @property
     def usable(self) -> bool:

@@ -206,26 +206,12 @@ def normalised(X: NDArray[np.float64], steps: Sequence[str]) -> NDArray[np.float
     return flat.reshape(X.shape)
 
 
-def cut_blocks(X: NDArray[np.float64], blocks: Mapping[str, Any], where: str) -> NDArray:
-    """Divide feature vectors into facial blocks.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n_samples, n_features)
-    blocks : mapping
-        As ``FileFeatureDatabase.blocks``.
-    where : str
-        The file, to begin the error's sentence.
-
-    Returns
-    -------
-    ndarray, shape (n_samples, n_blocks, block_dim) or (n_samples, n_blocks, n_planes, n_bins)
-
-    Raises
-    ------
-    UserError
-        If the width is not a multiple of the blocks.
-    """
+def cut_blocks(
+    X: NDArray[np.float64],  # (n_samples, n_features)
+    blocks: Mapping[str, Any],  # as ``FileFeatureDatabase.blocks``
+    where: str,  # the file, to begin the error's sentence
+) -> NDArray:
+    """Divide feature vectors into facial blocks."""
     if not isinstance(blocks, Mapping):
         raise UserError(
             f"{where}: blocks is {blocks!r}, expected a mapping such as "

@@ -25,13 +25,7 @@ _WAY_OUT = {
 
 
 def list_matlab(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the variables of a .mat file with the shapes that MATLAB shows.
-
-    Raises
-    ------
-    UserError
-        If the file is truncated, damaged or no MATLAB file.
-    """
+    """Return the variables of a .mat file with the shapes that MATLAB shows."""
     if _is_hdf5(path):
         return _hdf5(path, _hdf5_shapes)
     from scipy.io import whosmat
@@ -44,11 +38,6 @@ def read_matlab(path: Path, names: Sequence[str]) -> dict[str, NDArray]:
 
     Numbers come as they are (sparse ones filled up), character arrays as one string a row, cell
     arrays as arrays of the numbers or the strings that their cells hold.
-
-    Raises
-    ------
-    UserError
-        If the file is damaged or a variable is neither numbers nor strings.
     """
     if _is_hdf5(path):
         return _hdf5(path, lambda file: {name: _from_hdf5(path, file, name) for name in names})

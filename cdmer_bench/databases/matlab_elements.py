@@ -19,23 +19,11 @@ _PADDING = 64  # bytes that may follow a compressed element
 _DEEPEST = 20  # cells in cells
 
 
-def check_elements(data: bytes, path: Path) -> None:
-    """Check every element's type and size.
-
-    Parameters
-    ----------
-    data
-        The whole file. Files of version 4 have no elements and are passed over.
-    path
-        Where it is from, for messages.
-
-    Raises
-    ------
-    ValueError
-        If an element has an unknown type or reaches beyond what holds it.
-    UserError
-        If a compressed one would fill the memory.
-    """
+def check_elements(
+    data: bytes,  # the whole file. Files of version 4 have no elements and are passed over
+    path: Path,  # where it is from, for messages
+) -> None:
+    """Check every element's type and size."""
     mark = data[_HEADER - 2 : _HEADER]
     if 0 in data[:4] or mark not in (b"IM", b"MI"):
         return

@@ -25,16 +25,9 @@ N_BLOCKS = count_blocks(GRIDS)
 
 
 class Released(NamedTuple):
-    """One descriptor as the authors extracted it, from 85 blocks.
+    """One descriptor as the authors extracted it, from 85 blocks."""
 
-    Attributes
-    ----------
-    token : str
-        Its name in the files' names.
-    n_planes, n_bins : int
-    """
-
-    token: str
+    token: str  # its name in the files' names
     n_planes: int
     n_bins: int
 
@@ -64,13 +57,7 @@ FETCH = "run 'cdmer data fetch released' or give the folder with corpus.root=DIR
 
 
 def released_file(database: str, descriptor: str) -> str:
-    """Return the file name of a database and a descriptor, both by their keys.
-
-    Raises
-    ------
-    DataMissing
-        If the authors extracted no such features.
-    """
+    """Return the file name of a database and a descriptor, both by their keys."""
     if descriptor not in DESCRIPTORS:
         raise DataMissing(
             f"no released file holds the descriptor {descriptor!r}; "

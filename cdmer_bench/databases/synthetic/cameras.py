@@ -10,51 +10,23 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Camera:
-    """What turns a lit face into 8-bit frames.
+    """What turns a lit face into 8-bit frames."""
 
-    Attributes
-    ----------
-    rate : float
-        Frames a second.
-    exposure : float
-        Share of the frame interval during which the shutter is open.
-    shape : (rows, columns)
-        Size of the face crop.
-    band : {'visible', 'infrared'}
-    light : (3,)
-        Direction to the key light: x to the right of the image, y up, z to the camera.
-    ambient : float
-        Share of the light that comes from everywhere.
-    falloff : float
-        Loss of light from the lit side of the crop to the other.
-    blur : float
-        Optics, standard deviation in pixels of the crop.
-    noise : float
-        Shot noise at full brightness, in grey levels.
-    gain, gamma : float
-        grey = 255 * (gain * light) ** gamma.
-    jpeg : int or None
-        Quality of the compression.
-    background : float
-        Brightness behind the head.
-    samples : int
-        Moments averaged over an exposure.
-    """
-
-    rate: float
-    exposure: float
-    shape: tuple[int, int]
+    rate: float  # frames a second
+    exposure: float  # share of the frame interval during which the shutter is open
+    shape: tuple[int, int]  # (rows, columns), size of the face crop
     band: str
+    # (3,), direction to the key light: x to the right of the image, y up, z to the camera
     light: tuple[float, float, float]
-    ambient: float
-    falloff: float
-    blur: float
-    noise: float
-    gain: float
-    gamma: float
-    jpeg: int | None
-    background: float
-    samples: int = 1
+    ambient: float  # share of the light that comes from everywhere
+    falloff: float  # loss of light from the lit side of the crop to the other
+    blur: float  # optics, standard deviation in pixels of the crop
+    noise: float  # shot noise at full brightness, in grey levels
+    gain: float  # grey = 255 * (gain * light) ** gamma
+    gamma: float  # grey = 255 * (gain * light) ** gamma
+    jpeg: int | None  # quality of the compression
+    background: float  # brightness behind the head
+    samples: int = 1  # moments averaged over an exposure
 
     def direction(self) -> NDArray[np.float64]:
         """Return the unit vector to the light."""

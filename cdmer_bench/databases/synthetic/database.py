@@ -61,29 +61,16 @@ _FEWEST = 4  # frames of the shortest clips of VIS and NIR
 
 @dataclass
 class SyntheticClip(Clip):
-    """A generated micro-expression.
+    """A generated micro-expression."""
 
-    Attributes
-    ----------
-    name, subject, label, fingerprint
-        As for :class:`~cdmer_bench.databases.base.Clip`.
-    seed : int
-    database : str
-    event : Event
-    times : ndarray of float64, shape (n_frames,)
-        Seconds from the onset of the event.
-    onset, apex, offset : int
-        Numbers of the first frame, the frame of the strongest motion and the last frame.
-    """
-
-    name: str
-    subject: str
-    label: int
+    name: str  # as for :class:`~cdmer_bench.databases.base.Clip`
+    subject: str  # as for :class:`~cdmer_bench.databases.base.Clip`
+    label: int  # as for :class:`~cdmer_bench.databases.base.Clip`
     seed: int
     database: str
     event: Event
-    times: NDArray[np.float64]
-    onset: int
+    times: NDArray[np.float64]  # (n_frames,), seconds from the onset of the event
+    onset: int  # numbers of the first frame, the frame of the strongest motion and the last frame
 
     @property
     def n_frames(self) -> int:

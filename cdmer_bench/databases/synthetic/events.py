@@ -50,30 +50,17 @@ WITH_CLASS_FREE = 0.45
 
 @dataclass(frozen=True)
 class Motion:
-    """A group of action units that move together.
+    """A group of action units that move together."""
 
-    Attributes
-    ----------
-    units : tuple of str
-        Action units without side, such as ``('1', '2')``.
-    sides : str
-        ``LR``, ``L`` or ``R``.
-    peak : float or None
-        Largest displacement of the visible face, pixels at 112 x 112; None: the units' full
-        strength (a blink closes the eye).
-    start, apex, end : float
-        Seconds from the onset of the event.
-    rest : float
-        Share of the peak that is left at the end.
-    """
-
-    units: tuple[str, ...]
-    sides: str
+    units: tuple[str, ...]  # action units without side, such as ``('1', '2')``
+    sides: str  # ``LR``, ``L`` or ``R``
+    # largest displacement of the visible face, pixels at 112 x 112; None: the units' full strength
+    # (a blink closes the eye)
     peak: float | None
-    start: float
-    apex: float
-    end: float
-    rest: float = 0.0
+    start: float  # seconds from the onset of the event
+    apex: float  # seconds from the onset of the event
+    end: float  # seconds from the onset of the event
+    rest: float = 0.0  # share of the peak that is left at the end
 
     def strength(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the share of the peak, 0 to 1, at times in seconds from the onset."""
@@ -84,24 +71,13 @@ class Motion:
 
 @dataclass(frozen=True)
 class Event:
-    """A micro-expression, before any camera sees it.
-
-    Attributes
-    ----------
-    emotion : str
-    duration : float
-        Seconds from onset to offset.
-    expression : Motion
-    class_free : Motion or None
-        Motion that does not depend on the emotion.
-    drift : (2, 2)
-        Amplitude (x, y; pixels at 112 x 112) of the head's linear and bow-shaped drift.
-    """
+    """A micro-expression, before any camera sees it."""
 
     emotion: str
-    duration: float
+    duration: float  # seconds from onset to offset
     expression: Motion
-    class_free: Motion | None
+    class_free: Motion | None  # motion that does not depend on the emotion
+    # (2, 2), amplitude (x, y; pixels at 112 x 112) of the head's linear and bow-shaped drift
     drift: NDArray[np.float64]
 
     @property
@@ -115,19 +91,14 @@ class Event:
         return self.drift[0] * (share - 0.5) + self.drift[1] * np.sin(np.pi * share)
 
 
-def make_event(seed: int, group: str, subject: str, emotion: str, number: int) -> Event:
-    """Draw one event of a subject; SMIC's cameras all see the same one.
-
-    Parameters
-    ----------
-    seed
-    group : {'casme2', 'smic'}
-    subject
-    emotion
-        One of :data:`cdmer_bench.databases.base.EMOTIONS`.
-    number
-        Counts the subject's events of this emotion from 1.
-    """
+def make_event(
+    seed: int,
+    group: str,
+    subject: str,
+    emotion: str,  # one of :data:`cdmer_bench.databases.base.EMOTIONS`
+    number: int,  # counts the subject's events of this emotion from 1
+) -> Event:
+    """Draw one event of a subject; SMIC's cameras all see the same one."""
     if emotion not in EMOTIONS:
         raise ValueError(f"emotion {emotion!r}: expected one of {', '.join(EMOTIONS)}")
     rng = stream(seed, "event", group, subject, emotion, number)

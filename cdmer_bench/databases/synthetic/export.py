@@ -33,37 +33,16 @@ _SMIC_FRAME = {
 
 def export_database(
     database: SyntheticDatabase,
+    # made if needed. CASME II goes to ``CASME2/Cropped/sub01/EP02_01f/reg_img46.png`` with the
+    # coding sheet in ``CASME2``; SMIC to
+    # ``SMIC/SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/reg_image000123.png``
     out: Path,
-    format: str = "png",
-    backend: Backend | None = None,
+    format: str = "png",  # jpg loses a little; the others keep every grey level
+    backend: Backend | None = None,  # none is one process. The images do not depend on it
+    # called with the number of clips that were written since the last call
     progress: Callable[[int], None] | None = None,
 ) -> Path:
-    """Write all clips of a database.
-
-    Parameters
-    ----------
-    database : SyntheticDatabase
-    out : Path
-        Made if needed. CASME II goes to ``CASME2/Cropped/sub01/EP02_01f/reg_img46.png`` with
-        the coding sheet in ``CASME2``; SMIC to
-        ``SMIC/SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/reg_image000123.png``.
-    format : {'png', 'jpg', 'bmp'}
-        jpg loses a little; the others keep every grey level.
-    backend : Backend, optional
-        None is one process. The images do not depend on it.
-    progress : callable, optional
-        Called with the number of clips that were written since the last call.
-
-    Returns
-    -------
-    Path
-        The database's folder.
-
-    Raises
-    ------
-    UserError
-        If the format is unknown, the folder cannot be written or openpyxl is not installed.
-    """
+    """Write all clips of a database."""
     if format not in FORMATS:
         raise UserError(f"format is {format!r}, expected one of {', '.join(FORMATS)}")
     casme = database.name == "casme2"

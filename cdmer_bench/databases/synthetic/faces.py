@@ -35,38 +35,24 @@ class FaceModel:
 
     One unit is a decimetre of MakeHuman (the eyes are 0.58 apart); x points to the subject's left
     (right in the image), y up and z to the camera.
-
-    Attributes
-    ----------
-    vertices : (n, 3)
-        The mean shape.
-    triangles : (m, 3)
-    regions : dict of (n,) arrays in 0..1
-        ``lips``, ``mouth`` (inside it) and ``ears``.
-    identity : dict of (n, 3) arrays
-        Displacement of each identity mode.
-    eye_identity : dict of (2, 3) arrays
-        What the mode does to the centres of the left and the right eye.
-    units : dict of (n, 3) arrays
-        Displacement of each action unit at full strength, keys such as ``12L``, ``12R``.
-    eyes : (2, 3)
-        Centres of the left and the right eyeball.
-    rims : dict of index arrays
-        Vertices along ``lid_L_upper``, ``lid_L_lower``, ``lid_R_upper``, ``lid_R_lower``,
-        ``lip_upper`` and ``lip_lower``, in order of x.
-    fingerprint : str
-        SHA-256 of the file.
     """
 
-    vertices: NDArray[np.float64]
-    triangles: NDArray[np.intp]
+    vertices: NDArray[np.float64]  # (n, 3), the mean shape
+    triangles: NDArray[np.intp]  # (m, 3)
+    # dict of (n,) arrays in 0..1, ``lips``, ``mouth`` (inside it) and ``ears``
     regions: dict[str, NDArray[np.float64]]
+    # dict of (n, 3) arrays, displacement of each identity mode
     identity: dict[str, NDArray[np.float32]]
+    # dict of (2, 3) arrays, what the mode does to the centres of the left and the right eye
     eye_identity: dict[str, NDArray[np.float64]]
+    # dict of (n, 3) arrays, displacement of each action unit at full strength, keys such as
+    # ``12L``, ``12R``
     units: dict[str, NDArray[np.float64]]
-    eyes: NDArray[np.float64]
+    eyes: NDArray[np.float64]  # (2, 3), centres of the left and the right eyeball
+    # vertices along ``lid_L_upper``, ``lid_L_lower``, ``lid_R_upper``,
+    # ``lid_R_lower``, ``lip_upper`` and ``lip_lower``, in order of x
     rims: dict[str, NDArray[np.intp]]
-    fingerprint: str
+    fingerprint: str  # SHA-256 of the file
 
     def express(self, activations: dict[str, float]) -> NDArray[np.float64]:
         """Return the vertices' displacement, (n, 3), for strengths of sided action units."""
@@ -88,13 +74,7 @@ class FaceModel:
 
 @cache
 def load_face_model() -> FaceModel:
-    """Load the asset that ships with the package.
-
-    Raises
-    ------
-    DataMissing
-        If the package was installed without it.
-    """
+    """Load the asset that ships with the package."""
     if not ASSET.exists():
         raise DataMissing(
             f"{ASSET} is missing: install the package again, or run scripts/build_face_asset.py"
@@ -143,50 +123,27 @@ _ORIGIN = {"casme2": (0.9, 0.9, 0.05, 0.05), "smic": (0.4, 0.5, 0.4, 0.5)}
 
 @dataclass(frozen=True)
 class Subject:
-    """One person.
+    """One person."""
 
-    Attributes
-    ----------
-    identity : dict of float
-        Coefficient of each identity mode of the face model.
-    masculinity : float
-        0 to 1; drives brows and beard shadow.
-    skin : float
-        Albedo of the skin in visible light.
-    pose : (3,)
-        Usual pitch, yaw and roll of the head, radians.
-    gains : dict of float
-        How strongly this person shows each action unit.
-    bias : float
-        Strength of the left side over the right: exp(bias).
-    key : tuple
-        Seed and names; further random streams of the subject start from it.
-    """
-
-    identity: dict[str, float]
-    masculinity: float
-    skin: float
-    pose: NDArray[np.float64]
-    gains: dict[str, float]
-    bias: float
-    key: tuple
+    identity: dict[str, float]  # coefficient of each identity mode of the face model
+    masculinity: float  # 0 to 1; drives brows and beard shadow
+    skin: float  # albedo of the skin in visible light
+    pose: NDArray[np.float64]  # (3,), usual pitch, yaw and roll of the head, radians
+    gains: dict[str, float]  # how strongly this person shows each action unit
+    bias: float  # strength of the left side over the right: exp(bias)
+    key: tuple  # seed and names; further random streams of the subject start from it
 
     def stream(self, purpose: str) -> np.random.Generator:
         """Return a random stream of this subject's own."""
         return stream(*self.key, purpose)
 
 
-def make_subject(seed: int, group: str, name: str) -> Subject:
-    """Draw a subject.
-
-    Parameters
-    ----------
-    seed
-    group : {'casme2', 'smic'}
-        SMIC's three databases share their subjects.
-    name
-        Such as ``sub17`` or ``s20``.
-    """
+def make_subject(
+    seed: int,
+    group: str,  # SMIC's three databases share their subjects
+    name: str,  # such as ``sub17`` or ``s20``
+) -> Subject:
+    """Draw a subject."""
     key = (seed, "subject", group, name)
     rng = stream(*key)
     model = load_face_model()

@@ -24,21 +24,7 @@ _MOUTH_LIGHT = 0.035  # what comes out of an open mouth
 
 
 class Openings:
-    """Eyes and mouth of a take.
-
-    Parameters
-    ----------
-    head
-    camera
-    placement
-        Registration error: shift, angle and scale, as in :func:`plane.to_crop`.
-    moves : list of (n, 3)
-        Peak displacement of each motion.
-    eyeballs : (H, W)
-        The lit eyes without lids, in the texture plane.
-    grid : (rows, columns, 2)
-        Texture position of each pixel of the crop.
-    """
+    """Eyes and mouth of a take."""
 
     def __init__(
         self,
@@ -72,17 +58,13 @@ class Openings:
         ]
         self.closed = _gap(self.rest)
 
-    def draw(self, image: NDArray, strengths: list[float], head: NDArray[np.float64]) -> None:
-        """Draw into an image of the skin, in place.
-
-        Parameters
-        ----------
-        image : (H, W)
-        strengths
-            Share of each motion's peak.
-        head : (2,)
-            Drift of the head, pixels at 112 x 112.
-        """
+    def draw(
+        self,
+        image: NDArray,  # (H, W)
+        strengths: list[float],  # share of each motion's peak
+        head: NDArray[np.float64],  # (2,), drift of the head, pixels at 112 x 112
+    ) -> None:
+        """Draw into an image of the skin, in place."""
         rims = {}
         for name, rest in self.rest.items():
             rims[name] = rest + head * self.per_112

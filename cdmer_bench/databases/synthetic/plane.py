@@ -47,18 +47,12 @@ def sample(image: NDArray, place: NDArray) -> NDArray:
 
 
 def crop_grid(
-    shape: tuple[int, int], shift: NDArray[np.float64], angle: float, scale: float
+    shape: tuple[int, int],
+    shift: NDArray[np.float64],  # (2,), pixels at 112 x 112
+    angle: float,  # radians
+    scale: float,  # these three are the error of the registration; 0, 0 and 1 are a perfect one
 ) -> NDArray[np.float32]:
-    """Return the texture position, (H, W, 2), of each pixel of a crop of this shape.
-
-    Parameters
-    ----------
-    shape
-    shift : (2,), pixels at 112 x 112
-    angle : radians
-    scale
-        These three are the error of the registration; 0, 0 and 1 are a perfect one.
-    """
+    """Return the texture position, (H, W, 2), of each pixel of a crop of this shape."""
     rows, columns = shape
     x = (np.arange(columns) + 0.5) / columns - 0.5
     y = (np.arange(rows) + 0.5) / rows - 0.5
@@ -89,17 +83,11 @@ _SIDES = (2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 64, 96, 128,
 
 @dataclass(frozen=True)
 class Coverage:
-    """Which triangle each pixel sees, and where in it.
+    """Which triangle each pixel sees, and where in it."""
 
-    Attributes
-    ----------
-    mask : ndarray of bool, shape (H, W)
-        Pixels that see the mesh.
-    weights : sparse matrix, shape (H * W, n_vertices)
-        Barycentric weights: ``weights @ values`` interpolates values given at the vertices.
-    """
-
-    mask: NDArray[np.bool_]
+    mask: NDArray[np.bool_]  # (H, W), pixels that see the mesh
+    # sparse matrix, shape (H * W, n_vertices), barycentric weights: ``weights @ values``
+    # interpolates values given at the vertices
     weights: sparse.csr_matrix
 
     def interpolate(self, values: NDArray) -> NDArray[np.float32]:
@@ -109,23 +97,13 @@ class Coverage:
 
 
 def rasterise(
+    # (n, 2), pixels, projected vertices, x then y; pixel (0, 0) has its centre at (0, 0)
     points: NDArray[np.float64],
-    depth: NDArray[np.float64],
-    triangles: NDArray[np.intp],
-    shape: tuple[int, int],
+    depth: NDArray[np.float64],  # (n,), larger is nearer to the camera
+    triangles: NDArray[np.intp],  # (m, 3), those that show their back to the camera are left out
+    shape: tuple[int, int],  # (H, W)
 ) -> Coverage:
-    """Find for each pixel the nearest triangle that covers its centre.
-
-    Parameters
-    ----------
-    points : (n, 2), pixels
-        Projected vertices, x then y; pixel (0, 0) has its centre at (0, 0).
-    depth : (n,)
-        Larger is nearer to the camera.
-    triangles : (m, 3)
-        Those that show their back to the camera are left out.
-    shape : (H, W)
-    """
+    """Find for each pixel the nearest triangle that covers its centre."""
     corners = points[triangles]  # (m, 3, 2)
     # y grows downwards: a triangle that is anti-clockwise in space has a negative area here.
     front = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) < 0

@@ -33,31 +33,16 @@ class Hole:
 
 @dataclass(frozen=True)
 class Head:
-    """A subject's geometry, turned and placed by the eyes; the same for every camera.
-
-    Attributes
-    ----------
-    subject : Subject
-    vertices : (n, 3)
-        Units from the middle between the eyes, y up.
-    turn : (3, 3)
-        Takes displacements of the face model to those of ``vertices``.
-    coverage : Coverage
-        Which vertices each texture pixel sees.
-    occlusion : (H, W)
-        Share of the surrounding light that reaches each pixel.
-    holes : list of Hole
-        Eyes and inner mouth.
-    eyes : (2, 2), texture pixels
-    """
+    """A subject's geometry, turned and placed by the eyes; the same for every camera."""
 
     subject: Subject
-    vertices: NDArray[np.float64]
+    vertices: NDArray[np.float64]  # (n, 3), units from the middle between the eyes, y up
+    # (3, 3), takes displacements of the face model to those of ``vertices``
     turn: NDArray[np.float64]
-    coverage: Coverage
-    occlusion: NDArray
-    holes: list[Hole]
-    eyes: NDArray[np.float64]
+    coverage: Coverage  # which vertices each texture pixel sees
+    occlusion: NDArray  # (H, W), share of the surrounding light that reaches each pixel
+    holes: list[Hole]  # eyes and inner mouth
+    eyes: NDArray[np.float64]  # (2, 2), texture pixels
 
     def normals(self, move: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Return the vertices' normals, after a displacement (n, 3) of ``vertices``."""
@@ -104,26 +89,13 @@ def make_head(subject: Subject) -> Head:
 
 @dataclass(frozen=True)
 class Portrait:
-    """A head under a camera's light.
-
-    Attributes
-    ----------
-    head : Head
-    albedo : (H, W)
-        Of the skin layer, with the shadows of hollows.
-    light : (H, W)
-        What falls on the skin of the face at rest.
-    rest : (H, W)
-        The lit skin layer of the face at rest, blurred by the optics.
-    eyeballs : (H, W)
-        The lit eyes without lids, blurred likewise.
-    """
+    """A head under a camera's light."""
 
     head: Head
-    albedo: NDArray
-    light: NDArray
-    rest: NDArray
-    eyeballs: NDArray
+    albedo: NDArray  # (H, W), of the skin layer, with the shadows of hollows
+    light: NDArray  # (H, W), what falls on the skin of the face at rest
+    rest: NDArray  # (H, W), the lit skin layer of the face at rest, blurred by the optics
+    eyeballs: NDArray  # (H, W), the lit eyes without lids, blurred likewise
 
 
 def make_portrait(head: Head, camera: Camera) -> Portrait:

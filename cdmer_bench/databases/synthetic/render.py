@@ -44,24 +44,14 @@ _FULL_STRENGTH = 1.25  # no unit moves further than this times the face model's 
 
 @dataclass(frozen=True)
 class Take:
-    """One event in front of one camera.
-
-    Attributes
-    ----------
-    seed : int
-    database, subject, clip : str
-        ``clip`` is the clip's name; it seeds registration error and noise.
-    event : Event
-    times : (n_frames,)
-        Middle of each exposure, seconds from the onset.
-    """
+    """One event in front of one camera."""
 
     seed: int
-    database: str
-    subject: str
-    clip: str
+    database: str  # ``clip`` is the clip's name; it seeds registration error and noise
+    subject: str  # ``clip`` is the clip's name; it seeds registration error and noise
+    clip: str  # ``clip`` is the clip's name; it seeds registration error and noise
     event: Event
-    times: NDArray[np.float64]
+    times: NDArray[np.float64]  # (n_frames,), middle of each exposure, seconds from the onset
 
 
 def render(take: Take) -> NDArray[np.uint8]:

@@ -14,23 +14,15 @@ BALL_RADIUS = 0.125
 
 def paint_skin(
     subject: Subject,
+    # (H, W, 2), units, position of each pixel's point on the mean face, relative to its eyes, y up:
+    # paint sticks to the skin, whatever the shape of the face
     place: NDArray,
-    lips: NDArray,
-    ears: NDArray,
+    lips: NDArray,  # (H, W) in 0..1
+    ears: NDArray,  # (H, W) in 0..1
+    # in the near infrared skin is brighter and even, and lips, spots and blood do not show
     band: str,
 ) -> NDArray:
-    """Return the albedo of the skin layer at each texture pixel, (H, W) in 0..1.
-
-    Parameters
-    ----------
-    subject
-    place : (H, W, 2), units
-        Position of each pixel's point on the mean face, relative to its eyes, y up: paint sticks
-        to the skin, whatever the shape of the face.
-    lips, ears : (H, W) in 0..1
-    band : {'visible', 'infrared'}
-        In the near infrared skin is brighter and even, and lips, spots and blood do not show.
-    """
+    """Return the albedo of the skin layer at each texture pixel, (H, W) in 0..1."""
     rng = subject.stream("skin")
     even = 0.35 if band == "infrared" else 1.0  # melanin and blood absorb little there
     coarse = sum(_noise(rng, sigma) * weight for sigma, weight in ((40, 0.5), (16, 0.3), (6, 0.2)))
@@ -54,18 +46,12 @@ def paint_skin(
 
 
 def paint_eyes(
-    subject: Subject, centres: NDArray[np.float64], light: NDArray[np.float64], band: str
+    subject: Subject,
+    centres: NDArray[np.float64],  # (2, 2), texture pixels
+    light: NDArray[np.float64],  # (3,), unit vector to the light; places the reflection
+    band: str,
 ) -> NDArray:
-    """Return whole eyeballs, lit, at the texture pixels, (H, W); the lids cover them later.
-
-    Parameters
-    ----------
-    subject
-    centres : (2, 2), texture pixels
-    light : (3,)
-        Unit vector to the light; places the reflection.
-    band : {'visible', 'infrared'}
-    """
+    """Return whole eyeballs, lit, at the texture pixels, (H, W); the lids cover them later."""
     rng = subject.stream("eyes")
     gaze = rng.normal(0, 0.006, 2)
     iris_tone = rng.uniform(0.07, 0.14) + (0.16 if band == "infrared" else 0)

@@ -15,8 +15,7 @@ from bench_rows import Row, cpu_seconds, faster
 from textbook_methods import flat
 
 from cdmer_bench.methods import SA, SVM, TCA
-from cdmer_bench.methods.stm import match
-from cdmer_bench.solvers.kernel_mean_matching import match_means
+from cdmer_bench.methods.stm import match, match_means
 from cdmer_bench.solvers.kernels import squared_distances
 
 SECTION = "peers"

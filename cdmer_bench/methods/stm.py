@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.methods.base import BatchResult, Method, Prepared
 from cdmer_bench.methods.inputs import Setting
-from cdmer_bench.solvers.bounded_sum_active_set import solve_active_set
-from cdmer_bench.solvers.bounded_sum_qp import QPSolution, solve_interior_point
-from cdmer_bench.solvers.kernel_mean_matching import MeanMatching, match_means
+from cdmer_bench.solvers.bounded_sum_qp import (
+    BoundedSumQP,
+    QPSolution,
+    solve_active_set,
+    solve_interior_point,
+)
 from cdmer_bench.solvers.kernels import linear_kernel, squared_distances
 from cdmer_bench.solvers.squared_hinge import (
     Machine,
@@ -34,26 +37,6 @@ REMARKS = {
 }
 # What does not make a setting count as not converged.
 HARMLESS = {"increase", "constant"}
-
-
-class Alternation(NamedTuple):
-    """How the alternation of one class ended.
-
-    Attributes
-    ----------
-    gamma : ndarray, shape (n_source,)
-        Weights of the source samples.
-    machine : Machine
-    objectives : list of float
-        The logged objective after each alternation.
-    remarks : set of str
-        Keys of ``REMARKS`` that apply.
-    """
-
-    gamma: NDArray[np.float64]
-    machine: Machine
-    objectives: list[float]
-    remarks: set[str]
 
 
 @dataclass
@@ -93,30 +76,19 @@ class STM(Method):
 
     Notes
     -----
-    The paper gives C and the grid of λ only. The rest follows the public code of the first author
-    of STM; each detail was confirmed by its output for 10 values of λ on two data sets, whose g and
-    decision values ``qp='active-set'`` gives to 1e-8, with the same number of alternations:
+    The paper gives C and the grid of λ only; the rest is that of the public code of STM's first
+    author, as docs/protocol.md tells:
 
     - the Gaussian is exp(-d^2/s), s the *square root* of the median of all d^2, zeros of the
       diagonal included, separately for source-source and source-target distances;
-    - K + 1e-10 I in step (a);
     - the logged objective weighs the mean matching by lam/n_source^2 where step (a) weighs it by
       lam: two functions, so nothing falls monotonically, and the loop also stops at an *increase*
       (noted with the setting);
-    - conjugate gradients of Fletcher and Reeves in (w, b) from 0, at most
-      20 min(n_source, n_features) of them, the first direction being the unweighted X'y, ended
-      when t s'(last gradient) < 1e-6 objective;
-    - the line search keeps samples outside the margin in, as if the loss were weighted least
-      squares (iterated until slope^2/curvature < 1e-10), while gradient and objective leave them
-      out. Steps end above the optimum of (b), in some settings far above.
+    - step (b) ends above its optimum, in some settings far above, at a point that depends on the
+      rules of :func:`~cdmer_bench.solvers.squared_hinge.train_least_squares_steps`; at most
+      20 min(n_source, n_features) of its iterations are made.
 
-    The alternation amplifies differences in g of 1e-8 into other predictions: on SMIC-VIS to
-    SMIC-NIR the best mean F1 over the grid is .6427 with ``'interior-point'``, as printed, and
-    .6559 with ``'active-set'``, one sample of 71 apart. The form of the interior point (relative
-    gap, no bound that the sum implies) was settled with that printed figure known: others at the
-    same tolerance give .6114 to .6689 at λ = 0.7, most often .6427. It is a reconstruction of the
-    authors' set-up, not independent evidence. The public code's own output on the two data sets
-    is met to 1e-6 by ``'active-set'`` only; ``'interior-point'`` gives the same predictions there.
+    The alternation amplifies differences in g of 1e-8 into other predictions.
     """
 
     lam: float = 1.0
@@ -184,6 +156,102 @@ class STM(Method):
                 np.stack([prepared["queries"] @ e.machine.a + e.machine.b for e in ended], axis=1)
             )
         return _gather(np.stack(scores), runs)
+
+
+@dataclass(frozen=True)
+class MeanMatching:
+    r"""Step (a): weights that bring the source's mean in a feature space to the target's.
+
+    Kernel mean matching of J. Huang, A. Gretton, K. M. Borgwardt, B. Schölkopf and A. J. Smola,
+    Correcting sample selection bias by unlabeled data, NIPS 2006; n source, m target samples.
+
+    .. math:: \min_g \tfrac12 g'Kg - \kappa'g \quad\text{subject to}\quad 0 \le g \le \text{cap},\;
+              |1'g - n| \le n\epsilon,\; \epsilon = (\sqrt n - 1) / \sqrt n
+
+    Attributes
+    ----------
+    K : ndarray, shape (n, n)
+        Gaussian kernel of the source samples, n >= 2, positive definite.
+    kappa : ndarray, shape (n,)
+        n/m times the sum over the target samples of the kernel with each source sample.
+    cap : float
+        Largest weight.
+    """
+
+    K: NDArray[np.float64]
+    kappa: NDArray[np.float64]
+    cap: float = 2000.0
+
+    def program(self, penalty: NDArray[np.float64] | float = 0.0) -> BoundedSumQP:
+        """Return the quadratic program with ``penalty'g`` added to the objective."""
+        n = len(self.kappa)
+        epsilon = (np.sqrt(n) - 1) / np.sqrt(n)
+        return BoundedSumQP(
+            self.K, penalty - self.kappa, n * (1 - epsilon), n * (1 + epsilon), self.cap
+        )
+
+
+def gaussian_of_squared_distances(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return exp(-d^2 / s) with s the square root of the median of the d^2 given.
+
+    Parameters
+    ----------
+    squares : ndarray
+        Squared distances d^2. All of them enter the median, with the zeros of a diagonal.
+
+    Returns
+    -------
+    ndarray, of the same shape
+        Where the median is 0, as with mostly equal samples, its limit: 1 for d = 0, else 0.
+    """
+    width = np.sqrt(np.median(squares))
+    if width == 0:
+        return (squares == 0).astype(np.float64)
+    # exp(-800) is 0 in float64; the limit avoids an overflow of the quotient.
+    return np.exp(-np.minimum(squares, 800 * width) / width)
+
+
+def match_means(
+    source_squares: NDArray[np.float64],
+    cross_squares: NDArray[np.float64],
+    jitter: float = 1e-10,
+) -> MeanMatching:
+    """Return the problem for squared distances, each kernel with the width of its own distances.
+
+    Parameters
+    ----------
+    source_squares : ndarray, shape (n, n)
+        Between source samples.
+    cross_squares : ndarray, shape (n, m)
+        From source to target samples.
+    jitter : float
+        Added to the diagonal of K, so that equal samples share a weight and the minimum is unique.
+    """
+    n, m = cross_squares.shape
+    K = gaussian_of_squared_distances(source_squares)
+    K.flat[:: n + 1] += jitter
+    kappa = n / m * gaussian_of_squared_distances(cross_squares).sum(axis=1)
+    return MeanMatching(K, kappa)
+
+
+class Alternation(NamedTuple):
+    """How the alternation of one class ended.
+
+    Attributes
+    ----------
+    gamma : ndarray, shape (n_source,)
+        Weights of the source samples.
+    machine : Machine
+    objectives : list of float
+        The logged objective after each alternation.
+    remarks : set of str
+        Keys of ``REMARKS`` that apply.
+    """
+
+    gamma: NDArray[np.float64]
+    machine: Machine
+    objectives: list[float]
+    remarks: set[str]
 
 
 def qp_solver(chosen: Setting) -> str:

@@ -123,9 +123,6 @@ def fit_gram(
     *,
     C: float = 1.0,
     weights: NDArray[np.float64] | None = None,
-    n_classes: int | None = None,
-    tol: float = 1e-3,
-    shrinking: bool = True,
 ) -> VotingMachine:
     """Train a C-SVM for each pair of classes on a precomputed kernel (``svm-train -t 4``).
 
@@ -142,12 +139,6 @@ def fit_gram(
         Cost of the slack.
     weights : ndarray, shape (n_train,), optional
         Factor v_i >= 0 of C for each sample; samples of weight 0 are left out.
-    n_classes : int, optional
-        Number of classes; by default the largest index plus one.
-    tol : float
-        LIBSVM's tolerance on the violation of the optimality conditions (``-e``).
-    shrinking : bool
-        LIBSVM's shrinking heuristic (``-h``).
 
     Returns
     -------
@@ -165,7 +156,7 @@ def fit_gram(
         raise UserError(f"the cost C of the support vector machine is {C!r}, expected C > 0")
     _require_finite(gram, "the kernel of the source samples")
     gram = np.ascontiguousarray(gram)  # LIBSVM reads the memory itself
-    width = int(ys.max()) + 1 if n_classes is None else n_classes
+    width = int(ys.max()) + 1
     kept, note = None, ""
     if weights is not None:
         _require_finite(weights, "the sample weights")
@@ -184,10 +175,7 @@ def fit_gram(
     exponent = int(np.frexp(np.abs(gram).max())[1])
     exponent = exponent if exponent > LARGEST_EXPONENT else 0
     gram, C = np.ldexp(gram, -exponent) if exponent else gram, float(np.ldexp(C, exponent))
-    machine = SVC(
-        C=C, kernel="precomputed", tol=tol, shrinking=shrinking, max_iter=MAX_ITERATIONS,
-        decision_function_shape="ovo",
-    )  # fmt: skip
+    machine = SVC(C=C, kernel="precomputed", max_iter=MAX_ITERATIONS, decision_function_shape="ovo")
     with (
         warnings.catch_warnings(),
         sklearn.config_context(assume_finite=True, skip_parameter_validation=True),

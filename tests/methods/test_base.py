@@ -111,7 +111,9 @@ def test_a_grid_on_another_task_leaves_what_was_fitted(kind):
 @pytest.mark.parametrize("kind", EVERY)
 def test_a_grid_is_no_fit(kind):
     method = kind()
+    before = dict(vars(method))
     method.predict_grid(*block_task(), [{}])
+    assert vars(method) == before
     with pytest.raises(UserError, match="call fit"):
         method.predict(block_task()[2])
 

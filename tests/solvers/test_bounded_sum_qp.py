@@ -4,8 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.solvers.bounded_sum_active_set import optimality_residual, solve_active_set
-from cdmer_bench.solvers.bounded_sum_qp import BoundedSumQP, solve_interior_point
+from cdmer_bench.solvers.bounded_sum_qp import (
+    BoundedSumQP,
+    optimality_residual,
+    solve_active_set,
+    solve_interior_point,
+)
 
 
 def random_program(seed, cap=np.inf, scale=1.0):

@@ -32,13 +32,38 @@ def budget_curve(scores: ArrayLike, budgets: ArrayLike | None = None) -> NDArray
     ordered = np.sort(np.asarray(scores, dtype=float))
     n = len(ordered)
     wanted = np.arange(1, n + 1) if budgets is None else np.asarray(budgets, dtype=int)
-    if not n or wanted.size == 0 or wanted.min() < 1 or wanted.max() > n:
+    if not n or wanted.size == 0:
         raise UserError(f"budgets must lie between 1 and the {n} settings of the grid")
-    expected = np.empty(len(wanted))
-    for index, m in enumerate(wanted):
-        # P(best is s_i) from the largest down: m / n, then times (i - m) / (i - 1) each step.
-        ratios = np.ones(n)
-        ranks = np.arange(n, 1, -1)
-        ratios[1:] = np.maximum(ranks - m, 0) / (ranks - 1)
-        expected[index] = (m / n) * np.cumprod(ratios) @ ordered[::-1]
-    return expected
+    # One budget after the other: all chances of a large grid at once would not fit the memory.
+    return np.array([rank_chances(n, [m])[0] @ ordered[::-1] for m in wanted])
+
+
+def rank_chances(n: int, budgets: ArrayLike) -> NDArray[np.float64]:
+    """Return how likely each setting is the best of m drawn at random, the best setting first.
+
+    Parameters
+    ----------
+    n : int
+        Settings of the grid.
+    budgets : array of int, shape (n_budgets,)
+        Values of m, 1 to n.
+
+    Returns
+    -------
+    ndarray, shape (n_budgets, n)
+        Rows sum to 1.
+
+    Raises
+    ------
+    UserError
+        For no setting or a budget outside 1 to n.
+    """
+    wanted = np.asarray(budgets, dtype=int)
+    if not wanted.size or wanted.min() < 1 or wanted.max() > n:
+        raise UserError(f"budgets must lie between 1 and the {n} settings of the grid")
+    # The best of all is drawn with m / n; each next one follows with (i - m) / (i - 1) of that.
+    ratios = np.ones((len(wanted), n))
+    ranks = np.arange(n, 1, -1)
+    ratios[:, 1:] = np.maximum(ranks - wanted[:, None], 0) / (ranks - 1)
+    chances: NDArray[np.float64] = np.cumprod(ratios, axis=1) * (wanted[:, None] / n)
+    return chances

@@ -290,7 +290,7 @@ def test_labels_become_text_in_every_format(tmp_path, text):
         scores=None,
     )
     tables = tables_for([record], rule("oracle"))
-    for page in (render_all(tables, "html"), build_report([record], pictures=False)):
+    for page in (render_all(tables, "html"), build_report([record])):
         assert "<script>alert" not in page
         assert "<img src=x" not in page
     latex = render_all(tables, "tex")

@@ -117,7 +117,7 @@ def _draw(
 def _draw_regions(records: list[CellRecord], rule: "Rule") -> "Figure":
     from cdmer_bench.reporting.build import setting_text
     from cdmer_bench.reporting.captions import join_names
-    from cdmer_bench.reporting.region_maps import region_picture
+    from cdmer_bench.reporting.regions import region_picture
 
     weighted = next((r for r in records if "weights" in r.extras), None)
     if weighted is None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from cdmer_bench.cli.arguments import CommandParser, add_corpus, add_results, add_selection
 from cdmer_bench.cli.console import say
 from cdmer_bench.cli.tables import choose_records, recorded_failures
-from cdmer_bench.results.store import ResultsStore
 
 
 def report_arguments(parser: CommandParser) -> None:
@@ -28,13 +27,7 @@ def report_command(options: argparse.Namespace) -> int:
 
     records = choose_records(options.results, options.corpus)
     missing = recorded_failures(options.results, records)
-    page = build_report(
-        records,
-        selection=options.selection,
-        missing=missing,
-        pictures=_can_draw(),
-        plane_of=ResultsStore(options.results).load_plane,
-    )
+    page = build_report(records, selection=options.selection, missing=missing)
     path = Path(options.out or Path(options.results) / "report.html").absolute()
     write_atomically(path, page.encode())
     remove_leftovers(path.parent)
@@ -42,12 +35,3 @@ def report_command(options: argparse.Namespace) -> int:
     if options.open and not webbrowser.open(path.as_uri()):
         say("no browser was found to show it; open the file in one")
     return 0
-
-
-def _can_draw() -> bool:
-    try:
-        import matplotlib
-    except ImportError:
-        say("without pictures, because matplotlib is missing: pip install 'cdmer-bench[plots]'")
-        return False
-    return bool(matplotlib.__version__)

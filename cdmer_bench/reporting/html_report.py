@@ -1,56 +1,43 @@
 """The report: one HTML file that needs no network and no other file."""
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from html import escape
+import json
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.selection import RULES, NotRecorded, Rule, rule
-from cdmer_bench.reporting.analysis import comparable, compare_cells, compare_methods
-from cdmer_bench.reporting.build import MissingCell, setting_text, tables_for
-from cdmer_bench.reporting.html_analysis import beside_the_paper, outcome, statistics
-from cdmer_bench.reporting.html_parts import paragraph, picture, section
-from cdmer_bench.reporting.html_results import (
-    confusion_tables,
-    gaps,
-    provenance,
-    what_was_run,
+from cdmer_bench.evaluation.selection import RULES, Rule, rule
+from cdmer_bench.reporting import report_views as views
+from cdmer_bench.reporting import report_words as words
+from cdmer_bench.reporting.analysis import (
+    comparable,
+    compare_cells,
+    compare_methods,
+    control_of,
+    judge_rules,
+    unchosen,
 )
-from cdmer_bench.reporting.html_rules import selection_rules, start_judging
-from cdmer_bench.reporting.plot_grids import parameter_picture, searched_parameters
-from cdmer_bench.reporting.plot_plane import first_task, plane_picture
-from cdmer_bench.reporting.plot_scores import budget_picture, score_map, time_picture
-from cdmer_bench.reporting.published import paper_order, sorted_as_paper
-from cdmer_bench.reporting.region_maps import KNOWN_GRIDS, region_picture
-from cdmer_bench.reporting.render_html import to_html
+from cdmer_bench.reporting.build import MissingCell, tables_for
+from cdmer_bench.reporting.captions import SYNTHETIC
+from cdmer_bench.reporting.comparison import difference, summarize
+from cdmer_bench.reporting.published import AVERAGE, paper_order, sorted_as_paper
+from cdmer_bench.reporting.report_data import (
+    Cell,
+    cells_of,
+    curves,
+    embedded,
+    measures,
+)
+from cdmer_bench.reporting.report_pictures import budget_chart, pair_chart, parameters, regions
 from cdmer_bench.reporting.tables import Table
-from cdmer_bench.results.plane import Plane
 from cdmer_bench.results.record import CellRecord
 
-GLOSSARY = (
-    ("source, target", "the database that a method learns from, and the one it is tested on"),
-    ("task", "a source with a target; Exp.1 to Exp.12 are those of the paper's Table II"),
-    ("H, V, N, C", "the HS, VIS and NIR subsets of SMIC, and CASME II: H → V learns from HS"),
-    ("TYPE-I, TYPE-II", "both databases are subsets of SMIC; one of them is CASME II"),
-    ("cell", "a method with all its settings on one task"),
-    ("mean F1", "the mean over classes of 2pr / (p + r), p precision, r recall"),
-    ("accuracy", "percent of the target's clips that are recognized"),
-    ("descriptor", "the numbers that stand for a clip, such as LBP-TOP: histograms of textures"),
-    ("method", "what adapts from source to target; the Baseline does not adapt"),
-    ("setting, grid", "one choice of a method's parameters; all choices that were tried"),
-    ("selection rule", "how one setting of the grid is chosen for the table"),
-    ("oracle", "the rule of the paper: the best mean F1 on the target's own labels"),
-    ("average rank", "1 is the best method of a task; averaged over tasks"),
-    ("critical difference", "ranks that differ by less do not show which method is better"),
-    ("95 % interval", "the middle 95 % of figures if subjects or clips are drawn anew"),
-    ("p", "how often chance alone would part two methods as far; below 0.05 counts as evidence"),
-    ("McNemar, Wilcoxon", "tests of two methods: on the clips of one task, on scores over tasks"),
-    ("Holm p", "Wilcoxon's, corrected because several methods are tested"),
-    ("block", "a part of the face; grids of 1, 4, 16 and 64 blocks make 85"),
-    ("synthetic", "generated clips with the structure of the databases, but not them"),
-)
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_FOLDER = Path(__file__).parent
 
 
 def build_report(
@@ -59,8 +46,6 @@ def build_report(
     selection: str | Rule = "oracle",
     missing: Iterable[MissingCell] = (),
     against_paper: bool | None = None,
-    pictures: bool = True,
-    plane_of: Callable[[CellRecord], Plane | None] = lambda record: None,
 ) -> str:
     """Return the report on records as HTML.
 
@@ -69,15 +54,11 @@ def build_report(
     records : sequence of CellRecord
         Of one corpus.
     selection : str or Rule
-        The rule of tables, intervals and matrices.
+        The rule that the page opens with, and that of intervals, tests and pictures of grids.
     missing : iterable of MissingCell
         Cells that were asked for and have no result.
     against_paper : bool, optional
         Whether the printed figures stand beside; by default unless the data are synthetic.
-    pictures : bool
-        Whether to draw; needs matplotlib.
-    plane_of : callable
-        Loads the plane of a cell, such as ``ResultsStore.load_plane``.
 
     Returns
     -------
@@ -95,113 +76,150 @@ def build_report(
         raise UserError(f"a report shows one corpus, but there are {found}; name one")
     synthetic = any(r.synthetic for r in records)
     against = not synthetic if against_paper is None else against_paper
-    beside, rules = comparable(records), [r() for r in RULES.values()]
-    judged = start_judging(beside, rules)
     tables = tables_for(records, chosen, missing=missing, against_paper=against)
-    cells = compare_cells(beside, chosen)
-    overall = compare_methods(cells)
-    drawn = _pictures(beside, tables, chosen, plane_of, missing) if pictures else ""
-    sections = [
-        ("run", "What was run", what_was_run(records, missing, chosen, outcome(overall))),
-        ("tables", "Tables", "".join(map(to_html, tables))),
-        ("paper", "Beside the paper", beside_the_paper(tables) if against else ""),
-        ("rules", "Selection rules", selection_rules(beside, rules, judged())),
-        ("statistics", "Statistics", statistics(beside, chosen, cells, overall, pictures)),
-        ("pictures", "Pictures", drawn),
-        ("confusion", "Confusion matrices", confusion_tables(records, chosen)),
-        ("gaps", "Failures and missing cells", gaps(missing, records)),
-        ("cells", "Where the figures come from", provenance(records, chosen)),
-        ("glossary", "Glossary", _glossary()),
+    page = _contents(records, missing, chosen, tables)
+    page |= {
+        "common": [SYNTHETIC, *_common_notes(tables)],
+        "beside": views.beside_the_paper(tables) if against else None,
+        "agreement": summarize(tables) if against else "",
+        "synthetic": synthetic,
+        "style": (_FOLDER / "report.css").read_text(encoding="utf-8"),
+        "script": (_FOLDER / "report.js").read_text(encoding="utf-8"),
+        "version": _version(),
+    }
+    return _environment().get_template("report.html").render(page)
+
+
+def _contents(
+    records: list[CellRecord], missing: list[MissingCell], chosen: Rule, tables: Sequence[Table]
+) -> dict[str, Any]:
+    """Compute everything that the page shows."""
+    rows = comparable(records)
+    rules = _distinct([chosen, *(r() for r in RULES.values())])
+    judged = judge_rules(records, rules)
+    cells = cells_of(records, judged)
+    beside = {id(record) for record in rows}
+    compared = [cell for cell in cells if id(cell.record) in beside]
+    tested = compare_cells(rows, chosen)
+    overall = compare_methods(tested)
+    best, headline, sentences = words.answer(overall, tested, chosen)
+    possible = [r for r in rules if any(c.values(r.name) is not None for c in compared)]
+    of_rules = curves(compared, possible)
+    n_tasks = len({r.task_label for r in rows})
+    classes = rows[0].classes if len({r.classes for r in rows}) == 1 else ()
+    index = views.row_index(records)
+    numbers = {id(c): i for i, c in enumerate(cells)}
+    heat = views.heat_map(compared, numbers, chosen.name)
+    control = control_of(record.row for record in rows) or ""
+    across, up = _pair([method for method, _ in heat.rows], control)
+    return {
+        "title": words.title(records),
+        "lead": words.lead(rows),
+        "warnings": words.warnings(records, rows, missing),
+        "best": best,
+        "headline": headline,
+        "sentences": sentences,
+        "facts": words.facts(records, chosen),
+        "glossary": words.GLOSSARY,
+        "rule": chosen,
+        "rules": possible,
+        "measures": measures(classes),
+        "methods": paper_order(r.row for r in rows),
+        "over": words.over(rows),
+        "heat": heat,
+        "tables": [(table, _rows(table, index)) for table in tables],
+        "AVERAGE": AVERAGE,
+        "methods_grid": views.methods_grid(overall) if overall else None,
+        "ranks": views.rank_strips(overall) if overall else None,
+        "tests": views.tests_grid(tested, chosen) if tested else None,
+        "unchosen": unchosen(rows, tested, chosen),
+        "rules_grids": views.rules_grids(
+            rows, rules, [j for j, r in zip(judged, records, strict=True) if id(r) in beside]
+        ),
+        "budget": budget_chart(of_rules.get(chosen.name, []), n_tasks),
+        "across": across,
+        "up": up,
+        "pair": pair_chart(compared, chosen.name, across, up) if up else None,
+        "confusion": _by_method(cells, chosen.name),
+        "gaps": views.gaps_grid(missing) if missing else None,
+        "never": words.never_run(records, missing),
+        "notes": views.notes_grid(records),
+        "parameters": _parameters(compared, chosen.name, control),
+        "regions": [r for c in compared if (r := regions(c, chosen.name))][:1],
+        "times": views.time_strips(rows),
+        "sources": views.sources_grid(cells, chosen.name),
+        "data": _script_safe(embedded(cells, of_rules, compared, possible, measures(classes))),
+    }
+
+
+def _pair(methods: Sequence[str], control: str) -> tuple[str, str]:
+    """Choose the two methods that are set against each other first, from the best method on."""
+    others = [method for method in methods if method != control]
+    if len(methods) < 2:
+        return "", ""
+    return (control, others[0]) if control in methods else (others[1], others[0])
+
+
+def _distinct(rules: Iterable[Rule]) -> list[Rule]:
+    """Return rules in their usual order, the one given instead of the same with other options."""
+    found: dict[str, Rule] = {}
+    for each in rules:
+        found.setdefault(each.name, each)
+    order = [*RULES]
+    return sorted(found.values(), key=lambda r: order.index(r.name))
+
+
+def _rows(table: Table, index: dict[tuple[str, str, str], int]) -> list[dict[str, Any]]:
+    """Return the table's rows with the numbers of the cells behind each figure."""
+    rows = [row for row in table.rows if row.label != AVERAGE]
+    numbers = [views.cell_numbers(table, row, index) for row in rows]
+    lines = [
+        {"name": table.shown_name(row), "cells": list(zip(row.cells, cells, strict=True))}
+        for row, cells in zip(rows, numbers, strict=True)
     ]
-    return _page(sections, synthetic)
+    for row in table.rows:
+        if row.label == AVERAGE:
+            below = [[i for cell in column for i in cell] for column in zip(*numbers, strict=True)]
+            below[-1] = []  # the paper leaves the corner empty
+            cells = list(zip(row.cells, below, strict=True))
+            lines.append({"name": AVERAGE, "cells": cells})
+    return lines
 
 
-def _pictures(
-    records: Sequence[CellRecord],
-    tables: Sequence[Table],
-    chosen: Rule,
-    plane_of: Callable[[CellRecord], Plane | None],
-    missing: Sequence[MissingCell],
-) -> str:
-    drawn = [
-        picture(partial(score_map, table), f"Mean F1: {table.heading}; hatched: no figure.")
-        for table in tables
-    ]
-    if any(len(r.settings) > 1 for r in records):
-        drawn.append(
-            picture(
-                lambda: budget_picture(records, missing),
-                "Expected best mean F1 on the target if only so many settings of the grid, drawn "
-                "at random, had been tried; exact, the last mark is the whole grid. A method with "
-                "one setting is a point at the left.",
-            )
-        )
-    if any(r.about.get("seconds") for r in records):
-        text = "Run time of every cell in seconds."
-        drawn.append(picture(lambda: time_picture(records, missing), text))
-    for method in paper_order(r.row for r in records):
-        record = _first([r for r in records if r.row == method], chosen)
-        drawn += [] if record is None else _method_pictures(record, chosen)
-    drawn += _plane(records, plane_of)
-    text = paragraph(
-        "Of each method the grid of one task is drawn, the first; the drawn face is a sketch."
-    )
-    return text + f'<div class="pictures">{"".join(drawn)}</div>'
+def _common_notes(tables: Sequence[Table]) -> list[str]:
+    """Return the notes that stand under every table; the head of the page says SYNTHETIC."""
+    first = tables[0].notes if tables else ()
+    return [n for n in first if n != SYNTHETIC and all(n in table.notes for table in tables)]
 
 
-def _plane(
-    records: Sequence[CellRecord], plane_of: Callable[[CellRecord], Plane | None]
-) -> list[str]:
-    loaded = [(record, plane_of(record)) for record in first_task(records)] if records else []
-    placed = [(record, plane) for record, plane in loaded if plane is not None]
-    if not placed:
-        return []
-    text = (
-        f"{placed[0][0].task_label}: source and target before adaptation and after it, by the two "
-        "largest principal components of each method's kernel."
-    )
-    return [picture(lambda: plane_picture(placed), text, wide=True)]
+def _by_method(cells: Sequence[Cell], rule: str) -> list[tuple[str, list[tuple[int, Cell]]]]:
+    """Return the cells with a setting, by method, with their numbers in the page's data."""
+    chosen = [(i, c) for i, c in enumerate(cells) if c.values(rule) is not None]
+    methods = paper_order(c.record.row for _, c in chosen)
+    return [(m, [(i, c) for i, c in chosen if c.record.row == m]) for m in methods]
 
 
-def _method_pictures(record: CellRecord, chosen: Rule) -> list[str]:
-    drawn = []
-    searched = searched_parameters(record)
-    if searched:
-        drawn.append(
-            picture(
-                lambda: parameter_picture(record, chosen),
-                f"{record.row} on {record.task_label}: mean F1 at every setting.",
-                wide=len(searched) > 2,
-            )
-        )
-    weights = record.extras.get("weights")
-    if weights is not None and weights.shape[1] in KNOWN_GRIDS:
-        title = f"{record.row}, {record.task_label}: weights of facial blocks"
-        index = chosen.select(record)
-        drawn.append(
-            picture(
-                lambda: region_picture(
-                    weights[index],
-                    title,
-                    synthetic=record.synthetic,
-                    setting=f"{setting_text(record.settings[index])}, chosen by {chosen.name}",
-                ),
-                f"{title} at the chosen setting; white blocks have weight zero.",
-                wide=True,
-            )
-        )
-    return drawn
+def _parameters(cells: Sequence[Cell], rule: str, control: str) -> list[Any]:
+    """Draw the first grid of each method, on the first task where the rule chooses a setting."""
+    drawn: dict[str, Any] = {}
+    scores = {
+        cell.record.task_label: float(values[0])
+        for cell in cells
+        if cell.record.row == control and (values := cell.values(rule)) is not None
+    }
+    for cell in cells:
+        method = cell.record.row
+        if method not in drawn:
+            picture = parameters(cell, rule, scores.get(cell.record.task_label))
+            if picture is not None:
+                drawn[method] = picture
+    return [drawn[method] for method in paper_order(drawn)]
 
 
-def _first(records: Sequence[CellRecord], chosen: Rule) -> CellRecord | None:
-    """Return the first record for which the rule has its input."""
-    for record in records:
-        try:
-            chosen.select(record)
-        except NotRecorded:
-            continue
-        return record
-    return None
+def _script_safe(content: Any) -> str:
+    """Return JSON that no text of a user's can break out of."""
+    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _version() -> str:
@@ -211,45 +229,16 @@ def _version() -> str:
         return "(not installed)"
 
 
-def _glossary() -> str:
-    items = "".join(f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>" for word, text in GLOSSARY)
-    return f'<dl class="facts">{items}</dl>'
+@lru_cache(maxsize=1)
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-
-def _page(sections: Sequence[tuple[str, str, str]], synthetic: bool) -> str:
-    here = Path(__file__)
-    style = here.with_name("report.css").read_text(encoding="utf-8")
-    script = here.with_name("report.js").read_text(encoding="utf-8")
-    filled = [entry for entry in sections if entry[2]]
-    links = " ".join(f'<a href="#{anchor}">{escape(title)}</a>' for anchor, title, _ in filled[1:])
-    title = "Cross-database micro-expression recognition: benchmark report" + (
-        " (synthetic data)" if synthetic else ""
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    body = [
-        section(*filled[0]),
-        f'<nav aria-label="Contents">{links}</nav>',
-        *(section(*entry) for entry in filled[1:]),
-    ]
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; \
-style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>{escape(title)}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<h1>{escape(title)}</h1>
-<main>
-{"".join(body)}
-</main>
-<footer><small>Made by cdmer-bench {escape(_version())} from stored results alone; the same results
-give the same file.</small></footer>
-<script>
-{script}</script>
-</body>
-</html>
-"""
+    environment.globals["difference"] = difference
+    return environment

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cdmer_bench.cli import report
+from cdmer_bench.cli.main import main
 from cdmer_bench.cli.tables import choose_records, recorded_failures
 from cdmer_bench.results.store import ResultsStore
 from tests.reporting.records import record
@@ -23,9 +23,8 @@ def results(tmp_path):
 @pytest.mark.parametrize("found", [True, False])
 def test_report_is_opened_or_says_that_there_is_no_browser(results, monkeypatch, capsys, found):
     opened = []
-    monkeypatch.setattr(report, "_can_draw", lambda: False)
     monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or found)
-    assert report.main(["--open", "--results", results]) == 0
+    assert main(["report", "--open", "--results", results]) == 0
     assert opened == [f"file://{results}/report.html"]
     assert ("no browser was found" in capsys.readouterr().err) != found
 

@@ -80,7 +80,7 @@ def check_stored_cell(drawn):
             for format in ("text", "csv", "tex", "html"):
                 assert render_all(tables_for(found, chosen), format)
     with contextlib.suppress(UserError):
-        assert build_report(found, pictures=False)
+        assert build_report(found)
 
 
 test_damaged_cells, test_more_damaged_cells = both(stored_cells(), check_stored_cell)

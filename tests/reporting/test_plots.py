@@ -22,7 +22,7 @@ from cdmer_bench.reporting.plot_grids import parameter_picture
 from cdmer_bench.reporting.plot_ranks import rank_picture
 from cdmer_bench.reporting.plot_scores import budget_picture, score_map, time_picture
 from cdmer_bench.reporting.plot_style import AREA, readable_on, save, style, to_bytes
-from cdmer_bench.reporting.region_maps import block_images, grids_of, region_picture
+from cdmer_bench.reporting.regions import block_images, grids_of, region_picture
 from tests.reporting.records import labels, record
 
 

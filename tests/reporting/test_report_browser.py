@@ -1,4 +1,4 @@
-"""The report in headless Chromium: it loads, sorts, prints, fits a phone and can be read."""
+"""The report in headless Chromium: it loads, sorts, switches, prints, fits a phone, can be read."""
 
 import html
 import json
@@ -8,17 +8,16 @@ import subprocess
 
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
-from cdmer_bench.evaluation import mean_f1
 from cdmer_bench.reporting import MissingCell
 from cdmer_bench.reporting.html_report import build_report
 from tests.reporting.records import record
 
-pytest.importorskip("matplotlib")
-
 BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs a headless Chromium")
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -30,49 +29,24 @@ FLAGS = (
     "--enable-logging=stderr",
     "--virtual-time-budget=20000",
 )
-# The report stands in a frame as wide as a screen and in one as wide as a phone.
+WIDTHS = (390, 768, 1280)
+# The report stands in a frame as wide as a screen, in one like a tablet and in one like a phone.
 STAGE = """<!DOCTYPE html><meta charset="utf-8">
-<iframe id="wide" width="1280" height="900" srcdoc="{page}"></iframe>
-<iframe id="phone" width="390" height="800" srcdoc="{page}"></iframe>
+{frames}
 <pre id="found"></pre>
 <script>
 addEventListener("load", () => {{
-  const wide = document.getElementById("wide").contentWindow;
-  const phone = document.getElementById("phone").contentWindow;
+  const [phone, tablet, wide] = Array.from(frames);
   const found = {{}};
-  {probes}
+  try {{ {probes} }} catch (error) {{ found.error = String(error.stack); }}
   document.getElementById("found").textContent = JSON.stringify(found);
 }});
 </script>"""
-PROBES = r"""
+COMMON = r"""
   const all = (frame, selector) => Array.from(frame.document.querySelectorAll(selector));
-  const named = (figure, caption) =>
-    figure.querySelector("figcaption").textContent.startsWith(caption);
-  const table = caption =>
-    all(wide, "figure").find(f => named(f, caption)).querySelector("table");
-  const press = (caption, column) => {
-    const head = table(caption).tHead.rows[0].cells[column];
-    head.querySelector("button").click();
-    const rows = Array.from(table(caption).tBodies[0].rows);
-    return {sorted: head.getAttribute("aria-sort"), names: rows.map(r => r.cells[0].textContent),
-      values: rows.map(r => r.cells[column].textContent.trim())};
-  };
-  found.results = [press("Table III", 1), press("Table III", 1)];
-  found.gaps = [press("Table III", 4), press("Table III", 4)];
-  found.names = [press("Table III", 0), press("Table III", 0)];
-  found.mcnemar = [press("How sure", 6), press("How sure", 6)];
-  found.cells = [press("How sure", 0)];
-  found.sorted = all(wide, "th[aria-sort]").length;
-  found.buttons = all(wide, "table.sortable thead th").map(h => h.children[0].tagName);
-  found.dead = all(wide, "a").map(a => a.getAttribute("href"))
-    .filter(a => !a.startsWith("#") || !wide.document.getElementById(a.slice(1)));
-  found.images = all(wide, "img").map(i => [i.naturalWidth > 0, i.alt.length > 10]);
-  found.widths = [wide, phone].map(f => [f.document.documentElement.scrollWidth, f.innerWidth]);
-  wide.dispatchEvent(new wide.Event("beforeprint"));
-  phone.dispatchEvent(new phone.Event("beforeprint"));
-  found.open = all(wide, "details").map(d => d.open);
-  found.widthsOpen = [wide, phone].map(f => [f.document.documentElement.scrollWidth, f.innerWidth]);
-
+  const one = (frame, selector) => frame.document.querySelector(selector);
+  const screens = [phone, tablet, wide];
+  const widths = () => screens.map(f => [f.document.documentElement.scrollWidth, f.innerWidth]);
   // Contrast as WCAG 2 defines it, of each text against the backgrounds that lie behind it.
   const channels = text => text.match(/[\d.]+/g).map(Number);
   const over = (front, back) => {
@@ -82,21 +56,137 @@ PROBES = r"""
   const luminance = rgb => rgb.map(c => c / 255)
     .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
     .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
-  found.contrasts = {};
-  for (const element of all(wide, "body *")) {
-    if (!Array.from(element.childNodes).some(n => n.nodeType === 3 && n.data.trim())) continue;
-    const layers = [];
-    for (let e = element; e; e = e.parentElement) {
-      layers.push(channels(wide.getComputedStyle(e).backgroundColor));
+  const contrasts = frame => {
+    const least = {};
+    for (const element of all(frame, "body *")) {
+      const kinds = ["SCRIPT", "STYLE", "TITLE", "title"];
+      if (kinds.includes(element.tagName)) continue;
+      if (!Array.from(element.childNodes).some(n => n.nodeType === 3 && n.data.trim())) continue;
+      const style = frame.getComputedStyle(element), layers = [];
+      for (let e = element; e; e = e.parentElement) {
+        layers.push(channels(frame.getComputedStyle(e).backgroundColor));
+      }
+      const back = layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]);
+      const svg = element.namespaceURI.endsWith("svg");
+      const ink = over(channels(svg ? style.fill : style.color), back);
+      const pair = [luminance(ink), luminance(back)].sort((a, b) => b - a);
+      const key = element.tagName + "." + (element.getAttribute("class") || "");
+      least[key] = Math.min(least[key] || 21, (pair[0] + 0.05) / (pair[1] + 0.05));
     }
-    const back = layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]);
-    const ink = over(channels(wide.getComputedStyle(element).color), back);
-    const pair = [luminance(ink), luminance(back)].sort((a, b) => b - a);
-    const key = element.tagName + "." + element.className;
-    const ratio = (pair[0] + 0.05) / (pair[1] + 0.05);
-    found.contrasts[key] = Math.min(found.contrasts[key] || 21, ratio);
-  }
+    return least;
+  };
+  found.contrasts = contrasts(wide);
+  found.ground = wide.getComputedStyle(wide.document.body).backgroundColor;
 """
+PROBES = r"""
+  const named = (figure, caption) =>
+    figure.querySelector("figcaption").textContent.startsWith(caption);
+  const table = caption => caption === "heat" ? one(wide, "#heat") :
+    all(wide, "figure").find(f => named(f, caption) && f.querySelector("table"))
+      .querySelector("table");
+  const rowsOf = t => Array.from(t.tBodies[0].rows).filter(r => !r.classList.contains("off"));
+  const text = t => Object.fromEntries(rowsOf(t).map(r =>
+    [r.cells[0].textContent, Array.from(r.cells).slice(1).map(c => c.textContent.trim())]));
+  const everything = () => all(wide, "main").map(e => e.textContent.replace(/\s+/g, " "))[0];
+  const press = (caption, column) => {
+    const head = table(caption).tHead.rows[0].cells[column];
+    head.querySelector("button").click();
+    const rows = rowsOf(table(caption));
+    return {sorted: head.getAttribute("aria-sort"), names: rows.map(r => r.cells[0].textContent),
+      values: rows.map(r => r.cells[column].textContent.trim())};
+  };
+  const choose = (id, value) => {
+    one(wide, id).value = value;
+    one(wide, id).dispatchEvent(new wide.Event("change", {bubbles: true}));
+  };
+  const points = () => all(wide, "#budget svg.wide polyline").map(p => p.getAttribute("points"));
+  const state = () => ({heat: text(table("heat")), table: text(table("Table III")),
+    foot: Array.from(table("Table III").tFoot.rows[0].cells).map(c => c.textContent.trim()),
+    framed: all(wide, "#heat .best").length, points: points(), matrices: matrix(),
+    ticks: all(wide, "#budget svg.wide .grid text").map(t => t.textContent),
+    pairs: all(wide, "#pair svg.wide circle title").map(t => t.textContent),
+    now: one(wide, "#now").textContent, caption: one(wide, "#heat-caption").textContent});
+  const matrix = () => Array.from(one(wide, "[data-matrix]").querySelectorAll("td"))
+    .map(td => parseInt(td.firstChild.data));
+
+  found.widths = widths();
+  found.first = [phone, wide].map(f => one(f, "#heat").getBoundingClientRect().bottom);
+  found.start = state();
+  choose("#measure", "1");
+  found.accuracy = state();
+  choose("#measure", "3");
+  found.recall = state();
+  choose("#measure", "0");
+  choose("#rule", "entropy");
+  found.entropy = state();
+  choose("#rule", "oracle");
+  found.again = state();
+  const box = all(wide, ".methods input").find(b => b.value === "TCA");
+  box.click();
+  found.hidden = state();
+  box.click();
+  found.shown = state();
+  choose("#up", "SA <b>");
+  found.paired = state().pairs;
+
+  found.sources = text(table("Where every figure"));
+  found.results = [press("Table III", 1), press("Table III", 1)];
+  found.gaps = [press("Table III", 4), press("Table III", 4)];
+  found.names = [press("Table III", 0), press("Table III", 0)];
+  found.mcnemar = [press("How sure", 6), press("How sure", 6)];
+  found.cells = [press("How sure", 0)];
+  found.sorted = all(wide, "th[aria-sort]").length;
+  found.buttons = all(wide, "table.sortable thead th").map(h => h.children[0].tagName);
+  found.dead = all(wide, "a").map(a => a.getAttribute("href"))
+    .filter(a => !a.startsWith("#") || !wide.document.getElementById(a.slice(1)));
+  found.unnamed = all(wide, "svg[role=img]").map(s => s.getAttribute("aria-label"))
+    .filter(label => label.length < 8);
+  found.pictures = screens.map(f => all(f, "main .chart > svg").filter(s => s.clientWidth)
+    .map(s => [s.clientWidth, s.viewBox.baseVal.width]));
+
+  // Keyboard: every switch can be reached, arrow keys go from figure to figure.
+  const tip = () => one(wide, "#tip").hidden ? "" : one(wide, "#tip").textContent;
+  const cell = rowsOf(table("heat"))[0].cells[1];
+  cell.focus();
+  found.tip = tip();
+  const key = name => wide.document.activeElement.dispatchEvent(
+    new wide.KeyboardEvent("keydown", {key: name, bubbles: true, cancelable: true}));
+  key("ArrowDown");
+  const focused = () => {
+    const td = wide.document.activeElement;
+    return [td.parentNode.rowIndex, td.cellIndex];
+  };
+  found.below = focused();
+  key("ArrowRight");
+  found.right = focused();
+  key("Escape");
+  found.closed = tip();
+  cell.dispatchEvent(new wide.MouseEvent("mouseover", {bubbles: true}));
+  found.hover = tip();
+  found.reachable = ["#measure", "#rule", ".methods summary", "nav a", "#heat th button", ".scroll"]
+    .map(s => one(wide, s).tabIndex);
+
+  // A wide table keeps its first column, and says that there is more.
+  const scroll = all(phone, "#tables .scroll")[0], first = scroll.querySelector("tbody th");
+  const place = first.getBoundingClientRect().left;
+  found.more = scroll.classList.contains("more");
+  scroll.scrollLeft = 200;
+  found.kept = [scroll.scrollLeft, place, first.getBoundingClientRect().left];
+  one(phone, "nav").scrollIntoView();
+  phone.scrollTo(0, 3000);
+  found.nav = one(phone, "nav").getBoundingClientRect().top;
+
+  for (const frame of screens) frame.dispatchEvent(new frame.Event("beforeprint"));
+  found.open = all(wide, "main details").map(d => d.open);
+  found.widthsOpen = widths();
+  found.contrasts = Object.assign(found.contrasts, contrasts(wide));
+"""
+
+
+def scores_of(made):
+    """Decision values whose most certain setting is another than the best."""
+    rng = np.random.default_rng(len(made.method_label) + len(made.task_label))
+    return rng.normal(size=(*made.predictions.shape, 3)).astype(np.float32)
 
 
 def records():
@@ -104,43 +194,165 @@ def records():
     made = [record(t, m, label) for t in (1, 2, 5, 10) for m, label in names]
     # Every clip right: the fullest shades of a confusion matrix.
     right = record(6).y_target[None]
-    return [
-        *made,
+    made += [
         record(4, "tca", "TCA"),
         record(6, "sa", "SA <b>", predictions=right, settings=[{"a long name": "x" * 60}]),
+        record(6, "svm", "Baseline"),
         record(5, "rstr", "RSTR", extras={"weights": np.arange(255.0).reshape(3, 85)}),
     ]
+    return [record_with(r, scores=scores_of(r)) for r in made]
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory):
-    if BROWSER is None:
-        pytest.skip("needs a headless Chromium")
-    folder = tmp_path_factory.mktemp("browser")
+def record_with(made, **changes):
+    from dataclasses import replace
+
+    return replace(made, **changes)
+
+
+def look(folder, probes, *flags):
     missing = [MissingCell("Exp.3", "TCA", "LBP-TOP(R3P8)", "failed: " + "no_memory_" * 30)]
-    page = build_report(records(), missing=missing)
-    (folder / "stage.html").write_text(
-        STAGE.format(page=html.escape(page), probes=PROBES), encoding="utf-8"
+    page = html.escape(build_report(records(), missing=missing))
+    frames = "".join(
+        f'<iframe width="{width}" height="{844 if width < 500 else 800}" srcdoc="{page}"></iframe>'
+        for width in WIDTHS
     )
+    stage = folder / "stage.html"
+    stage.write_text(STAGE.format(frames=frames, probes=COMMON + probes), encoding="utf-8")
     profile = f"--user-data-dir={folder / 'profile'}"
     done = subprocess.run(
-        [BROWSER, *FLAGS, profile, "--dump-dom", (folder / "stage.html").as_uri()],
+        [BROWSER, *FLAGS, *flags, profile, "--dump-dom", stage.as_uri()],
         capture_output=True,
         text=True,
         timeout=300,
         check=True,
     )
     text = re.search(r'<pre id="found">(.*?)</pre>', done.stdout, re.DOTALL).group(1)
-    return {**json.loads(html.unescape(text)), "log": done.stderr}
+    found = {**json.loads(html.unescape(text)), "log": done.stderr}
+    assert "error" not in found, found["error"]
+    return found
 
 
-def test_nothing_is_wrong_in_the_console(found):
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    return look(tmp_path_factory.mktemp("browser"), PROBES)
+
+
+@pytest.fixture(scope="module")
+def dark(tmp_path_factory):
+    probes = (
+        'for (const d of all(wide, "details")) d.open = true; found.contrasts = contrasts(wide);'
+    )
+    flag = "--blink-settings=preferredColorScheme=0"
+    return look(tmp_path_factory.mktemp("dark"), probes, flag)
+
+
+def chosen(made, name):
+    if name == "oracle":
+        f1 = [f1_score(made.y_target, p, average="macro") for p in made.predictions]
+        return made.predictions[int(np.argmax(f1))]
+    p = np.exp(made.scores.astype(float))
+    p /= p.sum(-1, keepdims=True)
+    return made.predictions[int(np.argmin(-(p * np.log(p)).sum(-1).mean(-1)))]
+
+
+MEASURES = {
+    "start": lambda y, p: f1_score(y, p, average="macro"),
+    "accuracy": lambda y, p: 100 * accuracy_score(y, p),
+    "recall": lambda y, p: 100 * recall_score(y, p, average=None)[1],
+    "entropy": lambda y, p: f1_score(y, p, average="macro"),
+}
+
+
+def test_nothing_is_wrong_in_the_console(found, dark):
     assert "CONSOLE" not in found["log"]
+    assert "CONSOLE" not in dark["log"]
+
+
+@pytest.mark.parametrize("switch", MEASURES)
+def test_tables_and_heat_map_follow_the_switches(found, switch):
+    shown = found[switch]["table"]
+    name = "entropy" if switch == "entropy" else "oracle"
+    tasks = {1: 0, 2: 1, 5: 4}
+    expected = {
+        (made.method_label, tasks[int(made.task[3:])]): MEASURES[switch](
+            made.y_target, chosen(made, name)
+        )
+        for made in records()
+        if int(made.task[3:]) in tasks
+    }
+    for (method, column), value in expected.items():
+        digits = 2 if switch in ("accuracy", "recall") else 4
+        assert shown[method][column].split()[0] == f"{value:.{digits}f}"
+    heat = found[switch]["heat"]
+    for method, column in (("TCA", 0), ("SA", 1), ("Baseline", 0)):
+        value = expected[method, column]
+        text = f"{value:.0f}" if value > 1 else f"{value:.3f}".lstrip("0")
+        assert heat[method][column] == text
+    # Two methods have no result on Exp.1, so there is no average over methods.
+    assert found[switch]["foot"][1] == "-"
+
+
+def test_the_page_as_written_is_what_the_script_shows_first(found):
+    assert found["start"] == found["again"]
+    assert found["start"] == found["shown"]
+    start = found["start"]["heat"]
+    page = build_report(records())
+    for method, cells in start.items():
+        row = page[page.index(f'<tr data-row="{html.escape(method)}">') :]
+        written = re.findall(r"<td[^>]*>([^<]*)</td>", row[: row.index("</tr>")])
+        assert [w.strip() for w in written] == [c for c, w in zip(cells, written, strict=False)]
+
+
+def test_curves_pairs_and_matrices_follow_the_switches(found):
+    start = found["start"]
+    for switch in ("accuracy", "recall", "entropy"):
+        assert found[switch]["points"] != start["points"]
+        assert found[switch]["pairs"] != start["pairs"]
+        assert len(found[switch]["points"]) == len(start["points"])
+    assert found["accuracy"]["ticks"] != start["ticks"] != found["recall"]["ticks"]
+    assert found["accuracy"]["matrices"] == start["matrices"]
+    first = next(r for r in records() if r.task == "exp01" and r.method == "svm")
+    for switch, name in (("start", "oracle"), ("entropy", "entropy")):
+        expected = confusion_matrix(first.y_target, chosen(first, name)).ravel().tolist()
+        assert found[switch]["matrices"] == expected
+    assert found["start"]["now"] == ""
+    assert "recall of positive" in found["recall"]["now"]
+    assert "chosen by entropy" in found["entropy"]["caption"]
+    (pair,) = found["paired"]
+    assert pair.startswith("Exp.6: Baseline 0.")
+    assert "SA <b> 1.0000 (n = 71)" in pair
+
+
+def test_a_method_that_is_not_wanted_is_hidden_everywhere(found):
+    assert "TCA" in found["start"]["table"]
+    assert "TCA" not in found["hidden"]["table"]
+    assert "TCA" not in found["hidden"]["heat"]
+    assert len(found["hidden"]["points"]) == len(found["start"]["points"]) - 1
+
+
+def test_hover_and_keyboard_give_the_exact_figure_setting_and_n(found):
+    (made,) = [r for r in records() if r.method_label == "TCA" and r.task == "exp01"]
+    prediction = chosen(made, "oracle")
+    assert found["hover"] == found["tip"]
+    assert re.match(r"\S+.*, Exp\.\d+\n", found["tip"])
+    method = found["tip"].split(",")[0]
+    (made,) = [
+        r
+        for r in records()
+        if r.method_label == method and r.task_label == found["tip"].split("\n")[0].split(", ")[1]
+    ]
+    prediction = chosen(made, "oracle")
+    assert f"mean F1: {f1_score(made.y_target, prediction, average='macro'):.4f}" in found["tip"]
+    assert f"accuracy (%): {100 * accuracy_score(made.y_target, prediction):.2f}" in found["tip"]
+    assert "setting: k = " in found["tip"]
+    assert found["tip"].endswith("n = 71")
+    assert (found["below"], found["right"], found["closed"]) == ([2, 1], [2, 2], "")
+    assert found["reachable"] == [0] * 6
 
 
 def test_scores_are_sorted_from_the_best_and_then_from_the_worst(found):
     best = {
-        r.method_label: max(mean_f1(r.y_target, p, range(3)) for p in r.predictions)
+        r.method_label: f1_score(r.y_target, chosen(r, "oracle"), average="macro")
         for r in records()
         if r.task == "exp01"
     }
@@ -176,16 +388,33 @@ def test_every_heading_is_a_button_for_the_keyboard(found):
     assert set(found["buttons"]) == {"BUTTON"}
 
 
-def test_links_lead_somewhere_and_pictures_load_with_a_text(found):
+def test_links_lead_somewhere_and_pictures_have_a_text(found):
     assert found["dead"] == []
-    assert len(found["images"]) > 8
-    assert all(loaded and described for loaded, described in found["images"])
+    assert found["unnamed"] == []
 
 
-def test_no_page_is_wider_than_its_screen(found):
+def test_no_page_is_wider_than_its_screen(found, dark):
     for widths in (found["widths"], found["widthsOpen"]):
-        assert [inner for _, inner in widths] == [1280, 390]
+        assert [inner for _, inner in widths] == list(WIDTHS)
         assert all(scroll <= inner for scroll, inner in widths)
+
+
+def test_the_answer_is_on_the_first_screen(found):
+    phone, wide = found["first"]
+    assert phone < 844
+    assert wide < 800
+
+
+def test_a_phone_has_pictures_of_its_own_and_tables_that_say_how_to_see_the_rest(found):
+    for shown, width in found["pictures"][0]:
+        # No letter is drawn smaller than nine tenths of its size.
+        assert shown >= 0.9 * width
+        assert width < 390
+    assert found["more"]
+    scrolled, before, after = found["kept"]
+    assert scrolled > 100
+    assert after == pytest.approx(before, abs=1)
+    assert found["nav"] >= 0
 
 
 def test_printing_unfolds_what_is_folded(found):
@@ -193,6 +422,11 @@ def test_printing_unfolds_what_is_folded(found):
     assert all(found["open"])
 
 
-def test_every_text_can_be_read(found):
-    assert {"TD.", "SMALL.", "A."} <= set(found["contrasts"])
-    assert {key: ratio for key, ratio in found["contrasts"].items() if ratio < 4.5} == {}
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_can_be_read(found, dark, scheme):
+    seen = found if scheme == "light" else dark
+    light = sum(map(int, re.findall(r"\d+", seen["ground"])[:3])) > 600
+    assert light == (scheme == "light")
+    contrasts = seen["contrasts"]
+    assert {"TD.", "SMALL.", "A.", "TD.heat", "text.name"} <= set(contrasts)
+    assert {key: ratio for key, ratio in contrasts.items() if ratio < 4.5} == {}

@@ -1,5 +1,7 @@
 """Weights of facial blocks on a schematic face, one panel for each grid."""
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +62,23 @@ def block_images(weights: ArrayLike, grids: tuple[int, ...] | None = None) -> li
     ends = np.cumsum([g * g for g in sides])
     parts = np.split(values, ends[:-1])
     return [part.reshape(g, g).T for g, part in zip(sides, parts, strict=True)]
+
+
+def overlay(images: Sequence[NDArray]) -> NDArray[np.float64]:
+    """Lay grids over one another: at each place the sum of the weights of its blocks.
+
+    Parameters
+    ----------
+    images : sequence of ndarray, shape (g, g)
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        n is the least common multiple of the sides.
+    """
+    side = math.lcm(*map(len, images))
+    stretched = [np.kron(g, np.ones((side // len(g),) * 2)) for g in images]
+    return np.sum(stretched, axis=0)
 
 
 def region_picture(

@@ -1,0 +1,464 @@
+"""Parts of the report as rows and columns, ready for the templates."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.evaluation.selection import Rule
+from cdmer_bench.evaluation.statistics import DEPENDENCE
+from cdmer_bench.reporting.analysis import (
+    CellComparison,
+    JudgedCell,
+    MethodComparison,
+    control_of,
+    drawn_units,
+    summarize_rules,
+)
+from cdmer_bench.reporting.build import MissingCell
+from cdmer_bench.reporting.captions import (
+    CHOSEN_ON_TARGET,
+    about_rules,
+    join_names,
+    left_out_phrase,
+)
+from cdmer_bench.reporting.charts import Axis, axis
+from cdmer_bench.reporting.comparison import differences
+from cdmer_bench.reporting.published import AVERAGE, BASELINE, PAPER_DESCRIPTOR, paper_order
+from cdmer_bench.reporting.report_data import Cell, Chosen
+from cdmer_bench.reporting.tables import Table, TableRow
+from cdmer_bench.results.record import CellRecord
+
+# An entry is a text, or a text and the number that it is sorted by.
+Entry = str | tuple[str, float]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table whose columns can be sorted.
+
+    Attributes
+    ----------
+    caption : str
+    heads : sequence of str
+    rows : sequence
+    words : collection of int
+        Columns that hold sentences and may wrap.
+    notes : sequence of str
+    """
+
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Entry]]
+    words: Sequence[int] = ()
+    notes: Sequence[str] = field(default=())
+
+    @property
+    def kinds(self) -> list[str]:
+        """The class of each column: sentences, words, or numbers."""
+        return [
+            "words" if i in self.words else "text" if i and self._is_text(i) else ""
+            for i in range(len(self.heads))
+        ]
+
+    def _is_text(self, column: int) -> bool:
+        entries = [row[column] for row in self.rows]
+        return not any(isinstance(e, tuple) for e in entries) and any(e != "-" for e in entries)
+
+
+@dataclass(frozen=True)
+class StripRow:
+    """A row of dots on a common scale; places lie between 0 and 100."""
+
+    label: str
+    dots: Sequence[tuple[float, str]]
+    bar: tuple[float, float] | None = None
+    mark: float | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Strips:
+    """Rows of dots below one another, with the scale's ticks."""
+
+    caption: str
+    label: str
+    rows: Sequence[StripRow]
+    ticks: Sequence[tuple[float, str]]
+
+
+def _places(along: Axis, values: Iterable[float]) -> list[float]:
+    return [round(100 * float(p), 2) for p in along.at(list(values))]
+
+
+def _ticks(along: Axis) -> list[tuple[float, str]]:
+    return [(round(100 * p, 2), text) for p, text in along.ticks(5)]
+
+
+def row_index(records: Sequence[CellRecord]) -> dict[tuple[str, str, str], int]:
+    """Return where the figure of a table's row and column comes from.
+
+    Returns
+    -------
+    dict from (str, str, str) to int
+        By descriptor, row and task; with an empty descriptor for tables whose rows are
+        descriptors.
+    """
+    found: dict[tuple[str, str, str], int] = {}
+    for number, record in enumerate(records):
+        found[record.descriptor_label, record.row, record.task_label] = number
+        if record.method_label == BASELINE:
+            name = record.row.replace(BASELINE, record.descriptor_label, 1)
+            found["", name, record.task_label] = number
+            if record.descriptor_label == PAPER_DESCRIPTOR:
+                found["", record.row, record.task_label] = number
+    return found
+
+
+def cell_numbers(
+    table: Table, row: TableRow, index: Mapping[tuple[str, str, str], int]
+) -> list[list[int]]:
+    """Return the cells behind each figure of a row; those of an average are several."""
+    tasks = [label for label, _ in table.columns if label != AVERAGE]
+    mine = [index.get((table.descriptor, row.name, task)) for task in tasks]
+    numbers = [[] if i is None else [i] for i in mine]
+    if len(table.columns) > len(tasks):
+        numbers.append([i for i in mine if i is not None])
+    return numbers
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Mean F1 of methods by tasks with their average, the best method first.
+
+    Attributes
+    ----------
+    tasks : list of str
+    rows : list of (str, list)
+        A method with, for each task and the average, (shade, text, numbers of cells, best).
+    """
+
+    tasks: list[str]
+    rows: list[tuple[str, list[tuple[float | None, str, list[int], bool]]]]
+
+
+def heat_map(cells: Sequence[Cell], numbers: Mapping[int, int], rule: str) -> HeatMap:
+    """Lay out the cells compared; ``numbers`` gives each one's number in the page's data."""
+    tasks = paper_order(c.record.task_label for c in cells)
+    methods = paper_order(c.record.row for c in cells)
+    figures = np.full((len(methods), len(tasks) + 1), np.nan)
+    behind: list[list[list[int]]] = [[[] for _ in range(len(tasks) + 1)] for _ in methods]
+    for cell in cells:
+        i = methods.index(cell.record.row)
+        j = tasks.index(cell.record.task_label)
+        values = cell.values(rule)
+        behind[i][j], behind[i][-1] = [numbers[id(cell)]], behind[i][-1] + [numbers[id(cell)]]
+        if values is not None:
+            figures[i, j] = values[0]
+    figures[:, -1] = figures[:, :-1].mean(axis=1)
+    shades = shade(figures)
+    best = np.nanmax(np.round(figures, 4), axis=0, initial=-1) if len(methods) > 1 else None
+    rows = []
+    for i in np.argsort(np.where(np.isnan(figures[:, -1]), np.inf, -figures[:, -1]), kind="stable"):
+        line: list[tuple[float | None, str, list[int], bool]] = []
+        for j in range(len(tasks) + 1):
+            v = figures[i, j]
+            if np.isnan(v):
+                n = int(np.isfinite(figures[i, :-1]).sum())
+                gap = f"({n} of {len(tasks)})" if j == len(tasks) and n else "-"
+                line.append((None, gap, behind[i][j], False))
+            else:
+                top = best is not None and bool(round(v, 4) == best[j])
+                line.append((float(shades[i, j]), f"{v:.3f}".lstrip("0"), behind[i][j], top))
+        rows.append((methods[i], line))
+    return HeatMap(tasks, rows)
+
+
+def shade(figures: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how strong the colour of each figure is, 0.05 for the lowest to 0.95."""
+    found = figures[np.isfinite(figures)]
+    low, high = (found.min(), found.max()) if found.size else (0.0, 1.0)
+    return np.round(0.05 + 0.9 * (figures - low) / (high - low if high > low else 1.0), 3)
+
+
+def beside_the_paper(tables: Sequence[Table]) -> Grid | None:
+    """Return the cells sorted by their difference to the printed figures."""
+    found = differences(tables)
+    if not found:
+        return None
+    rows: list[Sequence[Entry]] = [
+        (
+            f"{d.row}, {d.column}",
+            d.table,
+            (f"{d.figure.mean_f1:.4f} / {d.figure.accuracy:.2f}", d.figure.mean_f1),
+            (f"{d.printed.mean_f1:.4f} / {d.printed.accuracy:.2f}", d.printed.mean_f1),
+            (f"{d.mean_f1:+.4f}", abs(d.mean_f1)),
+            (f"{d.samples:+d}", float(abs(d.samples))) if d.samples is not None else "-",
+        )
+        for d in found
+    ]
+    heads = ("Cell", "Table", "Here", "Paper", "Difference in mean F1", "In samples")
+    return Grid("Largest differences first", heads, rows)
+
+
+def methods_grid(overall: MethodComparison) -> Grid:
+    """Return each method's mean, rank and test against the Baseline."""
+    ranks = None if overall.ranking is None else overall.ranking.average_ranks
+    control = control_of(overall.methods)
+    base = overall.scores[:, 0 if control is None else overall.methods.index(control)]
+    rows: list[Sequence[Entry]] = []
+    for j, method in enumerate(overall.methods):
+        better = int(np.sum(overall.scores[:, j] > base))
+        tested = overall.p is not None and method != control
+        mean = float(overall.scores[:, j].mean())
+        rows.append(
+            (
+                method,
+                (f"{mean:.4f}", mean),
+                "-" if ranks is None else (f"{ranks[j]:.2f}", float(ranks[j])),
+                (f"{better} of {len(overall.tasks)}", float(better)) if tested else "-",
+                _p_entry(overall.p, j) if tested else "-",
+                _p_entry(overall.adjusted, j) if tested else "-",
+            )
+        )
+    heads = ("Method", "Mean F1", "Average rank", "Better than Baseline", "Wilcoxon p", "Holm p")
+    notes = [DEPENDENCE, *overall.left_out_sentences]
+    return Grid(f"Methods over {overall.over}", heads, rows, notes=notes)
+
+
+def _p_entry(values: NDArray | None, index: int) -> Entry:
+    return "-" if values is None else (f"{values[index]:.3g}", float(values[index]))
+
+
+def rank_strips(overall: MethodComparison) -> Strips | None:
+    """Return average ranks as intervals; methods whose intervals overlap are not told apart."""
+    if overall.ranking is None:
+        return None
+    ranks, k = overall.ranking.average_ranks, len(overall.methods)
+    half = overall.ranking.critical_difference / 2
+    along = Axis(1.0, float(k))
+    rows = []
+    for i in np.argsort(ranks, kind="stable"):
+        low, middle, high = _places(
+            along, np.clip([ranks[i] - half, ranks[i], ranks[i] + half], 1, k)
+        )
+        tip = f"{overall.methods[i]}: average rank {ranks[i]:.2f}"
+        rows.append(
+            StripRow(overall.methods[i], [(middle, tip)], (low, high), text=f"{ranks[i]:.2f}")
+        )
+    caption = (
+        f"Average rank over {overall.over}, 1 is best (Friedman p = {overall.ranking.p:.2g}). "
+        "Methods whose bars do not overlap differ by more than Nemenyi's critical difference, "
+        f"{overall.ranking.critical_difference:.2f}."
+    )
+    return Strips(caption, "average rank", rows, _ticks(along))
+
+
+def tests_grid(cells: Sequence[CellComparison], rule: Rule) -> Grid:
+    """Return each cell's interval, and its test against the Baseline on the same clips."""
+    rows: list[Sequence[Entry]] = [
+        (
+            f"{c.task}, {c.method}",
+            (f"{c.mean_f1:.4f}", c.mean_f1),
+            (f"{c.interval.mean_f1[0]:.3f} to {c.interval.mean_f1[1]:.3f}", c.interval.mean_f1[0]),
+            (f"{c.accuracy:.2f}", c.accuracy),
+            (
+                f"{c.interval.accuracy[0]:.1f} to {c.interval.accuracy[1]:.1f}",
+                c.interval.accuracy[0],
+            ),
+            _apart(c),
+            "-" if c.p is None else (f"{c.p:.3g}", c.p),
+        )
+        for c in cells
+    ]
+    heads = (
+        "Cell",
+        "Mean F1",
+        "95 % interval",
+        "Accuracy",
+        "95 % interval",
+        "Only this right : only Baseline",
+        "McNemar p",
+    )
+    notes = [
+        f"Bootstrap over {drawn_units(cells)}, 2,000 resamples, at the chosen setting.",
+        "McNemar's exact test against the Baseline on the same clips: it takes clips as "
+        "independent, those of one subject too, and is not corrected for the number of cells.",
+        *([CHOSEN_ON_TARGET] if rule.uses_target_labels else []),
+    ]
+    return Grid("How sure each figure is", heads, rows, notes=notes)
+
+
+def _apart(cell: CellComparison) -> Entry:
+    """Return how many clips only one of the two has right, sorted by which has more."""
+    if cell.p is None or cell.only_this is None or cell.only_baseline is None:
+        return "-"
+    text = f"{cell.only_this} : {cell.only_baseline}"
+    return text, float(cell.only_this - cell.only_baseline)
+
+
+def rules_grids(
+    records: Sequence[CellRecord], rules: Sequence[Rule], judged: Sequence[JudgedCell]
+) -> tuple[Grid, Grid] | None:
+    """Return methods by rules, and cells by rules and budgets: mean F1 and the loss in brackets."""
+    summaries = summarize_rules(judged)
+    by_cell = {(s.method, s.rule): s for s in summaries}
+    # A grid of one setting leaves nothing to choose and so says nothing about a rule's input.
+    searched = {r.row for r in records if len(r.settings) > 1}
+    shown = [
+        r
+        for r in rules
+        if any(s.rule == r.name and s.n and s.method in searched for s in summaries)
+    ]
+    if not shown:
+        return None
+    names = [r.name for r in shown]
+    rows: list[Sequence[Entry]] = []
+    for method in paper_order(s.method for s in summaries):
+        mine = [by_cell[method, name] for name in names]
+        n = min(s.n for s in mine)
+        tasks: Entry = (f"{n} of {mine[0].of}", float(n))
+        values = [_with_gap(s.mean_f1, s.gap) for s in mine]
+        rows.append((method, *values, tasks))
+    notes = [f"{r.label} ({r.reference or 'the default of each method'})." for r in shown]
+    notes += about_rules(shown)
+    for rule in shown:
+        of_rule = [s for s in summaries if s.rule == rule.name]
+        notes.append(
+            left_out_phrase(rule.name, [(s.method, s.left_out, s.settings) for s in of_rule])
+        )
+        lacks: dict[str, list[str]] = {}
+        for summary in of_rule:
+            if summary.lack:
+                lacks.setdefault(summary.lack, []).append(summary.method)
+        notes += [
+            f"{rule.name} has no figure for some tasks of {', '.join(methods)}: {lack}."
+            for lack, methods in lacks.items()
+        ]
+    absent = [r.name for r in rules if r not in shown]
+    if absent:
+        notes.append(f"Not shown, because what they need was not recorded: {', '.join(absent)}.")
+    summary_grid = Grid(
+        "Mean F1 under each rule (in brackets: loss against the oracle)",
+        ["Method", *names, "Tasks"],
+        rows,
+        notes=[note for note in notes if note],
+    )
+    return summary_grid, _judged_grid(judged, names)
+
+
+def _with_gap(mean_f1: float | None, gap: float | None) -> Entry:
+    if mean_f1 is None or gap is None:
+        return "-"
+    return (f"{mean_f1:.4f} (-{gap:.4f})" if gap > 0 else f"{mean_f1:.4f}"), mean_f1
+
+
+def _judged_grid(judged: Sequence[JudgedCell], names: Sequence[str]) -> Grid:
+    budgets = list(dict.fromkeys(m for cell in judged for m in cell.budgets))
+    rows: list[Sequence[Entry]] = []
+    for cell in judged:
+        by_rule = {c.rule: c for c in cell.choices}
+        expected = [cell.budgets.get(m) for m in budgets]
+        rows.append(
+            (
+                f"{cell.task}, {cell.method}",
+                (f"{cell.n_settings:,}", float(cell.n_settings)),
+                *(_with_gap(by_rule[name].mean_f1, by_rule[name].gap) for name in names),
+                *("-" if e is None else (f"{e:.4f}", e) for e in expected),
+            )
+        )
+    heads = ["Cell", "Settings", *names, *(f"best of {m:,}" for m in budgets)]
+    return Grid(
+        "Every task: mean F1 under each rule, and the best of so many settings", heads, rows
+    )
+
+
+def gaps_grid(missing: Sequence[MissingCell]) -> Grid:
+    """Return the cells without a result."""
+    rows = [(m.task_label, m.method_label, m.descriptor_label, m.reason) for m in missing]
+    return Grid(
+        "Cells without a result", ("Task", "Method", "Descriptor", "Reason"), rows, words=[3]
+    )
+
+
+def notes_grid(records: Sequence[CellRecord]) -> Grid | None:
+    """Return what methods noted about finished cells."""
+    rows: list[Sequence[Entry]] = []
+    for record in records:
+        unconverged = int(np.count_nonzero(~record.converged))
+        remarks = join_names(list(record.notes.values()), 2)
+        if unconverged or remarks:
+            name = f"{record.task_label}, {record.row}"
+            share = (f"{unconverged} of {len(record.settings)}", float(unconverged))
+            rows.append((name, share, (str(len(record.notes)), float(len(record.notes))), remarks))
+    heads = ("Cell", "Settings ended by an iteration limit", "Settings with a note", "Notes")
+    return Grid("What methods noted about results", heads, rows, words=[3]) if rows else None
+
+
+def sources_grid(cells: Sequence[Cell], rule: str) -> Grid:
+    """Return a row that leads from every figure to its stored cell and setting."""
+    rows: list[Sequence[Entry]] = []
+    for cell in cells:
+        record, chosen, values = cell.record, cell.chosen.get(rule), cell.values(rule)
+        if values is None or not isinstance(chosen, Chosen):
+            continue
+        seconds = record.about.get("seconds")
+        rows.append(
+            (
+                f"{record.task_label}, {record.row}",
+                record.descriptor_label,
+                (f"{values[0]:.4f}", float(values[0])),
+                (f"{values[1]:.2f}", float(values[1])),
+                (f"{chosen.index} of {len(record.settings):,}", float(chosen.index)),
+                chosen.setting or "none",
+                (f"{seconds:,.1f}", float(seconds)) if isinstance(seconds, int | float) else "-",
+                record.key[:16],
+            )
+        )
+    heads = (
+        "Cell",
+        "Descriptor",
+        "Mean F1",
+        "Accuracy",
+        "Row of the grid",
+        "Setting",
+        "Seconds",
+        "Key",
+    )
+    note = (
+        "The predictions of every setting lie in the results folder, in the cell of that key; "
+        "the figure is the score of the row named here, counted from 0."
+    )
+    return Grid("Where every figure comes from", heads, rows, words=[5], notes=[note])
+
+
+def time_strips(records: Sequence[CellRecord]) -> list[Strips]:
+    """Return the seconds of every cell, and of a setting, by method with their median."""
+    timed = [r for r in records if isinstance(r.about.get("seconds"), int | float)]
+    if not timed:
+        return []
+    found = []
+    for caption, share in (
+        ("Seconds for a task's whole grid; the line is the median over tasks.", False),
+        ("Seconds for one setting; the line is the median over tasks.", True),
+    ):
+        seconds = {
+            id(r): max(float(r.about["seconds"]), 1e-3) / (len(r.settings) if share else 1)
+            for r in timed
+        }
+        along = axis(list(seconds.values()), log=True)
+        rows = []
+        for method in paper_order(r.row for r in timed):
+            mine = [r for r in timed if r.row == method]
+            middle = float(np.median([seconds[id(r)] for r in mine]))
+            dots = [
+                (place, f"{r.task_label}: {seconds[id(r)]:.3g} s")
+                for r, place in zip(
+                    mine, _places(along, [seconds[id(r)] for r in mine]), strict=True
+                )
+            ]
+            (mark,) = _places(along, [middle])
+            rows.append(StripRow(method, dots, mark=mark, text=f"{middle:.3g} s"))
+        found.append(Strips(caption, "seconds", rows, _ticks(along)))
+    return found

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.databases.base import Finding
 from cdmer_bench.databases.matlab import list_matlab, read_matlab
 from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
 from cdmer_bench.io import check_archive_size
@@ -244,6 +245,22 @@ def check_features(
             f"(rows {rows}, counted from 0); repair or remove these samples"
         )
     return np.ascontiguousarray(X, dtype=np.float64)
+
+
+def repeated(X: NDArray, y: NDArray, where: str) -> tuple[Finding, ...]:
+    """Name samples that are there more than once; with two labels they contradict each other."""
+    first: dict[bytes, int] = {}
+    pairs = [(first.setdefault(row.tobytes(), i), i) for i, row in enumerate(X)]
+    pairs = [(one, other) for one, other in pairs if one != other]
+    if not pairs:
+        return ()
+    contrary = [(one, other) for one, other in pairs if y[one] != y[other]]
+    one, other = (contrary or pairs)[0]
+    text = f"{len(pairs)} of {len(X)} samples repeat an earlier one"
+    if contrary:
+        text += f", {len(contrary)} under another label"
+    text += f" (such as rows {one} and {other}, counted from 0); remove one of each"
+    return (Finding("warning", text, where, "repeated-samples"),)
 
 
 def label_vector(labels: NDArray, where: str) -> NDArray:

@@ -16,6 +16,7 @@ from cdmer_bench.databases.feature_files import (
     locate,
     read_csv_features,
     read_variables,
+    repeated,
 )
 from cdmer_bench.databases.layout import GRIDS, from_released_layout
 from cdmer_bench.errors import DataMissing, UserError, choice, closest, listed, positive_integer
@@ -142,7 +143,7 @@ class FileFeatureDatabase(FeatureDatabase):
             self.classes,
             file_hash(path),
             names=read.names,
-            findings=_told(read, path, entry),
+            findings=_told(read, path, entry) + repeated(X, y, str(path)),
         )
 
     def fingerprint(self, descriptor: str) -> str:

@@ -1,4 +1,5 @@
 import hashlib
+import re
 from dataclasses import replace
 
 import h5py
@@ -429,3 +430,19 @@ def test_v5_structs_and_cells_of_vectors_are_named(tmp_path):
     for name, kind in (("who", "struct"), ("cells", "cell")):
         with pytest.raises(UserError, match=f"'{name}' is a MATLAB {kind}"):
             small(tmp_path, files={"d": "mine.mat"}, layout="samples_rows", subjects=name).load("d")
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ([0, 1, 0, 2], r"1 of 4 samples repeat an earlier one \(such as rows 0 and 2"),
+        ([0, 1, 1, 2], r"repeat an earlier one, 1 under another label \(such as rows 0 and 2"),
+    ],
+)
+def test_repeated_samples_are_told(tmp_path, labels, words):
+    X = np.arange(12.0).reshape(4, 3)
+    X[2] = X[0]
+    np.savez(tmp_path / "mine.npz", features=X, labels=np.array(labels))
+    (told,) = small(tmp_path).load("mine").findings
+    assert told.severity == "warning"
+    assert re.search(words, told.text)

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Prepared
-from cdmer_bench.methods.regeneration import Regeneration, pool
-from cdmer_bench.methods.regenerator import Regenerator
+from cdmer_bench.methods.regeneration import Regeneration, Regenerator, pool
 from cdmer_bench.solvers.libsvm import VotingMachine, fit_gram
 
 
@@ -26,7 +25,7 @@ class DRFST(Regenerator):
     Parameters
     ----------
     lam, mu, C, solver
-        See :class:`~cdmer_bench.methods.regenerator.Regenerator`.
+        See :class:`~cdmer_bench.methods.regeneration.Regenerator`.
     """
 
     label: ClassVar[str] = "DRFS-T"

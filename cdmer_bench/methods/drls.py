@@ -3,7 +3,8 @@ r"""Domain regeneration in the label space (DRLS).
 Y. Zong, W. Zheng, X. Huang, J. Shi, Z. Cui and G. Zhao, Domain regeneration for cross-database
 micro-expression recognition, IEEE Trans. Image Processing 27(5), 2018.
 
-With n = n_source + n_target samples, DRLS finds P (n x c) by
+The framework is that of :mod:`cdmer_bench.methods.regeneration`, with labels in the place of
+samples. With n = n_source + n_target samples, DRLS finds P (n x c) by
 
 .. math:: \min_P |L - P^T K^s|_F^2 + \lambda |P^T k^{st}|_2^2 + \mu |P|_1,
 

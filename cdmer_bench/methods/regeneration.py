@@ -1,36 +1,59 @@
-r"""Sample regeneration in the space of the features, shared by TSRG and DRFS-T.
+r"""Sample regeneration, the framework of TSRG, DRFS-T and DRLS (Zong et al., 2017 and 2018).
 
-With the paper's columns as samples, a *fixed* domain Y = X_1 (D x n_1) and a *moving* one X_2
-(D x n_2), pooled as X = [X_1, X_2] (D x n), linear kernels K = X'X, K_1 = K[:, :n_1] (n x n_1),
-and the difference of the mean kernel columns k = K_1 1/n_1 - K_2 1/n_2 (n), solve
+With the paper's columns as samples, a *fixed* domain X_1 and a *moving* one X_2, pooled as
+X = [X_1, X_2], linear kernels :math:`K = X^T X = [K_1, K_2]` and the difference of the mean kernel
+columns :math:`k = \frac{1}{n_1} K_1 1 - \frac{1}{n_2} K_2 1`,
 
-.. math:: \min_P |Y - P'K_1|_F^2 + \lambda |P'k|^2 + \mu |P|_1, \qquad P (n \times D),
+.. math:: \min_P |Y - P^T K_1|_F^2 + \lambda |P^T k|_2^2 + \mu |P|_1             \qquad (1)
 
-that is: regenerate X_1 as itself, while both domains' means coincide. P'K_2 is the moving domain,
-regenerated. Each of the D columns of P is a lasso with the same design A = [K_1'; sqrt(lambda) k']
-(n_1 + 1 x n) and the response [y; 0]; here their coefficients are rows, P' (D x n).
+finds P, by which :math:`P^T K_1` gives Y anew while both domains' means coincide. The three differ
+in what Y is, in what is fixed, and in what is done with P:
 
-``solver='paper'`` runs the augmented Lagrangian loop with the constants of the authors' released
-code, which stops above the optimum, at a point that depends on the constants: the printed figures
-are of that point. ``solver='exact'`` gives the optimum by following the lasso path, with a
-duality gap as its certificate; all mu of one lambda then cost one walk.
+=======  =====================  =====================  ==========================================
+TSRG     Y = X_1, the source    X_2 is the target      machine of X_1, applied to :math:`P^T K_2`
+DRFS-T   Y = X_1, the target    X_2 is the source      machine of :math:`P^T K_2`, applied to X_1
+DRLS     Y = L, the labels      X_1 is the source,     the largest entry of :math:`P^T K_2`
+                                X_2 the target
+=======  =====================  =====================  ==========================================
 
-Departure from the authors' code: one product with a precomputed matrix for a block of columns
-instead of a linear solve for all of them at every step; same iterates, up to rounding.
+=================  =====================  ======================================================
+X_1, X_2           D x n_1, D x n_2       samples of D features
+K, K_1             n x n, n x n_1         kernels between all n = n_1 + n_2 samples, and with X_1
+k                  n                      difference of the domains' mean columns of K
+Y                  D x n_1 or c x n_1     what P gives anew: samples, or one-hot labels
+P                  n x D or n x c         coefficients of the regenerated samples or labels
+lambda, mu         > 0                    weights of the mean discrepancy and of the L1 norm
+=================  =====================  ======================================================
+
+Each column of P is a lasso of its own, all with the design A and one row of Y as the response:
+
+.. math:: \min_p |[y; 0] - A p|^2 + \mu |p|_1, \qquad
+          A = [K_1^T; \sqrt\lambda k^T] \quad (n_1 + 1 \times n)                  \qquad (2)
+
+``solver='paper'`` runs the authors' inexact augmented Lagrangian method
+(:mod:`cdmer_bench.solvers.ialm`), which stops above the optimum, at a point that depends on its
+constants: the printed figures are of that point. ``solver='exact'`` gives the optimum with a
+duality gap as its certificate; all mu of one lambda then cost one walk along the lasso path.
+
+This module holds what TSRG and DRFS-T share; DRLS, whose few responses are labels, shares its
+solver with RSTR (:mod:`cdmer_bench.solvers.label_regression`). Coefficients are rows here, P'
+(D x n).
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
 from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.solvers.kernels import pooled_kernel
-from cdmer_bench.solvers.lasso_certificate import certify
-from cdmer_bench.solvers.lasso_paths import lasso_paths
+from cdmer_bench.solvers.lasso_paths import certify, lasso_paths
+from cdmer_bench.solvers.libsvm import VotingMachine
 from cdmer_bench.solvers.response_ialm import ResponseIALM
 
 # Relative duality gap up to which a solution counts as exact.
@@ -115,7 +138,7 @@ def regeneration_coefficients(
     fixed, moving
         Samples as rows: the source and the target for TSRG, the reverse for DRFS-T.
     lam, mu, solver
-        See :class:`cdmer_bench.methods.regenerator.Regenerator`.
+        See :class:`Regenerator`.
 
     Returns
     -------
@@ -215,3 +238,92 @@ def check_parameters(name: str, values: Mapping[str, Any]) -> None:
             f"{name}: mu is {values['mu']}; it must be positive (0 is possible with "
             "solver='paper' only)"
         )
+
+
+@dataclass
+class Regenerator(Method):
+    """Base of TSRG and DRFS-T.
+
+    Parameters
+    ----------
+    lam : float
+        Weight of the mean discrepancy (lambda), >= 0.
+    mu : float
+        Weight of the L1 norm of P; > 0, or >= 0 for the paper's solver.
+    C : float
+        Cost of the linear SVM, > 0.
+    solver : {'paper', 'exact'}
+        See :mod:`cdmer_bench.methods.regeneration`.
+    """
+
+    lam: float = 1.0
+    mu: float = 0.1
+    C: float = 1.0
+    solver: str = "paper"
+
+    @abstractmethod
+    def _decide(
+        self, prepared: Prepared, found: Regeneration, C: float
+    ) -> tuple[VotingMachine, NDArray[np.float64]]:
+        """Return the trained machine and the kernel between queries and training samples."""
+
+    def check_values(self, setting: Setting) -> None:
+        """Refuse a value that is outside its parameter's range."""
+        super().check_values(setting)
+        check_parameters(type(self).__name__, self.complete(setting))
+
+    def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
+        """Group the settings of one lambda: all if exact (one path), else by two."""
+        full = [self.complete(setting) for setting in settings]
+        batches = []
+        for members in group_by(full, lambda setting: (setting["lam"], setting["solver"])):
+            size = len(members) if full[members[0]]["solver"] == "exact" else 2
+            batches += [members[i : i + size] for i in range(0, len(members), size)]
+        return batches
+
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
+        """Solve the settings, those of one lambda together."""
+        chosen = [self.complete(setting) for setting in settings]
+        found = regenerate(prepared, chosen)
+        predictions, scores, notes = [], [], {}
+        for index, values in enumerate(chosen):
+            machine, block = self._decide(prepared, found[index], values["C"])
+            decision = machine.predict(block)
+            predictions.append(decision.predictions)
+            scores.append(decision.scores)
+            note = _note(found[index], machine)
+            if note:
+                notes[index] = note
+        result = BatchResult(
+            np.array(predictions),
+            np.array(scores),
+            np.array([found[i].converged for i in range(len(chosen))]),
+            np.array([found[i].iterations for i in range(len(chosen))], np.intp),
+            notes,
+        )
+        result.note_single_classes()
+        return result
+
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
+        """Return the products of raw and regenerated samples; see :meth:`Method.adapted_kernel`."""
+        return self._join(prepared, regenerate(prepared, [self.complete(setting)])[0])
+
+    @abstractmethod
+    def _join(self, prepared: Prepared, found: Regeneration) -> NDArray[np.float64]:
+        """Return the products of all samples, one domain raw and the other regenerated."""
+
+
+def _note(found: Regeneration, machine: VotingMachine) -> str:
+    """Say what the user should know about a setting's result."""
+    notes = [machine.note] if machine.note else []
+    if not found.square.any():
+        notes.append("the L1 weight leaves no coefficient, so regenerated samples are all zero")
+    if not found.converged:
+        notes.append(
+            "the penalty schedule ended above its tolerance"
+            if np.isnan(found.gap)
+            else f"the relative duality gap is {found.gap:.1e}"
+        )
+    if not machine.converged:
+        notes.append("LIBSVM stopped at its limit of iterations")
+    return "; ".join(notes)

@@ -24,9 +24,8 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.solvers.active_set_lasso import active_set_lasso
-from cdmer_bench.solvers.ialm import factorize, ialm
+from cdmer_bench.solvers.ialm import PenaltySchedule, factorize, ialm
 from cdmer_bench.solvers.kernels import pooled_products
-from cdmer_bench.solvers.penalty_schedule import PenaltySchedule
 
 Array = NDArray[np.float64]
 

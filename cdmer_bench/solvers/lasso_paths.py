@@ -32,7 +32,7 @@ class PathBlock(NamedTuple):
         False where the limit of breakpoints ended the walk; the coefficients of the penalties
         that were not reached are then those of the last breakpoint. A walk can also lose its
         way by rounding where the Gram matrix of independent variables has a condition above
-        about 1e11; the gap of :mod:`~cdmer_bench.solvers.lasso_certificate` tells.
+        about 1e11; the gap of :func:`certify` tells.
     """
 
     rows: NDArray[np.intp]
@@ -88,3 +88,50 @@ def lasso_paths(
         coefficients = np.empty_like(walk.recorded)
         coefficients[order] = walk.recorded
         yield PathBlock(rows, coefficients, walk.breakpoints, walk.complete)
+
+
+class Certificate(NamedTuple):
+    """Values for each response.
+
+    Attributes
+    ----------
+    objective : ndarray, shape (n_responses,)
+        |y - A p|^2 + mu |p|_1.
+    gap : ndarray, shape (n_responses,)
+        Upper bound of the objective's excess over the optimum, >= 0 up to rounding.
+    """
+
+    objective: NDArray[np.float64]
+    gap: NDArray[np.float64]
+
+
+def certify(
+    design: NDArray[np.float64],
+    responses: NDArray[np.float64],
+    coefficients: NDArray[np.float64],
+    mu: float,
+) -> Certificate:
+    r"""Bound the excess of :math:`|y - Ap|^2 + \mu |p|_1` over its minimum.
+
+    The dual is to maximise :math:`u'y - |u|^2/4` over :math:`|A'u|_\infty \le \mu`; the residual
+    r = y - Ap, scaled to be feasible, u = 2 r min(1, mu / max |2 A'r|), gives the bound.
+
+    Parameters
+    ----------
+    design : ndarray, shape (m, n_variables)
+        A.
+    responses : ndarray, shape (n_responses, m)
+        The vectors y as rows.
+    coefficients : ndarray, shape (n_responses, n_variables)
+        The vectors p as rows.
+    mu : float
+        L1 weight, >= 0.
+    """
+    residual = responses - coefficients @ design.T
+    largest = np.abs(2 * residual @ design).max(1)
+    shrink = np.ones(len(largest))
+    np.divide(mu, largest, out=shrink, where=largest > mu)
+    objective = (residual**2).sum(1) + mu * np.abs(coefficients).sum(1)
+    feasible = 2 * residual * shrink[:, None]
+    dual = (feasible * responses).sum(1) - (feasible**2).sum(1) / 4
+    return Certificate(objective, objective - dual)

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.solvers.blocks import BlockProducts
-from cdmer_bench.solvers.label_regression import Regression, add_mmd_label, solve_regression
-from cdmer_bench.solvers.nonnegative_lasso import (
+from cdmer_bench.solvers.active_set_lasso import (
     DesignProducts,
     nonnegative_lasso,
     ratio_penalties,
 )
+from cdmer_bench.solvers.blocks import BlockProducts
+from cdmer_bench.solvers.label_regression import Regression, add_mmd_label, solve_regression
 
 Array = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.solvers.penalty_schedule import PenaltySchedule
+from cdmer_bench.solvers.ialm import PenaltySchedule
 
 # Responses treated together: many enough that a step's matrix is read once for all of them, few
 # enough that their state stays in cache; 256 to 512 are within 10% of each other.

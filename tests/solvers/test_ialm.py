@@ -4,25 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdmer_bench.solvers.active_set_lasso import active_set_lasso
-from cdmer_bench.solvers.ialm import LeastSquaresFactors, factorize, ialm
-from cdmer_bench.solvers.penalty_schedule import PenaltySchedule
-
-
-def as_published(C, Y, mu, schedule):
-    """Run the loop as it is published, with one linear system a step."""
-    n, c = len(C), len(Y)
-    P = np.full((n, c), schedule.start)
-    T = np.full((n, c), schedule.start)
-    kappa = schedule.kappa0
-    for step in range(1, schedule.n_steps + 1):
-        Q = np.linalg.solve(C @ C.T + kappa / 2 * np.eye(n), C @ Y.T + (T + kappa * P) / 2)
-        v = Q - T / kappa
-        P = np.sign(v) * np.maximum(np.abs(v) - mu / kappa, 0)
-        if np.abs(P - Q).max() < schedule.tolerance:
-            return P, step, True
-        T = T + kappa * (P - Q)
-        kappa = min(schedule.rho * kappa, schedule.kappa_max)
-    return P, step, False
+from cdmer_bench.solvers.ialm import (
+    LeastSquaresFactors,
+    PenaltySchedule,
+    factorize,
+    ialm,
+    ialm_as_written,
+)
 
 
 def problem(seed, n=14, m=9, c=3, scale=3.0):
@@ -42,7 +30,7 @@ def problem(seed, n=14, m=9, c=3, scale=3.0):
 def test_steps_and_results_are_those_of_the_published_loop(seed, mu, m, rho, kappa0, start):
     C, Y = problem(seed, m=m)
     schedule = PenaltySchedule(kappa0=kappa0, rho=rho, start=start)
-    P, steps, converged = as_published(C, Y, mu, schedule)
+    P, steps, converged = ialm_as_written(C, Y, mu, schedule)
     found = ialm(factorize(C[None], Y, 5e-4), np.array([mu]), schedule)
     np.testing.assert_allclose(found.P[0], P, atol=1e-6)
     assert abs(found.n_steps[0] - steps) <= 1
@@ -52,7 +40,7 @@ def test_steps_and_results_are_those_of_the_published_loop(seed, mu, m, rho, kap
 def test_rank_deficient_data():
     C, Y = problem(4, n=12, m=12)
     C[:, 6:] = C[:, :6] @ np.ones((6, 6))
-    P, steps, _ = as_published(C, Y, 0.5, PenaltySchedule())
+    P, steps, _ = ialm_as_written(C, Y, 0.5, PenaltySchedule())
     found = ialm(factorize(C[None], Y, 5e-4), np.array([0.5]), PenaltySchedule())
     np.testing.assert_allclose(found.P[0], P, atol=1e-7)
     assert found.n_steps[0] == steps
@@ -92,7 +80,7 @@ def test_a_schedule_that_ends_too_early_is_reported():
     found = ialm(factorize(C[None], Y, 5e-4), np.array([0.5]), schedule)
     assert not found.converged[0]
     assert found.n_steps[0] == schedule.n_steps
-    np.testing.assert_allclose(found.P[0], as_published(C, Y, 0.5, schedule)[0], atol=1e-8)
+    np.testing.assert_allclose(found.P[0], ialm_as_written(C, Y, 0.5, schedule)[0], atol=1e-8)
 
 
 @pytest.mark.parametrize("mu", [1e4, 1e8])
@@ -108,7 +96,7 @@ def test_steps_skipped_while_p_is_zero_leave_the_published_path_unchanged():
     for mu, start in [(1.5, 1.0), (4.0, 1.0), (15.0, 1.0), (4.0, 0.0), (1e6, 1.0)]:
         for kappa0 in (1e-3, 0.5, 3.0):
             schedule = PenaltySchedule(kappa0=kappa0, start=start)
-            P, steps, _ = as_published(C, Y, mu, schedule)
+            P, steps, _ = ialm_as_written(C, Y, mu, schedule)
             found = ialm(factorize(C[None], Y, 5e-4), np.array([mu]), schedule)
             assert found.n_steps[0] == steps
             np.testing.assert_allclose(found.P[0], P, atol=1e-11)
@@ -118,7 +106,7 @@ def test_zero_data_stop_where_the_published_loop_stops():
     C, Y = np.zeros((5, 3)), np.ones((2, 3))
     for mu, start in [(0.5, 1.0), (0.5, 0.0), (1e-4, 1.0)]:
         schedule = PenaltySchedule(start=start)
-        P, steps, _ = as_published(C, Y, mu, schedule)
+        P, steps, _ = ialm_as_written(C, Y, mu, schedule)
         found = ialm(factorize(C[None], Y, 5e-4), np.array([mu]), schedule)
         assert found.n_steps[0] == steps
         np.testing.assert_allclose(found.P[0], P, atol=1e-12)

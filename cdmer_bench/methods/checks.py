@@ -22,14 +22,7 @@ Drawn = tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]]
 
 
 class MethodChecks:
-    """The checks of one method.
-
-    Parameters
-    ----------
-    method : Method
-    grid
-        The grid to take settings from; None is the method's own.
-    """
+    """The checks of one method."""
 
     def __init__(self, method: Method, grid: Grid | None = None) -> None:
         self.method = method
@@ -263,14 +256,7 @@ def difference(expected: NDArray, found: NDArray, what: str) -> str | None:
 def draw_task(
     n_source: int = N_SOURCE, n_target: int = N_TARGET, n_classes: int = N_CLASSES
 ) -> Drawn:
-    """Draw block histograms around class means that both domains share, shifted in the target.
-
-    Returns
-    -------
-    Xs : ndarray, shape (n_source, 4, 5)
-    ys : ndarray of int, shape (n_source,)
-    Xt : ndarray, shape (n_target, 4, 5)
-    """
+    """Draw block histograms around class means that both domains share, shifted in the target."""
     rng = np.random.default_rng(20)
     means = rng.gamma(1.0, size=(n_classes, N_BLOCKS, BLOCK_DIM))
     ys, yt = np.arange(n_source) % n_classes, np.arange(n_target) % n_classes
@@ -282,13 +268,7 @@ def draw_task(
 
 
 def odd_tasks(needs_blocks: bool) -> dict[str, Drawn]:
-    """Return tasks at the edge of what a method can be given, by what is odd about each.
-
-    Parameters
-    ----------
-    needs_blocks : bool
-        Whether every sample must keep its blocks.
-    """
+    """Return tasks at the edge of what a method can be given, by what is odd about each."""
     Xs, ys, Xt = draw_task()
     constant = np.ones_like(Xs), ys, np.ones_like(Xt)
     partly = [X.copy() for X in (Xs, Xt)]

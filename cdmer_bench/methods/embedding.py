@@ -12,37 +12,17 @@ from cdmer_bench.solvers.kernels import pooled_kernel
 
 
 class Embedding(NamedTuple):
-    """Coordinates of source, then target samples.
+    """Coordinates of source, then target samples."""
 
-    Attributes
-    ----------
-    before : ndarray, shape (n_source + n_target, 2)
-        By the linear kernel of the features.
-    after : ndarray, shape (n_source + n_target, 2), or None
-        By the method's adapted kernel; None where the method moves no sample.
-    """
-
-    before: NDArray[np.float64]
+    before: NDArray[np.float64]  # (n_source + n_target, 2), by the linear kernel of the features
+    # By the method's adapted kernel; None where the method moves no sample.
     after: NDArray[np.float64] | None
 
 
 def embed(
     method: Method, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike, setting: Setting
 ) -> Embedding:
-    """Place the samples of a task in two dimensions, before and after a method's adaptation.
-
-    Parameters
-    ----------
-    method : Method
-    Xs, ys, Xt
-        As for :meth:`cdmer_bench.methods.base.Method.fit`.
-    setting : dict
-        Parameters that differ from the method's own.
-
-    Returns
-    -------
-    Embedding
-    """
+    """Place the samples of a task in two dimensions, before and after a method's adaptation."""
     task = check_task(Xs, ys, Xt, method.needs_blocks)
     method.settings([setting], task.shapes)
     before = embed_kernel(pooled_kernel(*(X.reshape(len(X), -1) for X in (task.Xs, task.Xt))))
@@ -58,21 +38,6 @@ def embed_kernel(kernel: ArrayLike) -> NDArray[np.float64]:
 
     This is kernel PCA, for a linear kernel PCA itself, and the same as classical scaling of the
     kernel's distances.
-
-    Parameters
-    ----------
-    kernel : array, shape (n, n)
-        Symmetric; negative eigenvalues are taken as 0.
-
-    Returns
-    -------
-    ndarray, shape (n, 2)
-        Each axis turned so that its largest coordinate is positive.
-
-    Raises
-    ------
-    UserError
-        If the kernel is not square or has fewer than two samples.
     """
     K = np.asarray(kernel, dtype=float)
     if K.ndim != 2 or K.shape[0] != K.shape[1] or len(K) < 2:

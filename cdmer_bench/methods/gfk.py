@@ -87,22 +87,11 @@ def _factor(prepared: Prepared, k: int) -> NDArray[np.float64]:
 
 
 def geodesic_factor(
-    on_source: NDArray[np.float64], on_target: NDArray[np.float64], alignment: NDArray[np.float64]
+    on_source: NDArray[np.float64],  # (n, k), X Ps
+    on_target: NDArray[np.float64],  # (n, k), X Pt
+    alignment: NDArray[np.float64],  # (k, k), Ps'Pt
 ) -> NDArray[np.float64]:
-    """Return coordinates whose inner products are the geodesic flow kernel.
-
-    Parameters
-    ----------
-    on_source, on_target : ndarray, shape (n, k)
-        Samples on the principal directions: X Ps and X Pt.
-    alignment : ndarray, shape (k, k)
-        Ps'Pt.
-
-    Returns
-    -------
-    ndarray, shape (n, 2 k)
-        L such that L L' = X G X'.
-    """
+    """Return L (n x 2k) such that L L' = X G X', the geodesic flow kernel."""
     U, cosines, Vt = np.linalg.svd(alignment)
     cosines = np.minimum(cosines, 1.0)
     f = on_source @ U

@@ -54,21 +54,6 @@ def parse_range(notation: str) -> list[float]:
     ``'0.001:0.001:0.009, 0.01:0.01:0.09, 2'`` gives 0.001, 0.002, ..., 0.09, 2.0. A part is
     ``first:step:last`` (``last`` included), or one number. The paper's one product, [1:1:100] x t
     of IW-SVM, is written out part by part.
-
-    Parameters
-    ----------
-    notation
-        Parts separated by commas.
-
-    Returns
-    -------
-    list of float
-        Every value, each the float nearest to its decimal, in the order written.
-
-    Raises
-    ------
-    UserError
-        If a part is neither a number nor ``first:step:last`` with a step that leads there.
     """
     values: list[float] = []
     for part in notation.split(","):
@@ -108,24 +93,7 @@ def _steps(part: str, first: Decimal, step: Decimal, last: Decimal) -> list[floa
 
 
 def expand_grid(grid: Mapping[str, Sequence[Any]] | Sequence[Setting]) -> list[Setting]:
-    """List every setting of a grid.
-
-    Parameters
-    ----------
-    grid
-        Either a mapping from a parameter's name to its values, whose product is taken with the
-        last parameter running fastest, or the settings themselves.
-
-    Returns
-    -------
-    list of dict
-        One dict from parameter name to value for each setting.
-
-    Raises
-    ------
-    UserError
-        If it is neither.
-    """
+    """List the settings: the product of values, the last parameter fastest, or those given."""
     if isinstance(grid, Mapping):
         return [
             dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
@@ -141,26 +109,14 @@ def expand_grid(grid: Mapping[str, Sequence[Any]] | Sequence[Setting]) -> list[S
 
 
 class Task(NamedTuple):
-    """What a method learns from.
+    """What a method learns from."""
 
-    Attributes
-    ----------
-    Xs : ndarray of float64, shape (n_source, n_features)
-        Source samples; (n_source, n_blocks, block_dim) for a method that needs blocks.
-    ys : ndarray of int, shape (n_source,)
-        Class index of each source sample, 0 to n_classes - 1.
-    Xt : ndarray of float64, shape (n_target, ...)
-        Target samples.
-    classes : ndarray, shape (n_classes,)
-        The labels in sorted order; ``classes[ys]`` are those given.
-    names : tuple of str, or None
-        The source's columns where it is a DataFrame; samples of the target are matched by them.
-    """
-
+    # (n_source, n_features), or (n_source, n_blocks, block_dim) for a method that needs blocks
     Xs: NDArray[np.float64]
-    ys: NDArray[np.intp]
-    Xt: NDArray[np.float64]
-    classes: NDArray
+    ys: NDArray[np.intp]  # (n_source,), class index of each source sample, 0 to n_classes - 1
+    Xt: NDArray[np.float64]  # (n_target, ...), target samples
+    classes: NDArray  # (n_classes,), the labels in sorted order; ``classes[ys]`` are those given
+    # the source's columns where it is a DataFrame; samples of the target are matched by them
     names: tuple[str, ...] | None = None
 
     @property
@@ -170,21 +126,7 @@ class Task(NamedTuple):
 
 
 def check_task(Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike, needs_blocks: bool) -> Task:
-    """Check the samples and labels of a task, and encode the labels by index.
-
-    Parameters
-    ----------
-    Xs, ys, Xt
-        As for :meth:`cdmer_bench.methods.base.Method.fit`.
-    needs_blocks : bool
-        Whether samples must keep their blocks.
-
-    Raises
-    ------
-    UserError
-        If shapes disagree, values are not finite, labels have no order, or there are fewer than
-        two classes.
-    """
+    """Check the samples and labels of a task, and encode the labels by index."""
     names = column_names(Xs)
     source = shape_samples(Xs, "Xs", needs_blocks)
     target = shape_samples(Xt, "Xt", needs_blocks, names)
@@ -211,12 +153,6 @@ def shape_samples(
     """Return ``X`` as float64, (n_samples, n_features) or (n_samples, n_blocks, block_dim).
 
     A DataFrame is put into the order of ``columns``, the names of the source's.
-
-    Raises
-    ------
-    UserError
-        If ``X``, which the message calls ``name``, is no array of finite real numbers of such a
-        shape, or has other columns.
     """
     own = column_names(X)
     if own is not None and columns is not None and own != tuple(columns):

@@ -126,15 +126,7 @@ class IWSVM(Method):
 
 
 def ratio_models(prepared: Prepared, sigma: Any, centres: Any, seed: int) -> list[RatioModel]:
-    """Return a model of the density ratio for each width to choose from.
-
-    Parameters
-    ----------
-    prepared : dict
-        From :meth:`IWSVM.prepare`.
-    sigma, centres, seed
-        See :class:`IWSVM`.
-    """
+    """Return a model of the density ratio for each width to choose from."""
     n_target = len(prepared["to_target"])
     if isinstance(sigma, str):
         if sigma == "loocv" and n_target < 2:

@@ -167,19 +167,10 @@ class MeanMatching:
 
     .. math:: \min_g \tfrac12 g'Kg - \kappa'g \quad\text{subject to}\quad 0 \le g \le \text{cap},\;
               |1'g - n| \le n\epsilon,\; \epsilon = (\sqrt n - 1) / \sqrt n
-
-    Attributes
-    ----------
-    K : ndarray, shape (n, n)
-        Gaussian kernel of the source samples, n >= 2, positive definite.
-    kappa : ndarray, shape (n,)
-        n/m times the sum over the target samples of the kernel with each source sample.
-    cap : float
-        Largest weight.
     """
 
-    K: NDArray[np.float64]
-    kappa: NDArray[np.float64]
+    K: NDArray[np.float64]  # (n, n), Gaussian kernel of the source, positive definite
+    kappa: NDArray[np.float64]  # (n,), n/m times the sum of the kernel with the target samples
     cap: float = 2000.0
 
     def program(self, penalty: NDArray[np.float64] | float = 0.0) -> BoundedSumQP:
@@ -192,18 +183,7 @@ class MeanMatching:
 
 
 def gaussian_of_squared_distances(squares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return exp(-d^2 / s) with s the square root of the median of the d^2 given.
-
-    Parameters
-    ----------
-    squares : ndarray
-        Squared distances d^2. All of them enter the median, with the zeros of a diagonal.
-
-    Returns
-    -------
-    ndarray, of the same shape
-        Where the median is 0, as with mostly equal samples, its limit: 1 for d = 0, else 0.
-    """
+    """Return exp(-d^2 / s), s the square root of the median of all d^2 given; its limit for 0."""
     width = np.sqrt(np.median(squares))
     if width == 0:
         return (squares == 0).astype(np.float64)
@@ -212,21 +192,11 @@ def gaussian_of_squared_distances(squares: NDArray[np.float64]) -> NDArray[np.fl
 
 
 def match_means(
-    source_squares: NDArray[np.float64],
-    cross_squares: NDArray[np.float64],
-    jitter: float = 1e-10,
+    source_squares: NDArray[np.float64],  # (n, n)
+    cross_squares: NDArray[np.float64],  # (n, m)
+    jitter: float = 1e-10,  # on the diagonal of K: equal samples share a weight
 ) -> MeanMatching:
-    """Return the problem for squared distances, each kernel with the width of its own distances.
-
-    Parameters
-    ----------
-    source_squares : ndarray, shape (n, n)
-        Between source samples.
-    cross_squares : ndarray, shape (n, m)
-        From source to target samples.
-    jitter : float
-        Added to the diagonal of K, so that equal samples share a weight and the minimum is unique.
-    """
+    """Return the problem for squared distances, each kernel with the width of its own distances."""
     n, m = cross_squares.shape
     K = gaussian_of_squared_distances(source_squares)
     K.flat[:: n + 1] += jitter
@@ -235,23 +205,12 @@ def match_means(
 
 
 class Alternation(NamedTuple):
-    """How the alternation of one class ended.
+    """How the alternation of one class ended."""
 
-    Attributes
-    ----------
-    gamma : ndarray, shape (n_source,)
-        Weights of the source samples.
-    machine : Machine
-    objectives : list of float
-        The logged objective after each alternation.
-    remarks : set of str
-        Keys of ``REMARKS`` that apply.
-    """
-
-    gamma: NDArray[np.float64]
+    gamma: NDArray[np.float64]  # (n_source,), weights of the source samples
     machine: Machine
-    objectives: list[float]
-    remarks: set[str]
+    objectives: list[float]  # the logged one after each alternation
+    remarks: set[str]  # keys of REMARKS
 
 
 def qp_solver(chosen: Setting) -> str:
@@ -268,24 +227,11 @@ def match(matching: MeanMatching, penalty: NDArray[np.float64], qp: str) -> QPSo
 def alternate(
     prepared: Prepared,
     matching: MeanMatching,
-    start: QPSolution,
-    y: NDArray[np.float64],
+    start: QPSolution,  # step (a) for xi = 0, which depends on neither λ nor the class
+    y: NDArray[np.float64],  # (n_source,), 1 for the class, -1 for the rest
     chosen: Setting,
 ) -> Alternation:
-    """Alternate steps (a) and (b) for one class.
-
-    Parameters
-    ----------
-    prepared
-        As from :meth:`STM.prepare`.
-    matching
-    start : QPSolution
-        Step (a) for xi = 0, which depends on neither λ nor the class.
-    y : ndarray, shape (n_source,)
-        1 for the class, -1 for the rest.
-    chosen
-        Every parameter of :class:`STM`.
-    """
+    """Alternate steps (a) and (b) for one class."""
     gram, lam, qp = prepared["gram"], chosen["lam"], qp_solver(chosen)
     limit = 20 * min(len(y), int(prepared["n_features"]))
     weighted, xi, fall = start, np.zeros(len(y)), np.inf

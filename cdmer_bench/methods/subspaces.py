@@ -57,13 +57,7 @@ class SubspaceMethod(Method):
         return self.check_dimension(chosen["k"], largest)
 
     def check_dimension(self, k: Any, largest: int) -> int:
-        """Return ``k`` as an int, or what stands for None.
-
-        Raises
-        ------
-        UserError
-            If k is not a whole number from 1 to ``largest``.
-        """
+        """Return ``k`` as an int, or what stands for None."""
         name = type(self).__name__
         if largest < 1:
             raise UserError(
@@ -93,14 +87,13 @@ class DomainSubspaceMethod(SubspaceMethod):
         Xt: NDArray[np.float64],
         Xq: NDArray[np.float64],
     ) -> Prepared:
-        """Project all samples on both bases, for every k at once.
+        """Project all samples, as they are, on both bases, for every k at once.
 
         Returns
         -------
         dict
-            ``on_source`` and ``on_target``, (n_source + n_query) x rank: the samples, not centred,
-            on the principal directions of source and target; ``alignment``, (source rank x target
-            rank): Ps'Pt; ``ys``; ``shape``: n_source, n_target, n_features.
+            ``on_source`` and ``on_target``, (n_source + n_query) x rank; ``alignment``, Ps'Pt
+            (source rank x target rank); ``ys``; ``shape``: n_source, n_target, n_features.
         """
         n_source, n_target = len(Xs), len(Xt)
         coordinates = span_coordinates(*([Xs, Xt] if Xq is Xt else [Xs, Xt, Xq]))

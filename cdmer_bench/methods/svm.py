@@ -63,41 +63,19 @@ class Classified(NamedTuple):
 
 
 def classify_linearly(
-    source: NDArray[np.float64],
+    source: NDArray[np.float64],  # (n_source, n_dimensions)
     ys: NDArray[np.intp],
-    queries: NDArray[np.float64],
+    queries: NDArray[np.float64],  # (n_query, n_dimensions)
     C: float,
     remarks: Sequence[str] = (),
 ) -> Classified:
-    """Train a linear SVM on adapted source samples and predict the adapted queries.
-
-    Parameters
-    ----------
-    source, queries : ndarray, shapes (n_source, n_dimensions) and (n_query, n_dimensions)
-    ys : ndarray of int, shape (n_source,)
-        Class indices.
-    C : float
-        Cost of the slack.
-    remarks
-        Passed on.
-    """
+    """Train a linear SVM on adapted source samples and predict the adapted queries."""
     machine = fit_gram(linear_kernel(source, source), ys, C=C)
     return Classified(machine, machine.predict(linear_kernel(queries, source)), remarks)
 
 
 def batch_result(classified: Sequence[Classified]) -> BatchResult:
-    """Gather the settings of a batch.
-
-    Parameters
-    ----------
-    classified
-        One entry a setting, in the batch's order.
-
-    Returns
-    -------
-    BatchResult
-        ``iterations`` are 0, as the adaptation itself has none; ``converged`` is LIBSVM's.
-    """
+    """Gather the settings of a batch; ``converged`` is LIBSVM's, ``iterations`` are 0."""
     result = BatchResult.closed_form(
         np.stack([entry.decision.predictions for entry in classified]),
         np.stack([entry.decision.scores for entry in classified]),

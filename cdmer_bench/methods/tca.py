@@ -105,24 +105,7 @@ class TCA(SubspaceMethod):
 def transfer_components(
     K: NDArray[np.float64], n_source: int, mu: float = 1.0, scaling: str = "unit"
 ) -> NDArray[np.float64]:
-    """Solve max tr(W'KHKW) subject to W'(K e e' K + mu I)W = I.
-
-    Parameters
-    ----------
-    K : ndarray, shape (n, n)
-        Kernel of the source samples, then the target samples.
-    n_source : int
-        Number of source samples.
-    mu : float
-        Regularisation, > 0.
-    scaling : {'unit', 'constraint', 'variance'}
-        Length of the columns; see :class:`TCA`.
-
-    Returns
-    -------
-    ndarray, shape (n, n)
-        Eigenvectors as columns, by falling eigenvalue; the sign of each is arbitrary.
-    """
+    """Solve max tr(W'KHKW) subject to W'(K e e' K + mu I)W = I; W is n x n, by falling value."""
     choose("scaling of TCA", scaling, ("unit", "constraint", "variance"))
     if not (np.isfinite(mu) and mu > 0):
         raise UserError(f"mu of TCA is {mu!r}, expected a positive number")

@@ -121,43 +121,19 @@ class TKL(Method):
 
 
 class Extension(NamedTuple):
-    """The target's eigenvectors on all samples, and the quadratic in the new eigenvalues l.
+    """The target's eigenvectors on all samples, and the quadratic in the new eigenvalues l."""
 
-    Attributes
-    ----------
-    source, queries : ndarray, shapes (n_source, d) and (n_query, d)
-        Rows of Phi, by falling eigenvalue.
-    Q : ndarray, shape (d, d)
-        (Phi_s'Phi_s) squared entry by entry.
-    r : ndarray, shape (d,)
-        -diag(Phi_s'K_ss Phi_s); half the objective is l'Q l / 2 + r'l + constant.
-    remark : str
-        What should be known about d, or ''.
-    """
-
-    source: NDArray[np.float64]
-    queries: NDArray[np.float64]
-    Q: NDArray[np.float64]
-    r: NDArray[np.float64]
-    remark: str
+    source: NDArray[np.float64]  # (n_source, d), rows of Phi, by falling eigenvalue
+    queries: NDArray[np.float64]  # (n_query, d)
+    Q: NDArray[np.float64]  # (d, d), Phi_s'Phi_s squared entry by entry
+    r: NDArray[np.float64]  # (d,), -diag(Phi_s'K_ss Phi_s); half the objective is l'Q l / 2 + r'l
+    remark: str  # what should be known about d
 
 
 def extend_eigenvectors(
     prepared: Prepared, kernel: str = "linear", omitted: int = 10, most: int = 200
 ) -> Extension:
-    """Extend the eigenvectors of the target's kernel to all samples.
-
-    Parameters
-    ----------
-    prepared : dict
-        From :meth:`TKL.prepare`.
-    kernel, omitted, most
-        See :class:`TKL`.
-
-    Returns
-    -------
-    Extension
-    """
+    """Extend the eigenvectors of the target's kernel to all samples."""
     n_source, n_target = (int(size) for size in prepared["sizes"])
     n = n_source + n_target
     products = prepared["products"]

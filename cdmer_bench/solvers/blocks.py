@@ -34,20 +34,11 @@ _RUN = 1024
 
 
 def group_features(X: Array, groups: str) -> Array:
-    """Say which values form the groups whose weights are learned.
+    """Say which values of X (n_samples, n_blocks, block_dim) form the groups that are selected.
 
-    Parameters
-    ----------
-    X : ndarray, shape (n_samples, n_blocks, block_dim)
-        Facial blocks of the grids 1, 2, 4, ... blocks a side, each with its planes in order.
-    groups : {'blocks', 'authors_chunks'}
-        'blocks' are the facial blocks. 'authors_chunks' are consecutive runs of ``block_dim``
-        values of the authors' file order, which goes plane by plane inside each grid: beyond
-        the whole face such a run mixes parts of three blocks.
-
-    Returns
-    -------
-    ndarray, shape (n_samples, n_blocks, block_dim)
+    'blocks' are the facial blocks of the grids 1, 2, 4, ... 'authors_chunks' are consecutive runs
+    of block_dim values of the authors' file order, which goes plane by plane inside each grid:
+    beyond the whole face such a run mixes parts of three blocks.
     """
     if groups not in GROUPS:
         raise UserError(f"there are no groups {groups!r}; {closest(str(groups), GROUPS)}")
@@ -69,20 +60,11 @@ def group_features(X: Array, groups: str) -> Array:
 
 
 def scale_features(X: Array, reference: Array, scale: str) -> Array:
-    """Scale the values of blocks.
+    """Scale the values of blocks, (n_samples, n_blocks, block_dim).
 
-    Parameters
-    ----------
-    X : ndarray, shape (n_samples, n_blocks, block_dim)
-    reference : ndarray, shape (n_reference, n_blocks, block_dim)
-        Source and target together, from which 'zscore' takes means and deviations.
-    scale : {'raw', 'block_l2', 'zscore'}
-        As they are; every block of every sample to unit length (a zero block stays zero); every
-        value to mean 0 and deviation 1 over the reference (a constant value becomes 0).
-
-    Returns
-    -------
-    ndarray, shape of ``X``
+    'raw': not at all; 'block_l2': every block of every sample to unit length (a zero block stays
+    zero); 'zscore': every value to mean 0 and deviation 1 over the reference, which are source
+    and target together (a constant value becomes 0).
     """
     if scale not in SCALES:
         raise UserError(f"there is no scale {scale!r}; {closest(str(scale), SCALES)}")
@@ -112,15 +94,9 @@ def _grid_sizes(n_blocks: int) -> list[int]:
 
 
 class BlockProducts(ABC):
-    r"""Products with the kernels :math:`[K_i^s, \sqrt\gamma k_i^{st}]` (n x m) of every block.
+    r"""Products with the kernels :math:`[K_i^s, \sqrt\gamma k_i^{st}]` (n x m) of every block."""
 
-    Attributes
-    ----------
-    shape : tuple of int
-        (n_blocks, n, m).
-    """
-
-    shape: tuple[int, int, int]
+    shape: tuple[int, int, int]  # (n_blocks, n, m)
 
     @abstractmethod
     def weigh_mmd(self, lam: float) -> Self:
@@ -140,13 +116,7 @@ class BlockProducts(ABC):
 
 
 class KeptKernels(BlockProducts):
-    """The kernels as arrays.
-
-    Parameters
-    ----------
-    blocks : ndarray, shape (n_blocks, n, m)
-    queries : ndarray, shape (n_blocks, n, n_query)
-    """
+    """The kernels as arrays."""
 
     def __init__(self, blocks: Array, queries: Array) -> None:
         self.blocks, self.queries = blocks, queries
@@ -186,16 +156,7 @@ def _weigh(blocks: Array, w: Array) -> Array:
 
 
 class RemadeKernels(BlockProducts):
-    """The samples of every block, from which kernels are made at every use.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (n_blocks, n, block_dim)
-        All samples, the source's first.
-    mmd : ndarray, shape (n_blocks, 1, block_dim)
-        Mean source sample minus mean target sample, of which the kernels' last column is made.
-    query_samples : ndarray, shape (n_blocks, n_query, block_dim)
-    """
+    """The samples of every block, from which kernels are made at every use."""
 
     def __init__(self, samples: Array, mmd: Array, query_samples: Array, n_source: int) -> None:
         self.samples, self.mmd, self.query_samples = samples, mmd, query_samples
@@ -244,21 +205,7 @@ class RemadeKernels(BlockProducts):
 
 
 def prepare_products(Xs: Array, Xt: Array, Xq: Array) -> dict[str, Array]:
-    """Compute what :func:`products_of` needs, for the way that the number of samples asks for.
-
-    Parameters
-    ----------
-    Xs, Xt, Xq : ndarray, shape (n_source, n_target or n_query, n_blocks, block_dim)
-
-    Returns
-    -------
-    dict from str to ndarray
-
-    Raises
-    ------
-    UserError
-        If the features are so large that the kernels, or their squares, overflow.
-    """
+    """Compute what :func:`products_of` needs, for the way that the number of samples asks for."""
     n, n_blocks = len(Xs) + len(Xt), Xs.shape[1]
     width = len(Xs) + 1 + len(Xq)
     if 8 * n_blocks * n * width <= KEPT or width <= Xs.shape[2]:

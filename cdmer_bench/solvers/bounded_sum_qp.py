@@ -22,23 +22,9 @@ LOWER, FREE, CAPPED = 0, 1, 2
 
 @dataclass(frozen=True)
 class BoundedSumQP:
-    """The program above.
+    """The program above, with 0 <= low < high and n * cap > (low + high) / 2.
 
-    Parameters
-    ----------
-    K : ndarray, shape (n, n)
-        Symmetric positive definite.
-    f : ndarray, shape (n,)
-    low, high : float
-        Bounds of the sum, 0 <= low < high.
-    cap : float
-        Upper bound of every entry, with ``n * cap > (low + high) / 2``. Where ``cap >= high``
-        the bound of the sum implies it, and it is left out.
-
-    Raises
-    ------
-    UserError
-        If no point lies strictly between the bounds.
+    Where ``cap >= high`` the bound of the sum implies the upper bound, and it is left out.
     """
 
     K: NDArray[np.float64]
@@ -83,48 +69,24 @@ class BoundedSumQP:
 
 
 class QPSolution(NamedTuple):
-    """What a solver found.
+    """What a solver found."""
 
-    Attributes
-    ----------
-    g : ndarray, shape (n,)
-    iterations : int
-    converged : bool
-        Whether the solver reached its tolerance.
-    multiplier : float
-        The multiplier of the sum: positive where ``low`` binds, negative where ``high`` does.
-    """
-
-    g: NDArray[np.float64]
+    g: NDArray[np.float64]  # (n,)
     iterations: int
-    converged: bool
-    multiplier: float
+    converged: bool  # whether the solver reached its tolerance
+    multiplier: float  # of the sum: positive where low binds, negative where high does
 
 
 def solve_interior_point(
     problem: BoundedSumQP, tolerance: float = 1e-8, max_iterations: int = 100
 ) -> QPSolution:
-    """Solve by Mehrotra's predictor-corrector method, from the middle of the bounds.
+    """Solve by a predictor-corrector method, from the middle of the bounds.
 
-    Parameters
-    ----------
-    problem
-    tolerance : float
-        The loop stops when the duality gap is at most ``tolerance * max(1, |objective|)``, the
-        dual residual ``tolerance * max(1, max |f|)`` and the primal one ``tolerance * high``.
-        Entries that are 0 at the optimum are left at about the tolerance, and negative ones
-        clipped at 0.
-    max_iterations : int
-
-    Returns
-    -------
-    QPSolution
-        ``converged`` is False at the iteration limit and where numbers leave float64.
-
-    References
-    ----------
     S. Mehrotra, On the implementation of a primal-dual interior point method, SIAM J.
-    Optimization 2(4), 1992.
+    Optimization 2(4), 1992. The loop stops when the duality gap is at most
+    tolerance * max(1, |objective|), the dual residual tolerance * max(1, max |f|) and the primal
+    one tolerance * high. Entries that are 0 at the optimum are left at about the tolerance, and
+    negative ones clipped at 0.
     """
     n, scale = len(problem.f), max(1.0, float(np.abs(problem.f).max()))
     g = np.full(n, (problem.low + problem.high) / 2 / n)
@@ -194,21 +156,15 @@ def _predict_and_correct(
     return step if all(np.isfinite(part).all() for part in step) else None
 
 
-def solve_active_set(problem: BoundedSumQP, tolerance: float = 1e-11) -> QPSolution:
+def solve_active_set(
+    problem: BoundedSumQP,
+    # Largest violation of a sign, relative to max(1, max |f|) for gradients, to high for entries.
+    tolerance: float = 1e-11,
+) -> QPSolution:
     """Guess from an interior point what binds, then exchange until the point is optimal.
 
-    Parameters
-    ----------
-    problem
-    tolerance : float
-        Largest violation of a sign condition, relative to ``max(1, max |f|)`` for gradients and
-        to ``high`` for entries and the sum.
-
-    Returns
-    -------
-    QPSolution
-        Entries that bind are exactly 0 or ``cap``. If the exchanges do not end, ``converged`` is
-        False and the solution that of the interior point at 1e-12.
+    Entries that bind are exactly 0 or cap. If the exchanges do not end, ``converged`` is False
+    and the solution that of the interior point at 1e-12.
     """
     n = len(problem.f)
     start = solve_interior_point(problem, 1e-9)
@@ -232,15 +188,7 @@ def solve_active_set(problem: BoundedSumQP, tolerance: float = 1e-11) -> QPSolut
 
 
 def optimality_residual(problem: BoundedSumQP, g: NDArray[np.float64], multiplier: float) -> float:
-    """Return the largest violation of the optimality conditions, relative to max(1, max |f|).
-
-    Parameters
-    ----------
-    problem
-    g : ndarray, shape (n,)
-    multiplier : float
-        Of the sum, as in :class:`QPSolution`.
-    """
+    """Return the largest violation of the optimality conditions, relative to max(1, max |f|)."""
     scale = max(1.0, float(np.abs(problem.f).max()))
     gradient = problem.K @ g + problem.f - multiplier
     # Zero at the optimum: each entry moves against its gradient as far as the box lets it.

@@ -19,22 +19,7 @@ BLOCK = 1 << 26
 
 
 def linear_kernel(X: NDArray[np.float64], Y: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the inner products of samples.
-
-    Parameters
-    ----------
-    X, Y : ndarray, shapes (n, n_features) and (m, n_features)
-        Perhaps memory maps. If both are the same array, the result is exactly symmetric.
-
-    Returns
-    -------
-    ndarray, shape (n, m)
-
-    Raises
-    ------
-    UserError
-        If a product overflows.
-    """
+    """Return the inner products of samples, (n, m); exactly symmetric if both are one array."""
     with np.errstate(over="ignore", invalid="ignore"):
         kernel = X @ Y.T if max(X.nbytes, Y.nbytes) <= BLOCKWISE else _product_by_blocks(X, Y)
     return _checked(kernel)
@@ -44,21 +29,6 @@ def pooled_kernel(*parts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the inner products of all samples of several arrays, in their order.
 
     Beyond ``BLOCKWISE`` bytes the samples are never put together: that would copy them.
-
-    Parameters
-    ----------
-    *parts : ndarray, shape (n_i, n_features) each
-        Perhaps memory maps.
-
-    Returns
-    -------
-    ndarray, shape (n, n), n the sum of the n_i
-        Exactly symmetric.
-
-    Raises
-    ------
-    UserError
-        If a product overflows.
     """
     if sum(part.nbytes for part in parts) <= BLOCKWISE:
         X = np.concatenate(parts)
@@ -80,21 +50,6 @@ def pooled_products(
     """Return the inner products of all samples of several arrays with those of another.
 
     Beyond ``BLOCKWISE`` bytes the samples are never put together: that would copy them.
-
-    Parameters
-    ----------
-    parts : sequence of ndarray, shape (n_i, n_features) each
-        Perhaps memory maps, ``Y`` perhaps among them.
-    Y : ndarray, shape (m, n_features)
-
-    Returns
-    -------
-    ndarray, shape (n, m), n the sum of the n_i
-
-    Raises
-    ------
-    UserError
-        If a product overflows.
     """
     if sum(part.nbytes for part in parts) <= BLOCKWISE:
         return linear_kernel(np.concatenate(parts), Y)

@@ -33,19 +33,11 @@ AUTHORS_SCHEDULE = PenaltySchedule()
 
 
 class Regression(NamedTuple):
-    """Solutions of a stack of problems.
+    """Solutions of a stack of problems."""
 
-    Attributes
-    ----------
-    P : ndarray, shape (n_stack, n, c)
-    n_steps : ndarray of int, shape (n_stack,)
-        Steps of the IALM, or changes of the exact solver's active sets.
-    converged : ndarray of bool, shape (n_stack,)
-    """
-
-    P: Array
-    n_steps: NDArray[np.intp]
-    converged: NDArray[np.bool_]
+    P: Array  # (n_stack, n, c)
+    n_steps: NDArray[np.intp]  # (n_stack,), of the IALM, or changes of the active sets
+    converged: NDArray[np.bool_]  # (n_stack,)
 
     @classmethod
     def empty(cls, n_stack: int, n: int, c: int) -> "Regression":
@@ -75,22 +67,7 @@ def add_mmd_label(L: Array) -> Array:
 
 
 def source_and_mmd_kernels(Xs: Array, Xt: Array) -> Array:
-    r"""Return :math:`[K^s, k^{st}]` of linear kernels.
-
-    Parameters
-    ----------
-    Xs : ndarray, shape (n_source, d)
-    Xt : ndarray, shape (n_target, d)
-
-    Returns
-    -------
-    ndarray, shape (n_source + n_target, n_source + 1)
-
-    Raises
-    ------
-    UserError
-        If the features are so large that the kernel, or its square, overflows.
-    """
+    """Return :math:`[K^s, k^{st}]` of linear kernels, (n_source + n_target, n_source + 1)."""
     kernels = np.empty((len(Xs) + len(Xt), len(Xs) + 1))
     kernels[:, :-1] = pooled_products([Xs, Xt], Xs)
     kernels[:, -1] = kernels[:, :-1].mean(axis=1) - pooled_products([Xs, Xt], Xt).mean(axis=1)
@@ -112,22 +89,13 @@ def weigh_mmd(kernels: Array, lam: float) -> Array:
     return C
 
 
-def solve_regression(C: Array, Y: Array, mu: Array, solver: str) -> Regression:
-    r"""Solve :math:`\min_P |Y - P^T C|_F^2 + \mu |P|_1` for a stack of problems.
-
-    Parameters
-    ----------
-    C : ndarray, shape (n_stack, n, m)
-        Or (1, n, m), common to all ``mu``.
-    Y : ndarray, shape (c, m)
-    mu : ndarray, shape (n_stack,)
-    solver : {'paper', 'exact'}
-        'paper' is the authors' IALM, which stops above the optimum; 'exact' the optimum.
-
-    Returns
-    -------
-    Regression
-    """
+def solve_regression(
+    C: Array,  # (n_stack, n, m), or (1, n, m), common to all ``mu``
+    Y: Array,  # (c, m)
+    mu: Array,  # (n_stack,)
+    solver: str,  # 'paper': the authors' IALM, which stops above the optimum; 'exact'
+) -> Regression:
+    r"""Solve :math:`\min_P |Y - P^T C|_F^2 + \mu |P|_1` for a stack of problems."""
     if solver == "paper":
         factors = factorize(C, Y, AUTHORS_SCHEDULE.kappa0 / 2)
         return Regression(*ialm(factors, mu, AUTHORS_SCHEDULE))

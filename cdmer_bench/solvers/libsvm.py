@@ -27,73 +27,31 @@ MAX_ITERATIONS = 10_000_000
 
 
 class Decision(NamedTuple):
-    """Predicted classes and their scores.
+    """Predicted class indices, and scores whose largest is theirs by a margin of at least 1/4."""
 
-    Attributes
-    ----------
-    predictions : ndarray of int, shape (n_query,)
-        Class indices.
-    scores : ndarray, shape (n_query, n_classes)
-        Larger is more likely; the row's maximum is always the prediction, by a margin of at
-        least 1/4. See :meth:`VotingMachine.predict`.
-    """
-
-    predictions: NDArray[np.intp]
-    scores: NDArray[np.float64]
+    predictions: NDArray[np.intp]  # (n_query,)
+    scores: NDArray[np.float64]  # (n_query, n_classes)
 
 
 @dataclass(frozen=True)
 class VotingMachine:
-    """A fitted one-vs-one machine; made by :func:`fit_gram`.
+    """A fitted one-vs-one machine; made by :func:`fit_gram`."""
 
-    Attributes
-    ----------
-    classes : ndarray of int, shape (n_seen,)
-        Class indices in LIBSVM's order, that of their first appearance.
-    n_classes : int
-        Number of classes of the problem, seen in training or not.
-    kept : ndarray of int, or None
-        Training samples of positive weight; None if these are all.
-    machine : sklearn.svm.SVC, or None
-        None if fewer than two classes were seen.
-    converged : bool
-        False if LIBSVM stopped at its limit of iterations.
-    iterations : int
-        Iterations of LIBSVM, summed over the pairs of classes.
-    note : str
-        What the user should know about the fit, or ''.
-    exponent : int
-        The machine's kernel is the given one over 2^exponent; 0 but for huge kernels.
-    """
-
-    classes: NDArray[np.intp]
-    n_classes: int
-    kept: NDArray[np.intp] | None
-    machine: Any
-    converged: bool = True
-    iterations: int = 0
-    note: str = ""
-    exponent: int = 0
+    classes: NDArray[np.intp]  # class indices seen in training, by first appearance
+    n_classes: int  # of the problem, seen in training or not
+    kept: NDArray[np.intp] | None  # training samples of positive weight; None: all
+    machine: Any  # sklearn.svm.SVC; None if fewer than two classes were seen
+    converged: bool = True  # False if LIBSVM stopped at its limit of iterations
+    iterations: int = 0  # of LIBSVM, summed over the pairs of classes
+    note: str = ""  # what the user should know about the fit
+    exponent: int = 0  # the machine's kernel is the given one over 2^exponent
 
     def predict(self, block: NDArray[np.float64]) -> Decision:
-        """Predict from the kernel values between query and training samples.
+        """Predict from the kernel (n_query, n_train) of the queries with the training samples.
 
-        Parameters
-        ----------
-        block : ndarray, shape (n_query, n_train)
-            Kernel of each query sample with each sample of the Gram matrix.
-
-        Returns
-        -------
-        Decision
-            The score of a class is its number of votes, plus c / (4 (1 + |c|)) where c sums its
-            signed pairwise decision values, plus 3/4 if it is the predicted one. A class that was
-            not seen in training scores -1.
-
-        Raises
-        ------
-        UserError
-            If the block holds NaN or infinite values.
+        The score of a class is its number of votes, plus c / (4 (1 + |c|)) where c sums its
+        signed pairwise decision values, plus 3/4 if it is the predicted one. A class that was
+        not seen in training scores -1.
         """
         _require_finite(block, "the kernel between target and source samples")
         n_query = len(block)
@@ -118,39 +76,17 @@ class VotingMachine:
 
 
 def fit_gram(
-    gram: NDArray[np.float64],
-    ys: NDArray[np.intp],
+    gram: NDArray[np.float64],  # (n_train, n_train)
+    ys: NDArray[np.intp],  # (n_train,), 0 to n_classes - 1
     *,
     C: float = 1.0,
-    weights: NDArray[np.float64] | None = None,
+    weights: NDArray[np.float64] | None = None,  # (n_train,), the v_i >= 0; by default 1
 ) -> VotingMachine:
     """Train a C-SVM for each pair of classes on a precomputed kernel (``svm-train -t 4``).
 
     For classes a and b: minimise ||w||^2 / 2 + sum_i C v_i xi_i subject to
     y_i (w'x_i + b) >= 1 - xi_i, xi >= 0, over the samples of a (y = 1) and of b (y = -1).
-
-    Parameters
-    ----------
-    gram : ndarray, shape (n_train, n_train)
-        Symmetric kernel matrix of the training samples.
-    ys : ndarray of int, shape (n_train,)
-        Class index of each sample, 0 to n_classes - 1.
-    C : float
-        Cost of the slack.
-    weights : ndarray, shape (n_train,), optional
-        Factor v_i >= 0 of C for each sample; samples of weight 0 are left out.
-
-    Returns
-    -------
-    VotingMachine
-        Predicts a constant, and its ``note`` says so, if fewer than two classes are left by the
-        weights.
-
-    Raises
-    ------
-    UserError
-        If C is not a positive number, or the Gram matrix or the weights hold NaN or infinite
-        values.
+    Samples of weight 0 are left out; if that leaves fewer than two classes, the answer is constant.
     """
     if not (np.isfinite(C) and C > 0):
         raise UserError(f"the cost C of the support vector machine is {C!r}, expected C > 0")
@@ -195,19 +131,7 @@ def fit_gram(
 
 
 def first_appearance(ys: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Renumber classes in the order in which they first appear.
-
-    Parameters
-    ----------
-    ys : ndarray of int, shape (n,)
-
-    Returns
-    -------
-    classes : ndarray of int, shape (n_seen,)
-        The distinct values, in the order of their first appearance.
-    codes : ndarray of int, shape (n,)
-        ``classes[codes]`` is ``ys``.
-    """
+    """Return the classes by first appearance and the codes such that ``classes[codes]`` is ys."""
     values, first, inverse = np.unique(ys, return_index=True, return_inverse=True)
     order = np.argsort(first)
     return values[order].astype(np.intp), np.argsort(order)[inverse].astype(np.intp)

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 
 
 def minimise_ordered(
-    Q: NDArray[np.float64],
-    r: NDArray[np.float64],
-    zeta: float,
-    max_iterations: int | None = None,
+    Q: NDArray[np.float64],  # (d, d), symmetric positive semidefinite
+    r: NDArray[np.float64],  # (d,), in the range of Q, so that the quadratic is bounded below
+    zeta: float,  # rate of fall, >= 0; 0 leaves l >= 0 only, below 1 the coefficients may rise
+    max_iterations: int | None = None,  # by default 30 d; a problem seldom takes more than 2 d
 ) -> tuple[NDArray[np.float64], bool]:
     """Minimise l'Q l / 2 + r'l over l_i >= zeta l_(i+1), l_d >= 0.
 
@@ -18,23 +18,6 @@ def minimise_ordered(
     Lawson and Hanson. Its matrix is the root of T'Q T, scaled to a unit diagonal, without the
     eigenvalues that are rounding: from zeta = 2 on the columns of T are nearly parallel. The
     objective is that of the minimum to about 1e-9 (relative).
-
-    Parameters
-    ----------
-    Q : ndarray, shape (d, d)
-        Symmetric positive semidefinite.
-    r : ndarray, shape (d,)
-        In the range of Q, so that the quadratic is bounded below.
-    zeta : float
-        Rate of fall, >= 0; 0 leaves l >= 0 only, below 1 the coefficients may rise.
-    max_iterations : int, optional
-        By default 30 d; a problem seldom takes more than 2 d.
-
-    Returns
-    -------
-    l : ndarray, shape (d,)
-    converged : bool
-        False if the limit was met and l comes from a solver of lower accuracy.
     """
     d = len(r)
     cone = decay_cone(d, zeta)
@@ -61,16 +44,8 @@ def minimise_ordered(
 def decay_cone(d: int, zeta: float) -> NDArray[np.float64]:
     """Return the generators of {l : l_i >= zeta l_(i+1), l_d >= 0}, each with largest entry 1.
 
-    Parameters
-    ----------
-    d : int
-    zeta : float
-
-    Returns
-    -------
-    ndarray, shape (d, d)
-        Column j is zeta^(j - i) in the rows i <= j, divided by its largest entry: zeta^j itself
-        would overflow (5^200 = 6e139, and its square in a Gram matrix).
+    Column j is zeta^(j - i) in the rows i <= j, divided by its largest entry: zeta^j itself would
+    overflow (5^200 = 6e139, and its square in a Gram matrix).
     """
     i, j = np.indices((d, d))
     steps = np.where(j >= i, j - i, 0)

@@ -16,38 +16,16 @@ from cdmer_bench.errors import UserError
 
 
 class Basis(NamedTuple):
-    """Principal directions of a set of samples.
+    """Principal directions of a set of samples."""
 
-    Attributes
-    ----------
-    directions : ndarray, shape (n_dimensions, rank)
-        Orthonormal columns by falling variance.
-    rank : int
-        Number of directions along which the samples vary.
-    """
-
-    directions: NDArray[np.float64]
+    directions: NDArray[np.float64]  # (n_dimensions, rank), orthonormal columns by falling variance
     rank: int
 
 
 def span_coordinates(*parts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return coordinates of samples in an orthonormal basis of their span.
+    """Return coordinates (n x min(n, n_features)) of samples in an orthonormal basis of their span.
 
     One copy of the samples is made and decomposed in place.
-
-    Parameters
-    ----------
-    *parts : ndarray, shape (n_i, n_features) each
-
-    Returns
-    -------
-    ndarray, shape (n, min(n, n_features)), n the sum of the n_i
-        Same inner products as the samples; the samples themselves if n_features <= n.
-
-    Raises
-    ------
-    UserError
-        If norms overflow.
     """
     X = np.concatenate(parts)
     if X.shape[1] <= X.shape[0]:
@@ -62,18 +40,7 @@ def span_coordinates(*parts: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def principal_basis(X: NDArray[np.float64]) -> Basis:
-    """Compute the principal directions of the centred samples.
-
-    Parameters
-    ----------
-    X : ndarray, shape (n, n_dimensions)
-
-    Returns
-    -------
-    Basis
-        At most min(n - 1, n_dimensions) directions; those along which the samples do not vary,
-        up to rounding, are left out.
-    """
+    """Compute the principal directions of the centred samples, without those of rounding."""
     largest = min(len(X) - 1, X.shape[1])
     if largest < 1:
         return Basis(np.zeros((X.shape[1], 0)), 0)

@@ -29,46 +29,27 @@ _STACK_BYTES = 1 << 28
 
 
 class Selection(NamedTuple):
-    """Where the alternation ended, for every setting.
+    """Where the alternation ended, for every setting."""
 
-    Attributes
-    ----------
-    P : ndarray, shape (n_settings, n_source + n_target, n_classes)
-    w : ndarray, shape (n_settings, n_blocks)
-    objectives : ndarray, shape (n_settings, outer_steps, 2)
-        Eq. (8) after the update of P and after that of w, both with the weight of ``|w|_1`` of
-        that iteration.
-    converged : ndarray of bool, shape (n_settings,)
-        False if any inner solver met its limit.
-    """
-
-    P: Array
-    w: Array
+    P: Array  # (n_settings, n_source + n_target, n_classes)
+    w: Array  # (n_settings, n_blocks)
+    # (n_settings, outer_steps, 2), Eq. (8) after each update of P and of w, both with the weight of
+    # |w|_1 of that iteration.
     objectives: Array
-    converged: NDArray[np.bool_]
+    converged: NDArray[np.bool_]  # (n_settings,), False if any inner solver met its limit
 
 
 def select_regions(
     blocks: BlockProducts,
-    L: Array,
-    mu: Array,
-    tau: Array,
+    L: Array,  # (c, n_source), one-hot labels
+    mu: Array,  # (n_settings,)
+    tau: Array,  # (n_settings,)
     lam: float,
     l1: str = "ratio",
     outer_steps: int = 5,
     solver: str = "paper",
 ) -> Selection:
-    """Find P and w of every setting.
-
-    Parameters
-    ----------
-    blocks : BlockProducts
-    L : ndarray, shape (c, n_source)
-        One-hot labels.
-    mu, tau : ndarray, shape (n_settings,)
-    lam, l1, outer_steps, solver
-        See :class:`~cdmer_bench.methods.rstr.RSTR`.
-    """
+    """Find P and w of every setting."""
     # With [K_i^s, sqrt(gamma) k_i^st] and the labels [L^s, 0] the MMD is part of the squared
     # error, in Eq. (9) and in Eq. (13) alike.
     blocks, Y = blocks.weigh_mmd(lam), add_mmd_label(L)

@@ -18,21 +18,12 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 
 class Machine(NamedTuple):
-    """A trained machine, f(x) = sum_i a_i x_i'x + b.
+    """A trained machine, f(x) = sum_i a_i x_i'x + b."""
 
-    Attributes
-    ----------
-    a : ndarray, shape (n,)
-    b : float
-    iterations : int
-    converged : bool
-        False if the iteration limit, or a number beyond float64, ended the solver.
-    """
-
-    a: NDArray[np.float64]
+    a: NDArray[np.float64]  # (n,)
     b: float
     iterations: int
-    converged: bool
+    converged: bool  # False if the iteration limit, or a number beyond float64, ended the solver
 
     def squared_hinges(self, G: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return max(0, 1 - y f(x))^2 of the training samples, shape (n,)."""
@@ -40,11 +31,12 @@ class Machine(NamedTuple):
 
 
 def train_least_squares_steps(
-    G: NDArray[np.float64],
-    y: NDArray[np.float64],
-    weights: NDArray[np.float64],
+    G: NDArray[np.float64],  # (n, n)
+    y: NDArray[np.float64],  # (n,), -1 or 1
+    weights: NDArray[np.float64],  # (n,)
     ridge: float = 1.0,
     max_iterations: int = 1000,
+    # Stops when a step's decrease along the last gradient is below this share of the objective.
     precision: float = 1e-6,
 ) -> Machine:
     """Train by conjugate gradients whose line search ignores the hinge, as a public code does.
@@ -53,23 +45,8 @@ def train_least_squares_steps(
     squares*: it keeps the samples outside the margin, whose loss is 0. The result is therefore
     no optimum, and may be far from it; it is deterministic nevertheless, and the printed results
     of the selective transfer machine come from it (see :class:`~cdmer_bench.methods.stm.STM`).
-
-    Parameters
-    ----------
-    G : ndarray, shape (n, n)
-        Gram matrix of the samples.
-    y : ndarray, shape (n,)
-        -1 or 1.
-    weights : ndarray, shape (n,)
-    ridge : float
-    max_iterations : int
-    precision : float
-        Stops when a step's decrease along the last gradient is below this share of the objective.
-
-    Notes
-    -----
-    Starts at w = 0, b = 0. The first direction is the *unweighted* gradient X'y, sum(y);
-    later ones follow Fletcher and Reeves.
+    It starts at w = 0, b = 0; the first direction is the *unweighted* gradient X'y, sum(y), later
+    ones follow Fletcher and Reeves.
     """
     a, b = np.zeros(len(y)), 0.0
     residual, Ga = np.ones(len(y)), np.zeros(len(y))
@@ -101,10 +78,10 @@ def train_least_squares_steps(
 
 
 def _least_squares_length(
-    slope0: float,
-    curvature: float,
-    outputs: NDArray[np.float64],
-    residual: NDArray[np.float64],
+    slope0: float,  # of the ridge along the direction
+    curvature: float,  # of the ridge along the direction
+    outputs: NDArray[np.float64],  # (n,), change of f per unit of t
+    residual: NDArray[np.float64],  # (n,), 1 - y f at t = 0
     y: NDArray[np.float64],
     weights: NDArray[np.float64],
 ) -> tuple[float, NDArray[np.float64]]:
@@ -112,15 +89,6 @@ def _least_squares_length(
 
     Newton's method on a parabola: the second pass only removes rounding. The residuals are those
     before the last correction of t.
-
-    Parameters
-    ----------
-    slope0, curvature : float
-        Of the ridge along the direction.
-    outputs : ndarray, shape (n,)
-        Change of f per unit of t.
-    residual : ndarray, shape (n,)
-        1 - y f at t = 0.
     """
     signed = y * outputs
     weighted = weights * signed
@@ -145,18 +113,9 @@ def train_to_optimum(
 ) -> Machine:
     """Train by Newton's method on the samples inside the margin, with an exact line search.
 
-    Parameters
-    ----------
-    G, y, weights, ridge
-        As for :func:`train_least_squares_steps`.
-    max_iterations : int
-
-    Returns
-    -------
-    Machine
-        The optimum to rounding: after a full step that keeps the set of samples inside the
-        margin, the stationarity conditions hold exactly. If all positive weights are of one sign,
-        the bias is not unique; w = 0 and b = that sign.
+    The optimum to rounding: after a full step that keeps the set of samples inside the margin, the
+    stationarity conditions hold exactly. If all positive weights are of one sign, the bias is not
+    unique; w = 0 and b = that sign.
     """
     a, b, f = np.zeros(len(y)), 0.0, np.zeros(len(y))
     signs = y[weights > 0]

@@ -27,25 +27,14 @@ PENALTIES = tuple(float(lam) for lam in np.logspace(-3, 3, 9))
 
 @dataclass(frozen=True)
 class RatioModel:
-    """Gaussians of one width, with H decomposed; made by :func:`ratio_model`.
+    """Gaussians of one width, with H decomposed; made by :func:`ratio_model`."""
 
-    Attributes
-    ----------
-    sigma : float
-        Width of the Gaussians, in the unit of the samples.
-    on_source, on_target : ndarray, shapes (b, n_source) and (b, n_target)
-        phi of every sample, as columns.
-    values, vectors : ndarray, shapes (b,) and (b, b)
-        H = vectors diag(values) vectors'.
-    h : ndarray, shape (b,)
-    """
-
-    sigma: float
-    on_source: NDArray[np.float64]
-    on_target: NDArray[np.float64]
-    values: NDArray[np.float64]
-    vectors: NDArray[np.float64]
-    h: NDArray[np.float64]
+    sigma: float  # width of the Gaussians, in the unit of the samples
+    on_source: NDArray[np.float64]  # (b, n_source), phi of every sample, as columns
+    on_target: NDArray[np.float64]  # (b, n_target)
+    values: NDArray[np.float64]  # (b,), of H = vectors diag(values) vectors'
+    vectors: NDArray[np.float64]  # (b, b)
+    h: NDArray[np.float64]  # (b,)
 
     def weights(self, lam: float) -> NDArray[np.float64]:
         """Return the fitted ratio at the source samples, shape (n_source,), all >= 0."""
@@ -81,15 +70,7 @@ class RatioModel:
 def ratio_model(
     to_source: NDArray[np.float64], to_target: NDArray[np.float64], sigma: float
 ) -> RatioModel:
-    """Evaluate the Gaussians and decompose H.
-
-    Parameters
-    ----------
-    to_source, to_target : ndarray, shapes (b, n_source) and (b, n_target)
-        Squared distances of the centres to the samples.
-    sigma : float
-        Width, > 0.
-    """
+    """Evaluate the Gaussians, given squared distances of centres (b) to samples; decompose H."""
     on_source = np.exp(-to_source / (2 * sigma**2))
     on_target = np.exp(-to_target / (2 * sigma**2))
     values, vectors = np.linalg.eigh(on_source @ on_source.T / on_source.shape[1])
@@ -110,27 +91,6 @@ def density_ratio(Xs: NDArray[np.float64], Xt: NDArray[np.float64]) -> NDArray[n
 
     Width and penalty are the pair of least leave-one-out score, the first of equals (Kanamori,
     Hido and Sugiyama, JMLR 10, 2009); every target sample is a centre, so nothing is random.
-
-    Parameters
-    ----------
-    Xs, Xt : ndarray, shapes (n_source, ...) and (n_target, ...)
-        Samples; trailing axes are flattened.
-
-    Returns
-    -------
-    ndarray, shape (n_source,)
-        All >= 0.
-
-    Notes
-    -----
-    The true ratio has mean 1 over the source. For few samples of many features, where the domains
-    hardly overlap, the mean of the estimate can be several times that; it is kept as it is, and
-    the rules that use it scale it.
-
-    Raises
-    ------
-    UserError
-        If a domain has fewer than the two samples that leaving one out needs.
     """
     source, target = Xs.reshape(len(Xs), -1), Xt.reshape(len(Xt), -1)
     if min(len(source), len(target)) < 2:

@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "protocol": BASE,
     "features": BASE | {"io", "parallel", "databases", "descriptors", "preprocessing"},
     "evaluation": BASE,
-    "results": BASE | {"io", "evaluation"},
+    "results": BASE | {"io", "evaluation", "protocol"},
     "runner": BASE
     | {"evaluation", "io", "parallel", "databases", "features", "methods", "protocol", "results"}
     | {"solvers"},

@@ -115,9 +115,9 @@ def _draw(
 
 
 def _draw_regions(records: list[CellRecord], rule: "Rule") -> "Figure":
-    from cdmer_bench.reporting.build import setting_text
     from cdmer_bench.reporting.captions import join_names
     from cdmer_bench.reporting.regions import region_picture
+    from cdmer_bench.results.scores import setting_text
 
     weighted = next((r for r in records if "weights" in r.extras), None)
     if weighted is None:

@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = {
-    "MissingCell": "build",
-    "build_table": "build",
-    "tables_for": "build",
+    "MissingCell": "tables",
+    "build_table": "tables",
+    "tables_for": "tables",
     "render": "formats",
     "render_all": "formats",
     "FORMATS": "formats",

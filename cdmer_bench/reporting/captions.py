@@ -2,15 +2,22 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cdmer_bench.evaluation.selection import Rule
 from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, paper_order
-from cdmer_bench.reporting.tables import Table, TableRow
 from cdmer_bench.results.record import CellRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cdmer_bench.reporting.tables import Table, TableRow
 
 SYNTHETIC = (
     "SYNTHETIC DATA: the databases are generated; the figures say nothing about CASME II or SMIC."
+)
+NO_COMPARISON = (
+    "The differences from the paper's figures mean nothing: those were measured on other clips."
 )
 # Of intervals and tests at settings that a rule with the target labels chose.
 CHOSEN_ON_TARGET = (
@@ -19,38 +26,40 @@ CHOSEN_ON_TARGET = (
 )
 
 
-def caption(table: Table, records: Sequence[CellRecord], rules: Sequence[Rule]) -> tuple[str, ...]:
+def caption(table: "Table", scores: "pd.DataFrame", rules: Sequence[Rule]) -> tuple[str, ...]:
     """Return the notes of a table, the most important first.
 
     Parameters
     ----------
     table : Table
         Complete but for its notes.
-    records : sequence of CellRecord
-        Those that stand in the table.
+    scores : pandas.DataFrame
+        The rows of the scores table that stand in it.
     rules : sequence of Rule
         The rules that chose the settings.
     """
     notes = [SYNTHETIC] if table.synthetic else []
+    if table.against_paper:
+        notes += [NO_COMPARISON] if table.synthetic else []
+    notes += table.remarks
     about = f"Corpus: {table.corpus or 'none'}."
     if table.descriptor:
         about += f" Descriptor: {table.descriptor}."
     notes.append(about)
+    notes += _about_letters(table, scores)
     notes += [f"Selection: {r.label}." for r in rules]
     notes += about_rules(rules)
     if any(r.uses_target_labels for r in rules):
         notes.append(
-            "Figures chosen with the target labels are upper bounds of the grid, "
-            "and gain with its size."
+            "Figures chosen with the target labels are the best that a grid holds; "
+            "a larger grid has a higher best."
         )
     notes += _about_settings(table)
     notes += _left_out_settings(table)
-    notes += _about_grids(records)
-    told: dict[str, list[str]] = {}
-    for record in records:
-        if note := str(record.about.get("descriptor_note", "")):
-            told.setdefault(note, []).append(record.descriptor_label)
-    notes += [f"{join_names(labels, 20)}: {note}." for note, labels in told.items()]
+    notes += _about_grids(scores)
+    told = scores[scores["descriptor_note"] != ""]
+    for note, mine in told.groupby("descriptor_note", sort=False):
+        notes.append(f"{join_names(list(mine['descriptor_label']), 20)}: {note}.")
     limited = [
         f"{row.name} {label}"
         for row in table.rows
@@ -66,10 +75,35 @@ def caption(table: Table, records: Sequence[CellRecord], rules: Sequence[Rule]) 
             "(of averages: in mean F1 and in accuracy)."
         )
     notes += [f"No figure (-) for {where}: {reason}." for reason, where in missing_cells(table)]
+    if any(cell.reason for row in table.rows if row.label == AVERAGE for cell in row.cells):
+        notes.append("A column in which a row has no figure has no average.")
     return tuple(notes)
 
 
-def missing_cells(table: Table) -> list[tuple[str, str]]:
+def about_data(scores: "pd.DataFrame") -> list[str]:
+    """Return what a reader must know of the databases: counts, classes, errors that were ignored.
+
+    Each sentence is there once, however many cells it holds for.
+    """
+    remarks = [*scores["target_remarks"], *scores["source_remarks"]]
+    return [text for text in dict.fromkeys(remarks) if text]
+
+
+def _about_letters(table: "Table", scores: "pd.DataFrame") -> list[str]:
+    """Name the databases that stand as letters in the columns of tasks outside the paper."""
+    if table.number != "own":
+        return []
+    names: dict[str, str] = {}
+    for score in scores.itertuples():
+        letters = score.task_label.split(" → ")
+        if len(letters) == 2:
+            titles = (score.source_title, score.target_title)
+            names.update(zip(letters, titles, strict=True))
+    short = [f"{letter} is {title}" for letter, title in names.items() if letter != title]
+    return [f"Databases: {', '.join(short)}."] if short else []
+
+
+def missing_cells(table: "Table") -> list[tuple[str, str]]:
     """Return, for each reason, the rows and columns that have no figure."""
     tasks = [label for label, _ in table.columns if label != AVERAGE]
     n_rules = len({row.selection for row in table.rows})
@@ -178,7 +212,7 @@ def join_names(names: Sequence[str], most: int, separator: str = ", ") -> str:
     return separator.join(unique[:most]) + (f" and {extra} more" if extra > 0 else "")
 
 
-def _row_names(rows: Sequence[TableRow], n_rules: int) -> list[str]:
+def _row_names(rows: "Sequence[TableRow]", n_rules: int) -> list[str]:
     """Name rows, and of a method that is not there under all of the rules also the rule."""
     found = Counter(row.name for row in rows)
     return [
@@ -201,7 +235,7 @@ def task_span(columns: Iterable[str], tasks: Sequence[str] = ()) -> str:
     return ", ".join(f"{r[0]} to {r[-1]}" if len(r) > 2 else ", ".join(r) for r in runs)
 
 
-def _about_settings(table: Table) -> list[str]:
+def _about_settings(table: "Table") -> list[str]:
     parts = []
     for row in table.rows:
         counts = [c.figure.n_settings for c in row.cells if c.figure and c.figure.n_settings]
@@ -215,7 +249,7 @@ def _about_settings(table: Table) -> list[str]:
     return [f"Settings tried: {', '.join(dict.fromkeys(parts))}."]
 
 
-def _left_out_settings(table: Table) -> list[str]:
+def _left_out_settings(table: "Table") -> list[str]:
     """Say which settings a rule could not judge, counted over the row's tasks."""
     sentences = []
     for selection in dict.fromkeys(row.selection for row in table.rows):
@@ -232,13 +266,17 @@ def _left_out_settings(table: Table) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def _about_grids(records: Sequence[CellRecord]) -> list[str]:
+def _about_grids(scores: "pd.DataFrame") -> list[str]:
     notes = []
-    for grid in sorted({r.grid for r in records} - {"paper", ""}):
-        names = join_names([r.method_label for r in records if r.grid == grid], 20)
-        notes.append(f"Not the paper's grid but the grid {grid!r}: {names}.")
-    for solver, phrase in (("paper", "by the paper's schedule"), ("exact", "to the optimum")):
-        names = join_names([r.method_label for r in records if r.solver == solver], 20)
+    for grid in sorted(set(scores["grid"]) - {"paper", ""}):
+        names = join_names(list(scores.loc[scores["grid"] == grid, "method_label"]), 20)
+        which = "a grid of the user's own" if grid == "own" else f"the {grid} grid"
+        notes.append(f"Run with {which}, not the paper's: {names}.")
+    for solver, phrase in (
+        ("paper", "Solver stopped after as many iterations as in the paper"),
+        ("exact", "Solver run until it converged"),
+    ):
+        names = join_names(list(scores.loc[scores["solver"] == solver, "method_label"]), 20)
         if names:
-            notes.append(f"Solved {phrase}: {names}.")
+            notes.append(f"{phrase}: {names}.")
     return notes

@@ -47,17 +47,6 @@ class Difference:
         return round(self.figure.accuracy, 2) == self.printed.accuracy
 
 
-def difference(figure: Figure, printed: Printed) -> tuple[float, int | None]:
-    """Return ours minus the paper's, in mean F1 and, but for averages, in samples."""
-    mean_f1 = round(round(figure.mean_f1, 4) - printed.mean_f1, 4)
-    if not figure.n_target:
-        return mean_f1, None
-    ours, theirs = (
-        round(percent * figure.n_target / 100) for percent in (figure.accuracy, printed.accuracy)
-    )
-    return mean_f1, ours - theirs
-
-
 def differences(tables: Iterable[Table]) -> list[Difference]:
     """List every compared cell but averages, the largest difference in mean F1 first."""
     found = [
@@ -67,7 +56,7 @@ def differences(tables: Iterable[Table]) -> list[Difference]:
             label,
             cell.figure,
             cell.printed,
-            *difference(cell.figure, cell.printed),
+            *cell.difference,
             row.selection,
         )
         for table in tables
@@ -76,6 +65,7 @@ def differences(tables: Iterable[Table]) -> list[Difference]:
         if AVERAGE not in (label, row.label)
         and cell.figure is not None
         and cell.printed is not None
+        and cell.difference is not None
     ]
     return sorted(found, key=lambda d: -abs(d.mean_f1))
 

@@ -1,31 +1,55 @@
-"""One entry point for the formats of a table."""
+"""Tables as text, Markdown, CSV, JSON and HTML; LaTeX has a module of its own."""
 
-from collections.abc import Callable, Mapping
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from html import escape as escape_html
+from pathlib import Path
+from typing import Any
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.reporting.render_csv import to_csv
-from cdmer_bench.reporting.render_html import to_html
-from cdmer_bench.reporting.render_latex import to_latex
-from cdmer_bench.reporting.render_markdown import to_markdown
-from cdmer_bench.reporting.render_text import to_text
-from cdmer_bench.reporting.tables import Table
+from cdmer_bench.io import one_line
+from cdmer_bench.reporting.latex import to_latex
+from cdmer_bench.reporting.published import AVERAGE
+from cdmer_bench.reporting.tables import Table, TableCell
 
-FORMATS = ("text", "md", "csv", "tex", "html")
+FORMATS = ("text", "md", "csv", "tex", "html", "json")
+# Columns of the long form; the first eight are documented to stay.
+COLUMNS = (
+    *("table", "row", "column", "mean_f1", "accuracy", "selection", "n_settings", "corpus"),
+    *("task", "source", "target", "method", "descriptor", "setting", "reason", "remarks"),
+)
+PAPER_COLUMNS = ("paper_mean_f1", "paper_accuracy", "difference_mean_f1", "difference_samples")
+_BOLD, _PLAIN = "\033[1m", "\033[0m"
 
 
-def render(table: Table, format: str = "text", *, bold: bool = False, width: int = 120) -> str:
-    """Render a table.
+def render(table: Table, format: str = "text", **options: Any) -> str:
+    """Render a table; see :func:`render_all`."""
+    return render_all([table], format, **options)
+
+
+def render_all(
+    tables: Sequence[Table],
+    format: str = "text",
+    *,
+    bold: bool = False,
+    width: int = 120,
+    most_notes: int | None = None,
+) -> str:
+    """Render tables after one another; as CSV and JSON in one list of cells.
 
     Parameters
     ----------
-    table : Table
+    tables : sequence of Table
     format : str
-        ``text`` for a terminal, ``md``, ``csv`` (long form), ``tex`` (booktabs) or ``html``
-        (a ``<table>`` element with its caption).
+        ``text`` for a terminal, ``md``, ``csv`` and ``json`` (long form: a line for each cell),
+        ``tex`` (booktabs and threeparttable) or ``html`` (a page that needs no other file).
     bold : bool
         For ``text``: best figures in bold by ANSI codes; pass ``stdout.isatty()``.
     width : int
         For ``text``: columns of the terminal, from which the spacing is chosen.
+    most_notes : int, optional
+        For ``text``: notes that are shown of each table; by default all.
 
     Returns
     -------
@@ -38,22 +62,231 @@ def render(table: Table, format: str = "text", *, bold: bool = False, width: int
         For an unknown format.
     """
     if format == "text":
-        return to_text(table, bold=bold, width=width)
-    simple: Mapping[str, Callable[[Table], str]] = {
-        "md": to_markdown,
+        parts = (to_text(t, bold=bold, width=width, most_notes=most_notes) for t in tables)
+        return "\n".join(parts)
+    whole: Mapping[str, Callable[[Sequence[Table]], str]] = {
         "csv": to_csv,
-        "tex": to_latex,
-        "html": to_html,
+        "json": to_json,
+        "html": to_page,
     }
-    if format not in simple:
+    if format in whole:
+        return whole[format](tables)
+    single = {"md": to_markdown, "tex": to_latex}
+    if format not in single:
         raise UserError(f"there is no table format {format!r}; {closest(format, FORMATS)}")
-    return simple[format](table)
+    return "\n".join(single[format](table) for table in tables)
 
 
-def render_all(
-    tables: list[Table], format: str = "text", *, bold: bool = False, width: int = 120
+def without_figure(cell: TableCell) -> str:
+    """Return what stands where there is no figure: ``-``, ``no weights``, ``(5 of 6)``.
+
+    The last is for the average of a row.
+    """
+    if "no weights" in cell.reason:
+        return "no weights"
+    if cell.coverage is None or cell.coverage[0] == 0:
+        return "-"
+    return f"({cell.coverage[0]} of {cell.coverage[1]})"
+
+
+def long_form(tables: Iterable[Table]) -> list[dict[str, Any]]:
+    """Return a row for each cell, with a figure or without, and for each average that there is.
+
+    ``mean_f1`` is rounded to four decimals and ``accuracy``, in percent, to two, as printed; both
+    are None without a figure, and ``reason`` says why. ``difference_samples`` is None for averages.
+    """
+    tables = list(tables)
+    against = any(table.against_paper for table in tables)
+    rows = []
+    for table in tables:
+        remarks = " ".join(table.remarks)
+        for row in table.rows:
+            for (column, _), cell in zip(table.columns, row.cells, strict=True):
+                figure = cell.figure
+                if figure is None and AVERAGE in (row.label, column):
+                    continue
+                task, source, target = table.tasks.get(column, ("", "", ""))
+                values: list[Any] = [table.number, one_line(table.long_name(row)), one_line(column)]
+                values += _rounded(figure)
+                values += [row.selection, (figure and figure.n_settings) or None, table.corpus]
+                values += [task, source, target, row.method, row.descriptor]
+                values += [figure.setting if figure else "", cell.reason, remarks]
+                made = dict(zip(COLUMNS, values, strict=True))
+                if against:
+                    apart = cell.difference or (None, None)
+                    samples = apart[1] if figure and figure.n_target else None
+                    beside = (*_rounded(cell.printed), apart[0], samples)
+                    made.update(zip(PAPER_COLUMNS, beside, strict=True))
+                rows.append(made)
+    return rows
+
+
+def _rounded(figure: Any | None) -> tuple[float | None, float | None]:
+    if figure is None:
+        return None, None
+    return round(figure.mean_f1, 4), round(figure.accuracy, 2)
+
+
+def to_csv(tables: Iterable[Table]) -> str:
+    """Render the long form as CSV: mean F1 with four decimals, accuracy with two."""
+    import csv
+    import io
+
+    rows = long_form(tables)
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(rows[0]) if rows else COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        for name, value in row.items():
+            if isinstance(value, float):
+                sign = "+" if name.startswith("difference") else ""
+                row[name] = format(value, f"{sign}.{2 if name.endswith('accuracy') else 4}f")
+            elif name == "difference_samples" and value is not None:
+                row[name] = f"{value:+d}"
+        writer.writerow(row)
+    return file.getvalue()
+
+
+def to_json(tables: Iterable[Table]) -> str:
+    """Render the long form as a list of objects."""
+    import json
+
+    return json.dumps(long_form(tables), indent=1, ensure_ascii=False) + "\n"
+
+
+def to_text(
+    table: Table, *, bold: bool = False, width: int = 120, most_notes: int | None = None
 ) -> str:
-    """Render several tables after one another; as CSV under one header."""
-    if format == "csv":
-        return to_csv(*tables)
-    return "\n".join(render(table, format, bold=bold, width=width) for table in tables)
+    """Render a table in fixed-width columns.
+
+    If it is wider than ``width``, ``0.8002 / 80.28`` becomes ``0.8002/80.28`` and columns move
+    together; a table that is still wider stays so.
+    """
+    for slash, gap in ((" / ", "  "), ("/", "  "), ("/", " ")):
+        lines = _lines(table, slash, gap, bold)
+        if max(map(_visible, lines)) <= width:
+            break
+    ruler = "-" * max(map(_visible, lines))
+    caption = textwrap.wrap(f"{table.heading}.", width)
+    for note in table.notes[:most_notes]:
+        caption += textwrap.wrap(one_line(note), width, subsequent_indent="  ")
+    # Tasks of the user's own have no directions to write in a second line.
+    head, body = [line for line in lines[:2] if line], lines[2:]
+    return "\n".join([*caption, ruler, *head, ruler, *body, ruler, ""])
+
+
+def _lines(table: Table, slash: str, gap: str, bold: bool) -> list[str]:
+    """Return two lines of column heads and the lines of all rows, columns aligned."""
+    grid = [
+        [table.row_header, *(one_line(label) for label, _ in table.columns)],
+        ["", *(direction for _, direction in table.columns)],
+    ]
+    mark = _BOLD + "{}" + _PLAIN if bold else "{}"
+    for row in table.rows:
+        name = one_line(table.shown_name(row))
+        grid.append([name, *(_cell(cell, slash, mark) for cell in row.cells)])
+        if table.against_paper and any(cell.printed for cell in row.cells):
+            for title, parts in (("paper", "printed_parts"), ("diff.", "difference_parts")):
+                found = [getattr(cell, parts) for cell in row.cells]
+                grid.append([f"  {title}", *(slash.join(part or ()) for part in found)])
+    if not table.rows:
+        grid.append(["(no result)", *("" for _ in table.columns)])
+    widths = [max(map(_visible, column)) for column in zip(*grid, strict=True)]
+    return [
+        gap.join(
+            text + " " * (width - _visible(text)) for text, width in zip(line, widths, strict=True)
+        ).rstrip()
+        for line in grid
+    ]
+
+
+def _cell(cell: TableCell, slash: str, mark: str) -> str:
+    """Return a cell's figures, those that are best of their column as ``mark`` has it."""
+    if cell.parts is None:
+        return without_figure(cell)
+    flags = (cell.best_f1, cell.best_accuracy)
+    return slash.join(
+        mark.format(part) if best else part for part, best in zip(cell.parts, flags, strict=True)
+    )
+
+
+def _visible(text: str) -> int:
+    return len(text.replace(_BOLD, "").replace(_PLAIN, ""))
+
+
+def to_markdown(table: Table) -> str:
+    """Render a table in GitHub's Markdown, best figures in bold, notes as a list below."""
+    heads = [table.row_header, *(f"{a}: {b}" if b else a for a, b in table.columns)]
+    lines = [f"**{_escape_markdown(table.heading)}**", ""]
+    lines.append("| " + " | ".join(map(_escape_markdown, heads)) + " |")
+    lines.append("|:--" + "|--:" * len(table.columns) + "|")
+    for row in table.rows:
+        cells = [_escape_markdown(table.shown_name(row))]
+        for cell in row.cells:
+            shown = _cell(cell, " / ", "**{}**")
+            if cell.printed_parts and cell.difference_parts:
+                shown += f"<br>paper {' / '.join(cell.printed_parts)}"
+                shown += f"<br>{' / '.join(cell.difference_parts)}"
+            cells.append(shown)
+        lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", *(f"- {_escape_markdown(note)}" for note in table.notes), ""]
+    return "\n".join(lines)
+
+
+def _escape_markdown(text: str) -> str:
+    """Escape what Markdown or HTML inside it would take for markup."""
+    flat = " ".join(text.split())
+    flat = flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_|\[\]~])", r"\\\1", flat)
+
+
+def to_page(tables: Sequence[Table]) -> str:
+    """Render tables as a page of their own, in the style of the report."""
+    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
+    title = "; ".join(dict.fromkeys(table.name for table in tables)) or "No table"
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape_html(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+        f"{''.join(map(to_html, tables))}</main>\n</body>\n</html>\n"
+    )
+
+
+def to_html(table: Table) -> str:
+    """Render a ``<figure>`` with caption, table and notes; everything is escaped.
+
+    Cells carry their mean F1 in ``data-sort``, by which the report's script sorts rows; the
+    row of averages stays in the table's foot.
+    """
+    heads = [f'<th scope="col">{escape_html(table.row_header)}</th>']
+    heads += [
+        f'<th scope="col">{escape_html(label)}<small>{escape_html(direction)}</small></th>'
+        for label, direction in table.columns
+    ]
+    body: list[str] = []
+    foot: list[str] = []
+    for row in table.rows:
+        cells = "".join(map(_html_cell, row.cells))
+        line = f'<tr><th scope="row">{escape_html(table.shown_name(row))}</th>{cells}</tr>'
+        (foot if row.label == AVERAGE else body).append(line)
+    notes = "".join(f"<li>{escape_html(note)}</li>" for note in table.notes)
+    return (
+        f'<figure class="results"><figcaption>{escape_html(table.heading)}</figcaption>\n'
+        f'<div class="scroll"><table class="sortable">\n<thead><tr>{"".join(heads)}</tr></thead>\n'
+        f"<tbody>{chr(10).join(body)}</tbody>\n"
+        + (f"<tfoot>{chr(10).join(foot)}</tfoot>\n" if foot else "")
+        + f'</table></div>\n<ul class="notes">{notes}</ul></figure>\n'
+    )
+
+
+def _html_cell(cell: TableCell) -> str:
+    if cell.figure is None:
+        return f'<td title="{escape_html(cell.reason)}">{without_figure(cell)}</td>'
+    shown = _cell(cell, " / ", "<b>{}</b>")
+    if cell.printed_parts and cell.difference_parts:
+        shown += (
+            f'<small class="paper">paper {" / ".join(cell.printed_parts)}</small>'
+            f'<small class="apart">{" / ".join(cell.difference_parts)}</small>'
+        )
+    title = f' title="{escape_html(cell.figure.setting)}"' if cell.figure.setting else ""
+    return f'<td data-sort="{cell.figure.mean_f1:.6f}"{title}>{shown}</td>'

@@ -19,9 +19,8 @@ from cdmer_bench.reporting.analysis import (
     judge_rules,
     unchosen,
 )
-from cdmer_bench.reporting.build import MissingCell, tables_for
 from cdmer_bench.reporting.captions import SYNTHETIC
-from cdmer_bench.reporting.comparison import difference, summarize
+from cdmer_bench.reporting.comparison import summarize
 from cdmer_bench.reporting.published import AVERAGE, paper_order, sorted_as_paper
 from cdmer_bench.reporting.report_data import (
     Cell,
@@ -31,7 +30,7 @@ from cdmer_bench.reporting.report_data import (
     measures,
 )
 from cdmer_bench.reporting.report_pictures import budget_chart, pair_chart, parameters, regions
-from cdmer_bench.reporting.tables import Table
+from cdmer_bench.reporting.tables import MissingCell, Table, tables_for
 from cdmer_bench.results.record import CellRecord
 
 if TYPE_CHECKING:
@@ -240,5 +239,4 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["difference"] = difference
     return environment

@@ -6,59 +6,25 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from cdmer_bench.protocol import card, direction, experiments, rows
 from cdmer_bench.results.record import CellRecord
 
 PAPER_DESCRIPTOR = "LBP-TOP(R3P8)"
 BASELINE = "Baseline"
 AVERAGE = "Average"
 
-_METHODS = (
-    BASELINE,
-    "IW-SVM",
-    "TCA",
-    "GFK",
-    "SA",
-    "STM",
-    "TKL",
-    "TSRG",
-    "DRFS-T",
-    "DRLS",
-    "RSTR",
-)
-_DESCRIPTORS = (
-    BASELINE,
-    "LBP-TOP(R1P4)",
-    "LBP-TOP(R1P8)",
-    "LBP-TOP(R3P4)",
-    "LBP-SIP(R1)",
-    "LBP-SIP(R3)",
-    "LPQ-TOP(decorr=0.1)",
-    "LPQ-TOP(decorr=0)",
-    "HOG-TOP(p=4)",
-    "HOG-TOP(p=8)",
-    "HIGO-TOP(p=4)",
-    "HIGO-TOP(p=8)",
-    "C3D-FC1 (Sports1M)",
-    "C3D-FC2 (Sports1M)",
-    "C3D-FC1 (UCF101)",
-    "C3D-FC2 (UCF101)",
-)
+# Table II: C is CASME II; H, V and N are the HS, VIS and NIR subsets of SMIC.
+DIRECTIONS: Mapping[str, str] = {task.label: direction(task) for task in experiments()}
+_METHODS = rows("method")
+# Of the paper's own descriptor the row is the Baseline.
+_DESCRIPTORS = (BASELINE, *(label for label in rows("descriptor") if label != PAPER_DESCRIPTOR))
 _DEEP = (
     BASELINE,
     "TCA",
-    "C3D-FC1 (Sports1M)",
-    "C3D-FC2 (Sports1M)",
-    "C3D-FC1 (Finetune)",
-    "C3D-FC2 (Finetune)",
+    *(label for label in _DESCRIPTORS if label.endswith("(Sports1M)")),
+    *(str(card("descriptor", f"c3d_fc{layer}_finetune")["label"]) for layer in (1, 2)),
 )
-# Table II: C is CASME II; H, V and N are the HS, VIS and NIR subsets of SMIC.
-DIRECTIONS: Mapping[str, str] = {
-    f"Exp.{number}": f"{pair[0]} → {pair[1]}"
-    for number, pair in enumerate(
-        ("HV", "VH", "HN", "NH", "VN", "NV", "CH", "HC", "CV", "VC", "CN", "NC"), start=1
-    )
-}
-_TYPE_I, _TYPE_II = tuple(DIRECTIONS)[:6], tuple(DIRECTIONS)[6:]
+_TYPE_I, _TYPE_II = (tuple(t.label for t in experiments(g)) for g in ("type1", "type2"))
 
 
 @dataclass(frozen=True)
@@ -91,22 +57,14 @@ class Layout:
     averages: bool = True
 
 
+_ADAPTATION = "domain adaptation methods"
 _SMIC = "source and target are two subsets of SMIC (HS, VIS, NIR)"
 _CASME = "source and target are CASME II and one subset of SMIC (HS, VIS, NIR)"
 LAYOUTS: Mapping[str, Layout] = {
     layout.number: layout
     for layout in (
-        Layout(
-            "III", f"domain adaptation methods; {_SMIC}", "DA method", _METHODS, _TYPE_I, "methods"
-        ),
-        Layout(
-            "IV",
-            f"domain adaptation methods; {_CASME}",
-            "DA method",
-            _METHODS,
-            _TYPE_II,
-            "methods",
-        ),
+        Layout("III", f"{_ADAPTATION}; {_SMIC}", "DA method", _METHODS, _TYPE_I, "methods"),
+        Layout("IV", f"{_ADAPTATION}; {_CASME}", "DA method", _METHODS, _TYPE_II, "methods"),
         Layout("V", f"descriptors; {_SMIC}", "Descriptor", _DESCRIPTORS, _TYPE_I, "descriptors"),
         Layout("VI", f"descriptors; {_CASME}", "Descriptor", _DESCRIPTORS, _TYPE_II, "descriptors"),
         Layout(

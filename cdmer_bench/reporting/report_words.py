@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from cdmer_bench.evaluation.selection import Rule
 from cdmer_bench.reporting.analysis import CellComparison, MethodComparison, control_of
-from cdmer_bench.reporting.build import MissingCell
 from cdmer_bench.reporting.captions import absences, join_names, scope, task_span
 from cdmer_bench.reporting.published import DIRECTIONS, paper_order
+from cdmer_bench.reporting.tables import MissingCell
 from cdmer_bench.results.record import CellRecord
 
 GLOSSARY = (

@@ -12,6 +12,7 @@ import numpy as np
 from cdmer_bench.errors import UserError, nearest_neighbour
 from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection import NotRecorded, Rule, rule
+from cdmer_bench.protocol import CLASSES, card, composition, experiments
 from cdmer_bench.results.current import current, current_failures
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
@@ -19,16 +20,20 @@ from cdmer_bench.results.store import ResultsStore
 if TYPE_CHECKING:
     import pandas as pd
 
+SIDES = ("source", "target")
 SUFFIXES = (".csv", ".json", ".parquet")
 
 Selection = str | Rule | Sequence[str | Rule]
 
 # What a record says of its cell, and what a failure says.
 _CELL = ("corpus", "synthetic", "task", "task_label", "source", "target")
-_WHO = ("method", "method_label", "row", "descriptor", "descriptor_label", "grid", "solver")
+_TITLES = ("source_title", "target_title", "source_remarks", "target_remarks")
+_WHO = ("method", "method_label", "variant", "row", "descriptor", "descriptor_label")
 COLUMNS = (
     *_CELL,
     *_WHO,
+    "grid",
+    "solver",
     "selection",
     "setting",
     "n_settings",
@@ -41,6 +46,7 @@ COLUMNS = (
     "wall_seconds",
     "reason",
     "status",
+    *_TITLES,
     "descriptor_note",
     "key",
 )
@@ -68,9 +74,9 @@ def load_scores(folder: str | Path, selection: Selection = "oracle") -> "pd.Data
             Where the databases came from; whether one of them is generated.
         ``task, task_label, source, target``
             ``exp05``, ``Exp.5`` and the keys of its databases.
-        ``method, method_label, row``
-            ``tca``, ``TCA`` and the label of its row, which tells variants of a method apart:
-            ``TCA [reduced grid]``.
+        ``method, method_label, variant, row``
+            ``tca``, ``TCA``, what tells variants of a method apart and the label of its row with
+            it: ``reduced grid``, ``TCA [reduced grid]``.
         ``descriptor, descriptor_label``
             ``lbp_top_r3p8`` and ``LBP-TOP(R3P8)``.
         ``grid, solver``
@@ -90,6 +96,9 @@ def load_scores(folder: str | Path, selection: Selection = "oracle") -> "pd.Data
             Computing time of the cell with its whole grid, and the time that passed.
         ``reason, status``
             Why there is no figure, else empty; ``done``, ``failed`` or ``refused``.
+        ``source_title, target_title, source_remarks, target_remarks``
+            Titles of the databases, and what a reader must know of them: counts of clips that
+            are not those of Table I, classes without a clip, errors that were ignored.
         ``descriptor_note, key``
             How the descriptor was tuned; the key of the record.
 
@@ -207,6 +216,74 @@ def rules_of(selection: Selection) -> list[Rule]:
     return [rule(name) for name in several]
 
 
+def database_title(record: CellRecord, side: str) -> str:
+    """Return the title of a cell's ``source`` or ``target``."""
+    database = getattr(record, side)
+    title = _used(record).get(side, {}).get("title")
+    if title is None and _is_of_the_paper(database):
+        title = card("database", database)["title"]
+    return str(title or database)
+
+
+def remarks(record: CellRecord, side: str) -> list[str]:
+    """Say what a reader must know of a cell's ``source`` or ``target``, or nothing.
+
+    That is counts of clips other than those of Table I or than expected, classes with fewer than
+    two clips, and errors that the user chose to ignore.
+    """
+    used, title = _used(record).get(side, {}), database_title(record, side)
+    y = record.y_source if side == "source" else record.y_target
+    counts = {name: int((y == index).sum()) for index, name in enumerate(record.classes)}
+    found = []
+    expected = used.get("n_expected")
+    if _is_of_the_paper(getattr(record, side)) and record.classes == CLASSES:
+        composed = composition(getattr(record, side))
+        if tuple(counts.values()) != composed:
+            found.append(
+                f"{title} has {len(y)} clips ({_slashes(counts.values())}) where Table I has "
+                f"{sum(composed)} ({_slashes(composed)})"
+            )
+    elif expected is not None and expected != len(y):
+        found.append(f"{title} has {len(y)} of {expected} clips")
+    if found and (findings := _findings(used)):
+        found.append(f"`cdmer data check` has {findings} for {title}")
+    few = {name: n for name, n in counts.items() if n < 2}
+    none, one = ([name for name, n in few.items() if n == k] for k in (0, 1))
+    if none and side == "target":
+        found.append(f"{title} has no clip of {_and(none)}, so that every mean F1 is too low")
+    elif none:
+        found.append(f"{title}, the source, has no clip of {_and(none)}, which nothing can learn")
+    if one:
+        found.append(f"{title} has only one clip of {_and(one)}")
+    errors = used.get("findings", {}).get("error", 0)
+    if _used(record).get("errors_ignored") and errors:
+        found.append(f"Errors in {title} were ignored (data.errors=ignore): {errors}")
+    return [f"{sentence}." for sentence in found]
+
+
+def _used(record: CellRecord) -> dict[str, Any]:
+    used: dict[str, Any] = getattr(record, "used", {})
+    return used
+
+
+def _is_of_the_paper(database: str) -> bool:
+    return any(database == task.source for task in experiments())
+
+
+def _findings(used: Mapping[str, Any]) -> str:
+    counts = used.get("findings", {})
+    return _and([f"{n} {name}{'s' * (n > 1)}" for name, n in counts.items() if n])
+
+
+def _slashes(counts: Iterable[int]) -> str:
+    return "/".join(map(str, counts))
+
+
+def _and(names: Sequence[str]) -> str:
+    *first, last = names or [""]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def setting_text(setting: Mapping[str, Any]) -> str:
     """Return a setting as ``k = 20, mu = 0.1``."""
     return ", ".join(
@@ -226,8 +303,10 @@ def _store(folder: str | Path) -> ResultsStore:
 
 
 def _score(record: CellRecord, chosen: Rule) -> dict[str, Any]:
-    row: dict[str, Any] = {name: getattr(record, name) for name in (*_CELL, *_WHO, "key")}
-    row |= {
+    row: dict[str, Any] = {
+        **{name: getattr(record, name) for name in (*_CELL, *_WHO, "grid", "solver", "key")},
+        **{f"{side}_title": database_title(record, side) for side in SIDES},
+        **{f"{side}_remarks": " ".join(remarks(record, side)) for side in SIDES},
         "selection": chosen.name,
         "setting": "",
         "n_settings": len(record.settings),

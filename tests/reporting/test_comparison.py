@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from cdmer_bench.reporting import build_table, differences, summarize
-from cdmer_bench.reporting.comparison import difference
 from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Printed
-from cdmer_bench.reporting.tables import Figure
+from cdmer_bench.reporting.tables import Figure, TableCell
 from tests.reporting.records import labels, record
 
 
 def test_difference_counts_samples_from_the_nearest_count():
     # 49.83 is no count of 71; the nearest is 35 (49.30), and 36 is 50.70.
     figure = Figure(0.5, 100 * 36 / 71, n_target=71)
-    assert difference(figure, Printed(0.4885, 49.83)) == (0.0115, 1)
-    assert difference(Figure(0.5, 50.0), Printed(0.4885, 49.83)) == (0.0115, None)
+    printed = Printed(0.4885, 49.83)
+    assert TableCell(figure, printed=printed).difference == (0.0115, 1)
+    assert TableCell(Figure(0.5, 50.0), printed=printed).difference == (0.0115, None)
 
 
 def test_summary_counts_every_figure():

@@ -80,10 +80,10 @@ def test_tables_statistics_report_and_pictures_say_what_is_missing(results, cdme
     assert "Flaky (Exp.8): failed: LinAlgError: singular <matrix>." in flat
     assert "Exp.7, Exp.9 to Exp.12" in flat
     assert re.search(r"^Baseline .*\(1 of 6\)$", text, re.MULTILINE)
-    assert re.search(r"^Average .*\(3 of \d+\)", text, re.MULTILINE)
+    assert not re.search(r"^Average", text, re.MULTILINE)
     _, text, _ = cdmer("tables", "4", "--results", results, "--format", "csv")
     assert "Average" not in text
-    assert text.count("Exp.8") == 3
+    assert len(re.findall(r"Exp\.8,[01]\.\d{4},", text)) == 3
 
     _, text, _ = cdmer("stats", "--results", results)
     assert "Tasks: 7 of 12 tasks. No result: Flaky (Exp.8)." in text

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from cdmer_bench.reporting.build import _places, row_of
 from cdmer_bench.reporting.published import LAYOUTS
+from cdmer_bench.reporting.tables import _places, row_of
 
 MARKED = "C3D-FC1 (Sports1M) [random weights]"
 

@@ -1,12 +1,6 @@
-"""Tables in LaTeX, for ``\\usepackage{booktabs}``."""
+"""Tables in LaTeX, for ``\\usepackage{booktabs,threeparttable}``."""
 
-from cdmer_bench.reporting.cell_text import (
-    ABSENT,
-    difference_parts,
-    figure_parts,
-    printed_parts,
-    without_figure,
-)
+from cdmer_bench.reporting.published import AVERAGE
 from cdmer_bench.reporting.tables import Table, TableCell
 
 _ESCAPES = {
@@ -38,45 +32,50 @@ _LONGEST_NAME = 20
 
 
 def to_latex(table: Table) -> str:
-    """Render a ``table*`` with booktabs rules; the notes stand in its caption.
+    """Render a ``table*`` with booktabs rules, a short caption, and the notes below the table.
 
-    It fits the 516 pt that a two-column page of IEEEtran has. Letters that pdflatex lacks are
-    named in a comment above it.
+    It fits the 516 pt that a two-column page of IEEEtran has. Rows without a figure are left to
+    the notes. Letters that pdflatex lacks are named in a comment above it.
     """
+    rows = [row for row in table.rows if any(cell.figure for cell in row.cells)]
     # LaTeX numbers the table itself.
-    caption = escape(" ".join([f"M{table.content[1:]}.", *table.notes]))
-    names = [table.shown_name(row) for row in table.rows]
+    marker = "SYNTHETIC DATA: " if table.synthetic else ""
+    caption = escape(f"{marker}{table.content}.")
+    notes = [escape(note) for note in table.notes]
+    names = [table.shown_name(row) for row in rows]
     broken = max(map(len, names), default=0) > _LONGEST_NAME
     first = "p{9em}" if broken else "l"
     # Names with a rule are long, and the page is not.
     slash = "/" if table.several_rules or broken else " / "
     lines = [
-        *_other_scripts(caption + "".join(names)),
+        *_other_scripts(" ".join([caption, *notes, *names])),
         r"\begin{table*}[t]",
+        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
+        r"\begin{threeparttable}",
         rf"\caption{{{caption}}}",
         rf"\label{{tab:cdmer-{table.number.lower()}}}",
-        r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
         rf"\begin{{tabular}}{{{first}*{{{len(table.columns)}}}{{c}}}}",
         r"\toprule",
         _row([escape(table.row_header), *(escape(label) for label, _ in table.columns)]),
-        _row(["", *(escape(direction) for _, direction in table.columns)]),
-        r"\midrule",
     ]
-    for name, row in zip(names, table.rows, strict=True):
+    if any(direction for _, direction in table.columns):
+        lines.append(_row(["", *(escape(direction) for _, direction in table.columns)]))
+    lines.append(r"\midrule")
+    for name, row in zip(names, rows, strict=True):
+        if row.label == AVERAGE:
+            lines.append(r"\midrule")
         head = (r"\raggedright " if broken else "") + escape(name)
         lines.append(_row([head, *(_cell(cell, slash) for cell in row.cells)]))
         if any(cell.printed for cell in row.cells):
-            for label, parts in (("paper", printed_parts), ("difference", difference_parts)):
-                found = [parts(cell) for cell in row.cells]
+            for label, parts in (("paper", "printed_parts"), ("difference", "difference_parts")):
+                found = (getattr(cell, parts) or () for cell in row.cells)
                 lines.append(
-                    _row(
-                        [
-                            rf"\quad {label}",
-                            *(slash.join(map(_minus, f)) if f else "" for f in found),
-                        ]
-                    )
+                    _row([rf"\quad {label}", *(slash.join(map(_minus, f)) for f in found)])
                 )
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table*}", ""])
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    items = [rf"\item {note}" for note in notes]
+    below = [r"\begin{tablenotes}[flushleft]\footnotesize", *items, r"\end{tablenotes}"]
+    return "\n".join([*lines, *below, r"\end{threeparttable}", r"\end{table*}", ""])
 
 
 def _other_scripts(text: str) -> list[str]:
@@ -101,8 +100,9 @@ def _minus(number: str) -> str:
 
 
 def _cell(cell: TableCell, slash: str) -> str:
-    parts = figure_parts(cell)
-    if parts is None:
-        return without_figure(cell).replace(ABSENT, "--")
+    if cell.parts is None:
+        return f"({cell.coverage[0]} of {cell.coverage[1]})" if cell.coverage else "--"
     flags = (cell.best_f1, cell.best_accuracy)
-    return slash.join(rf"\textbf{{{p}}}" if b else p for p, b in zip(parts, flags, strict=True))
+    return slash.join(
+        rf"\textbf{{{p}}}" if best else p for p, best in zip(cell.parts, flags, strict=True)
+    )

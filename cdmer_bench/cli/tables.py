@@ -28,7 +28,7 @@ def tables_command(options: argparse.Namespace) -> int:
     """Print Tables III to VII, and those of tasks outside the paper, from the results folder."""
     if options.format is None:
         ending = Path(options.out or "").suffix.removeprefix(".")
-        options.format = ending if ending in ("md", "csv", "tex", "html") else "text"
+        options.format = ending if ending in ("md", "csv", "tex", "html", "json") else "text"
     from cdmer_bench.evaluation.selection import rule
     from cdmer_bench.reporting import build_table, render_all, summarize, tables_for
     from cdmer_bench.reporting.published import PAPER_DESCRIPTOR
@@ -72,7 +72,7 @@ def tables_arguments(parser: CommandParser) -> None:
     )
     parser.add_argument(
         "--format",
-        choices=["text", "md", "csv", "tex", "html"],
+        choices=["text", "md", "csv", "tex", "html", "json"],
         help="default: what the ending of --out says, else text",
     )
     parser.add_argument(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from cdmer_bench.evaluation.selection import Rule
 from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, paper_order
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.scores import rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +95,7 @@ def _about_letters(table: "Table", scores: "pd.DataFrame") -> list[str]:
     if table.number != "own":
         return []
     names: dict[str, str] = {}
-    for score in scores.itertuples():
+    for score in rows_of(scores):
         letters = score.task_label.split(" → ")
         if len(letters) == 2:
             titles = (score.source_title, score.target_title)

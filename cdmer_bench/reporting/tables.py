@@ -19,7 +19,7 @@ from cdmer_bench.reporting.published import (
 )
 from cdmer_bench.results.current import current
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.scores import Selection, rules_of, score_records
+from cdmer_bench.results.scores import Selection, rows_of, rules_of, score_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -289,8 +289,8 @@ def build_table(
         raise UserError(f"records of the corpora {', '.join(corpora)} do not belong into one table")
     missing = [*missing, *_failed(scores)]
     done = scores[scores["status"] == "done"]
-    layout = LAYOUTS.get(number) or _own_layout([*done.itertuples(), *missing], descriptor)
-    places = [row_of(score, layout, descriptor) or "" for score in done.itertuples()]
+    layout = LAYOUTS.get(number) or _own_layout([*rows_of(done), *missing], descriptor)
+    places = [row_of(score, layout, descriptor) or "" for score in rows_of(done)]
     placed = done.assign(place=places)
     placed = placed[(placed["place"] != "") & placed["task_label"].isin(layout.columns)]
     reasons = {
@@ -315,7 +315,7 @@ def build_table(
         synthetic=bool(scores["synthetic"].any()),
         descriptor=descriptor if layout.compares == "methods" else "",
         against_paper=against_paper,
-        tasks={s.task_label: (s.task, s.source, s.target) for s in placed.itertuples()},
+        tasks={s.task_label: (s.task, s.source, s.target) for s in rows_of(placed)},
         remarks=tuple(about_data(placed)),
     )
     return replace(table, notes=caption(table, placed, rules))
@@ -345,7 +345,7 @@ def tables_for(
     tables = []
     for corpus in dict.fromkeys(scores["corpus"]) or [""]:
         mine = scores[scores["corpus"] == corpus]
-        for number, descriptor in _places([*mine.itertuples(), *missing]):
+        for number, descriptor in _places([*rows_of(mine), *missing]):
             table = build_table(
                 number,
                 mine,
@@ -435,7 +435,7 @@ def _rows(
 ) -> list[TableRow]:
     # By row and variant; within these by task and rule.
     found: dict[str, dict[str, dict[tuple[str, str], Any]]] = {}
-    for score in placed.itertuples():
+    for score in rows_of(placed):
         variants = found.setdefault(score.place, {})
         variants.setdefault(score.variant, {})[score.task_label, score.selection] = score
     asked = {row for row, _ in reasons}

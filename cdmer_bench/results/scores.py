@@ -181,6 +181,11 @@ def score_records(
     return table.astype({**types, "converged": bool})
 
 
+def rows_of(table: "pd.DataFrame") -> list[Any]:
+    """Return the rows of a table as named tuples."""
+    return list(table.itertuples())
+
+
 def pack_table(table: "pd.DataFrame", suffix: str) -> bytes:
     """Return a table as the content of a file.
 

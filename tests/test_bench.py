@@ -81,8 +81,8 @@ def test_only_the_named_section_is_replaced(tmp_path):
 
 
 def test_growth_is_extrapolated_by_its_power():
-    from growth import Step, expected
+    from growth import expected
 
-    done = [Step("clips", "tca", n, (n, 85, 59, 1), n**3 / 1e6, 1.0) for n in (100, 300)]
-    step = Step("clips", "tca", 1000, (1000, 85, 59, 1))
-    assert expected(done, step, "seconds") == pytest.approx(1000.0)
+    done = [{"size": n, "seconds": n**3 / 1e6, "peak": 1.0} for n in (100, 300)]
+    assert expected(done, 1000, "seconds") == pytest.approx(1000.0)
+    assert expected(done, 1000, "peak") == pytest.approx(1.0)

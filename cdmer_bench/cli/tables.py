@@ -170,8 +170,7 @@ def stats_arguments(parser: CommandParser) -> None:
 def stats_command(options: argparse.Namespace) -> int:
     """Print intervals, paired tests and ranks from the results folder."""
     from cdmer_bench.evaluation.selection import rule
-    from cdmer_bench.reporting.analysis import comparable
-    from cdmer_bench.reporting.stats_text import stats_text
+    from cdmer_bench.reporting.analysis import comparable, stats_text
 
     columns: list[str] = []
     for number in options.tables.split(","):
@@ -237,8 +236,7 @@ def audit_arguments(parser: CommandParser) -> None:
 
 def audit_command(options: argparse.Namespace) -> int:
     """Check the paper's own tables against themselves."""
-    from cdmer_bench.reporting.audit import audit
-    from cdmer_bench.reporting.findings import as_json, as_text
+    from cdmer_bench.reporting.audit import as_json, as_text, audit
 
     findings = audit()
     if options.format == "json":

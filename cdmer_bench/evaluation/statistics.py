@@ -22,32 +22,22 @@ DEPENDENCE = (
 
 @dataclass(frozen=True)
 class Interval:
-    """A bootstrap interval.
+    """A bootstrap interval."""
 
-    Attributes
-    ----------
-    mean_f1 : (float, float)
-        Lower and upper limit, between 0 and 1.
-    accuracy : (float, float)
-        Lower and upper limit, in percent.
-    by_subject : bool
-        Whether subjects rather than samples were drawn.
-    """
-
-    mean_f1: tuple[float, float]
-    accuracy: tuple[float, float]
-    by_subject: bool
+    mean_f1: tuple[float, float]  # (float, float), lower and upper limit, between 0 and 1
+    accuracy: tuple[float, float]  # (float, float), lower and upper limit, in percent
+    by_subject: bool  # whether subjects rather than samples were drawn
 
 
 def bootstrap_interval(
-    y_true: ArrayLike,
-    y_pred: ArrayLike,
+    y_true: ArrayLike,  # (n_target,), class indices
+    y_pred: ArrayLike,  # (n_target,), class indices
     n_classes: int,
-    subjects: ArrayLike | None = None,
+    subjects: ArrayLike | None = None,  # (n_target,), optional
     *,
-    level: float = 0.95,
+    level: float = 0.95,  # coverage, between 0 and 1
     n_resamples: int = 2000,
-    seed: int = 0,
+    seed: int = 0,  # the same seed gives the same interval
 ) -> Interval:
     """Return percentile bootstrap intervals of mean F1 and accuracy.
 
@@ -56,18 +46,6 @@ def bootstrap_interval(
     uncertainty of having chosen the setting on the same samples. A class that a resample
     neither holds nor predicts is left out of that resample's mean F1; counting it as 0 would
     pull the interval below the score wherever few subjects show a class.
-
-    Parameters
-    ----------
-    y_true, y_pred : array of int, shape (n_target,)
-        Class indices.
-    n_classes : int
-    subjects : array, shape (n_target,), optional
-    level : float
-        Coverage, between 0 and 1.
-    n_resamples : int
-    seed : int
-        The same seed gives the same interval.
     """
     true, predicted = np.asarray(y_true), np.asarray(y_pred)
     groups = np.arange(len(true)) if subjects is None else np.asarray(subjects)
@@ -89,21 +67,12 @@ def bootstrap_interval(
     )
 
 
-def mcnemar(y_true: ArrayLike, first: ArrayLike, second: ArrayLike) -> tuple[int, int, float]:
-    """Test exactly whether two methods are right equally often on the same samples.
-
-    Parameters
-    ----------
-    y_true, first, second : array, shape (n,)
-        True labels and both predictions.
-
-    Returns
-    -------
-    only_first, only_second : int
-        Samples that only one of the two has right.
-    p : float
-        Two-sided, of the binomial test with probability 1/2; 1 if there is no such sample.
-    """
+def mcnemar(
+    y_true: ArrayLike,  # (n,), true labels and both predictions
+    first: ArrayLike,  # (n,), true labels and both predictions
+    second: ArrayLike,  # (n,), true labels and both predictions
+) -> tuple[int, int, float]:
+    """Test exactly whether two methods are right equally often on the same samples."""
     from scipy.stats import binomtest
 
     true = np.asarray(y_true)
@@ -123,21 +92,13 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     return result
 
 
-def wilcoxon_against(scores: ArrayLike, control: int) -> tuple[NDArray, NDArray]:
-    """Test every method against one, over tasks, by Wilcoxon's signed ranks.
+def wilcoxon_against(
+    scores: ArrayLike,  # (n_tasks, n_methods)
+    control: int,  # column that the others are compared with
+) -> tuple[NDArray, NDArray]:
+    """Return the two-sided p of Wilcoxon's signed ranks of every method against one, and Holm's.
 
-    Parameters
-    ----------
-    scores : array, shape (n_tasks, n_methods)
-    control : int
-        Column that the others are compared with.
-
-    Returns
-    -------
-    p, adjusted : ndarray, shape (n_methods,)
-        Two-sided p-values, exact with ties as well, and after Holm's correction; NaN for the
-        control itself, 1 where all differences are zero. Zero differences are left out, as
-        Wilcoxon does.
+    NaN for the control itself, 1 where all differences are zero; zero differences are left out.
     """
     table = _score_table(scores)
     p = np.full(table.shape[1], np.nan)
@@ -173,46 +134,22 @@ def _signed_rank_p(differences: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Friedman's test over tasks.
+    """Friedman's test over tasks."""
 
-    Attributes
-    ----------
-    average_ranks : ndarray, shape (n_methods,)
-        1 is best; ties share their mean rank.
-    chi2 : float
-        Friedman's statistic, corrected for ties.
-    p : float
-        Of Iman and Davenport's F, which is less conservative than chi2.
-    f : float
-        Iman and Davenport's statistic.
-    critical_difference : float
-        Nemenyi's, at 5 %: average ranks closer than this do not differ significantly.
-    n_tasks : int
-    """
-
-    average_ranks: NDArray[np.float64]
-    chi2: float
-    p: float
-    f: float
+    average_ranks: NDArray[np.float64]  # (n_methods,), 1 is best; ties share their mean rank
+    chi2: float  # friedman's statistic, corrected for ties
+    p: float  # of Iman and Davenport's F, which is less conservative than chi2
+    f: float  # iman and Davenport's statistic
+    # nemenyi's, at 5 %: average ranks closer than this do not differ significantly
     critical_difference: float
     n_tasks: int
 
 
-def friedman(scores: ArrayLike, level: float = 0.05) -> Ranking:
-    """Rank methods over tasks, larger scores better (Demsar, JMLR 7, 2006).
-
-    Parameters
-    ----------
-    scores : array, shape (n_tasks, n_methods)
-        At least two tasks and three methods.
-    level : float
-        Significance level of the critical difference.
-
-    Raises
-    ------
-    UserError
-        For fewer tasks or methods, or a score that is not finite.
-    """
+def friedman(
+    scores: ArrayLike,  # (n_tasks, n_methods), at least two tasks and three methods
+    level: float = 0.05,  # significance level of the critical difference
+) -> Ranking:
+    """Rank methods over tasks, larger scores better (Demsar, JMLR 7, 2006)."""
     from scipy.stats import f as f_distribution
     from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
@@ -237,13 +174,7 @@ def friedman(scores: ArrayLike, level: float = 0.05) -> Ranking:
 
 
 def cliques(average_ranks: Sequence[float], critical_difference: float) -> list[tuple[int, ...]]:
-    """Return the largest groups of methods whose average ranks lie within the difference.
-
-    Returns
-    -------
-    list of tuple of int
-        Indices of methods, best rank first; groups of at least two, none within another.
-    """
+    """Return the largest groups of methods whose average ranks lie within the difference."""
     order = sorted(range(len(average_ranks)), key=lambda i: average_ranks[i])
     groups: list[tuple[int, ...]] = []
     for start in range(len(order)):

@@ -12,7 +12,7 @@ _MODULES = {
     "FORMATS": "formats",
     "differences": "comparison",
     "summarize": "comparison",
-    "Table": "tables",
+    "Table": "table",
 }
 __all__ = list(_MODULES)
 

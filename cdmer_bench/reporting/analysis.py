@@ -1,4 +1,4 @@
-"""Numbers behind the report and ``cdmer stats``: rules, gaps, intervals and tests, as data."""
+"""Rules, intervals and tests: the numbers of the report, and as text what `cdmer stats` prints."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from cdmer_bench.evaluation.budget import budget_curve
 from cdmer_bench.evaluation.metrics import grid_scores
-from cdmer_bench.evaluation.selection import NotRecorded, Rule
-from cdmer_bench.evaluation.selection.gap import Choice, choices
+from cdmer_bench.evaluation.selection import Choice, NotRecorded, Rule, choices
 from cdmer_bench.evaluation.statistics import (
+    DEPENDENCE,
     Interval,
     Ranking,
     bootstrap_interval,
@@ -19,118 +19,81 @@ from cdmer_bench.evaluation.statistics import (
     mcnemar,
     wilcoxon_against,
 )
-from cdmer_bench.reporting.captions import about_unchosen, scope
+from cdmer_bench.io import one_line
+from cdmer_bench.reporting.captions import (
+    CHOSEN_ON_TARGET,
+    SYNTHETIC,
+    Asked,
+    about_unchosen,
+    absences,
+    scope,
+)
 from cdmer_bench.reporting.published import BASELINE, PAPER_DESCRIPTOR, paper_order
 from cdmer_bench.results.record import CellRecord
 
 # Settings tried at random in the table of the report; pictures have the whole curves.
 BUDGETS = (1, 10, 50, 100, 1000)
+_LONGEST = 32  # characters of a label in a column of text
 
 
 @dataclass(frozen=True)
 class RuleSummary:
-    """How a rule fares for a method, over the tasks for which it has its input.
-
-    Attributes
-    ----------
-    method, rule : str
-    mean_f1, gap : float or None
-        Means over ``n`` tasks; None if there is none.
-    n, of : int
-        Tasks with a result and the rule's input, and tasks that any method was run on.
-    lack : str
-        What was not recorded.
-    left_out, settings : int
-        Settings at which the rule is undefined, of all settings of the ``n`` tasks.
-    """
+    """How a rule fares for a method, over the tasks for which it has its input."""
 
     method: str
     rule: str
-    mean_f1: float | None
-    gap: float | None
-    n: int
-    of: int
-    lack: str = ""
-    left_out: int = 0
-    settings: int = 0
+    mean_f1: float | None  # means over ``n`` tasks; None if there is none
+    gap: float | None  # means over ``n`` tasks; None if there is none
+    n: int  # tasks with a result and the rule's input, and tasks that any method was run on
+    of: int  # tasks with a result and the rule's input, and tasks that any method was run on
+    lack: str = ""  # what was not recorded
+    left_out: int = 0  # settings at which the rule is undefined, of all settings of the ``n`` tasks
+    settings: int = 0  # settings at which the rule is undefined, of all settings of the ``n`` tasks
 
 
 @dataclass(frozen=True)
 class JudgedCell:
-    """What each rule chooses for a cell, and what a part of its grid would have reached.
-
-    Attributes
-    ----------
-    task, method : str
-    n_settings : int
-    choices : tuple of Choice
-        One for each rule.
-    budgets : dict from int to float
-        Expected best mean F1 on the target of so many settings drawn at random, for those of
-        ``BUDGETS`` that the grid holds.
-    """
+    """What each rule chooses for a cell, and what a part of its grid would have reached."""
 
     task: str
     method: str
     n_settings: int
-    choices: tuple[Choice, ...]
+    choices: tuple[Choice, ...]  # one for each rule
+    # expected best mean F1 on the target of so many settings drawn at random, for those of
+    # ``BUDGETS`` that the grid holds
     budgets: dict[int, float]
 
 
 @dataclass(frozen=True)
 class CellComparison:
-    """A cell's interval and its test against the Baseline on the same task.
-
-    Attributes
-    ----------
-    task, method : str
-    mean_f1, accuracy : float
-    interval : Interval
-    only_this, only_baseline : int or None
-        Samples that one of the two alone has right.
-    p : float or None
-        McNemar's exact test; None for the Baseline itself or without it.
-    """
+    """A cell's interval and its test against the Baseline on the same task."""
 
     task: str
     method: str
     mean_f1: float
     accuracy: float
     interval: Interval
-    only_this: int | None = None
-    only_baseline: int | None = None
-    p: float | None = None
+    only_this: int | None = None  # samples that one of the two alone has right
+    only_baseline: int | None = None  # samples that one of the two alone has right
+    p: float | None = None  # mcNemar's exact test; None for the Baseline itself or without it
 
 
 @dataclass(frozen=True)
 class MethodComparison:
-    """Methods over the tasks that all of them have.
-
-    Attributes
-    ----------
-    tasks, methods : tuple of str
-    scores : ndarray, shape (n_tasks, n_methods)
-        Mean F1.
-    left_out : tuple of str
-        Methods without a result on some of these tasks.
-    tasks_left_out : tuple of str
-        Tasks that some methods have a result on, but not all of those compared.
-    lacking : tuple of str
-        Those of the methods compared that lack a result on some of the tasks left out.
-    p, adjusted : ndarray or None
-        Wilcoxon against the Baseline, and after Holm; None without a Baseline.
-    ranking : Ranking or None
-        None below two tasks or three methods.
-    """
+    """Methods over the tasks that all of them have."""
 
     tasks: tuple[str, ...]
     methods: tuple[str, ...]
-    scores: NDArray[np.float64]
-    left_out: tuple[str, ...]
+    scores: NDArray[np.float64]  # (n_tasks, n_methods), mean F1
+    left_out: tuple[str, ...]  # methods without a result on some of these tasks
+    # or None, wilcoxon against the Baseline, and after Holm; None without a Baseline
     p: NDArray[np.float64] | None
+    # or None, wilcoxon against the Baseline, and after Holm; None without a Baseline
     adjusted: NDArray[np.float64] | None
-    ranking: Ranking | None
+    ranking: Ranking | None  # none below two tasks or three methods
+    # tasks that some methods have a result on, but not all of those compared
     tasks_left_out: tuple[str, ...] = ()
+    # those of the methods compared that lack a result on some of the tasks left out
     lacking: tuple[str, ...] = ()
 
     @property
@@ -312,3 +275,94 @@ def _shared_tasks(tasks_of: Mapping[str, set[str]], control: str | None) -> set[
         if len(most) > 1:
             return most
     return set()
+
+
+def stats_text(
+    records: Sequence[CellRecord],  # one for each task and method
+    rule: Rule,  # the rule that chooses the settings
+    # iterable, cells that were asked for and have no result, such as failed ones
+    missing: Iterable[Asked] = (),
+) -> str:
+    """Return intervals and tests of each cell, and of the methods over tasks."""
+    lines, cells = _head(records, rule, missing), compare_cells(records, rule)
+    lines += [one_line(sentence) for sentence in unchosen(records, cells, rule)]
+    if not cells:
+        return "\n".join(lines) + "\n"
+    task, width = _widths([c.task for c in cells]), _widths([c.method for c in cells])
+    lines += [
+        "",
+        f"95 % bootstrap intervals over {drawn_units(cells)}; McNemar's exact test against the",
+        "Baseline (clips that only the method, only the Baseline has right; clips taken as",
+        "independent, p not corrected for the number of cells)",
+        "",
+        f"{'task':<{task}}{'method':<{width}}{'mean F1':>8}  {'interval':<16}{'accuracy':>9}  "
+        f"{'interval':<14}{'alone':>9}  {'p':>7}",
+        *(_cell_line(cell, task, width) for cell in cells),
+    ]
+    overall = compare_methods(cells)
+    if overall is None:
+        lines.append("\nTests over tasks need two methods that share two tasks.")
+    else:
+        lines += ["", *_method_lines(overall, width)]
+    lines += ["", DEPENDENCE, *([CHOSEN_ON_TARGET] if rule.uses_target_labels else [])]
+    return "\n".join(lines) + "\n"
+
+
+def _head(records: Sequence[CellRecord], rule: Rule, missing: Iterable[Asked]) -> list[str]:
+    """Say what the numbers are of, and what a reader must know before quoting them."""
+    lines = [f"Corpus: {one_line(records[0].corpus)}. Selection: {rule.name}."]
+    if any(record.synthetic for record in records):
+        lines.append(SYNTHETIC)
+    lacking = one_line(absences(records, missing))
+    lines.append(
+        f"Tasks: {scope(r.task_label for r in records)}." + (f" {lacking}" if lacking else "")
+    )
+    if rule.caveat:
+        lines.append(f"{rule.name}: {rule.caveat}.")
+    return lines
+
+
+def _widths(labels: Sequence[str]) -> int:
+    """Return the width of a column of labels, two blanks at its end."""
+    return max((len(_shown(label)) for label in labels), default=6) + 2
+
+
+def _shown(label: str) -> str:
+    flat = one_line(label)
+    return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _cell_line(cell: CellComparison, task: int, width: int) -> str:
+    (f1_low, f1_high), (low, high) = cell.interval.mean_f1, cell.interval.accuracy
+    tested = cell.p is not None
+    alone = f"{cell.only_this} : {cell.only_baseline}" if tested else "-"
+    p = f"{cell.p:.3g}" if tested else "-"
+    return (
+        f"{_shown(cell.task):<{task}}{_shown(cell.method):<{width}}{cell.mean_f1:>8.4f}  "
+        f"{f'{f1_low:.3f} to {f1_high:.3f}':<16}{cell.accuracy:>9.2f}  "
+        f"{f'{low:.1f} to {high:.1f}':<14}{alone:>9}  {p:>7}"
+    )
+
+
+def _method_lines(overall: MethodComparison, width: int) -> list[str]:
+    ranking = overall.ranking
+    lines = [
+        f"Over {overall.over}: average rank (1 is best) and Wilcoxon's test against "
+        "the Baseline, p after Holm",
+        "",
+        f"{'method':<{width}}{'mean F1':>8}{'rank':>7}{'p (Holm)':>10}",
+    ]
+    for index, method in enumerate(overall.methods):
+        rank = "-" if ranking is None else f"{ranking.average_ranks[index]:.2f}"
+        adjusted = overall.adjusted
+        p = "-" if adjusted is None or adjusted[index] != adjusted[index] else adjusted[index]
+        text = p if isinstance(p, str) else f"{p:.3g}"
+        lines.append(
+            f"{_shown(method):<{width}}{overall.scores[:, index].mean():>8.4f}{rank:>7}{text:>10}"
+        )
+    if ranking is not None:
+        lines.append(
+            f"\nFriedman p = {ranking.p:.3g}; ranks closer than the critical difference "
+            f"{ranking.critical_difference:.2f} are not told apart (Nemenyi, level 0.05)."
+        )
+    return lines + [one_line(sentence) for sentence in overall.left_out_sentences]

@@ -1,16 +1,12 @@
-"""The paper's tables checked against themselves and against what its protocol allows."""
+"""Printed tables checked against themselves and against what the protocol allows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from cdmer_bench.protocol import CLASSES, Task, composition, experiments
-from cdmer_bench.reporting.audit_averages import Cells, wrong_averages
-from cdmer_bench.reporting.feasibility import (
-    constant_class,
-    counts_with_accuracy,
-    find_matrix,
-)
-from cdmer_bench.reporting.findings import KINDS, Finding, as_json, as_text
-from cdmer_bench.reporting.published import AVERAGE, Printed, published
-
-__all__ = ["Finding", "as_json", "as_text", "audit", "class_counts"]
+from cdmer_bench.reporting.feasibility import constant_class, counts_with_accuracy, find_matrix
+from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Printed, published
 
 # Table I as printed, in the order negative, positive, surprise.
 PRINTED_TABLE_I = {
@@ -22,19 +18,58 @@ PRINTED_TABLE_I = {
 _STEP_F1 = 0.0001  # of printed figures
 
 
-def audit(cells: Cells | None = None) -> list[Finding]:
-    """Check every printed figure of Tables III to VII, and Table I through them.
+Cells = Mapping[tuple[str, str, str], Printed]
+# A mean of figures rounded to d decimals, itself rounded, is off by at most one unit.
+_UNIT_F1, _UNIT_PERCENT, _MARGIN = 0.0001, 0.01, 1e-9
 
-    Parameters
-    ----------
-    cells : mapping, optional
-        Printed cells by (table, row, column); by default the paper's.
+KINDS: Mapping[str, str] = {
+    "accuracy": "Accuracies that no count of right predictions gives",
+    "mean_f1": "Mean F1 values that no confusion matrix with that accuracy gives",
+    "average": "Averages that are not the mean of their row or column",
+    "duplicate": "Different methods with the same figures in one experiment",
+    "constant": "Figures of a classifier that answers one class only",
+    "contradiction": "The same cell printed differently in two tables",
+    "table_i": "Table I",
+}
 
-    Returns
-    -------
-    list of Finding
-        In the order of ``KINDS``, then of the paper.
-    """
+
+@dataclass(frozen=True)
+class Finding:
+    """Something in the paper's tables that a reader should know."""
+
+    kind: str  # A key of ``KINDS``
+    table: str  # where; rows of several cells are joined by commas
+    row: str  # where; rows of several cells are joined by commas
+    column: str  # where; rows of several cells are joined by commas
+    statement: str  # what is wrong or remarkable, in a sentence
+    evidence: str  # what anyone can recompute
+    numbers: dict[str, Any] = field(default_factory=dict)  # the numbers of the evidence
+
+
+def as_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Return the findings as plain dicts, ready for ``json.dump``."""
+    return [asdict(finding) for finding in findings]
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """Return the findings as a list to read, grouped by kind."""
+    lines = []
+    for kind, title in KINDS.items():
+        mine = [f for f in findings if f.kind == kind]
+        lines.append(f"{title}: {len(mine) or 'none'}")
+        for finding in mine:
+            where = " ".join(
+                x for x in (f"Table {finding.table}", finding.row, finding.column) if x
+            )
+            lines += [f"  {where}: {finding.statement}", f"    {finding.evidence}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def audit(
+    cells: Cells | None = None,  # printed cells by (table, row, column); by default the paper's
+) -> list[Finding]:
+    """Check every printed figure of Tables III to VII, and Table I through them."""
     cells = published() if cells is None else cells
     single = {place: printed for place, printed in cells.items() if AVERAGE not in place}
     findings = [f for place, printed in single.items() for f in _impossible(place, printed)]
@@ -198,3 +233,80 @@ def _swapped_columns(cells: Cells) -> list[Finding]:
             {reading: len(found) for reading, found in agree.items()},
         )
     ]
+
+
+def wrong_averages(cells: Cells) -> list[Finding]:
+    """Find the averages that differ by more than rounding explains, and a slip that would."""
+    findings = []
+    for (number, row, column), printed in cells.items():
+        layout = LAYOUTS[number]
+        if column == AVERAGE:
+            names, parts = "tasks", {c: cells.get((number, row, c)) for c in layout.columns}
+        elif row == AVERAGE:
+            names, parts = layout.compares, {r: cells.get((number, r, column)) for r in layout.rows}
+        else:
+            continue
+        found = {name: part for name, part in parts.items() if part is not None}
+        mean_f1 = sum(p.mean_f1 for p in found.values()) / len(found)
+        percent = sum(p.accuracy for p in found.values()) / len(found)
+        wrong = []
+        # The mean with a digit more than is printed, or one that is off by a unit would not show.
+        if abs(mean_f1 - printed.mean_f1) > _UNIT_F1 + _MARGIN:
+            wrong.append(f"mean F1 {printed.mean_f1:.4f}, but the mean is {mean_f1:.5f}")
+        if abs(percent - printed.accuracy) > _UNIT_PERCENT + _MARGIN:
+            wrong.append(f"accuracy {printed.accuracy:.2f}, but the mean is {percent:.3f}")
+        if wrong:
+            findings.append(
+                Finding(
+                    "average",
+                    number,
+                    row,
+                    column,
+                    f"prints {'; '.join(wrong)}",
+                    f"mean of the {len(found)} printed {names}"
+                    + _explain(cells, (number, row, column), found, (mean_f1, percent)),
+                    {"mean_f1": round(mean_f1, 6), "accuracy": round(percent, 4), "n": len(found)},
+                )
+            )
+    return findings
+
+
+def _explain(
+    cells: Cells,
+    place: tuple[str, str, str],
+    parts: Mapping[str, Printed],
+    means: tuple[float, float],
+) -> str:
+    """Name a slip that would explain an average: digits in another order, or one other part.
+
+    The other part must be printed elsewhere in the same column and make both figures agree.
+    """
+    number, _, column = place
+    printed = cells[place]
+    if abs(means[0] - printed.mean_f1) > _UNIT_F1 and sorted(f"{means[0]:.4f}") == sorted(
+        f"{printed.mean_f1:.4f}"
+    ):
+        return "; the mean F1 has the same digits in another order"
+    for name, part in parts.items():
+        task = name if column == AVERAGE else column
+        for (other_number, other_row, other_task), other in cells.items():
+            if (other_number, other_task) != (number, task) or AVERAGE in (other_row, other_task):
+                continue
+            shifted = (
+                means[0] + (other.mean_f1 - part.mean_f1) / len(parts),
+                means[1] + (other.accuracy - part.accuracy) / len(parts),
+            )
+            if _agree(shifted, printed):
+                cell = name if column == AVERAGE else f"{name} {column}"
+                return (
+                    f"; right if {cell} were not {part.mean_f1:.4f} / {part.accuracy:.2f} but "
+                    f"{other.mean_f1:.4f} / {other.accuracy:.2f}, as {other_row} has it"
+                )
+    return ""
+
+
+def _agree(means: tuple[float, float], printed: Printed) -> bool:
+    return (
+        abs(means[0] - printed.mean_f1) <= _UNIT_F1 + _MARGIN
+        and abs(means[1] - printed.accuracy) <= _UNIT_PERCENT + _MARGIN
+    )

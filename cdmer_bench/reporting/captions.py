@@ -12,7 +12,7 @@ from cdmer_bench.results.scores import rows_of
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cdmer_bench.reporting.tables import Table, TableRow
+    from cdmer_bench.reporting.table import Table, TableRow
 
 SYNTHETIC = (
     "SYNTHETIC DATA: the databases are generated; the figures say nothing about CASME II or SMIC."
@@ -27,18 +27,12 @@ CHOSEN_ON_TARGET = (
 )
 
 
-def caption(table: "Table", scores: "pd.DataFrame", rules: Sequence[Rule]) -> tuple[str, ...]:
-    """Return the notes of a table, the most important first.
-
-    Parameters
-    ----------
-    table : Table
-        Complete but for its notes.
-    scores : pandas.DataFrame
-        The rows of the scores table that stand in it.
-    rules : sequence of Rule
-        The rules that chose the settings.
-    """
+def caption(
+    table: "Table",  # complete but for its notes
+    scores: "pd.DataFrame",  # pandas.DataFrame, the rows of the scores table that stand in it
+    rules: Sequence[Rule],  # the rules that chose the settings
+) -> tuple[str, ...]:
+    """Return the notes of a table, the most important first."""
     notes = [SYNTHETIC] if table.synthetic else []
     if table.against_paper:
         notes += [NO_COMPARISON] if table.synthetic else []
@@ -180,15 +174,12 @@ class Asked(Protocol):
     def method_label(self) -> str: ...  # noqa: D102
 
 
-def absences(records: Iterable[CellRecord], missing: Iterable[Asked] = ()) -> str:
-    """Name the tasks that methods lack a result on although others were run there, or nothing.
-
-    Parameters
-    ----------
-    records : iterable of CellRecord
-    missing : iterable
-        Cells that were asked for and may have no result, such as failed ones.
-    """
+def absences(
+    records: Iterable[CellRecord],  # iterable of CellRecord
+    # iterable, cells that were asked for and may have no result, such as failed ones
+    missing: Iterable[Asked] = (),
+) -> str:
+    """Name the tasks that methods lack a result on although others were run there, or nothing."""
     done: dict[str, set[str]] = {}
     records, missing = list(records), list(missing)
     for record in records:

@@ -4,37 +4,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cdmer_bench.reporting.published import AVERAGE, Printed
-from cdmer_bench.reporting.tables import Figure, Table
+from cdmer_bench.reporting.table import Figure, Table
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One cell beside the paper's.
-
-    Attributes
-    ----------
-    table, row, column : str
-    figure : Figure
-        Ours.
-    printed : Printed
-        The paper's.
-    mean_f1 : float
-        Ours as printed to four decimals, minus the paper's.
-    samples : int or None
-        Right predictions more than in the paper, whose count is the one nearest to its
-        accuracy; None for an average.
-    selection : str
-        Name of the rule that chose our setting.
-    """
+    """One cell beside the paper's."""
 
     table: str
     row: str
     column: str
-    figure: Figure
-    printed: Printed
-    mean_f1: float
+    figure: Figure  # ours
+    printed: Printed  # the paper's
+    mean_f1: float  # ours as printed to four decimals, minus the paper's
+    # right predictions more than in the paper, whose count is the one nearest to its accuracy; None
+    # for an average
     samples: int | None
-    selection: str = "oracle"
+    selection: str = "oracle"  # name of the rule that chose our setting
 
     @property
     def equal_f1(self) -> bool:

@@ -16,18 +16,10 @@ _HALF_F1, _HALF_PERCENT = 0.00005, 0.005
 
 @dataclass(frozen=True)
 class Witness:
-    """A confusion matrix that has a printed mean F1.
+    """A confusion matrix that has a printed mean F1."""
 
-    Attributes
-    ----------
-    right : tuple of int
-        Right predictions of each class.
-    predicted : tuple of int
-        Predictions of each class.
-    """
-
-    right: tuple[int, ...]
-    predicted: tuple[int, ...]
+    right: tuple[int, ...]  # right predictions of each class
+    predicted: tuple[int, ...]  # predictions of each class
 
 
 def counts_with_accuracy(percent: float, n: int) -> list[int]:
@@ -36,24 +28,12 @@ def counts_with_accuracy(percent: float, n: int) -> list[int]:
 
 
 @cache
-def find_matrix(mean_f1: float, n_right: int, class_counts: tuple[int, ...]) -> Witness | None:
-    """Find a confusion matrix of three classes with that mean F1 and so many right predictions.
-
-    Parameters
-    ----------
-    mean_f1 : float
-        As printed, four decimals.
-    n_right : int
-    class_counts : tuple of three int
-        True samples of each class.
-
-    Returns
-    -------
-    Witness or None
-        None if there is none; the search is exhaustive. A matrix exists for given right and
-        wrong predictions of each class exactly if no class has more wrongly predicted samples
-        than the other classes have missed ones.
-    """
+def find_matrix(
+    mean_f1: float,  # as printed, four decimals
+    n_right: int,
+    class_counts: tuple[int, ...],  # true samples of each class
+) -> Witness | None:
+    """Find a confusion matrix of three classes with that mean F1 and so many right predictions."""
     n_wrong = sum(class_counts) - n_right
     low, high = 3 * (mean_f1 - _HALF_F1), 3 * (mean_f1 + _HALF_F1)
     wrong = _splits(n_wrong)

@@ -11,7 +11,7 @@ from cdmer_bench.errors import UserError, closest
 from cdmer_bench.io import one_line
 from cdmer_bench.reporting.latex import to_latex
 from cdmer_bench.reporting.published import AVERAGE
-from cdmer_bench.reporting.tables import Table, TableCell
+from cdmer_bench.reporting.table import Table, TableCell
 
 FORMATS = ("text", "md", "csv", "tex", "html", "json")
 # Columns of the long form; the first eight are documented to stay.

@@ -30,7 +30,8 @@ from cdmer_bench.reporting.report_data import (
     measures,
 )
 from cdmer_bench.reporting.report_pictures import budget_chart, pair_chart, parameters, regions
-from cdmer_bench.reporting.tables import MissingCell, Table, tables_for
+from cdmer_bench.reporting.table import Table
+from cdmer_bench.reporting.tables import MissingCell, tables_for
 from cdmer_bench.results.record import CellRecord
 
 if TYPE_CHECKING:

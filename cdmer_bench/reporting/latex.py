@@ -1,7 +1,7 @@
 """Tables in LaTeX, for ``\\usepackage{booktabs,threeparttable}``."""
 
 from cdmer_bench.reporting.published import AVERAGE
-from cdmer_bench.reporting.tables import Table, TableCell
+from cdmer_bench.reporting.table import Table, TableCell
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",

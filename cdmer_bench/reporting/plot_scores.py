@@ -22,7 +22,7 @@ from cdmer_bench.reporting.plot_style import (
     synthetic_mark,
 )
 from cdmer_bench.reporting.published import AVERAGE, paper_order
-from cdmer_bench.reporting.tables import Table
+from cdmer_bench.reporting.table import Table
 from cdmer_bench.results.record import CellRecord
 
 if TYPE_CHECKING:

@@ -29,32 +29,15 @@ _TYPE_I, _TYPE_II = (tuple(t.label for t in experiments(g)) for g in ("type1", "
 
 @dataclass(frozen=True)
 class Layout:
-    """Rows, columns and title of one of the paper's tables.
+    """Rows, columns and title of one of the paper's tables."""
 
-    Attributes
-    ----------
-    number : str
-        ``III`` to ``VII``.
-    title : str
-    row_header : str
-        Heading of the first column.
-    rows : tuple of str
-        In the paper's order, without the row of averages.
-    columns : tuple of str
-        Labels of tasks, without the column of averages.
-    compares : str
-        ``methods`` or ``descriptors``: what the rows are.
-    averages : bool
-        Whether the table has a row and a column of averages.
-    """
-
-    number: str
+    number: str  # ``III`` to ``VII``
     title: str
-    row_header: str
-    rows: tuple[str, ...]
-    columns: tuple[str, ...]
-    compares: str
-    averages: bool = True
+    row_header: str  # heading of the first column
+    rows: tuple[str, ...]  # in the paper's order, without the row of averages
+    columns: tuple[str, ...]  # labels of tasks, without the column of averages
+    compares: str  # ``methods`` or ``descriptors``: what the rows are
+    averages: bool = True  # whether the table has a row and a column of averages
 
 
 _ADAPTATION = "domain adaptation methods"
@@ -117,18 +100,10 @@ def sorted_as_paper(records: Iterable[CellRecord]) -> list[CellRecord]:
 
 @dataclass(frozen=True)
 class Printed:
-    """A cell as printed.
+    """A cell as printed."""
 
-    Attributes
-    ----------
-    mean_f1 : float
-        Four decimals, between 0 and 1.
-    accuracy : float
-        Two decimals, in percent.
-    """
-
-    mean_f1: float
-    accuracy: float
+    mean_f1: float  # four decimals, between 0 and 1
+    accuracy: float  # two decimals, in percent
 
 
 @lru_cache(maxsize=1)

@@ -26,7 +26,8 @@ from cdmer_bench.reporting.charts import Axis, axis
 from cdmer_bench.reporting.comparison import differences
 from cdmer_bench.reporting.published import AVERAGE, BASELINE, PAPER_DESCRIPTOR, paper_order
 from cdmer_bench.reporting.report_data import Cell, Chosen
-from cdmer_bench.reporting.tables import MissingCell, Table, TableRow
+from cdmer_bench.reporting.table import Table, TableRow
+from cdmer_bench.reporting.tables import MissingCell
 from cdmer_bench.results.record import CellRecord
 
 # An entry is a text, or a text and the number that it is sorted by.

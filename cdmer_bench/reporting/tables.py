@@ -1,7 +1,7 @@
-"""Result tables as plain data: which figure of the scores table stands where."""
+"""Which figure of the scores table stands where in a table."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.errors import UserError, closest
@@ -14,8 +14,15 @@ from cdmer_bench.reporting.published import (
     LAYOUTS,
     PAPER_DESCRIPTOR,
     Layout,
-    Printed,
     published,
+)
+from cdmer_bench.reporting.table import (
+    Figure,
+    Table,
+    TableCell,
+    TableRow,
+    mark_best,
+    with_averages,
 )
 from cdmer_bench.results.current import current
 from cdmer_bench.results.record import CellRecord
@@ -30,215 +37,13 @@ NOT_A_RESULT = ("[random weights]", "[reduced network]")  # ends of labels that 
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A result: the score of one chosen setting, or an average of such scores.
-
-    Attributes
-    ----------
-    mean_f1 : float
-        Between 0 and 1.
-    accuracy : float
-        In percent, at the same setting.
-    n_settings : int
-        Settings that the rule chose from; 0 for an average.
-    n_target : int
-        Samples of the target; 0 for an average.
-    setting : str
-        The chosen setting, such as ``k = 20``.
-    n_undefined : int
-        Settings among them that the rule left out, because its criterion is undefined there.
-    converged : bool
-        False if an iteration limit ended the solver at this setting.
-    """
-
-    mean_f1: float
-    accuracy: float
-    n_settings: int = 0
-    n_target: int = 0
-    setting: str = ""
-    converged: bool = True
-    n_undefined: int = 0
-
-
-@dataclass(frozen=True)
-class TableCell:
-    """One cell of a table.
-
-    Attributes
-    ----------
-    figure : Figure or None
-        None if there is no result, or an average would lack some.
-    reason : str
-        Why there is no figure.
-    coverage : tuple of int, optional
-        For an average: how many of how many results there are.
-    printed : Printed or None
-        What the paper prints here, if it is to be compared.
-    best_f1, best_accuracy : bool
-        Whether this is the best of its column, as printed to four and two decimals.
-    """
-
-    figure: Figure | None = None
-    reason: str = ""
-    coverage: tuple[int, int] | None = None
-    printed: Printed | None = None
-    best_f1: bool = False
-    best_accuracy: bool = False
-
-    @property
-    def parts(self) -> tuple[str, str] | None:
-        """Mean F1 to four and accuracy to two decimals, if there is a figure."""
-        return _printed_parts(self.figure)
-
-    @property
-    def printed_parts(self) -> tuple[str, str] | None:
-        """The paper's mean F1 and accuracy as printed."""
-        return _printed_parts(self.printed)
-
-    @property
-    def difference(self) -> tuple[float, int | None] | None:
-        """The figure minus the paper's: in mean F1, and in samples unless it is an average."""
-        if self.figure is None or self.printed is None:
-            return None
-        mean_f1 = round(round(self.figure.mean_f1, 4) - self.printed.mean_f1, 4)
-        n = self.figure.n_target
-        if not n:
-            return mean_f1, None
-        ours, theirs = (round(x.accuracy * n / 100) for x in (self.figure, self.printed))
-        return mean_f1, ours - theirs
-
-    @property
-    def difference_parts(self) -> tuple[str, str] | None:
-        """The differences: of mean F1, and of samples (of accuracy for an average)."""
-        if self.difference is None or self.figure is None or self.printed is None:
-            return None
-        mean_f1, samples = self.difference
-        if samples is None:
-            return f"{mean_f1:+.4f}", f"{self.figure.accuracy - self.printed.accuracy:+.2f}"
-        return f"{mean_f1:+.4f}", f"{samples:+d}"
-
-
-def _printed_parts(figure: Figure | Printed | None) -> tuple[str, str] | None:
-    return None if figure is None else (f"{figure.mean_f1:.4f}", f"{figure.accuracy:.2f}")
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """A row: a method or a descriptor under one selection rule.
-
-    Attributes
-    ----------
-    label : str
-        As in the paper, where the row is the paper's.
-    cells : tuple of TableCell
-    variant : str
-        What tells this row from others of the same label, such as ``exact solver``.
-    selection : str
-        Name of the rule.
-    method, descriptor : str
-        Their names; empty for a row of averages and one that nothing was run for.
-    """
-
-    label: str
-    cells: tuple[TableCell, ...]
-    variant: str = ""
-    selection: str = "oracle"
-    method: str = ""
-    descriptor: str = ""
-
-    @property
-    def name(self) -> str:
-        """The label with its variant in brackets."""
-        return f"{self.label} [{self.variant}]" if self.variant else self.label
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table ready to be rendered.
-
-    Attributes
-    ----------
-    number : str
-        ``III`` to ``VII``, or ``own`` for tasks outside the paper.
-    title : str
-    row_header : str
-    columns : tuple of (str, str)
-        Label and direction, such as ``Exp.1`` and ``H → V``; the last may be the averages.
-    rows : tuple of TableRow
-    notes : tuple of str
-        Sentences of the caption: marker of synthetic data, corpus, rule, grids, missing cells.
-    corpus : str
-    synthetic : bool
-    descriptor : str
-        Descriptor of all rows, empty where rows are descriptors.
-    against_paper : bool
-        Whether cells hold the printed figures.
-    tasks : dict from str to (str, str, str)
-        Name, source and target of the task of each column that has results.
-    remarks : tuple of str
-        The notes on the databases: clips left out, classes without a clip, ignored errors.
-    """
-
-    number: str
-    title: str
-    row_header: str
-    columns: tuple[tuple[str, str], ...]
-    rows: tuple[TableRow, ...]
-    notes: tuple[str, ...] = ()
-    corpus: str = ""
-    synthetic: bool = False
-    descriptor: str = ""
-    against_paper: bool = False
-    tasks: Mapping[str, tuple[str, str, str]] = field(default_factory=dict)
-    remarks: tuple[str, ...] = ()
-
-    @property
-    def heading(self) -> str:
-        """The first line of the caption."""
-        marker = " [SYNTHETIC DATA]" if self.synthetic else ""
-        return f"{self.name}{marker}: m{self.content[1:]}"
-
-    @property
-    def name(self) -> str:
-        """``Table III``, or ``Own tasks``."""
-        return "Own tasks" if self.number == "own" else f"Table {self.number}"
-
-    @property
-    def content(self) -> str:
-        """What the figures are, without the table's number."""
-        return f"Mean F1-score / accuracy (%) of {self.title}"
-
-    @property
-    def several_rules(self) -> bool:
-        """Whether rows differ in the rule that chose their settings."""
-        return len({row.selection for row in self.rows}) > 1
-
-    def shown_name(self, row: TableRow) -> str:
-        """Name a row for people; with its rule if the table shows several."""
-        return f"{row.name} ({row.selection})" if self.several_rules else row.name
-
-    def long_name(self, row: TableRow) -> str:
-        """Name a row so that it is unique over tables of the same number."""
-        if self.descriptor in ("", PAPER_DESCRIPTOR):
-            return row.name
-        return f"{row.name} [{self.descriptor}]"
-
-
-@dataclass(frozen=True)
 class MissingCell:
-    """A cell that was asked for and has no result.
-
-    Attributes
-    ----------
-    task_label, method_label, descriptor_label : str
-    reason : str
-        Such as ``without data: CASME II is not on this machine`` or ``failed: ...``.
-    """
+    """A cell that was asked for and has no result."""
 
     task_label: str
     method_label: str
     descriptor_label: str
-    reason: str
+    reason: str  # such as ``without data: CASME II is not on this machine`` or ``failed: ...``
 
 
 def build_table(
@@ -470,60 +275,6 @@ def _cell(score: Any | None, reason: str) -> TableCell:
             score.n_undefined,
         )
     )
-
-
-def average(cells: Sequence[TableCell]) -> TableCell:
-    """Average cells; if any has no figure, say how many there are instead."""
-    figures = [cell.figure for cell in cells if cell.figure is not None]
-    coverage = (len(figures), len(cells))
-    if len(figures) < len(cells) or not cells:
-        return TableCell(coverage=coverage, reason="incomplete")
-    mean = Figure(
-        sum(f.mean_f1 for f in figures) / len(figures),
-        sum(f.accuracy for f in figures) / len(figures),
-    )
-    return TableCell(mean, coverage=coverage)
-
-
-def with_averages(rows: Sequence[TableRow]) -> list[TableRow]:
-    """Add a last column of averages over tasks, and for each rule a row over two rows or more.
-
-    A column in which a row has no figure has no average; without any there is no such row.
-    """
-    extended = [replace(row, cells=(*row.cells, average(row.cells))) for row in rows]
-    for selection in dict.fromkeys(row.selection for row in rows):
-        chosen = [row.cells for row in rows if row.selection == selection]
-        means = [replace(average(column), coverage=None) for column in zip(*chosen, strict=True)]
-        if len(chosen) > 1 and any(mean.figure for mean in means):
-            # The paper leaves the corner empty.
-            extended.append(TableRow(AVERAGE, (*means, TableCell()), selection=selection))
-    return extended
-
-
-def mark_best(rows: Sequence[TableRow]) -> list[TableRow]:
-    """Mark the best of each column among at least two rows of the same rule; ties all win."""
-    marked = [list(row.cells) for row in rows]
-    n_columns = len(rows[0].cells) if rows else 0
-    for selection in dict.fromkeys(row.selection for row in rows):
-        for column in range(n_columns):
-            places = [
-                (i, cell.figure)
-                for i, row in enumerate(rows)
-                if row.selection == selection and row.label != AVERAGE
-                for cell in [row.cells[column]]
-                if cell.figure is not None
-            ]
-            if len(places) < 2:
-                continue
-            best_f1 = max(round(figure.mean_f1, 4) for _, figure in places)
-            best_accuracy = max(round(figure.accuracy, 2) for _, figure in places)
-            for i, figure in places:
-                marked[i][column] = replace(
-                    marked[i][column],
-                    best_f1=round(figure.mean_f1, 4) == best_f1,
-                    best_accuracy=round(figure.accuracy, 2) == best_accuracy,
-                )
-    return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, marked, strict=True)]
 
 
 def _with_printed(row: TableRow, layout: Layout, rows: Sequence[TableRow]) -> TableRow:

@@ -153,20 +153,12 @@ def load_predictions(folder: str | Path, selection: Selection = "oracle") -> "pd
 
 
 def score_records(
-    records: Iterable[CellRecord],
-    selection: Selection = "oracle",
+    records: Iterable[CellRecord],  # iterable of CellRecord, current ones
+    selection: Selection = "oracle",  # str, Rule or sequence of them
+    # iterable of mapping, cells without a record: their labels, the corpus and an ``error``
     failures: Iterable[Mapping[str, Any]] = (),
 ) -> "pd.DataFrame":
-    """Return the scores table of records in memory; see :func:`load_scores`.
-
-    Parameters
-    ----------
-    records : iterable of CellRecord
-        Current ones.
-    selection : str, Rule or sequence of them
-    failures : iterable of mapping
-        Cells without a record: their labels, the corpus and an ``error``.
-    """
+    """Return the scores table of records in memory; see :func:`load_scores`."""
     import pandas as pd
 
     rules = rules_of(selection)
@@ -186,20 +178,11 @@ def rows_of(table: "pd.DataFrame") -> list[Any]:
     return list(table.itertuples())
 
 
-def pack_table(table: "pd.DataFrame", suffix: str) -> bytes:
-    """Return a table as the content of a file.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-    suffix : str
-        ``.csv``, ``.json`` (a list of objects) or ``.parquet``.
-
-    Raises
-    ------
-    UserError
-        If the package that writes Parquet is missing.
-    """
+def pack_table(
+    table: "pd.DataFrame",  # pandas.DataFrame
+    suffix: str,  # ``.csv``, ``.json`` (a list of objects) or ``.parquet``
+) -> bytes:
+    """Return a table as the content of a file."""
     if suffix == ".csv":
         return table.to_csv(index=False).encode()
     if suffix == ".json":

@@ -14,10 +14,10 @@ from cdmer_bench.evaluation.selection import (
     NotRecorded,
     Rule,
     Selected,
+    choices,
     needed_inputs,
     rule,
 )
-from cdmer_bench.evaluation.selection.gap import choices
 from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
 from tests.reporting.records import record
 

@@ -13,12 +13,12 @@ from cdmer_bench.reporting.analysis import (
     compare_methods,
     drawn_units,
     judge_rules,
+    stats_text,
     summarize_rules,
     unchosen,
 )
 from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET
 from cdmer_bench.reporting.html_report import build_report
-from cdmer_bench.reporting.stats_text import stats_text
 from cdmer_bench.results.current import current
 from tests.reporting.records import labels, record
 

@@ -12,11 +12,11 @@ from cdmer_bench.reporting.analysis import (
     compare_cells,
     compare_methods,
     judge_rules,
+    stats_text,
     summarize_rules,
 )
 from cdmer_bench.reporting.captions import absences, scope, task_span
 from cdmer_bench.reporting.published import paper_order, sorted_as_paper
-from cdmer_bench.reporting.stats_text import stats_text
 from tests.reporting.records import record
 
 

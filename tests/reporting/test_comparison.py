@@ -5,7 +5,7 @@ import pytest
 
 from cdmer_bench.reporting import build_table, differences, summarize
 from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Printed
-from cdmer_bench.reporting.tables import Figure, TableCell
+from cdmer_bench.reporting.table import Figure, TableCell
 from tests.reporting.records import labels, record
 
 

@@ -11,7 +11,7 @@ import pytest
 from cdmer_bench.errors import UserError
 from cdmer_bench.reporting import MissingCell, build_table, render, render_all, tables_for
 from cdmer_bench.reporting.published import LAYOUTS, Printed, published
-from cdmer_bench.reporting.tables import Figure, TableCell, TableRow, mark_best
+from cdmer_bench.reporting.table import Figure, TableCell, TableRow, mark_best
 from tests.reporting.records import labels, record
 
 TYPE_I = range(1, 7)

@@ -9,9 +9,16 @@ from dataclasses import fields
 from typing import Any
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.evaluation.selection.base import Evaluated, NotRecorded, Oracle, Rule, Selected
-from cdmer_bench.evaluation.selection.fixed import Fixed
-from cdmer_bench.evaluation.selection.neighborhood_density import NeighborhoodDensity
+from cdmer_bench.evaluation.selection.base import (
+    Choice,
+    Evaluated,
+    Fixed,
+    NotRecorded,
+    Oracle,
+    Rule,
+    Selected,
+    choices,
+)
 from cdmer_bench.evaluation.selection.source import (
     DeepEmbeddedValidation,
     ImportanceWeighted,
@@ -22,6 +29,7 @@ from cdmer_bench.evaluation.selection.unsupervised import (
     ClassBalance,
     Entropy,
     InformationMaximization,
+    NeighborhoodDensity,
 )
 
 RULES: Mapping[str, type[Rule]] = {
@@ -42,6 +50,7 @@ RULES: Mapping[str, type[Rule]] = {
 
 __all__ = [
     "RULES",
+    "Choice",
     "ClassBalance",
     "DeepEmbeddedValidation",
     "Entropy",
@@ -56,19 +65,14 @@ __all__ = [
     "Rule",
     "Selected",
     "SourceCV",
+    "choices",
     "needed_inputs",
     "rule",
 ]
 
 
 def rule(name: str | Rule, **options: Any) -> Rule:
-    """Return the rule of that name, with options such as ``settings`` of ``fixed``.
-
-    Raises
-    ------
-    UserError
-        If there is no such rule, or it has no such option.
-    """
+    """Return the rule of that name, with options such as ``settings`` of ``fixed``."""
     if isinstance(name, Rule):
         return name
     if name not in RULES:

@@ -1,7 +1,11 @@
-"""What a selection rule is: a number for each setting of a stored cell, the largest wins."""
+"""What a selection rule is, the two without a formula, and what a rule loses against the oracle.
 
+A rule gives a number to each setting of a stored cell; the largest wins.
+"""
+
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -15,13 +19,7 @@ _ROUNDING = 1e-12  # relative to the maximum
 
 
 class NotRecorded(UserError):
-    """A rule needs something that the run did not record for this cell.
-
-    Attributes
-    ----------
-    short : str
-        The same in a few words and without the cell's name, for captions.
-    """
+    """A rule needs something that the run did not record for this cell."""
 
     def __init__(self, message: str, short: str) -> None:
         super().__init__(message)
@@ -57,17 +55,10 @@ class Evaluated(Protocol):
 
 @dataclass(frozen=True)
 class Selected:
-    """What a rule chose from a grid.
+    """What a rule chose from a grid."""
 
-    Attributes
-    ----------
-    index : int
-        Of the setting, in the grid's order.
-    n_undefined : int
-        Settings at which the criterion is undefined, so that they could not be chosen.
-    """
-
-    index: int
+    index: int  # of the setting, in the grid's order
+    # settings at which the criterion is undefined, so that they could not be chosen
     n_undefined: int = 0
 
 
@@ -108,12 +99,6 @@ class Rule(ABC):
 
         Criteria that differ by rounding alone are equal: where most settings answer one class for
         certain, the last bit of a matrix product would choose otherwise.
-
-        Raises
-        ------
-        NotRecorded
-            If the record lacks something in ``needs``, or the criterion is undefined for every
-            setting. A grid of one setting needs nothing recorded.
         """
         if self.needs and len(record.settings) == 1:
             return Selected(0)
@@ -167,3 +152,100 @@ class Oracle(Rule):
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return each setting's mean F1 on the target."""
         return grid_scores(record.y_target, record.predictions, len(record.classes))[0]
+
+
+@dataclass(frozen=True)
+class Fixed(Rule):
+    """Settings fixed before any run, the same for all tasks."""
+
+    # from a method's name to its parameters, such as ``{"tca": {"k": 20}}``. A parameter that is
+    # not named, and every parameter of a method that is not, keeps the method's default. A grid of
+    # one setting that is another one has no fixed setting either
+    settings: Mapping[str, Mapping[str, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that each method's settings are a mapping."""
+        outer = {} if self.settings is None else self.settings
+        if not isinstance(outer, Mapping) or not all(
+            isinstance(inner, Mapping) for inner in outer.values()
+        ):
+            raise UserError(
+                f"rule 'fixed' has the settings {self.settings!r}; give the parameters of each "
+                "method, as in {tca: {k: 20}}"
+            )
+
+    name = "fixed"
+    label = "fixed: settings fixed in advance"
+
+    def criterion(self, record: Evaluated) -> NDArray[np.float64]:
+        """Return 1 for the fixed setting and 0 for all others."""
+        named = (self.settings or {}).get(record.method, {})
+        wanted = {**record.parameters, **named}
+        # What is named but not searched must be what the run had.
+        names = dict.fromkeys([*record.settings[0], *named])
+        hit = np.array(
+            [
+                all(_same({**record.parameters, **s}.get(k), wanted.get(k)) for k in names)
+                for s in record.settings
+            ]
+        )
+        if not hit.any():
+            values = ", ".join(f"{k} = {wanted[k]}" for k in names if wanted.get(k) is not None)
+            open_ = [k for k in names if wanted.get(k) is None]
+            if open_:
+                short = f"fixed has no value of {', '.join(open_)}, which has no default"
+            else:
+                short = f"the fixed setting {values} is not in the grid"
+            raise NotRecorded(
+                f"rule 'fixed' chooses nothing for {record.method_label} on {record.task_label}: "
+                f"{short}; name one of the grid in selection.parameters.settings",
+                short,
+            )
+        return hit.astype(float)
+
+
+def _same(value: Any, wanted: Any) -> bool:
+    if isinstance(value, int | float) and isinstance(wanted, int | float):
+        return math.isclose(value, wanted, rel_tol=1e-9)
+    return bool(value == wanted)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a rule chose for one cell."""
+
+    rule: str  # name of the rule
+    index: int | None = None  # index of the setting; None if the rule lacks its input
+    mean_f1: float | None = None  # scores on the target at that setting
+    accuracy: float | None = None  # scores on the target at that setting
+    # mean F1 of the oracle's setting minus that of this one; never negative
+    gap: float | None = None
+    # settings that the rule left out, because its criterion is undefined there
+    n_undefined: int = 0
+    lack: str = ""  # what was not recorded
+
+
+def choices(record: Evaluated, rules: Iterable[Rule]) -> list[Choice]:
+    """Return what each rule chooses for a cell, and its gap to the oracle."""
+    f1, percent = grid_scores(record.y_target, record.predictions, len(record.classes))
+    best = float(f1[Oracle().select(record)])
+    made = []
+    for rule in rules:
+        try:
+            selected = rule.choose(record)
+        except NotRecorded as lack:
+            made.append(Choice(rule.name, lack=lack.short))
+            continue
+        index = selected.index
+        score = float(f1[index])
+        made.append(
+            Choice(
+                rule.name,
+                index,
+                score,
+                float(percent[index]),
+                max(best - score, 0.0),
+                selected.n_undefined,
+            )
+        )
+    return made

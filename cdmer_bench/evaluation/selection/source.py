@@ -71,14 +71,6 @@ class DeepEmbeddedValidation(Rule):
         risk = mean(w l) + eta (mean(w) - 1),    eta = -cov(w l, w) / var(w)
 
     and the risk of a setting is the mean over folds, each counted by its samples.
-
-    Notes
-    -----
-    The correction holds for a ratio of expectation 1 only, and an estimate in high dimensions can
-    be several times too large, so the recorded ratio is scaled to mean 1 over the whole source.
-    (Over one and the same sample both cannot be had: the correction would be 0.) The reference
-    takes one validation set, the loss of a network and the ratio from a discriminator of its
-    features; here there are folds, the zero-one loss, and the ratio of the descriptors.
     """
 
     name = "dev"
@@ -100,14 +92,7 @@ class DeepEmbeddedValidation(Rule):
 
 @dataclass(frozen=True)
 class ReverseValidation(Rule):
-    """Best mean F1 on the source after going to the target and back.
-
-    Notes
-    -----
-    As in circular validation, all of the source is used both ways; Zhong et al. hold out a fold
-    of it. A setting that predicts a single class for the whole target comes back with that class
-    for the whole source.
-    """
+    """Best mean F1 on the source after going to the target and back."""
 
     name = "reverse"
     label = "reverse validation: from the predicted target back to the source"
@@ -152,8 +137,7 @@ def _corrected_risk(
     """Return the risk of each setting in one fold, shape (n_settings,)."""
     weighted = losses * weights
     if np.ptp(weights) <= _ROUNDING * weights.max():
-        # Equal weights leave nothing that the control variate could explain, and their mean may
-        # differ from them in the last bit, which eta would be nothing but.
+        # With equal weights there is nothing to correct, and eta would be rounding errors alone.
         return weighted.mean(axis=1)
     centred = weights - weights.mean()
     eta = -(weighted * centred).mean(axis=1) / np.mean(centred**2)

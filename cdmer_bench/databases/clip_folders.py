@@ -4,15 +4,20 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.base import Clip, Finding
+from cdmer_bench.databases.coding_sheet import SHEET_SUFFIXES
 from cdmer_bench.databases.image_files import frame_number, is_image, read_grey
 from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
 
+# `cdmer data synthesize` leaves this file beside the frames it writes.
+SYNTHETIC_NOTICE = "SYNTHETIC.txt"
 MAX_DEPTH = 12  # folders below the root; released trees need at most 8
 
 
@@ -26,13 +31,17 @@ class ClipFolder:
         Absolute.
     files : tuple of str
         Names of the images, in no particular order; empty for a clip without frames.
+    parts : tuple of str
+        Names of the folders from the root's own to this one; no folder above the root counts.
     """
 
     path: Path
     files: tuple[str, ...]
+    parts: tuple[str, ...]
 
+    @cached_property
     def frames(self) -> list[tuple[int, str]]:
-        """Return (number, name) of the numbered images, in order of the number."""
+        """Number and name of the numbered images, in order of the number."""
         numbered = ((frame_number(name), name) for name in self.files)
         return sorted((number, name) for number, name in numbered if number is not None)
 
@@ -43,16 +52,22 @@ class Reading:
 
     Attributes
     ----------
-    clips : list of FrameClip
-        The usable clips, in the database's frozen order.
+    rows : list of dict
+        A row of the clips table for each usable clip, in the database's frozen order.
     findings : list of Finding
     interpretation : list of str
         The choices that were made, one sentence each.
+    n_coded : int or None
+        Clips of the classes that a coding sheet names; None without a sheet.
+    unknown : list of ClipFolder
+        Folders with images that the reader knows nothing of.
     """
 
-    clips: "list[FrameClip]" = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     interpretation: list[str] = field(default_factory=list)
+    n_coded: int | None = None
+    unknown: list[ClipFolder] = field(default_factory=list)
 
     def note(
         self, severity: str, code: str, where: object, found: str, expected: str, action: str
@@ -73,6 +88,8 @@ class FrameClip(Clip):
         In time order.
     emotion : str
         The emotion in the database's own words.
+    box : (int, int, int, int) or None
+        Left, top, width and height of the face; None takes the whole picture.
     """
 
     name: str
@@ -81,14 +98,22 @@ class FrameClip(Clip):
     fingerprint: str
     files: tuple[Path, ...]
     emotion: str = ""
+    box: tuple[int, int, int, int] | None = None
 
     @classmethod
     def of(
-        cls, name: str, subject: str, label: int, files: Iterable[Path], emotion: str = ""
+        cls,
+        name: str,
+        subject: str,
+        label: int,
+        files: Iterable[Path],
+        emotion: str = "",
+        box: tuple[int, int, int, int] | None = None,
     ) -> "FrameClip":
         """Make a clip, taking the fingerprint from the files."""
         paths = tuple(files)
-        return cls(name, subject, label, fingerprint_files(name, paths), paths, emotion)
+        mark = fingerprint_files(name if box is None else f"{name} {box}", paths)
+        return cls(name, subject, label, mark, paths, emotion, box)
 
     def frames(self) -> NDArray:
         """Read the frames, shape (T, height, width), uint8, or float64 for 16-bit files.
@@ -105,7 +130,16 @@ class FrameClip(Clip):
                     f"{path} is {image.shape[1]} x {image.shape[0]} pixels, but the clip's first "
                     f"frame {images[0].shape[1]} x {images[0].shape[0]}; restore the original file"
                 )
-        return np.stack(images)
+        clip = np.stack(images)
+        if self.box is None:
+            return clip
+        x, y, width, height = self.box
+        if x + width > clip.shape[2] or y + height > clip.shape[1]:
+            raise UserError(
+                f"the box {x}, {y}, {width}, {height} of clip {self.name} leaves its frames of "
+                f"{clip.shape[2]} x {clip.shape[1]} pixels; correct the clips table"
+            )
+        return clip[:, y : y + height, x : x + width]
 
 
 def fingerprint_files(name: str, files: Iterable[Path]) -> str:
@@ -138,7 +172,7 @@ def scan_tree(
     folders : list of ClipFolder
         Those that hold images or have no subfolder, sorted by path.
     sheets : list of Path
-        Files ending in .xlsx, .xlsm, .xls or .csv, sorted by path.
+        Workbooks and tables of text, sorted by path.
 
     Raises
     ------
@@ -151,7 +185,7 @@ def scan_tree(
             "with corpus.root=DIR"
         )
     folders, sheets = [], []
-    top = root.resolve()
+    top = Path(os.path.abspath(root))
     visited: set[tuple[int, int]] = set()  # a link to a folder above would lead round for ever
     for place, subfolders, names in os.walk(top, onerror=unreadable, followlinks=True):
         state = os.stat(place)
@@ -160,14 +194,24 @@ def scan_tree(
             continue
         visited.add((state.st_dev, state.st_ino))
         depth = len(Path(place).relative_to(top).parts)
-        subfolders[:] = sorted(s for s in subfolders if not s.startswith(".") and depth < MAX_DEPTH)
+        subfolders[:] = sorted(
+            name for name in subfolders
+            if not name.startswith((".", "@")) and depth < MAX_DEPTH  # @eaDir: thumbnails of a NAS
+        )  # fmt: skip
         images = tuple(name for name in names if is_image(name))
         if images or not subfolders:
-            folders.append(ClipFolder(Path(place), images))
+            parts = (top.name, *Path(place).relative_to(top).parts)
+            folders.append(ClipFolder(Path(place), images, parts))
         sheets += [
             Path(place) / name
             for name in names
-            if name.lower().endswith((".xlsx", ".xlsm", ".xls", ".csv"))
-            and not name.startswith((".", "~$"))
+            if name.lower().endswith(SHEET_SUFFIXES) and not name.startswith((".", "~$"))
         ]
     return sorted(folders, key=lambda folder: folder.path), sorted(sheets)
+
+
+def is_synthetic(place: Path) -> bool:
+    """Tell whether a notice of generated frames lies near: above, in, or two folders below."""
+    if any((folder / SYNTHETIC_NOTICE).exists() for folder in (place, *place.resolve().parents)):
+        return True
+    return any(any(place.glob(f"{depth}{SYNTHETIC_NOTICE}")) for depth in ("*/", "*/*/"))

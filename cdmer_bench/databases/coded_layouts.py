@@ -1,31 +1,41 @@
-"""Further databases of micro-expressions: SAMM, CASME, CAS(ME)^2, CAS(ME)^3 and MMEW.
+"""Databases whose clips a coding sheet names: CASME II, and further ones known from loaders only.
 
-Known from public loaders only and never tried on the licensed files: each reading says so.
+A folder is known by its own name and the subject's, a coding sheet by its headings and the names of
+its clips; which frames belong to a clip is decided in `releases`.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cdmer_bench.databases.clip_folders import ClipFolder, Reading
-from cdmer_bench.databases.coded_frames import (
-    FolderKey,
-    choose_release,
-    cut_clips,
-    find_releases,
-    readable_sheets,
-    subject_and_clip,
-)
 from cdmer_bench.databases.coding_sheet import (
+    MARKS,
     CodedClip,
-    read_coding_sheet,
+    CodingSheet,
+    check_emotions,
+    contradictions,
+    read_coding_sheets,
     read_tables,
-    subject_number,
+    settle_repeated,
+)
+from cdmer_bench.databases.releases import (
+    Cut,
+    Found,
+    Key,
+    add_clips,
+    choose_release,
+    cut_release,
+    find_releases,
+    note_uncoded,
+    recognise,
 )
 from cdmer_bench.errors import UserError
 
-# The three classes of the MEGC 2019 challenge; other words ("other", "tense") have no class.
+KINDS = ("cropped", "raw")
+# The three classes of the MEGC 2019 challenge.
 EMOTION_CLASSES = {
     **dict.fromkeys(
         ("anger", "contempt", "disgust", "fear", "sadness", "sad", "disgusted"), "negative"
@@ -33,7 +43,30 @@ EMOTION_CLASSES = {
     **dict.fromkeys(("happiness", "happy"), "positive"),
     "surprise": "surprise",
 }
+NO_CLASS = (
+    "other", "others", "repression", "tense", "tension", "helpless", "pain", "confused", "sympathy",
+)  # fmt: skip
 UNTESTED = "untested on real data"
+# Names of files and folders that tell a database, the narrower ones first.
+NAMES = {
+    "casme_squared": r"cas\(me\) ?\^?2|casme[ _-]?(sq|\^ ?2)",
+    "casme3": r"cas\(?me\)?[ _-]?\^?3|casme[ _-]?iii",
+    "casme2": r"casme[ _-]?(2|ii)",
+    "casme": r"casme",
+    "samm": r"samm",
+    "mmew": r"mmew",
+    "four_dme": r"4d[ _-]?m(e|icro)",
+    "smic": r"smic",
+}
+
+
+def told_database(parts: Sequence[str]) -> str | None:
+    """Return the database that the nearest of some folders and files tells by its name."""
+    for part in reversed(parts):
+        for name, pattern in NAMES.items():
+            if re.search(pattern, part, re.I):
+                return name
+    return None
 
 
 @dataclass(frozen=True)
@@ -42,105 +75,294 @@ class CodedLayout:
 
     Attributes
     ----------
+    name : str
+        A key of ``NAMES``.
     title : str
-    sheet_pattern : str
-        Regular expression for the name of the coding sheet.
+    clip : str
+        Regular expression of a clip's folder; its groups ``clip`` and ``subject`` tell which.
     example : str
         A frame's path and the sheet's name, for messages.
-    folder_key : callable
-        Identifies a folder as (subject, clip); (None, ...) is no clip of this database.
-    depth : int
-        Folders between a clip's folder and the folder that holds everything.
+    form : str
+        Of a clip's folder, for messages.
+    coded_clip : str
+        Regular expression of a clip's name in the coding sheet; '' is that of the folder.
+    emotions : mapping
+        From emotions to classes.
+    without_class : tuple of str
+        Further emotions of the database.
+    several : bool
+        Whether a recording may hold several micro-expressions.
+    counts_from : int or None
+        Number of the first frame of the recordings, where that is known.
     cropped : str
         Regular expression for folders whose frames are cropped to the face.
-    read_sheet : callable
+    skipped : str
+        Regular expression for folders that hold something else.
+    read_sheets : callable
+    tested : bool
+        Whether the reader was tried on the real release.
     """
 
+    name: str
     title: str
-    sheet_pattern: str
+    clip: str
     example: str
-    folder_key: FolderKey = subject_and_clip
-    depth: int = 2
-    cropped: str = r"crop"
-    read_sheet: Callable[[Path], list[CodedClip]] = read_coding_sheet
+    form: str = "of images"
+    coded_clip: str = ""
+    emotions: Mapping[str, str] = field(default_factory=lambda: EMOTION_CLASSES)
+    without_class: tuple[str, ...] = NO_CLASS
+    several: bool = False
+    counts_from: int | None = None
+    cropped: str = r"crop|_aligned$"
+    skipped: str = r"(?!)"
+    read_sheets: Callable[..., list[CodingSheet]] = read_coding_sheets
+    tested: bool = False
 
-    def base(self, folder: ClipFolder) -> Path:
-        """Return the folder that holds all clips of this one's release."""
-        return folder.path.parents[self.depth - 1]
+    def find(self, folders: Sequence[ClipFolder], reading: Reading) -> list[Found]:
+        """Recognise the clips among folders of images, below folders of this database if told."""
+        pattern = re.compile(self.clip, re.I)
+        with_images = [f for f in folders if f.files]
+        mine = [f for f in with_images if told_database(f.parts) in (self.name, None)]
+        found = []
+        for folder in mine or with_images:
+            one = recognise(folder, pattern)
+            if one is None:
+                reading.unknown.append(folder)
+            elif not any(re.search(self.skipped, p, re.I) for p in folder.parts[1:]):
+                found.append(one)
+        return found
 
-    def kind(self, folder: ClipFolder) -> str:
-        """Return ``cropped`` or ``raw``, by the name of the release's folder."""
-        nearest = self.base(folder).parts[-2:]
-        registered = any(name.lower().startswith("reg") for name in folder.files)
-        named = any(re.search(self.cropped, part, re.I) for part in nearest)
-        return "cropped" if registered or named else "raw"
+    def kind(self, members: Sequence[Found]) -> str:
+        """Return ``cropped`` or ``raw``, by the names of the frames and of the nearest folders."""
+        first = members[0]
+        names = [name.lower() for one in members for name in one.folder.files]
+        registered = sum(name.startswith(("reg", "frame_det")) for name in names)
+        near = [*first.base[-2:], *first.between, first.folder.path.name]
+        named = any(re.search(self.cropped, part, re.I) for part in near)
+        return "cropped" if 2 * registered > len(names) or named else "raw"
 
 
 def read_coded(
     layout: CodedLayout,
     folders: Sequence[ClipFolder],
-    sheets: Sequence[Path],
-    classes: Sequence[str],
+    sheets: Sequence[tuple[Path, Sequence[str]]],
     release: str = "auto",
     emotions: Mapping[str, str] | None = None,
+    sheet: str = "",
+    worksheet: str = "",
+    correct: Callable[[CodingSheet, Reading], None] | None = None,
+    prefer: Callable[[CodingSheet], object] = lambda sheet: 0,
 ) -> Reading:
     """Find the clips of a database in a scanned tree, in the order of its coding sheet.
 
     Parameters
     ----------
     layout : CodedLayout
-    folders, sheets
+    folders
         From `scan_tree`.
-    classes : sequence of str
+    sheets
+        Possible coding sheets, each with the names of the folders from the root to it.
     release : {'auto', 'cropped', 'raw'}
     emotions : mapping, optional
-        From emotions to classes; None is ``EMOTION_CLASSES``.
+        From emotions to classes; None is the layout's.
+    sheet, worksheet : str
+        End of the coding sheet's path, and name of the worksheet, where several would do.
+    correct : callable, optional
+        Changes the rows of the chosen sheet, and notes it.
+    prefer : callable, optional
+        Of sheets that contradict each other, the one with the least value is read.
 
     Returns
     -------
     Reading
     """
     reading = Reading()
-    reading.interpretation.append(f"{layout.title}: this reader is {UNTESTED}")
-    rows = _read_sheet(layout, sheets, reading)
-    if rows is None:
-        return reading
-    candidates = [f for f in folders if f.files and layout.folder_key(f)[0] is not None]
-    releases = find_releases(candidates, layout.folder_key, layout.base, layout.kind)
-    chosen = choose_release(releases, rows, release, reading, layout.title)
+    mapping = dict(layout.emotions if emotions is None else emotions)
+    if not layout.tested:
+        reading.interpretation.append(f"{layout.title}: this reader is {UNTESTED}")
+    found = layout.find(folders, reading)
+    read = _read_sheets(layout, sheets, sheet, worksheet, reading)
+    chosen = _choose_sheet(layout, read, {one.key for one in found}, prefer, reading)
     if chosen is None:
+        return reading
+    known = list(dict.fromkeys([*mapping, *layout.emotions, *layout.without_class]))
+    every_row = list(chosen.rows)
+    if correct is not None:
+        correct(chosen, reading)
+    check_emotions(chosen, known)
+    settle_repeated(chosen, layout.several)
+    rows = [row for row in chosen.rows if row.emotion in mapping]
+    outside = Counter(row.emotion for row in chosen.rows if row.emotion not in mapping)
+    chosen.note(
+        "note", "emotions-without-class",
+        [row.row for row in chosen.rows if row.emotion not in mapping],
+        f"of emotions without a class: {', '.join(f'{w} {n}' for w, n in outside.most_common())}",
+        "emotions of the classes", "these rows are left out",
+    )  # fmt: skip
+    reading.findings += chosen.findings
+    reading.n_coded = len(rows)
+    releases = [
+        (one, cut_release(one, rows, one.kind == "cropped", layout.counts_from))
+        for one in find_releases(found, layout.kind)
+        if release in ("auto", one.kind)
+    ]
+    releases = [pair for pair in releases if any(cut.found for cut in pair[1])]
+    if not releases:
         reading.note(
             "error", "no-frames", layout.title,
-            f"no folder of images that the coding sheet names (release: {release})",
+            f"no folder {layout.form} that the coding sheet names (release: {release})",
             layout.example, "give the folder that holds the database with corpus.root=DIR",
         )  # fmt: skip
         return reading
-    mapping = EMOTION_CLASSES if emotions is None else emotions
-    cut_clips(chosen, rows, mapping, classes, reading, layout.title)
+    taken, cuts = choose_release(releases, KINDS, reading, layout.title)
+    for cut in cuts:
+        if cut.found is None:
+            elsewhere = [
+                str(other.found.folder.path)
+                for _, others in releases
+                for other in others
+                if other.row is cut.row and other.found is not None
+            ]
+            where = f"row {cut.row.row} of the coding sheet" if cut.row.row else "this clip"
+            cut.problems.append(
+                ("error", "clip-without-frames", f"no folder with images for {where}",
+                 f"a folder like those in {taken.place}",
+                 f"it is in {elsewhere[0]}: bring both together" if elsewhere
+                 else "copy that folder from the original database")
+            )  # fmt: skip
+        else:
+            _check_class(cut, mapping)
+    seen: Counter[Key] = Counter()
+
+    def name(cut: Cut) -> str:
+        # One recording may hold several micro-expressions: the second is told by its onset.
+        seen[cut.row.key] += 1
+        again = f"@{cut.row.onset}" if seen[cut.row.key] > 1 else ""
+        return f"sub{cut.row.key[0]:02d}/{cut.row.clip}{again}"
+
+    add_clips(
+        cuts, reading, layout.title, "sub{:02d}".format, name, lambda row: mapping[row.emotion]
+    )
+    note_uncoded(taken, every_row, reading, layout.title)
     return reading
 
 
-def mmew_key(folder: ClipFolder) -> tuple[int | None, str]:
-    """Identify ``.../disgust/S01-01-001`` as a clip of subject 1."""
-    found = re.fullmatch(r"s(\d+)-\d+-\d+", folder.path.name.strip(), re.I)
-    return (int(found[1]) if found else None), folder.path.name.strip().lower()
+def _check_class(cut: Cut, mapping: Mapping[str, str]) -> None:
+    """Refuse a clip in a folder named for another emotion than its row's."""
+    assert cut.found is not None
+    told = cut.found.emotion
+    if told and mapping.get(told, told) != mapping[cut.row.emotion]:
+        cut.problems.append(
+            ("error", "class-contradiction",
+             f"{cut.row.emotion} in row {cut.row.row} of the coding sheet, but a folder {told}",
+             "one emotion", "correct the sheet or the folder; the clip is left out")
+        )  # fmt: skip
 
 
-def casme3_key(folder: ClipFolder) -> tuple[int | None, str]:
-    """Identify ``.../spNO.1/a/color`` as recording ``a`` of subject 1; depth images are none."""
-    parents = folder.path.parents
-    is_colour = folder.path.name.lower() == "color" and len(parents) > 1
-    number = subject_number(parents[1].name) if is_colour else None
-    return number, folder.path.parent.name.strip().lower()
+def _read_sheets(
+    layout: CodedLayout,
+    paths: Sequence[tuple[Path, Sequence[str]]],
+    wanted: str,
+    worksheet: str,
+    reading: Reading,
+) -> list[CodingSheet]:
+    """Read what could be a coding sheet of a database; note what cannot be read."""
+    coded = re.compile(layout.coded_clip or layout.clip, re.I)
+    read: list[CodingSheet] = []
+    other: list[str] = []
+    for path, parts in paths:
+        if wanted and not path.as_posix().endswith(wanted):
+            continue
+        told = told_database(parts)
+        if not wanted and told not in (layout.name, None):
+            continue
+        try:
+            sheets = layout.read_sheets(path, worksheet or None)
+        except UserError as error:
+            named = told == layout.name and re.search(
+                r"cod(e|ing)|label|annotation|facs|emo|exp", path.name, re.I
+            )
+            if named or wanted:
+                code = "sheet-xls" if path.suffix.lower() == ".xls" else "sheet-unreadable"
+                reading.note(
+                    "warning", code, path, str(error), "a readable coding sheet",
+                    "see what was found",
+                )  # fmt: skip
+            else:
+                other.append(path.name)
+            continue
+        for one in sheets:
+            fitting = sum(coded.fullmatch(row.clip) is not None for row in one.rows)
+            macro = re.search(r"macro|(?<![a-z])mae(?![a-z])", f"{path.name} {one.worksheet}", re.I)
+            if macro and "micro" not in f"{path.name} {one.worksheet}".lower():
+                reading.note(
+                    "note", "macro-expressions", one, "a sheet of macro-expressions",
+                    "micro-expressions", "it was not used",
+                )  # fmt: skip
+            elif one.rows and 2 * fitting >= len(one.rows):
+                read.append(one)
+            else:
+                other.append(str(one))
+    if other:
+        reading.note(
+            "note", "no-sheet-of-this", layout.title,
+            f"{len(other)} tables that are no coding sheet of it (first: {other[0]})",
+            layout.example, "nothing to do if the coding sheet is another file",
+        )  # fmt: skip
+    return read
 
 
-def casme_squared_key(folder: ClipFolder) -> tuple[int | None, str]:
-    """Identify ``s15/15_0101disgustingteeth`` as recording ``0101`` of subject 15."""
-    found = re.match(r"0*(\d+)_(\d{4})", folder.path.name)
-    return (int(found[1]), found[2]) if found else (None, "")
+def _choose_sheet(
+    layout: CodedLayout,
+    read: Sequence[CodingSheet],
+    keys: set[Key],
+    prefer: Callable[[CodingSheet], object],
+    reading: Reading,
+) -> CodingSheet | None:
+    """Choose one of several sheets; where they contradict each other, that is an error."""
+    if not read:
+        reading.note(
+            "error", "no-coding-sheet", layout.title, "no coding sheet", layout.example,
+            "copy the database's coding sheet into the root",
+        )  # fmt: skip
+        return None
+
+    def matched(sheet: CodingSheet) -> int:
+        return sum(row.key in keys for row in sheet.rows)
+
+    # A sheet that names no folder that is there belongs to another database.
+    fitting = [sheet for sheet in read if matched(sheet)] or list(read)
+    chosen = min(fitting, key=lambda s: (prefer(s), -matched(s), str(s)))
+    reading.interpretation.append(
+        f"{layout.title}: coding sheet {chosen} ({len(chosen.rows)} rows)"
+    )
+    for other in fitting:
+        if other is chosen:
+            continue
+        said, only = contradictions(chosen, other)
+        same = "" if said or only else ", the same content"
+        reading.interpretation.append(
+            f"{layout.title}: not used: coding sheet {other} ({len(other.rows)} rows{same})"
+        )
+        if said:
+            more = f" and {len(said) - 3} clips more" if len(said) > 3 else ""
+            reading.note(
+                "error", "sheets-contradict", chosen,
+                f"another coding sheet, {other}, that says otherwise: {'; '.join(said[:3])}{more}",
+                "one coding sheet", "remove the wrong one, or choose one with the keys sheet= and "
+                "worksheet= of this database",
+            )  # fmt: skip
+        elif only:
+            reading.note(
+                "warning", "sheets-differ", chosen,
+                f"another coding sheet, {other}; {len(only)} clips stand in one of them only "
+                f"(first: {only[0]})",
+                "one coding sheet", "choose one with the key sheet= of this database",
+            )  # fmt: skip
+    return chosen
 
 
-def read_casme_squared_sheet(path: Path) -> list[CodedClip]:
+def read_casme_squared_sheets(path: Path, worksheet: str | None = None) -> list[CodingSheet]:
     """Read ``code_final.xlsx`` of CAS(ME)^2: three sheets without headings.
 
     The first has subject, video (``anger1_1``), onset, apex, offset, action units, emotion,
@@ -155,79 +377,127 @@ def read_casme_squared_sheet(path: Path) -> list[CodedClip]:
     tables = list(read_tables(path).values())
     if len(tables) < 3 or not all(tables[:3]):
         raise UserError(f"{path} has {len(tables)} sheets, expected the three of code_final.xlsx")
-    subjects = {_cell(row, 2): _cell(row, 1) for row in tables[1]}
-    videos = {_cell(row, 1).lower(): _cell(row, 0).zfill(4) for row in tables[2]}
-    coded = []
+
+    def cell(row: Sequence[str], column: int) -> str:
+        return row[column] if column < len(row) else ""
+
+    subjects = {cell(row, 2): cell(row, 1) for row in tables[1]}
+    videos = {cell(row, 1).lower(): cell(row, 0).zfill(4) for row in tables[2]}
+    sheet = CodingSheet(path, "", [])
+    lines: dict[str, list[int]] = {"macro": [], "unnamed": []}
     for number, row in enumerate(tables[0], start=1):
-        subject, video = _cell(row, 0), _cell(row, 1).lower().split("_")[0]
-        if "micro" not in _cell(row, 7).lower() or subject not in subjects or video not in videos:
+        subject, shipped = cell(row, 0), cell(row, 1).lower()
+        video = shipped.split("_")[0]
+        if not any(row):
             continue
-        frames = [
-            int(text) if text.isdigit() else None for text in (_cell(row, c) for c in (2, 3, 4))
-        ]
+        if "micro" not in cell(row, 7).lower():
+            lines["macro"].append(number)
+            continue
+        if subject not in subjects or video not in videos:
+            lines["unnamed"].append(number)
+            continue
+        texts = (cell(row, c) for c in (2, 3, 4))
+        onset, apex, offset = (int(text) if text.isdigit() else None for text in texts)
         # An offset of 0 stands for "not found"; the apex is then the last frame that is sure.
-        onset, apex, offset = frames[0], frames[1] or None, frames[2] or frames[1] or None
-        emotion = _cell(row, 6).lower()
-        coded.append(
-            CodedClip(subjects[subject], videos[video], onset, apex, offset, emotion, number)
+        apex, offset = apex or None, offset or apex or None
+        sheet.rows.append(
+            CodedClip(
+                subjects[subject],
+                videos[video],
+                onset,
+                apex,
+                offset,
+                cell(row, 6).lower(),
+                number,
+                None,
+                shipped,
+            )
         )
-    return coded
+    sheet.note("note", "macro-expressions", lines["macro"], "of macro-expressions",
+               "micro-expressions", "these rows were left out")  # fmt: skip
+    sheet.note("error", "row-without-folder", lines["unnamed"],
+               "whose subject or video the other two sheets do not name", "a name for each",
+               "complete the sheets")  # fmt: skip
+    return [sheet]
+
+
+def read_casme3_sheets(path: Path, worksheet: str | None = None) -> list[CodingSheet]:
+    """Read the label file of CAS(ME)^3, whose shipped clips are called ``spNO.1_a_123``."""
+    sheets = read_coding_sheets(path, worksheet)
+    for sheet in sheets:
+        sheet.rows = [
+            CodedClip(
+                r.subject, r.clip, r.onset, r.apex, r.offset, r.emotion, r.row, r.first,
+                f"spno.{r.key[0]}_{r.clip}_{r.onset}",
+            )
+            for r in sheet.rows
+        ]  # fmt: skip
+    return sheets
+
+
+def read_4dme_sheets(path: Path, worksheet: str | None = None) -> list[CodingSheet]:
+    """Read the label file of 4DME, which marks emotions in columns of their own."""
+    marks = {word: (word,) for word in MARKS}
+    return read_coding_sheets(path, worksheet, marks, ("subject", "clip", *MARKS[:3]))
 
 
 LAYOUTS: dict[str, CodedLayout] = {
-    "samm": CodedLayout(
-        "SAMM",
-        r"samm.*(facs|codes).*\.(xlsx|csv)$",
-        "SAMM/006/006_1_2/006_05562.jpg and SAMM_Micro_FACS_Codes_v2.xlsx",
-    ),
-    "casme": CodedLayout(
-        "CASME",
-        r"^casme(?![ _-]?(2|ii|3|sq)).*\.(xlsx|csv)$",
-        "Cropped/sub01/EP01_5/ and casme.xlsx",
-    ),
-    "casme_squared": CodedLayout(
-        "CAS(ME)^2",
-        r"code_final.*\.xlsx$",
-        "rawpic/s15/15_0101disgustingteeth/img1.jpg and code_final.xlsx",
-        folder_key=casme_squared_key,
-        read_sheet=read_casme_squared_sheet,
-        # Whole recordings even where the faces are cropped: onset and offset are needed.
-        cropped=r"(?!)",
-    ),
-    "casme3": CodedLayout(
-        "CAS(ME)^3",
-        r"cas\(?me\)?\^?3.*part_?a.*\.(xlsx|csv)$",
-        "part_A/data/spNO.1/a/color/1.jpg and cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
-        folder_key=casme3_key,
-        depth=3,
-        cropped=r"(?!)",
-    ),
-    "mmew": CodedLayout(
-        "MMEW",
-        r"mmew.*\.(xlsx|csv)$",
-        "Micro_Expression/disgust/S01-01-001/1.jpg and MMEW_Micro_Exp.xlsx",
-        folder_key=mmew_key,
-        cropped=r"micro[ _]?expression",
-    ),
+    layout.name: layout
+    for layout in (
+        CodedLayout(
+            "samm",
+            "SAMM",
+            r"(?P<clip>(?P<subject>\d{3})_\d+_\d+)",
+            "SAMM/006/006_1_2/006_05562.jpg and SAMM_Micro_FACS_Codes_v2.xlsx",
+        ),
+        CodedLayout(
+            "casme",
+            "CASME",
+            r"(?:(?:sub)?(?P<subject>\d+)[ _-]*)?(?P<clip>EP\d+[\d_-]*f?)(?:_aligned)?",
+            "Cropped/sub01/EP01_5/ and casme.xlsx",
+            counts_from=1,
+        ),
+        CodedLayout(
+            "casme_squared",
+            "CAS(ME)^2",
+            r"0*(?P<subject>\d+)_(?P<clip>\d{4}).*|[a-z]+\d+_\d+",
+            "rawpic/s15/15_0101disgustingteeth/img1.jpg and code_final.xlsx",
+            coded_clip=r"\d{4}",
+            several=True,
+            counts_from=1,
+            # Whole recordings even where the faces are cropped: onset and offset are needed.
+            cropped=r"selectedpic",
+            read_sheets=read_casme_squared_sheets,
+        ),
+        CodedLayout(
+            "casme3",
+            "CAS(ME)^3",
+            r"(?P<subject>spno\.\d+)_[a-z]_\d+|[a-z]",
+            "part_A/data/spNO.1/a/color/1.jpg and cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
+            coded_clip=r"[a-z]",
+            several=True,
+            cropped=r"(?!)",
+            skipped=r"depth|MaE_clip",
+            read_sheets=read_casme3_sheets,
+        ),
+        CodedLayout(
+            "mmew",
+            "MMEW",
+            r"S(?P<subject>\d+)-\d+-\d+",
+            "Micro_Expression/disgust/S01-01-001/1.jpg and MMEW_Micro_Exp.xlsx",
+            counts_from=1,
+            cropped=r"micro[ _]?expression",
+            skipped=r"macro[ _]?expression",
+        ),
+        CodedLayout(
+            "four_dme",
+            "4DME",
+            r".+",
+            "gray_micro_crop/S01/FOLDER/Frame_000000001.jpg and 4DME_Labelling_Micro_release.xlsx",
+            emotions={word: word for word in MARKS[:3]},
+            without_class=(*MARKS[3:], "several"),
+            cropped=r"gray_micro",
+            read_sheets=read_4dme_sheets,
+        ),
+    )
 }
-
-
-def _read_sheet(
-    layout: CodedLayout, sheets: Sequence[Path], reading: Reading
-) -> list[CodedClip] | None:
-    named = (path for path in sheets if re.search(layout.sheet_pattern, path.name, re.I))
-    for path, rows in readable_sheets(named, layout.read_sheet, reading):
-        reading.interpretation.append(f"{layout.title}: coding sheet {path} ({len(rows)} rows)")
-        return rows
-    reading.note(
-        "error", "no-coding-sheet", layout.title, "no coding sheet", layout.example,
-        "copy the database's coding sheet into the root (saved as .xlsx or .csv)",
-    )  # fmt: skip
-    return None
-
-
-def _cell(row: Sequence[object], column: int) -> str:
-    value = row[column] if column < len(row) else None
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return "" if value is None else str(value).strip()

@@ -1,47 +1,56 @@
 """Databases of frames on disk, whatever their layout: one class, one reader for each format."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdmer_bench.databases.base import Account, Clip, ClipDatabase, Finding
 from cdmer_bench.databases.casme2 import read_casme2
-from cdmer_bench.databases.clip_folders import ClipFolder, Reading, scan_tree
+from cdmer_bench.databases.clip_folders import (
+    ClipFolder,
+    FrameClip,
+    Reading,
+    is_synthetic,
+    scan_tree,
+)
+from cdmer_bench.databases.clips import COLUMNS, make_clip
 from cdmer_bench.databases.coded_layouts import LAYOUTS, CodedLayout, read_coded
+from cdmer_bench.databases.image_files import name_pattern, orientation
 from cdmer_bench.databases.smic import read_smic
 from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.io import user_path
 
-# `cdmer data synthesize` leaves this file beside the frames it writes.
-SYNTHETIC_NOTICE = "SYNTHETIC.txt"
+if TYPE_CHECKING:
+    import pandas as pd
 
-Reader = Callable[["FrameDatabase", Sequence[ClipFolder], Sequence[Path]], Reading]
+Sheets = Sequence[tuple[Path, Sequence[str]]]
+Reader = Callable[["FrameDatabase", Sequence[ClipFolder], Sheets], Reading]
 
 
-def _casme2(
-    database: "FrameDatabase", folders: Sequence[ClipFolder], sheets: Sequence[Path]
-) -> Reading:
+def _casme2(database: "FrameDatabase", folders: Sequence[ClipFolder], sheets: Sheets) -> Reading:
     return read_casme2(
-        folders, sheets, database.classes, database.release, database.coding, database.emotions
-    )
+        folders, sheets, database.release, database.emotions, database.sheet, database.worksheet,
+        database.coding,
+    )  # fmt: skip
 
 
 def _smic(camera: str) -> Reader:
-    def read(
-        database: "FrameDatabase", folders: Sequence[ClipFolder], sheets: Sequence[Path]
-    ) -> Reading:
-        return read_smic(folders, sheets, database.classes, camera, database.release)
+    def read(database: "FrameDatabase", folders: Sequence[ClipFolder], sheets: Sheets) -> Reading:
+        return read_smic(
+            folders, sheets, camera, database.release, database.sheet, database.worksheet
+        )
 
     return read
 
 
 def _coded(layout: CodedLayout) -> Reader:
-    def read(
-        database: "FrameDatabase", folders: Sequence[ClipFolder], sheets: Sequence[Path]
-    ) -> Reading:
+    def read(database: "FrameDatabase", folders: Sequence[ClipFolder], sheets: Sheets) -> Reading:
         return read_coded(
-            layout, folders, sheets, database.classes, database.release, database.emotions
-        )
+            layout, folders, sheets, database.release, database.emotions, database.sheet,
+            database.worksheet,
+        )  # fmt: skip
 
     return read
 
@@ -71,6 +80,10 @@ class FrameDatabase(ClipDatabase):
         'auto', or the release to take where several are there: 'cropped', 'raw', 'extended'.
     coding : {'sheet', 'paper'}
         For CASME II, see `read_casme2`.
+    sheet : str
+        End of the coding sheet's path, where several would do.
+    worksheet : str
+        Name of the worksheet, where several would do.
     synthetic : bool
         Also set where the frames are found to have been generated.
     emotions : mapping, optional
@@ -83,7 +96,11 @@ class FrameDatabase(ClipDatabase):
     release: str = "auto"
     coding: str = "sheet"
     emotions: Mapping[str, str] | None = None
-    _reading: Reading | None = field(default=None, init=False, repr=False, compare=False)
+    sheet: str = ""
+    worksheet: str = ""
+    _read: tuple[Reading, list[FrameClip]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         self.classes = tuple(str(c) for c in self.classes)
@@ -93,7 +110,7 @@ class FrameDatabase(ClipDatabase):
                 f"databases.{self.name}.format is {self.format!r}, which no reader knows; "
                 f"{closest(self.format, FORMATS)}"
             )
-        self.synthetic = self.synthetic or _is_synthetic(self.place)
+        self.synthetic = self.synthetic or is_synthetic(self.place)
 
     @property
     def place(self) -> Path:
@@ -102,17 +119,7 @@ class FrameDatabase(ClipDatabase):
 
     def read(self) -> Reading:
         """Scan the tree, once for this object, and return all that was understood of it."""
-        if self._reading is None:
-            refused: list[OSError] = []
-            folders, sheets = scan_tree(self.place, refused.append)
-            self._reading = FORMATS[self.format](self, folders, sheets)
-            for error in refused:
-                self._reading.note(
-                    "warning", "folder-unreadable", error.filename,
-                    f"a folder that may not be listed ({error.strerror})", "a readable folder",
-                    "if it holds clips, make it readable (chmod u+rx)",
-                )  # fmt: skip
-        return self._reading
+        return self._reading()[0]
 
     def clips(self) -> Sequence[Clip]:
         """List the usable clips; `findings` says what became of the others.
@@ -122,19 +129,52 @@ class FrameDatabase(ClipDatabase):
         DataMissing
             If there is none, with the first reason.
         """
-        reading = self.read()
-        if not reading.clips:
+        reading, clips = self._reading()
+        if not clips:
             reasons = [f for f in reading.findings if f.severity == "error"]
             reason = f": {reasons[0].text}, expected {reasons[0].expected}" if reasons else ""
             raise DataMissing(
                 f"{self.title or self.name} has no usable clip below {self.place}{reason}; "
                 "`cdmer data check` with the same corpus= and corpus.root= tells more"
             )
-        return reading.clips
+        return clips
+
+    def rows(self) -> "pd.DataFrame":
+        """Return the clips table of this database, with absolute folders."""
+        import pandas as pd
+
+        rows = [{"database": self.name, **row} for row in self.read().rows]
+        return pd.DataFrame(rows, columns=[*COLUMNS, "emotion"])
+
+    def draft_rows(self) -> "pd.DataFrame":
+        """Return a row for every folder of images, to be completed by hand."""
+        import pandas as pd
+
+        folders, _ = scan_tree(self.place)
+        rows = []
+        for folder in (f for f in folders if f.frames):
+            numbers = [number for number, _ in folder.frames]
+            rows.append(
+                {
+                    "database": self.name,
+                    "clip": "/".join(folder.parts[1:]) or folder.parts[0],
+                    "folder": str(folder.path),
+                    "first": numbers[0],
+                    "last": numbers[-1],
+                    "pattern": name_pattern([name for _, name in folder.frames]),
+                }
+            )
+        return pd.DataFrame(rows, columns=[*COLUMNS, "emotion"]).fillna("")
 
     def account(self, descriptor: str | None = None) -> Account:
         """Count the usable clips; the findings are those of reading folders and sheets."""
-        return self._account((c.label for c in self.clips()), self.n_expected, self.findings)
+        clips = self.clips()
+        coded = self.read().n_coded
+        return self._account(
+            (clip.label for clip in clips),
+            self.n_expected if coded is None else coded,
+            self.findings,
+        )
 
     @property
     def findings(self) -> list[Finding]:
@@ -146,9 +186,33 @@ class FrameDatabase(ClipDatabase):
         """The choices made while reading the tree, one sentence each."""
         return self.read().interpretation
 
+    def _reading(self) -> tuple[Reading, list[FrameClip]]:
+        if self._read is None:
+            refused: list[OSError] = []
+            folders, sheets = scan_tree(self.place, refused.append)
+            top = Path(os.path.abspath(self.place))
+            located = [(path, (top.name, *path.relative_to(top).parts)) for path in sheets]
+            reading = FORMATS[self.format](self, folders, located)
+            for error in refused:
+                reading.note(
+                    "warning", "folder-unreadable", error.filename,
+                    f"a folder that may not be listed ({error.strerror})", "a readable folder",
+                    "if it holds clips, make it readable (chmod u+rx)",
+                )  # fmt: skip
+            clips = [make_clip(row, self.classes, Path()) for row in reading.rows]
+            _note_turned(clips, reading, self.title or self.name)
+            self._read = (reading, clips)
+        return self._read
 
-def _is_synthetic(place: Path) -> bool:
-    """Tell whether a notice of generated frames lies near: above, in, or two folders below."""
-    if any((folder / SYNTHETIC_NOTICE).exists() for folder in (place, *place.resolve().parents)):
-        return True
-    return any(any(place.glob(f"{depth}{SYNTHETIC_NOTICE}")) for depth in ("*/", "*/*/"))
+
+def _note_turned(clips: Sequence[FrameClip], reading: Reading, title: str) -> None:
+    """Say which clips a camera took turned; the first frame of each is looked at."""
+    turned = [clip.name for clip in clips if orientation(clip.files[0]) != 1]
+    if turned:
+        reading.note(
+            "warning", "frames-turned", title,
+            f"{len(turned)} clips with frames marked as turned (EXIF orientation; first: "
+            f"{turned[0]})",
+            "upright frames without such a mark",
+            "they are turned as the mark says; check that the faces are upright",
+        )  # fmt: skip

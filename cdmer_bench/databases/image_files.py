@@ -3,8 +3,9 @@
 import os
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +17,28 @@ from cdmer_bench.preprocessing.frames import to_grey
 SUFFIXES = (".jpg", ".jpeg", ".bmp", ".png", ".tif", ".tiff")
 
 
+_COPY = re.compile(r"\s*\(\d+\)$")  # the mark of a copy is no number: `img46 (1).jpg`
+
+
 def frame_number(name: str) -> int | None:
     """Return the last whole number in a file's name, None if it has none.
 
-    ``reg_img46.jpg`` is 46, ``006_05562.jpg`` 5562, ``reg_image001234.bmp`` 1234. The mark of a
-    copy is no number: ``img46 (1).jpg`` is 46 again.
+    ``reg_img46.jpg`` is 46, ``006_05562.jpg`` 5562, ``reg_image001234.bmp`` 1234, and
+    ``img46 (1).jpg`` 46 again.
     """
-    stem = re.sub(r"\s*\(\d+\)$", "", name.rsplit(".", 1)[0])
-    digits = re.findall(r"\d+", stem)
+    digits = re.findall(r"\d+", _COPY.sub("", name.rpartition(".")[0] or name))
     return int(digits[-1]) if digits else None
+
+
+def name_pattern(names: Sequence[str]) -> str:
+    """Return what names have in common, such as ``img{n}.jpg``; '' if they have no one form."""
+    forms = set()
+    for name in names:
+        stem = _COPY.sub("", name.rpartition(".")[0] or name)
+        digits = list(re.finditer(r"\d+", stem))[-1]
+        forms.add((name[: digits.start()], name[digits.end() :]))
+    prefix, suffix = forms.pop()
+    return f"{prefix}{{n}}{suffix}" if not forms else ""
 
 
 def is_image(name: str) -> bool:
@@ -36,7 +50,8 @@ def read_grey(path: Path) -> NDArray:
     """Read an image as grey values from 0 to 255.
 
     Colour is converted as ``0.2989 R + 0.5870 G + 0.1140 B`` and rounded; an alpha channel is
-    dropped; 16-bit values are divided by 257 and stay unrounded.
+    dropped; 16-bit values are divided by 257 and stay unrounded. A picture is turned as the
+    camera's mark (EXIF orientation) says, in JPEG, PNG and TIFF alike.
 
     Returns
     -------
@@ -76,7 +91,51 @@ def read_grey(path: Path) -> NDArray:
         )
     if "JPEG" in warning:
         raise UserError(f"{path} is damaged ({warning.splitlines()[0]}); copy it again")
-    return _to_grey(image, path)
+    grey = _to_grey(image, path)
+    # OpenCV turns TIFF by itself.
+    return grey if _is_tiff(content) else _turn(grey, _orientation(content))
+
+
+def orientation(path: Path) -> int:
+    """Return the mark of a picture that a camera took turned, 1 to 8; 1 is upright or no mark."""
+    try:
+        return _orientation(path.read_bytes())
+    except OSError:
+        return 1
+
+
+def _is_tiff(content: bytes) -> bool:
+    return content[:4] in (b"II*\0", b"MM\0*")
+
+
+def _orientation(content: bytes) -> int:
+    start = 0
+    if not _is_tiff(content):
+        mark = content.find(b"Exif\0\0" if content.startswith(b"\xff\xd8") else b"eXIf")
+        if mark < 0:
+            return 1
+        start = mark + (6 if content.startswith(b"\xff\xd8") else 4)
+    order: Literal["little", "big"] = "little" if content[start : start + 2] == b"II" else "big"
+
+    def number(place: int, size: int) -> int:
+        return int.from_bytes(content[start + place : start + place + size], order)
+
+    first = number(4, 4)  # of the directory: a count, then entries of 12 bytes
+    for entry in range(first + 2, first + 2 + 12 * min(number(first, 2), 200), 12):
+        if number(entry, 2) == 0x0112:
+            value = number(entry + 8, 2)
+            return value if 1 <= value <= 8 else 1
+    return 1
+
+
+def _turn(image: NDArray, mark: int) -> NDArray:
+    if mark >= 5:
+        image = np.swapaxes(image, 0, 1)
+    if mark in (3, 4, 7, 8):
+        image = image[::-1]
+    if mark in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
 
 
 def _with_warnings_of_decoder(decode: Callable[[], NDArray | None]) -> tuple[NDArray | None, str]:
@@ -106,10 +165,38 @@ def _to_grey(image: NDArray, path: Path) -> NDArray:
 
 
 def _is_cut_short(content: bytes) -> bool:
-    if content.startswith(b"\xff\xd8"):  # JPEG ends with the marker FF D9; cameras may pad it
-        return b"\xff\xd9" not in content[-4096:]
+    """Tell whether a file ends before its picture does; what follows the picture is no harm."""
+    if content.startswith(b"\xff\xd8"):
+        return not _has_end_of_jpeg(content)
     if content.startswith(b"\x89PNG"):
-        return b"IEND" not in content[-4096:]
-    if content.startswith(b"BM"):  # bytes 2 to 5 of a bitmap are the file's length
-        return len(content) < int.from_bytes(content[2:6], "little")
+        place = 8  # chunks: length, name, content, checksum
+        while content[place + 4 : place + 8] != b"IEND":
+            if place >= len(content):
+                return True
+            place += 12 + int.from_bytes(content[place : place + 4], "big")
+        return False
+    if content.startswith(b"BM") and len(content) >= 34:
+        offset, width, height, bits, packing = (
+            int.from_bytes(content[place : place + size], "little", signed=True)
+            for place, size in ((10, 4), (18, 4), (22, 4), (28, 2), (30, 4))
+        )
+        row = (width * bits + 31) // 32 * 4  # bytes, padded to four
+        return packing in (0, 3) and len(content) < offset + row * abs(height)
     return False
+
+
+def _has_end_of_jpeg(content: bytes) -> bool:
+    """Follow the segments of a JPEG to its end, past a preview that its header may hold."""
+    place = 2
+    while True:
+        # After a scan's header comes coded data, in which FF 00 and FF D0 to D7 are no markers.
+        marker = _MARKER.search(content, place)
+        if marker is None:
+            return False
+        place = marker.end()
+        if content[place - 1] == 0xD9:
+            return True
+        place += int.from_bytes(content[place : place + 2], "big")
+
+
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd8]", re.S)

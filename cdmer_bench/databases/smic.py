@@ -1,29 +1,49 @@
 """SMIC as it lies on users' disks: HS, VIS and NIR, cropped, raw, and the extended SMIC-E."""
 
 import re
-from collections import Counter, defaultdict
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 
-from cdmer_bench.databases.clip_folders import ClipFolder, FrameClip, Reading
-from cdmer_bench.databases.coded_frames import choose_frames, readable_sheets
-from cdmer_bench.databases.coding_sheet import CodedClip, read_coding_sheet
+from cdmer_bench.databases.clip_folders import ClipFolder, Reading
+from cdmer_bench.databases.coding_sheet import (
+    HEADINGS,
+    CodedClip,
+    CodingSheet,
+    read_coding_sheets,
+    settle_repeated,
+)
+from cdmer_bench.databases.releases import (
+    OUTSIDE,
+    Cut,
+    Found,
+    Key,
+    Release,
+    add_clips,
+    choose_release,
+    cut_release,
+    find_releases,
+    recognise,
+    whole,
+)
+from cdmer_bench.errors import UserError
 
-CLASS_TOKENS = {"ne": "negative", "po": "positive", "sur": "surprise"}
-CLIP_PATTERN = re.compile(r"s0*(\d+)_(ne|po|sur)_0*(\d+)", re.I)
+CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
+CLIP_PATTERN = re.compile(r"s0*(?P<subject>\d+)_(?P<clip>(?:ne|po|sur)_0*\d+)", re.I)
 CAMERAS = ("HS", "VIS", "NIR")
 KINDS = ("cropped", "raw", "extended")  # in order of preference
-
-ClipKey = tuple[int, str, int]  # subject, class token, index
+# Frames of a clip. The longest real ones have 58 at 100, and about 14 at 25 frames a second.
+LONGEST = {"HS": 70, "VIS": 20, "NIR": 20}
+_EXTENDED = re.compile(r"smic[ _-]?((hs|vis|nir)[ _-]?)?e(xtended)?([ _-]|$)|[ _-]long$", re.I)
 
 
 def read_smic(
     folders: Sequence[ClipFolder],
-    sheets: Sequence[Path],
-    classes: Sequence[str],
+    sheets: Sequence[tuple[Path, Sequence[str]]],
     camera: str,
     release: str = "auto",
+    sheet: str = "",
+    worksheet: str = "",
 ) -> Reading:
     """Find the clips of one camera of SMIC in a scanned tree.
 
@@ -33,11 +53,14 @@ def read_smic(
 
     Parameters
     ----------
-    folders, sheets
+    folders
         From `scan_tree`.
-    classes : sequence of str
+    sheets
+        Possible annotation sheets, each with the names of the folders from the root to it.
     camera : {'HS', 'VIS', 'NIR'}
     release : {'auto', 'cropped', 'raw', 'extended'}
+    sheet, worksheet : str
+        End of the annotation sheet's path, and name of the worksheet, where several would do.
 
     Returns
     -------
@@ -46,102 +69,75 @@ def read_smic(
         the authors' released features.
     """
     reading = Reading()
-    name = f"SMIC ({camera})"
-    groups: dict[tuple[Path, str], list[ClipFolder]] = defaultdict(list)
-    empty: list[ClipFolder] = []
+    title = f"SMIC ({camera})"
+    found, empty, elsewhere = [], [], []
     for folder in folders:
-        if clip_key(folder.path.name) and not _is_non_micro(folder.path):
-            base = _base(folder.path)
-            if _camera(base) == camera and folder.files:
-                groups[base, _kind(folder, base)].append(folder)
-            elif _camera(base) == camera:
-                empty.append(folder)
-    eligible = {key: found for key, found in groups.items() if release in ("auto", key[1])}
-    if not eligible:
-        _note_absent(folders, camera, release, reading, name)
+        one = None if _is_non_micro(folder) else _recognise(folder)
+        if one is None:
+            reading.unknown += [folder] * (bool(folder.files) and not _is_non_micro(folder))
+        elif told_camera(folder.parts) == camera:
+            (found if folder.files else empty).append(one)
+        elif told_camera(folder.parts) is None:
+            elsewhere.append(folder)
+    coding = _read_annotation(sheets, camera, sheet, worksheet, found, reading, title)
+    coded = {} if coding is None else {_key(row.clip): row for row in coding.rows}
+    releases = [
+        (one, _cut(one, coded, camera))
+        for one in find_releases(found, _kind)
+        if release in ("auto", one.kind)
+    ]
+    if not releases:
+        _note_absent(elsewhere, camera, release, reading, title)
         return reading
-    base, kind = _choose(eligible, reading, name)
-    chosen = _unique(eligible[base, kind], reading, name)
-    coded = _read_annotation(sheets, base, camera, reading, name) if kind == "extended" else None
-    if kind == "extended":
-        _note_extended(base, len(chosen), camera, reading, name)
-    for folder in empty:
-        if _base(folder.path) == base:
+    taken, cuts = choose_release(releases, KINDS, reading, title, "clips")
+    if taken.kind == "extended":
+        _note_extended(taken.place, cuts, camera, coding, reading, title)
+    for one in empty:
+        if one.base in taken.bases:
             reading.note(
-                "error", "clip-without-frames", f"{name}: {folder.path}", "no image in the folder",
-                "at least one frame", "copy that folder from the original database",
+                "error", "clip-without-frames", f"{title}: {one.folder.path}",
+                "no image in the folder", "at least one frame",
+                "copy that folder from the original database",
             )  # fmt: skip
-    for key in sorted(chosen, key=_class_order):
-        _add_clip(chosen[key], key, coded, classes, reading, name)
+    if coding is not None:
+        absent = [row.row for key, row in coded.items() if key and key not in taken.folders]
+        coding.note(
+            "error", "clip-without-frames", absent, f"without a folder in {taken.place}",
+            "a folder for every row", "copy these folders from the original database",
+        )  # fmt: skip
+        reading.findings += coding.findings
+    add_clips(
+        cuts, reading, title, "s{}".format,
+        lambda cut: f"s{cut.row.key[0]}/{cut.row.clip}", lambda row: row.emotion,
+    )  # fmt: skip
     return reading
 
 
-def clip_key(folder_name: str) -> ClipKey | None:
-    """Return (subject, class token, index) of ``s01_ne_03`` or ``s1_ne_3``, else None."""
-    found = CLIP_PATTERN.fullmatch(folder_name.strip())
-    return (int(found[1]), found[2].lower(), int(found[3])) if found else None
+def _key(name: str) -> Key | None:
+    """Identify ``s01_ne_3`` as ``(1, 's1_ne_03')``."""
+    told = CLIP_PATTERN.fullmatch(name.strip())
+    if told is None:
+        return None
+    token, index = told["clip"].lower().split("_")
+    return int(told["subject"]), f"s{int(told['subject'])}_{token}_{int(index):02d}"
 
 
-def _class_order(key: ClipKey) -> tuple[int, int, int]:
-    return key[0], list(CLASS_TOKENS).index(key[1]), key[2]
+def _recognise(folder: ClipFolder) -> Found | None:
+    one = recognise(folder, CLIP_PATTERN)
+    if one is None:
+        return None
+    key = _key(f"s{one.key[0]}_{one.key[1]}")
+    assert key is not None
+    return replace(one, key=key)
 
 
-def _add_clip(
-    folder: ClipFolder,
-    key: ClipKey,
-    coded: dict[ClipKey, CodedClip] | None,
-    classes: Sequence[str],
-    reading: Reading,
-    name: str,
-) -> None:
-    where = f"{name}: s{key[0]}/{folder.path.name}"
-    label = CLASS_TOKENS[key[1]]
-    said = [part for part in folder.path.parts[-4:-1] if part.lower() in CLASS_TOKENS.values()]
-    if said and said[-1].lower() != label:
-        reading.note(
-            "error", "class-contradiction", where,
-            f"a {label} clip in the folder {said[-1]}", f"a folder {label}",
-            "restore the original folders; the clip is left out",
-        )  # fmt: skip
-        return
-    row = CodedClip(str(key[0]), folder.path.name, None, None, None, label, 0)
-    if coded is not None:
-        if key not in coded:
-            reading.note(
-                "error", "frames-without-label", where, "no row in the annotation sheet",
-                "onset and offset of this clip", "use SMIC_all, or complete the sheet",
-            )  # fmt: skip
-            return
-        row = coded[key]
-    files = choose_frames(folder, row, coded is None, reading, where)
-    if not files and coded is None and not folder.frames():
-        reading.note(
-            "error", "frames-without-number", where,
-            f"{len(folder.files)} images without a number in their names",
-            "reg_image000123.bmp and the like", "restore the original names",
-        )  # fmt: skip
-    if files:
-        unique = f"s{key[0]}/s{key[0]}_{key[1]}_{key[2]:02d}"
-        reading.clips.append(
-            FrameClip.of(unique, f"s{key[0]}", list(classes).index(label), files, label)
-        )
+def _is_non_micro(folder: ClipFolder) -> bool:
+    return any(re.sub(r"[^a-z]", "", part.lower()) == "nonmicro" for part in folder.parts)
 
 
-def _is_non_micro(path: Path) -> bool:
-    return any(re.sub(r"[^a-z]", "", part.lower()) == "nonmicro" for part in path.parts)
-
-
-def _base(path: Path) -> Path:
-    """Return the folder that holds the subjects' folders."""
-    for parent in path.parents:
-        if re.fullmatch(r"s(ub(ject)?)?[ _-]?\d+", parent.name, re.I):
-            return parent.parent
-    return path.parent
-
-
-def _camera(base: Path) -> str | None:
+def told_camera(parts: Sequence[str]) -> str | None:
     """Return the camera that the nearest folder's name tells."""
-    for part in reversed(base.parts):
+    for part in reversed(parts):
         words = re.split(r"[^A-Za-z0-9]+", part.upper())
         told = [camera for camera in CAMERAS if camera in words or f"SMIC{camera}" in words]
         if len(told) == 1:
@@ -149,98 +145,152 @@ def _camera(base: Path) -> str | None:
     return None
 
 
-def _kind(folder: ClipFolder, base: Path) -> str:
-    within = folder.path.relative_to(base).parts
-    if any(name.lower().startswith("reg") for name in folder.files):
-        return "cropped"
-    extended = re.compile(r"smic-?_?(hs|vis|nir)?-?_?e(xtended)?\b|_long$", re.I)
-    if "micro" not in [part.lower() for part in within] and any(
-        extended.search(part) for part in base.parts
-    ):
+def _kind(members: Sequence[Found]) -> str:
+    first = members[0]
+    in_micro = "micro" in [part.lower() for part in first.folder.parts]
+    if not in_micro and any(_EXTENDED.search(part) for part in first.base):
         return "extended"
-    return "raw"
+    names = [name for one in members for name in one.folder.files]
+    registered = sum(name.lower().startswith("reg") for name in names)
+    return "cropped" if 2 * registered > len(names) else "raw"
 
 
-def _choose(
-    eligible: dict[tuple[Path, str], list[ClipFolder]], reading: Reading, name: str
-) -> tuple[Path, str]:
-    """Take cropped before raw before extended, then the fullest, then the shortest path."""
-    chosen = min(
-        eligible,
-        key=lambda key: (KINDS.index(key[1]), -len(eligible[key]), len(key[0].parts), str(key[0])),
-    )
-    for key in sorted(eligible):
-        used = "" if key == chosen else "not used: "
-        reading.interpretation.append(
-            f"{name}: {used}{key[1]} frames from {key[0]} ({len(eligible[key])} clips)"
+def _cut(release: Release, coded: dict[Key | None, CodedClip], camera: str) -> list[Cut]:
+    """Cut every clip by its row of the annotation sheet; without a row, take its folder whole."""
+    tokens = list(CLASSES)
+    rows = []
+    for key in sorted(
+        release.folders, key=lambda k: (k[0], tokens.index(k[1].split("_")[1]), k[1])
+    ):
+        label = CLASSES[key[1].split("_")[1]]
+        row = coded.get(key)
+        rows.append(
+            replace(row, subject=str(key[0]), clip=key[1], emotion=label)
+            if row
+            else CodedClip(str(key[0]), key[1], None, None, None, label, 0)
         )
-    return chosen
-
-
-def _unique(
-    folders: Sequence[ClipFolder], reading: Reading, name: str
-) -> dict[ClipKey, ClipFolder]:
-    """Index folders by clip; a clip that is there twice is left out and named."""
-    keyed = [(clip_key(folder.path.name), folder) for folder in folders]
-    counts = Counter(key for key, _ in keyed)
-    for key, count in counts.items():
-        if count > 1 and key is not None:
-            places = [str(folder.path) for other, folder in keyed if other == key]
-            reading.note(
-                "error", "clip-twice", f"{name}: s{key[0]}_{key[1]}_{key[2]:02d}",
-                f"{count} folders: {', '.join(places)}", "one folder", "remove the copies",
+    cuts = cut_release(release, rows, True, None)
+    for cut in cuts:
+        assert cut.found is not None
+        frames, parts = cut.found.folder.frames, [p.lower() for p in cut.found.folder.parts]
+        codes = [problem[1] for problem in cut.problems]
+        if cut.row.row and OUTSIDE in codes and "micro" in parts and len(frames) <= LONGEST[camera]:
+            # SMIC_all beside the sheet of SMIC-E, whose frames may count from another number.
+            cut.problems = []
+            whole(cut)
+            cut.problems.append(
+                ("warning", "sheet-differs",
+                 f"frames {frames[0][0]} to {frames[-1][0]}",
+                 f"frames {cut.row.onset} to {cut.row.offset} of the annotation sheet",
+                 "the folder was taken whole, as SMIC_all has it; check the first and last frame")
             )  # fmt: skip
-    return {key: folder for key, folder in keyed if key is not None and counts[key] == 1}
+        elif not cut.row.row and release.kind == "extended":
+            cut.problems.append(
+                ("error", "frames-without-label", "no row in the annotation sheet",
+                 "onset and offset of this clip", "use SMIC_all, or complete the sheet")
+            )  # fmt: skip
+        elif not cut.row.row and len(cut.frames) > LONGEST[camera]:
+            cut.problems.append(
+                ("error", "clip-too-long",
+                 f"{len(cut.frames)} frames, and no annotation sheet that says which are the clip",
+                 f"at most {LONGEST[camera]} frames from onset to offset",
+                 "copy the annotation sheet of SMIC-E into the root, use SMIC_all, or write a "
+                 "clips table")
+            )  # fmt: skip
+        told = cut.found.emotion
+        if told in CLASSES.values() and told != cut.row.emotion:
+            cut.problems.append(
+                ("error", "class-contradiction",
+                 f"a {cut.row.emotion} clip in the folder {told}", f"a folder {cut.row.emotion}",
+                 "restore the original folders; the clip is left out")
+            )  # fmt: skip
+    return cuts
 
 
 def _read_annotation(
-    sheets: Sequence[Path], base: Path, camera: str, reading: Reading, name: str
-) -> dict[ClipKey, CodedClip]:
-    """Read onsets and offsets of SMIC-E, from the sheet nearest to the frames."""
-    wanted = [p for p in sheets if camera in re.split(r"[^A-Z0-9]+", p.name.upper())]
-    by_nearness = sorted(wanted, key=lambda p: (-_shared_parts(p, base), str(p)))
-    read = partial(read_coding_sheet, required=("subject", "clip", "onset", "offset"))
-    for path, rows in readable_sheets(by_nearness, read, reading):
-        reading.interpretation.append(f"{name}: annotation sheet {path} ({len(rows)} rows)")
-        # Rows name clips s1_ne_01 or s01_ne_01; rows of text below the table have no such name.
-        keyed = ((clip_key(row.clip), row) for row in rows)
-        return {key: row for key, row in keyed if key is not None}
-    reading.note(
-        "error", "no-coding-sheet", name, f"the long clips of SMIC-E in {base} without a sheet",
-        f"SMIC-{camera}-E_annotation.xlsx with the columns Subject, Filename, OnsetF, OffsetF",
-        "copy the sheet into the root, or use SMIC_all, which needs none",
-    )  # fmt: skip
-    return {}
+    sheets: Sequence[tuple[Path, Sequence[str]]],
+    camera: str,
+    wanted: str,
+    worksheet: str,
+    found: Sequence[Found],
+    reading: Reading,
+    title: str,
+) -> CodingSheet | None:
+    """Read the annotation sheet of a camera that lies nearest to the frames."""
+    own = {role: (f"{role}f{camera.lower()}", *HEADINGS[role]) for role in ("onset", "offset")}
+    read = []
+    for path, parts in sheets:
+        told = told_camera(parts)
+        if (wanted and not path.as_posix().endswith(wanted)) or (not wanted and told != camera):
+            continue
+        try:
+            tables = read_coding_sheets(
+                path, worksheet or None, own, ("subject", "clip", "onset", "offset")
+            )
+        except UserError as error:
+            code = "sheet-xls" if path.suffix.lower() == ".xls" else "sheet-unreadable"
+            reading.note(
+                "warning", code, path, str(error), "a readable annotation sheet",
+                "see what was found",
+            )  # fmt: skip
+            continue
+        for one in tables:
+            one.rows = [row for row in one.rows if _key(row.clip)]
+            if one.rows and told_camera([one.worksheet]) in (camera, None):
+                read.append(one)
+    if not read:
+        return None
+    near = found[0].folder.path if found else None
+
+    def shared(one: CodingSheet) -> int:
+        parts = near.parts if near else ()
+        return sum(a == b for a, b in zip(one.path.parts, parts, strict=False))
+
+    chosen = min(read, key=lambda one: (-shared(one), str(one)))
+    settle_repeated(chosen, False)
+    reading.interpretation.append(f"{title}: annotation sheet {chosen} ({len(chosen.rows)} rows)")
+    frames = {_key(row.clip): (row.onset, row.offset) for row in chosen.rows}
+    for other in read:
+        differing = [
+            f"{row.clip} is frames {row.onset} to {row.offset} in row {row.row} of {other}"
+            for row in other.rows
+            if frames.get(_key(row.clip), (row.onset, row.offset)) != (row.onset, row.offset)
+        ]
+        if other is not chosen and differing:
+            reading.note(
+                "error", "sheets-contradict", chosen,
+                f"another annotation sheet that says otherwise: {'; '.join(differing[:3])}",
+                "one annotation sheet",
+                "remove the wrong one, or choose one with the keys sheet= and worksheet=",
+            )  # fmt: skip
+    return chosen
 
 
-def _shared_parts(path: Path, base: Path) -> int:
-    shared = 0
-    for one, other in zip(path.parts, base.parts, strict=False):
-        if one != other:
-            break
-        shared += 1
-    return shared
-
-
-def _note_extended(base: Path, found: int, camera: str, reading: Reading, name: str) -> None:
+def _note_extended(
+    base: Path,
+    cuts: Sequence[Cut],
+    camera: str,
+    coding: CodingSheet | None,
+    reading: Reading,
+    title: str,
+) -> None:
+    if coding is None:
+        reading.note(
+            "error", "no-coding-sheet", title, f"clips of SMIC-E in {base} without a sheet",
+            f"SMIC-{camera}-E_annotation.xlsx with the columns Subject, Filename, OnsetF, OffsetF",
+            "copy the sheet into the root, or use SMIC_all, which needs none",
+        )  # fmt: skip
     if camera == "HS":
         reading.note(
-            "warning", "smic-e", name, f"SMIC-E ({found} clips) in {base}",
+            "warning", "smic-e", title, f"SMIC-E ({len(cuts)} clips) in {base}",
             "SMIC_all (164 clips), which the paper uses; SMIC-E-HS has 157 of them only",
             "take SMIC_all_cropped/HS for the paper's protocol",
         )  # fmt: skip
 
 
 def _note_absent(
-    folders: Sequence[ClipFolder], camera: str, release: str, reading: Reading, name: str
+    unplaced: Sequence[ClipFolder], camera: str, release: str, reading: Reading, title: str
 ) -> None:
-    unplaced = [
-        folder
-        for folder in folders
-        if clip_key(folder.path.name)
-        and not _is_non_micro(folder.path)
-        and _camera(_base(folder.path)) is None
-    ]
     found = f"no folder s<k>_{{ne,po,sur}}_<i> of this camera (release: {release})"
     if unplaced:
         found = (
@@ -248,7 +298,7 @@ def _note_absent(
             "camera"
         )
     reading.note(
-        "error", "no-frames", name, found,
+        "error", "no-frames", title, found,
         f"SMIC_all_cropped/{camera}/s1/micro/negative/s1_ne_01/ and the like, at any depth",
         f"give the folder that holds {camera} with corpus.root=DIR, or name it {camera}",
     )  # fmt: skip

@@ -25,6 +25,7 @@ COMMANDS = {
     "check": ("check", "check a method, descriptor or database of your own"),
     "data fetch": ("data", "put the authors' released features in place"),
     "data check": ("data", "say what of the licensed databases is there and what is wrong"),
+    "data clips": ("data", "write the clips table that was understood, to look at or to edit"),
     "data synthesize": ("data", "write the synthetic databases as images"),
     "results merge": ("results", "put the results of several machines into one folder"),
     "results prune": ("results", "remove superseded results and failures that no longer stand"),

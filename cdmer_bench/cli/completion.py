@@ -84,7 +84,7 @@ def choices(line: str, parser_of: ParserOf) -> list[str]:
 
 def _configured(command: str, words: list[str]) -> list[str]:
     """Complete what the configuration names: something to check, or an override."""
-    if command not in ("check", "data check") or words[-1].startswith("-"):
+    if command not in ("check", "data check", "data clips") or words[-1].startswith("-"):
         return []
     if len(words) == 2 and command == "check":
         from cdmer_bench.config.catalogue import cards

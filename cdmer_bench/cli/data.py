@@ -1,14 +1,20 @@
-"""`cdmer data`: fetch, check and synthesize databases."""
+"""`cdmer data`: fetch, check, list and synthesize databases."""
 
 import argparse
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.arguments import CommandParser, add_config_dir
 from cdmer_bench.cli.console import ProgressBar, say
-from cdmer_bench.errors import UserError, closest
+from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.io import user_path, visible
+
+if TYPE_CHECKING:
+    from cdmer_bench.databases.base import Finding
+    from cdmer_bench.databases.clips import ClipsDatabase
+    from cdmer_bench.databases.frames import FrameDatabase
 
 
 def data_folder() -> Path:
@@ -56,9 +62,84 @@ def check_arguments(parser: CommandParser) -> None:
 
 def check_command(options: argparse.Namespace) -> int:
     """Check licensed frames; exit code 0 only if the protocol can run as it is, else 2."""
+    from cdmer_bench.databases.checks import check_frames
+
+    root, databases = _clip_databases(options)
+    found = check_frames(root, databases, not options.quick)
+    as_json = options.format == "json"
+    print(json.dumps(found.as_dict(), indent=1) if as_json else visible(found.text()))
+    return 0 if found.passed else 2
+
+
+def clips_arguments(parser: CommandParser) -> None:
+    """Add the corpus to read, and where to write."""
+    parser.add_argument(
+        "overrides", nargs="*", default=[], help="such as corpus.root=DIR or database=casme2"
+    )
+    add_config_dir(parser)
+    parser.add_argument(
+        "--out", metavar="FILE.csv", help="where to write (default: standard output)"
+    )
+
+
+def clips_command(options: argparse.Namespace) -> int:
+    """Write the clips table that was understood; exit code 2 if a finding is an error.
+
+    What was noticed goes to standard error. Where nothing was understood, the table holds every
+    folder of images, for subjects and labels to be written in. Use it with corpus=clips
+    corpus.table=FILE.csv.
+    """
+    import pandas as pd
+
+    from cdmer_bench.databases.checks import grouped
+    from cdmer_bench.databases.clips import relative_to, write_table
+    from cdmer_bench.databases.frames import FrameDatabase
+
+    named = [o.partition("=")[2] for o in options.overrides if o.startswith("database=")]
+    options.overrides = [o for o in options.overrides if not o.startswith("database=")]
+    _, databases = _clip_databases(options)
+    known = {database.name: database for database in databases}
+    chosen = [name for value in named for name in value.strip("[]").split(",")] or list(known)
+    for name in chosen:
+        if name not in known:
+            raise UserError(f"database is {name!r}; {closest(name, known)}")
+    findings: list[Finding] = []
+    tables = []
+    for name in chosen:
+        database = known[name]
+        rows = database.rows()
+        if isinstance(database, FrameDatabase) and rows.empty:
+            if not named and database.read().is_absent:
+                say(f"{database.title or name}: nothing of it is there")
+                continue
+            rows = database.draft_rows()
+            say(f"{name}: no clip was understood; write subject and label into each row")
+        say(f"{database.title or name}: {len(rows)} rows")
+        tables.append(rows)
+        findings += database.findings
+    if not tables:
+        raise DataMissing(
+            "nothing of these databases is there; give the folder with corpus.root=DIR, or start a "
+            "table of all folders of images with database=NAME"
+        )
+    table = pd.concat([rows for rows in tables if not rows.empty] or tables[:1])
+    if options.out:
+        write_table(table, Path(options.out))
+        say(f"wrote {options.out}; use it with corpus=clips corpus.table={options.out}")
+    else:
+        print(relative_to(table, Path()).to_csv(index=False), end="")
+    for line in grouped([f for f in findings if f.severity != "note"]):
+        say(visible(line))
+    return 2 if any(finding.severity == "error" for finding in findings) else 0
+
+
+def _clip_databases(
+    options: argparse.Namespace,
+) -> "tuple[str, list[FrameDatabase | ClipsDatabase]]":
+    """Return the root and the databases of the corpus that the words on the line name."""
     from cdmer_bench.cli.hydra_app import compose
     from cdmer_bench.config.build import build_databases
-    from cdmer_bench.databases.checks import check_frames
+    from cdmer_bench.databases.clips import ClipsDatabase, read_table
     from cdmer_bench.databases.frames import FrameDatabase
 
     overrides = options.overrides
@@ -66,15 +147,17 @@ def check_command(options: argparse.Namespace) -> int:
         overrides = ["corpus=frames", *overrides]
     config = compose(options.config_dir, overrides)
     databases = list(build_databases(config.corpus).values())
-    frames = [d for d in databases if isinstance(d, FrameDatabase)]
+    frames = [d for d in databases if isinstance(d, FrameDatabase | ClipsDatabase)]
     if len(frames) < len(databases):
         raise UserError(
             f"corpus {config.corpus.get('name')!r} holds no frames to check; give corpus=frames"
         )
-    found = check_frames(str(config.corpus.get("root", ".")), frames, not options.quick)
-    as_json = options.format == "json"
-    print(json.dumps(found.as_dict(), indent=1) if as_json else visible(found.text()))
-    return 0 if found.passed else 2
+    tables = [d for d in frames if isinstance(d, ClipsDatabase)]
+    if tables:
+        held = ClipsDatabase.listed(tables[0].table)
+        read_table(tables[0].path)  # an absent or wrong table is told as such
+        frames = [d for d in frames if d.name in held]
+    return str(config.corpus.get("root", ".")), frames
 
 
 def synthesize_arguments(parser: CommandParser) -> None:

@@ -114,7 +114,8 @@ def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
     """Build each database of a corpus with the corpus's reader.
 
     The reader gets ``name`` (the key), what the database's own entry says as far as the reader
-    has such a parameter, and everything else under ``corpus.reader``.
+    has such a parameter, and everything else under ``corpus.reader``. A reader whose file names
+    databases lists them by its method ``listed``; they come before those of the configuration.
 
     Raises
     ------
@@ -130,9 +131,15 @@ def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
         )
     databases: dict[str, Database] = {}
     accepted = accepted_parameters(target, "corpus.reader")
-    for name, entry in (corpus.get("databases") or {}).items():
+    entries = dict(corpus.get("databases") or {})
+    listed = getattr(load_target(target, "corpus.reader"), "listed", None)
+    names = listed(**reader) if listed else []
+    for name in dict.fromkeys([*names, *entries]):
+        entry = entries.get(name)
         own = {k: v for k, v in (entry or {}).items() if k in accepted}
-        if "classes" in own:
+        if own.get("classes") is None:
+            own.pop("classes", None)
+        else:
             own["classes"] = tuple(str(c) for c in own["classes"])
         if "synthetic" in accepted:
             own["synthetic"] = bool(corpus.get("synthetic", False))

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -59,15 +59,26 @@ class Reading:
         The choices that were made, one sentence each.
     n_coded : int or None
         Clips of the classes that a coding sheet names; None without a sheet.
-    unknown : list of ClipFolder
-        Folders with images that the reader knows nothing of.
+    folders : list of ClipFolder
+        All that were scanned.
+    known : set of Path
+        Those that the reader recognised, used or not.
+    n_folders : int
+        Of them those that could be clips of this database.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     interpretation: list[str] = field(default_factory=list)
     n_coded: int | None = None
-    unknown: list[ClipFolder] = field(default_factory=list)
+    folders: Sequence[ClipFolder] = ()
+    known: set[Path] = field(default_factory=set)
+    n_folders: int = 0
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether nothing at all of the database was found."""
+        return not self.n_folders and self.n_coded is None
 
     def note(
         self, severity: str, code: str, where: object, found: str, expected: str, action: str

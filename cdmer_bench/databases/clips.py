@@ -131,6 +131,10 @@ def read_table(path: Path) -> "pd.DataFrame":
     return table.assign(line=lines[1:])
 
 
+def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+
+
 def check_rows(
     table: "pd.DataFrame", path: Path, classes: Sequence[str]
 ) -> tuple[list[int], list[Finding]]:
@@ -141,7 +145,7 @@ def check_rows(
     wrong: dict[tuple[str, str, str, str, str], list[tuple[int, str]]] = defaultdict(list)
     usable = []
     first_line: dict[tuple[str, str], int] = {}
-    for place, row in enumerate(table.to_dict("records")):
+    for place, row in enumerate(_records(table)):
         mistakes = _mistakes(row, path.parent, classes)
         name = (row["database"], row["clip"])
         if all(name) and first_line.setdefault(name, row["line"]) != row["line"]:
@@ -265,7 +269,7 @@ class ClipsDatabase(ClipDatabase):
     )
 
     def __post_init__(self) -> None:
-        self.classes = tuple(str(name) for name in self.classes)
+        self.classes = tuple(str(name) for name in self.classes or ())
         if self.path.is_file():
             table = read_table(self.path)
             self.classes = self.classes or table_classes(table)
@@ -339,7 +343,7 @@ class ClipsDatabase(ClipDatabase):
         if self._read is None:
             table = self._own_rows()
             usable, findings = check_rows(table, self.path, self.classes)
-            rows = table.iloc[usable].to_dict("records")
+            rows = _records(table.iloc[usable])
             clips = [make_clip(row, self.classes, self.path.parent) for row in rows]
             self._read = (clips, findings, int((table["database"] == self.name).sum()))
         return self._read

@@ -96,6 +96,8 @@ class CodedLayout:
         Number of the first frame of the recordings, where that is known.
     cropped : str
         Regular expression for folders whose frames are cropped to the face.
+    within : str
+        Regular expression for a folder that must be among those above; '' for none.
     skipped : str
         Regular expression for folders that hold something else.
     read_sheets : callable
@@ -114,6 +116,7 @@ class CodedLayout:
     several: bool = False
     counts_from: int | None = None
     cropped: str = r"crop|_aligned$"
+    within: str = ""
     skipped: str = r"(?!)"
     read_sheets: Callable[..., list[CodingSheet]] = read_coding_sheets
     tested: bool = False
@@ -125,11 +128,12 @@ class CodedLayout:
         mine = [f for f in with_images if told_database(f.parts) in (self.name, None)]
         found = []
         for folder in mine or with_images:
-            one = recognise(folder, pattern)
-            if one is None:
-                reading.unknown.append(folder)
-            elif not any(re.search(self.skipped, p, re.I) for p in folder.parts[1:]):
-                found.append(one)
+            inside = any(re.search(self.within, part, re.I) for part in folder.parts)
+            one = recognise(folder, pattern) if inside else None
+            if one is not None:
+                reading.known.add(folder.path)
+                if not any(re.search(self.skipped, p, re.I) for p in folder.parts[1:]):
+                    found.append(one)
         return found
 
     def kind(self, members: Sequence[Found]) -> str:
@@ -181,6 +185,7 @@ def read_coded(
     if not layout.tested:
         reading.interpretation.append(f"{layout.title}: this reader is {UNTESTED}")
     found = layout.find(folders, reading)
+    reading.n_folders = len(found)
     read = _read_sheets(layout, sheets, sheet, worksheet, reading)
     chosen = _choose_sheet(layout, read, {one.key for one in found}, prefer, reading)
     if chosen is None:
@@ -497,6 +502,7 @@ LAYOUTS: dict[str, CodedLayout] = {
             emotions={word: word for word in MARKS[:3]},
             without_class=(*MARKS[3:], "several"),
             cropped=r"gray_micro",
+            within=r"gray_micro|4d[ _-]?m(e|icro)",
             read_sheets=read_4dme_sheets,
         ),
     )

@@ -179,7 +179,8 @@ def read_coding_sheets(
                 f"{path} has no worksheet {worksheet!r}; it has {', '.join(map(repr, tables))}"
             )
         tables = {worksheet: tables[worksheet]}
-    found, seen = [], []
+    found: list[CodingSheet] = []
+    seen: list[str] = []
     for name, rows in tables.items():
         for index, row in enumerate(rows[:40]):
             words = [re.sub(r"[^a-z0-9]", "", cell.lower()) for cell in row]
@@ -250,7 +251,9 @@ def _read_xls(content: bytes) -> dict[str, Iterable[Sequence[object]]]:
     import xlrd
 
     book = xlrd.open_workbook(file_contents=content, logfile=io.StringIO())
-    return {page.name: [page.row_values(row) for row in range(page.nrows)] for page in book.sheets()}
+    return {
+        page.name: [page.row_values(row) for row in range(page.nrows)] for page in book.sheets()
+    }
 
 
 def _read_text(path: Path, content: bytes) -> list[list[str]]:

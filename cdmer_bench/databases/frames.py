@@ -193,6 +193,7 @@ class FrameDatabase(ClipDatabase):
             top = Path(os.path.abspath(self.place))
             located = [(path, (top.name, *path.relative_to(top).parts)) for path in sheets]
             reading = FORMATS[self.format](self, folders, located)
+            reading.folders = folders
             for error in refused:
                 reading.note(
                     "warning", "folder-unreadable", error.filename,

@@ -175,7 +175,9 @@ def _is_cut_short(content: bytes) -> bool:
                 return True
             place += 12 + int.from_bytes(content[place : place + 4], "big")
         return False
-    if content.startswith(b"BM") and len(content) >= 34:
+    if content.startswith(b"BM"):
+        if len(content) < 34:
+            return True
         offset, width, height, bits, packing = (
             int.from_bytes(content[place : place + size], "little", signed=True)
             for place, size in ((10, 4), (18, 4), (22, 4), (28, 2), (30, 4))

@@ -70,15 +70,20 @@ def read_smic(
     """
     reading = Reading()
     title = f"SMIC ({camera})"
-    found, empty, elsewhere = [], [], []
+    found: list[Found] = []
+    empty: list[Found] = []
+    elsewhere: list[ClipFolder] = []
     for folder in folders:
-        one = None if _is_non_micro(folder) else _recognise(folder)
-        if one is None:
-            reading.unknown += [folder] * (bool(folder.files) and not _is_non_micro(folder))
-        elif told_camera(folder.parts) == camera:
+        one = _recognise(folder)
+        if one is not None or _is_non_micro(folder):
+            reading.known.add(folder.path)
+        if one is None or _is_non_micro(folder):
+            continue
+        if told_camera(folder.parts) == camera:
             (found if folder.files else empty).append(one)
         elif told_camera(folder.parts) is None:
             elsewhere.append(folder)
+    reading.n_folders = len(found) + len(empty) + len(elsewhere)
     coding = _read_annotation(sheets, camera, sheet, worksheet, found, reading, title)
     coded = {} if coding is None else {_key(row.clip): row for row in coding.rows}
     releases = [

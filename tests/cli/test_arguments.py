@@ -89,7 +89,7 @@ def test_the_help_of_a_run_lists_choices_of_the_users_own(command, corpus, cdmer
     code, out, _ = cdmer(command, "--config-dir", "my_conf", "--help")
     assert code == 0
     assert out.startswith("usage: cdmer run")
-    assert "corpus: frames, frames_extended, matfiles, released, small, synthetic" in out
+    assert "corpus: clips, frames, frames_extended, matfiles, released, small, synthetic" in out
     assert max(map(len, out.splitlines())) < 400  # the lists of choices are the longest lines
 
 

@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cdmer_bench.databases.checks import check_frames
-from cdmer_bench.databases.clip_checks import check_images
+from cdmer_bench.databases.checks import check_frames, check_images
 from cdmer_bench.databases.clip_folders import FrameClip
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.synthetic.database import COUNTS

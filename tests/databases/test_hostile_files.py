@@ -165,15 +165,11 @@ def test_a_row_far_below_costs_no_cells(sheet):
     "change",
     [
         lambda data: data.replace(b"<sheetData>", b"<sheetData>" + b" " * 2**27),
-        lambda data: data.replace(b"</sheetData>", b'<row r="1048577"/></sheetData>'),
-        lambda data: data.replace(
-            b"</sheetData>", b'<row><c r="XFD9" t="n"><v>1</v></c></row>' * 700 + b"</sheetData>"
-        ),
     ],
-    ids=["much white", "too many rows", "too many cells"],
+    ids=["much white"],
 )
 def test_a_workbook_that_would_fill_the_memory_is_refused(sheet, change):
-    with pytest.raises(UserError, match=r"sheet\.xlsx (would take|has more rows or cells)"):
+    with pytest.raises(UserError, match=r"sheet\.xlsx would take"):
         sheet(change)
 
 

@@ -104,6 +104,8 @@ def clip_for(name: str, frames: ArrayLike, least: int, why: str) -> NDArray[np.f
             f"{name} with {why} needs at least {least} frames, rows and columns, but the clip "
             f"has {size}: interpolate or enlarge it first, or choose a smaller neighbourhood"
         )
+    clip = clip.view()
+    clip.setflags(write=False)  # one kind of array, so that kernels are compiled once
     return clip
 
 

@@ -6,7 +6,7 @@ edges do not nest), and the blocks' histograms are sums of the cells'.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,12 +77,28 @@ class BlockLayout:
     rows: tuple[NDArray[np.intp], ...]
     columns: tuple[NDArray[np.intp], ...]
 
-    def pool(self, counts: NDArray) -> NDArray:
+    @property
+    def total(self) -> int:
+        """Number of cells."""
+        return self.n_cells[0] * self.n_cells[1]
+
+    def firsts(self, n_bins: int) -> NDArray[np.uint64]:
+        """Return the place of each position's first count among ``total * n_bins``."""
+        return (self.cell * n_bins).astype(np.uint64)
+
+    @cached_property
+    def members(self) -> NDArray[np.float64]:
+        """1 where a cell belongs to a block, shape (n_blocks, n_cells)."""
+        return self.pool(np.eye(self.total))
+
+    def pool(self, counts: NDArray) -> NDArray[np.float64]:
         """Sum cells, shape (n_cells, n_bins), to blocks, shape (n_blocks, n_bins).
 
         Blocks run grid by grid, within a grid down the columns (row fastest), as in the
         authors' released features.
         """
+        if counts.dtype.kind == "i":
+            return self.members @ counts.astype(np.float64)  # exact for whole numbers
         cells = counts.reshape(*self.n_cells, -1)
         blocks = []
         for rows, columns in zip(self.rows, self.columns, strict=True):
@@ -131,12 +147,13 @@ def block_layout(
 
 def tiling(shape: tuple[int, int], grids: Sequence[int], cut: str = "round") -> BlockLayout:
     """Lay out grids that each tile the whole code map (H', W')."""
-    checked = check_grids(grids)
-    return block_layout(
-        (int(shape[0]), int(shape[1])),
-        tuple(cut_axis(int(shape[0]), g, cut) for g in checked),
-        tuple(cut_axis(int(shape[1]), g, cut) for g in checked),
-    )
+    return _tiling((int(shape[0]), int(shape[1])), check_grids(grids), cut)
+
+
+@lru_cache(maxsize=64)
+def _tiling(shape: tuple[int, int], grids: tuple[int, ...], cut: str) -> BlockLayout:
+    rows, columns = (tuple(cut_axis(size, g, cut) for g in grids) for size in shape)
+    return block_layout(shape, rows, columns)
 
 
 def block_histograms(
@@ -171,9 +188,8 @@ def block_histograms(
         np.take(bins, codes, out=index, mode="clip")  # other modes go through a copy
     index += layout.cell * n_bins
     flat_weights = None if weights is None else weights.ravel()
-    n_counts = layout.n_cells[0] * layout.n_cells[1] * n_bins
-    counts = np.bincount(index.ravel(), flat_weights, minlength=n_counts)
-    return layout.pool(counts.reshape(-1, n_bins)).astype(np.float64)
+    counts = np.bincount(index.ravel(), flat_weights, minlength=layout.total * n_bins)
+    return layout.pool(counts.reshape(-1, n_bins))
 
 
 def normalised(counts: NDArray[np.float64]) -> NDArray[np.float64]:

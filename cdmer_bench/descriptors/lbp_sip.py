@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cdmer_bench.compiled import compiled_available
 from cdmer_bench.descriptors.base import Descriptor, clip_for
 from cdmer_bench.descriptors.blocks import (
     CUTS,
@@ -15,7 +16,7 @@ from cdmer_bench.descriptors.blocks import (
     normalised,
     tiling,
 )
-from cdmer_bench.descriptors.lbp_top import axis_bits, pack_bits
+from cdmer_bench.descriptors.lbp_top import axis_bits, axis_counts, pack_bits
 from cdmer_bench.errors import choice, positive_integer
 
 N_SPATIAL, N_TEMPORAL = 16, 4
@@ -39,9 +40,7 @@ def lbp_sip_codes(
     temporal : ndarray of uint8, same shape
         0 to 3; bits in the order t + R, t - R.
     """
-    positive_integer("R", R)
-    choice("ties", ties, TIES)
-    clip = clip_for("LBP-SIP", frames, 2 * R + 1, f"R={R}")
+    clip = _checked(frames, R, ties)
     if ties == "one":
         bits = axis_bits(clip, R)
     else:
@@ -49,6 +48,12 @@ def lbp_sip_codes(
         bits = {key: bit ^ np.uint8(1) for key, bit in axis_bits(-clip, R).items()}
     spatial = pack_bits([bits[2, 1], bits[1, -1], bits[2, -1], bits[1, 1]])
     return spatial, pack_bits([bits[0, 1], bits[0, -1]])
+
+
+def _checked(frames: ArrayLike, R: int, ties: str) -> NDArray[np.float64]:
+    positive_integer("R", R)
+    choice("ties", ties, TIES)
+    return clip_for("LBP-SIP", frames, 2 * R + 1, f"R={R}")
 
 
 def lbp_sip(
@@ -98,10 +103,16 @@ def lbp_sip(
     Y. Wang, J. See, R. C.-W. Phan, Y.-H. Oh, LBP with six intersection points: reducing
     redundant information in LBP-TOP for micro-expression recognition, ACCV 2014.
     """
-    spatial, temporal = lbp_sip_codes(frames, R, ties=ties)
-    layout = tiling(spatial.shape[1:], grids, cut)
+    clip = _checked(frames, R, ties)
+    layout = tiling((clip.shape[1] - 2 * R, clip.shape[2] - 2 * R), grids, cut)
     # One count of the joint code gives both histograms as its margins.
-    joint = block_histograms(spatial + np.uint8(N_SPATIAL) * temporal, 64, layout)
+    if not compiled_available():
+        spatial, temporal = lbp_sip_codes(clip, R, ties=ties)
+        joint = block_histograms(spatial + np.uint8(N_SPATIAL) * temporal, 64, layout)
+    elif ties == "one":
+        joint = axis_counts(clip, R, layout)
+    else:
+        joint = axis_counts(clip, R, layout, -1.0)[:, ::-1]  # the complements, as in the codes
     joint = joint.reshape(-1, N_TEMPORAL, N_SPATIAL)
     return np.hstack([normalised(joint.sum(axis=1)), normalised(joint.sum(axis=2))])
 

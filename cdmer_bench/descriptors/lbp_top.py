@@ -8,15 +8,18 @@ from math import floor, sqrt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cdmer_bench.compiled import compiled_available
 from cdmer_bench.descriptors.base import Descriptor, clip_for
 from cdmer_bench.descriptors.blocks import (
     CUTS,
     GRIDS,
+    BlockLayout,
     block_histograms,
     check_grids,
     normalised,
     tiling,
 )
+from cdmer_bench.descriptors.kernels import count_axis_codes, count_circle_codes
 from cdmer_bench.errors import choice, positive_integer
 
 PLANES = ((1, 2), (0, 2), (0, 1))  # (row axis, column axis) of XY, XT and YT in a (T, H, W) clip
@@ -78,40 +81,52 @@ def pack_bits(bits: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     return codes
 
 
+def bilinear(image: NDArray[np.float64], row: float, column: float) -> float:
+    """Return the value between four pixels; the textbook form of what diagonal points are."""
+    r, c = floor(row), floor(column)
+    return float(
+        [r + 1 - row, row - r] @ image[r : r + 2, c : c + 2] @ [c + 1 - column, column - c]
+    )
+
+
+def between(R: int) -> tuple[int, float]:
+    """Return m and g: a diagonal point lies r = R / sqrt(2) = m + f away on both axes, m whole.
+
+    Its bilinear value has weights 1 - f (m away) and f (m + 1 away) on each axis. Divided by
+    (1 - f)^2 that is ``V + g V'``, g = f / (1 - f), taken along the columns and then along the
+    rows; its four weights sum to (1 + g)^2 = 1 / (1 - f)^2.
+    """
+    m = floor(R / sqrt(2))
+    f = R / sqrt(2) - m
+    return m, f / (1 - f)
+
+
 def _diagonal_bits(
     clip: NDArray[np.float64], R: int
 ) -> list[dict[tuple[int, int], NDArray[np.uint8]]]:
-    """Compare the interpolated diagonal points of each plane with the centre.
-
-    A diagonal point lies r = R / sqrt(2) = m + f away on both axes, m whole. Its bilinear value
-    has weights 1 - f (m away) and f (m + 1 away) on each axis. Divided by (1 - f)^2 that is
-    ``V + g V'``, g = f / (1 - f), taken along the columns and then along the rows; XY and XT
-    share the first of these.
+    """Compare the interpolated diagonal points of each plane with the centre; see `between`.
 
     Returns
     -------
     list of dict from (row sign, column sign) to ndarray of uint8, one dict for each plane
     """
-    m = floor(R / sqrt(2))
-    f = R / sqrt(2) - m
-    g = f / (1 - f)
-    # (1 + g)^2 = 1 / (1 - f)^2 is the sum of the four weights.
+    m, g = between(R)
     threshold = (inner(clip, (0, 1, 2), R) - TIE_MARGIN) * (1 + g) ** 2
 
-    def between(volume: NDArray[np.float64], axis: int) -> dict[int, NDArray[np.float64]]:
+    def along(volume: NDArray[np.float64], axis: int) -> dict[int, NDArray[np.float64]]:
         far = g * volume
         return {
             sign: inner(volume, (axis,), R, sign * m) + inner(far, (axis,), R, sign * (m + 1))
             for sign in (1, -1)
         }
 
-    on_columns = {axis: between(clip, axis) for axis in (1, 2)}
+    on_columns = {axis: along(clip, axis) for axis in (1, 2)}
     bits: list[dict[tuple[int, int], NDArray[np.uint8]]] = []
     for row_axis, column_axis in PLANES:
         normal = 3 - row_axis - column_axis
         bits.append({})
         for column_sign, volume in on_columns[column_axis].items():
-            for row_sign, points in between(inner(volume, (normal,), R), row_axis).items():
+            for row_sign, points in along(inner(volume, (normal,), R), row_axis).items():
                 bits[-1][row_sign, column_sign] = (points >= threshold).view(np.uint8)
     return bits
 
@@ -198,11 +213,65 @@ def lbp_top(
     G. Zhao, M. Pietikäinen, Dynamic texture recognition using local binary patterns with an
     application to facial expressions, IEEE TPAMI 29(6), 2007.
     """
-    codes = lbp_top_codes(frames, R, P)
-    layout = tiling(codes[0].shape[1:], grids, cut)
+    check_circle(R, P)
+    clip = clip_for("LBP-TOP", frames, 2 * R + 1, f"R={R}")
+    layout = tiling((clip.shape[1] - 2 * R, clip.shape[2] - 2 * R), grids, cut)
+    if compiled_available():
+        return normalised(_compiled_counts(clip, R, P, layout))
     n_bins = P * (P - 1) + 3
+    codes = lbp_top_codes(clip, R, P)
     counts = [block_histograms(plane, n_bins, layout, uniform_bins(P)) for plane in codes]
     return normalised(np.stack(counts, axis=1))
+
+
+def _compiled_counts(
+    clip: NDArray[np.float64], R: int, P: int, layout: BlockLayout
+) -> NDArray[np.float64]:
+    """Count the codes of each plane of each block, shape (n_blocks, 3, n_bins)."""
+    if P == 4:
+        # A voxel's six neighbours on the axes make the codes of all planes.
+        joint = axis_counts(clip, R, layout)
+        return np.stack([joint @ _margin(plane) for plane in range(3)], axis=1)
+    m, g = between(R)
+    bins = uniform_bins(P)
+    n_bins = int(bins.max()) + 1
+    counts = np.zeros((3, layout.total * n_bins), dtype=np.int32)
+    count_circle_codes(
+        clip,
+        R,
+        m,
+        g,
+        (1 + g) ** 2,
+        TIE_MARGIN,
+        bins.astype(np.uint8),
+        layout.firsts(n_bins),
+        counts,
+    )
+    pooled = [layout.pool(plane.reshape(-1, n_bins)) for plane in counts]
+    return np.stack(pooled, axis=1)
+
+
+def axis_counts(
+    clip: NDArray[np.float64], R: int, layout: BlockLayout, sign: float = 1.0
+) -> NDArray[np.float64]:
+    """Count the joint codes of six neighbours in each block, shape (n_blocks, 64); compiled.
+
+    Bits are those of x + R, y - R, x - R, y + R, t + R and t - R; with ``sign`` -1 they are of
+    the negative of the clip.
+    """
+    counts = np.zeros(layout.total * 64, dtype=np.int32)
+    count_axis_codes(clip, R, sign, TIE_MARGIN, layout.firsts(64), counts)
+    return layout.pool(counts.reshape(-1, 64))
+
+
+@lru_cache(maxsize=3)
+def _margin(plane: int) -> NDArray[np.float64]:
+    """Return the matrix from counts of joint codes to those of a plane's 15 bins for P = 4."""
+    joint = np.arange(64)
+    bits = [joint >> i & 1 for i in ((0, 1, 2, 3), (0, 5, 2, 4), (3, 5, 1, 4))[plane]]
+    matrix = np.zeros((64, 15))
+    matrix[joint, uniform_bins(4)[sum(bit << i for i, bit in enumerate(bits))]] = 1
+    return matrix
 
 
 @dataclass

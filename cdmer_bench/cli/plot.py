@@ -1,15 +1,16 @@
 """`cdmer plot`: pictures of the results."""
 
 import argparse
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdmer_bench.cli.arguments import CommandParser, add_results, add_selection
+from cdmer_bench.cli.arguments import CommandParser, add_config_dir, add_results, add_selection
 from cdmer_bench.cli.console import say
 from cdmer_bench.cli.tables import choose_records, recorded_failures
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.store import ResultsStore
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,13 +18,25 @@ if TYPE_CHECKING:
     from cdmer_bench.evaluation.selection import Rule
     from cdmer_bench.reporting import MissingCell
 
-DRAWN = ("regions", "parameters", "confusion", "budget", "scores", "ranks", "plane", "times")
+KINDS = {
+    "scores": "mean F1 of methods by tasks, a heat map for each table",
+    "ranks": "average ranks over tasks, with the critical difference",
+    "budget": "expected best mean F1 against the number of settings tried",
+    "parameters": "mean F1 over the parameters of one method on one task",
+    "confusion": "confusion matrices at the chosen settings",
+    "regions": "weights of facial blocks, of RSTR",
+    "embedding": "source and target in two dimensions, before and after adaptation",
+    "times": "seconds of computing, for a whole grid and for one setting",
+}
+DRAWN = (*KINDS, "plane")  # an older name of embedding
 _FILTERS = ("method", "task", "descriptor", "corpus")
 
 
 def plot_arguments(parser: CommandParser) -> None:
     """Add what to draw, from which results, and the file."""
-    parser.add_argument("kind", choices=DRAWN, help="what to draw")
+    parser.add_argument(
+        "kind", nargs="?", choices=DRAWN, help="what to draw; without it, what there is"
+    )
     parser.add_argument(
         "filters",
         nargs="*",
@@ -36,32 +49,55 @@ def plot_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="the picture, .svg, .png or .pdf (default: KIND.svg in the results folder)",
+        help="the picture, .svg, .pdf or .png (default: in the results folder, named by what is "
+        "drawn)",
     )
+    parser.add_argument(
+        "--format", choices=["svg", "pdf", "png"], help="of a file without --out (default: svg)"
+    )
+    parser.add_argument(
+        "--width",
+        choices=["one", "two"],
+        default="two",
+        help="as wide as one or two columns of a paper: 3.5 or 7.16 inches (default: two)",
+    )
+    parser.add_argument(
+        "--dpi", type=int, default=150, metavar="N", help="pixels an inch of a .png (default: 150)"
+    )
+    add_config_dir(parser)
 
 
 def plot_command(options: argparse.Namespace) -> int:
     """Draw a picture of the results."""
+    if options.kind is None:
+        for kind, text in KINDS.items():
+            print(f"{kind:<12}{text}")
+        say("draw one with `cdmer plot KIND`, a part of the results with method= and task=")
+        return 0
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         raise UserError(
             "matplotlib is missing, which draws pictures; pip install 'cdmer-bench[plots]'"
         ) from None
-    records = _filtered(options.results, options.filters)
-    from cdmer_bench.reporting.plot_style import save
+    if options.dpi < 1:
+        raise UserError(f"--dpi is {options.dpi}, expected at least 1; 300 suits print")
+    from cdmer_bench.evaluation.selection import rule
+    from cdmer_bench.reporting.plot_style import WIDTHS, save
 
-    path = Path(options.out or Path(options.results) / f"{options.kind}.svg")
+    kind = "embedding" if options.kind == "plane" else options.kind
+    records = filtered(options.results, options.filters)
     missing = _asked_for(recorded_failures(options.results, records), records, options.filters)
-    if options.kind == "plane":
-        save(lambda: _draw_plane(options.results, records), path)
-    else:
-        save(lambda: _draw(options.kind, records, options.selection, missing), path)
+    chosen, width = rule(options.selection), WIDTHS[options.width]
+    drawn, draw = _picture(kind, records, chosen, missing, width, options)
+    path = Path(options.out or Path(options.results) / _name(kind, drawn, options))
+    save(draw, path, options.dpi)
     say(f"wrote {path}")
     return 0
 
 
-def _filtered(results: str, filters: list[str]) -> list[CellRecord]:
+def filtered(results: str, filters: Sequence[str]) -> list[CellRecord]:
+    """Return the current records that filters such as ``task=exp05`` leave, of one corpus."""
     wanted: dict[str, str] = {}
     for text in filters:
         name, equals, value = text.partition("=")
@@ -70,11 +106,26 @@ def _filtered(results: str, filters: list[str]) -> list[CellRecord]:
         wanted[name] = value
     records = choose_records(results, wanted.pop("corpus", None))
     for name, value in wanted.items():
-        known = sorted({getattr(r, name) for r in records})
-        records = [r for r in records if getattr(r, name) in value.split(",")]
+        if value == "all":
+            continue
+        known = sorted({_names(r, name)[0] for r in records})
+        values = value.split(",")
+        for one in values:
+            if not any(one in _names(r, name) for r in records):
+                raise UserError(f"there is no result with {name}={one}; {closest(one, known)}")
+        records = [r for r in records if not set(values).isdisjoint(_names(r, name))]
         if not records:
-            raise UserError(f"there is no result with {name}={value}; {closest(value, known)}")
+            raise UserError(f"there is no result with all of {' '.join(filters)}")
     return records
+
+
+def _names(record: CellRecord, what: str) -> list[str]:
+    """Return the words for a record's method, task or descriptor, the usual one first."""
+    names = [getattr(record, what), getattr(record, f"{what}_label")]
+    if what == "task":
+        pair = f"{record.source}/{record.target}"
+        names = [pair, *names] if "__" in record.task else [*names, pair]
+    return names
 
 
 def _asked_for(
@@ -87,50 +138,121 @@ def _asked_for(
     return missing
 
 
-def _draw(
-    kind: str, records: list[CellRecord], selection: str, missing: "list[MissingCell]"
-) -> "Figure":
-    from cdmer_bench.evaluation.selection import rule
-    from cdmer_bench.reporting import plot_grids, plot_scores, tables_for
+def _name(kind: str, drawn: Sequence[CellRecord], options: argparse.Namespace) -> str:
+    """Name a file by what is drawn: kind, methods and tasks, and what was asked for besides."""
+    parts = [kind]
+    for what in ("method", "task"):
+        names = list(dict.fromkeys(getattr(record, what) for record in drawn))
+        parts.append("_".join(names) if len(names) <= 3 else f"{len(names)}_{what}s")
+    asked = dict(text.partition("=")[::2] for text in options.filters)
+    parts += [asked[name] for name in ("descriptor", "corpus") if name in asked]
+    parts += [options.selection] if options.selection != "oracle" else []
+    parts += ["one_column"] if options.width == "one" else []
+    name = "-".join(re.sub(r"[^A-Za-z0-9_.+]+", "_", part).strip("_") for part in parts)
+    return f"{name[:120]}.{options.format or 'svg'}"
+
+
+_Drawing = tuple[Sequence[CellRecord], Callable[[], "Figure"]]
+
+
+def _picture(
+    kind: str,
+    records: list[CellRecord],
+    rule: "Rule",
+    missing: "list[MissingCell]",
+    width: float,
+    options: argparse.Namespace,
+) -> _Drawing:
+    """Return the records that a picture shows, and what draws it."""
+    from cdmer_bench.reporting import plot_cells, plot_scores, tables_for
     from cdmer_bench.reporting.analysis import comparable
-    from cdmer_bench.reporting.plot_confusion import confusion_picture
 
-    chosen = rule(selection)
-    if kind == "regions":
-        return _draw_regions(records, chosen)
-    if kind == "parameters":
-        searched = next((r for r in records if plot_grids.searched_parameters(r)), records[0])
-        figure = plot_grids.parameter_picture(searched, chosen)
-        _name_one(records, searched)
-        return figure
-    if kind == "confusion":
-        return confusion_picture(records, chosen, missing)
-    if kind == "budget":
-        return plot_scores.budget_picture(comparable(records), missing)
     if kind == "scores":
-        return plot_scores.score_map(*tables_for(records, chosen, missing=missing))
+        tables = tables_for(records, rule, missing=missing)
+        return records, lambda: plot_scores.score_map(*tables, width=width)
+    if kind == "budget":
+        beside = comparable(records)
+        return beside, lambda: plot_scores.budget_picture(beside, missing, width)
+    if kind == "times":
+        return records, lambda: plot_scores.time_picture(records, missing, width)
+    if kind == "confusion":
+        return records, lambda: plot_cells.confusion_picture(records, rule, missing, width)
     if kind == "ranks":
-        return _draw_ranks(records, chosen)
-    return plot_scores.time_picture(records, missing)
+        return comparable(records), _ranks(records, rule, width)
+    if kind == "regions":
+        return _regions(records, rule, width)
+    if kind == "parameters":
+        return _parameters(records, rule, width)
+    return _embedding(records, rule, width, options)
 
 
-def _draw_regions(records: list[CellRecord], rule: "Rule") -> "Figure":
+def _ranks(records: list[CellRecord], rule: "Rule", width: float) -> "Callable[[], Figure]":
+    from cdmer_bench.reporting.analysis import comparable, compare_cells, compare_methods
+    from cdmer_bench.reporting.plot_scores import rank_picture
+
+    overall = compare_methods(compare_cells(comparable(records), rule))
+    if overall is None or overall.ranking is None:
+        raise UserError(
+            f"{len({r.method for r in records})} methods on {len({r.task for r in records})} tasks "
+            "were found; ranks need at least three methods that share two tasks"
+        )
+    ranking, synthetic = overall.ranking, any(r.synthetic for r in records)
+    return lambda: rank_picture(
+        overall.methods,
+        ranking,
+        synthetic,
+        over=overall.over,
+        left_out=overall.left_out_sentences,
+        width=width,
+    )
+
+
+def _regions(records: list[CellRecord], rule: "Rule", width: float) -> _Drawing:
+    from cdmer_bench.evaluation.selection import NotRecorded
     from cdmer_bench.reporting.captions import join_names
     from cdmer_bench.reporting.regions import region_picture
     from cdmer_bench.results.scores import setting_text
 
-    weighted = next((r for r in records if "weights" in r.extras), None)
-    if weighted is None:
+    weighted = [r for r in records if "weights" in r.extras]
+    if not weighted:
         methods = join_names(sorted({r.row for r in records}), 5)
         raise UserError(f"{methods} stored no block weights; RSTR does: method=rstr")
-    setting = rule.select(weighted)
-    _name_one(records, weighted)
-    return region_picture(
-        weighted.extras["weights"][setting],
-        f"{weighted.row}, {weighted.task_label}: weights of facial blocks",
-        synthetic=weighted.synthetic,
-        setting=f"{setting_text(weighted.settings[setting])}, chosen by {rule.name}",
+    lack: NotRecorded | None = None
+    for drawn in weighted:
+        try:
+            setting = rule.select(drawn)
+            break
+        except NotRecorded as missing:
+            lack = missing
+    else:
+        raise UserError(str(lack))
+    _name_one(records, drawn)
+    return [drawn], lambda: region_picture(
+        drawn.extras["weights"][setting],
+        f"{drawn.row}, {drawn.task_label}: weights of facial blocks",
+        synthetic=drawn.synthetic,
+        setting=f"{setting_text(drawn.settings[setting])}, chosen by {rule.name}",
+        width=width,
     )
+
+
+def _parameters(records: list[CellRecord], rule: "Rule", width: float) -> _Drawing:
+    from cdmer_bench.evaluation.metrics import grid_scores
+    from cdmer_bench.reporting.analysis import control_of
+    from cdmer_bench.reporting.plot_cells import parameter_picture
+    from cdmer_bench.reporting.report_data import searched_values
+
+    drawn = next((r for r in records if searched_values(r)), records[0])
+    control = control_of(r.row for r in records)
+    base = [r for r in records if r.row == control and r.task == drawn.task and r is not drawn]
+    score = None
+    for record in base:
+        if len(record.settings) == 1 and record.descriptor == drawn.descriptor:
+            f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
+            score = float(f1[0])
+    if searched_values(drawn):
+        _name_one([r for r in records if all(r is not b for b in base)], drawn)
+    return [drawn], lambda: parameter_picture(drawn, rule, score, width)
 
 
 def _name_one(records: list[CellRecord], drawn: CellRecord) -> None:
@@ -139,43 +261,3 @@ def _name_one(records: list[CellRecord], drawn: CellRecord) -> None:
             f"of {len(records)} cells, {drawn.row} on {drawn.task_label} is drawn; "
             "choose another with method= and task="
         )
-
-
-def _draw_plane(results: str, records: list[CellRecord]) -> "Figure":
-    from cdmer_bench.reporting.plot_plane import first_task, plane_picture
-    from cdmer_bench.reporting.published import sorted_as_paper
-
-    store = ResultsStore(results)
-    mine = first_task(sorted_as_paper(records))
-    first = mine[0]
-    if len({(record.task, record.descriptor) for record in records}) > 1:
-        say(
-            f"{first.task_label} with {first.descriptor_label} is drawn; choose another with task= "
-            "and descriptor="
-        )
-    drawn = [(record, plane) for record in mine if (plane := store.load_plane(record))]
-    if not drawn:
-        raise UserError(
-            f"beside {first.row} on {first.task_label} no plane is stored; the same "
-            "`cdmer run` again, with plane=true, records it without running the grid"
-        )
-    return plane_picture(drawn)
-
-
-def _draw_ranks(records: list[CellRecord], rule: "Rule") -> "Figure":
-    from cdmer_bench.reporting.analysis import comparable, compare_cells, compare_methods
-    from cdmer_bench.reporting.plot_ranks import rank_picture
-
-    overall = compare_methods(compare_cells(comparable(records), rule))
-    if overall is None or overall.ranking is None:
-        raise UserError(
-            f"{len({r.method for r in records})} methods on {len({r.task for r in records})} tasks "
-            "were found; ranks need at least three methods that share two tasks"
-        )
-    return rank_picture(
-        overall.methods,
-        overall.ranking,
-        any(r.synthetic for r in records),
-        over=overall.over,
-        left_out=overall.left_out_sentences,
-    )

@@ -1,7 +1,7 @@
-"""Pictures over many cells: scores of methods by tasks, budgets, run times."""
+"""Pictures over many cells: scores of methods by tasks, budgets, run times, average ranks."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.budget import budget_curve
 from cdmer_bench.evaluation.metrics import grid_scores
+from cdmer_bench.evaluation.statistics import DEPENDENCE, Ranking, cliques
 from cdmer_bench.reporting.captions import Asked, absences, join_names, scope
 from cdmer_bench.reporting.plot_style import (
     AREA,
+    COLOURS,
+    TWO,
+    is_narrow,
     line_look,
     lines,
     log_scale,
@@ -19,7 +23,7 @@ from cdmer_bench.reporting.plot_style import (
     readable_on,
     remark,
     short,
-    synthetic_mark,
+    title,
 )
 from cdmer_bench.reporting.published import AVERAGE, paper_order
 from cdmer_bench.reporting.table import Table
@@ -29,33 +33,35 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_MARK = "#D55E00"
 
-def score_map(*tables: Table) -> "Figure":
-    """Draw the mean F1 of the tables' cells, rows by tasks, below one another in one scale.
 
-    Cells without a result are hatched, and the picture says so.
+def score_map(*tables: Table, width: float = TWO) -> "Figure":
+    """Draw the mean F1 of tables, rows by tasks and their average, each table in its own scale.
+
+    The best of a column is framed; cells without a result are hatched, and the picture says so.
     """
     if not tables:
         raise UserError("there is no table to draw; run a method on a task first")
     values = [_mean_f1(table) for table in tables]
-    found = np.concatenate([v[np.isfinite(v)] for v in values])
-    limits = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
-    width = 2.2 + 0.75 * max(v.shape[1] for v in values)
-    figure = new_figure(width, sum(1.2 + 0.3 * max(len(v), 1) for v in values))
-    heights = [2 + max(len(v), 1) for v in values]
+    heights = [1.6 + max(len(v), 1) for v in values]
+    figure = new_figure(width, 0.7 + 0.21 * sum(heights))
     panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
-    image: Any = None
     for axes, table, matrix in zip(panels, tables, values, strict=True):
-        image = _map(axes, table, matrix, limits)
-    # The bar is a 20th of its height wide, but for few rows not thinner than 0.12 inches.
-    aspect = min(20.0, 0.3 * sum(map(len, values)) / 0.12)
-    figure.colorbar(image, ax=panels, label="mean F1", aspect=max(aspect, 1.0))
-    n_missing = sum(int(np.isnan(v).sum()) for v in values)
+        _map(axes, table, matrix, is_narrow(width))
+    title(figure, "Mean F1 on the target", any(table.synthetic for table in tables))
     rules = join_names([row.selection for table in tables for row in table.rows], 5)
     reasons = "; ".join(dict.fromkeys(r.rstrip(".") for t in tables for r in _reasons(t)))
-    lacking = f"Hatched: no figure ({n_missing} of {sum(v.size for v in values)} cells): {reasons}."
-    remark(figure, f"Settings chosen by: {rules}." if rules else "", lacking if n_missing else "")
-    synthetic_mark(figure, any(table.synthetic for table in tables))
+    within = [
+        v[:, :-1] if t.columns[-1][0] == AVERAGE else v for t, v in zip(tables, values, strict=True)
+    ]
+    missing = sum(int(np.isnan(v).sum()) for v in within)
+    lacking = f"Hatched: no figure ({missing} of {sum(v.size for v in within)} cells): {reasons}."
+    remark(
+        figure,
+        f"Settings chosen by: {rules}. Framed: best of a column." if rules else "",
+        lacking if missing else "",
+    )
     return figure
 
 
@@ -70,44 +76,61 @@ def _reasons(table: Table) -> list[str]:
 
 
 def _mean_f1(table: Table) -> NDArray[np.float64]:
-    """Return the scores of a table without its averages, NaN where there is none."""
-    columns = [i for i, (label, _) in enumerate(table.columns) if label != AVERAGE]
-    rows = [[row.cells[i].figure for i in columns] for row in table.rows if row.label != AVERAGE]
-    values = [[np.nan if cell is None else cell.mean_f1 for cell in row] for row in rows]
-    return np.array(values, dtype=float).reshape(len(rows), len(columns))
+    """Return the scores of a table without its row of averages, NaN where there is none."""
+    rows = [row.cells for row in table.rows if row.label != AVERAGE]
+    values = [[np.nan if c.figure is None else c.figure.mean_f1 for c in cells] for cells in rows]
+    return np.array(values, dtype=float).reshape(len(rows), len(table.columns))
 
 
-def _map(
-    axes: "Axes", table: Table, values: NDArray[np.float64], limits: tuple[float, float]
-) -> Any:
-    low, high = limits
+def _map(axes: "Axes", table: Table, values: NDArray[np.float64], narrow: bool) -> None:
+    from matplotlib.patches import Rectangle
+
+    found = values[np.isfinite(values)]
+    low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
     axes.patch.set(hatch="////", edgecolor="#BBBBBB")
     image = axes.imshow(values, cmap=AREA, aspect="auto", vmin=low, vmax=high)
+    best = np.nanmax(np.round(values, 4), axis=0, initial=-1)
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
-            shade = readable_on((value - low) / (high - low) if high > low else 1.0)
-            axes.text(j, i, f"{value:.3f}", ha="center", va="center", color=shade, size=8)
-    heads = [f"{lines(c, 9, 3)}\n{way}".strip() for c, way in table.columns if c != AVERAGE]
-    names = [short(row.name, 30) for row in table.rows if row.label != AVERAGE]
-    axes.set_xticks(range(len(heads)), heads, size=8)
-    axes.set_yticks(range(len(names)), names, size=8)
+            shade = readable_on((value - low) / (high - low) if high > low else 0.0)
+            top = len(values) > 1 and round(value, 4) == best[j]
+            text = (f"{value:.2f}" if narrow else f"{value:.3f}").lstrip("0")
+            weight = "bold" if top else "normal"
+            size = 5.5 if narrow else 6.5
+            axes.text(j, i, text, ha="center", va="center", color=shade, size=size, weight=weight)
+            if top:
+                frame = {"fill": False, "edgecolor": _MARK, "linewidth": 1.2}
+                axes.add_patch(Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, **frame))
+    names = [short(row.name, 16 if narrow else 30) for row in table.rows if row.label != AVERAGE]
+    if table.columns[-1][0] == AVERAGE:
+        axes.axvline(len(table.columns) - 1.5, color="white", linewidth=3)
+    heads = [_head(label, way, narrow) for label, way in table.columns]
+    size = 5.5 if narrow else 6.5
+    axes.set_xticks(range(len(heads)), heads, size=size)
+    axes.set_yticks(range(len(names)), names, size=size)
     axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-    name = "Own tasks" if table.number == "own" else f"Table {table.number}"
-    axes.set_title(f"{name}: mean F1 on the target")
-    return image
+    axes.tick_params(length=0, pad=2)
+    axes.set_title("Own tasks" if table.number == "own" else f"Table {table.number}", loc="left")
+    bar = axes.figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01, aspect=12)
+    bar.ax.tick_params(labelsize=5.5)
+    bar.outline.set_visible(False)
 
 
-def budget_picture(records: Sequence[CellRecord], missing: Iterable[Asked] = ()) -> "Figure":
+def _head(label: str, way: str, narrow: bool) -> str:
+    if label == AVERAGE:
+        return "mean" if narrow else AVERAGE
+    name = label.removeprefix("Exp.") if narrow else lines(label, 9, 3)
+    return f"{name}\n{way.replace(' ', '') if narrow else way}".strip()
+
+
+def budget_picture(
+    records: Sequence[CellRecord], missing: Iterable[Asked] = (), width: float = TWO
+) -> "Figure":
     """Draw, for each method, the expected best mean F1 against settings tried at random.
 
     The curve of a method is the mean of its tasks' exact curves; a task whose grid is smaller
-    than the budget keeps its maximum. Curves over fewer tasks than others are dotted.
-
-    Raises
-    ------
-    UserError
-        If no grid has several settings.
+    than the budget keeps its maximum. A method with one setting is a level line. Curves over
+    fewer tasks than others are dotted.
     """
     if all(len(r.settings) == 1 for r in records):
         raise UserError("every method was run with one setting; a budget needs at least two")
@@ -116,30 +139,40 @@ def budget_picture(records: Sequence[CellRecord], missing: Iterable[Asked] = ())
         method: [r for r in records if r.row == method]
         for method in paper_order(r.row for r in records)
     }
-    labels = [
-        f"{short(method)} ({_span(mine)}){_lacking(mine, n_tasks)}"
-        for method, mine in by_method.items()
-    ]
-    figure = new_figure(5.5 + 0.07 * max(map(len, labels)), max(3.9, 1.6 + 0.19 * len(labels)))
+    narrow = is_narrow(width)
+    figure = new_figure(width, 2.6 + (0.085 * len(by_method) if narrow else 0.3) + 0.3)
     axes = figure.add_subplot()
-    for index, mine in enumerate(by_method.values()):
+    most = max(len(r.settings) for r in records)
+    for index, (method, mine) in enumerate(by_method.items()):
         scores = [grid_scores(r.y_target, r.predictions, len(r.classes))[0] for r in mine]
-        budgets = np.unique(np.geomspace(1, max(map(len, scores)), 40).round().astype(int))
+        largest = max(map(len, scores))
+        budgets = np.unique(np.geomspace(1, largest, 40).round().astype(int))
         curves = [budget_curve(s, np.minimum(budgets, len(s))) for s in scores]
+        means = np.mean(curves, axis=0)
+        if largest == 1:
+            budgets, means = np.array([1, most]), np.repeat(means, 2)
+        dotted = {"linestyle": ":"} if _lacking(mine, n_tasks) else {}
         axes.plot(
             budgets,
-            np.mean(curves, axis=0),
-            label=labels[index],
+            means,
+            label=f"{short(method)} ({_span(mine)}){_lacking(mine, n_tasks)}",
             # Apart from the end, so that lines can be told apart in grey.
             markevery=[*range(0, len(budgets) - 4, 9), len(budgets) - 1],
-            **{**line_look(index), **({"linestyle": ":"} if _lacking(mine, n_tasks) else {})},
+            clip_on=False,
+            **{**line_look(index), **dotted},
         )
     log_scale(axes)
+    axes.set_xlim(1, most)
     axes.set(xlabel="settings tried at random", ylabel="expected best mean F1")
     over = scope(r.task_label for r in records)
     mean = over if n_tasks == 1 else f"mean over {over}"
-    figure.suptitle(f"What the size of a grid is worth ({mean})")
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), title="method (settings)")
+    figure.legend(
+        loc="outside lower left" if narrow else "outside right center",
+        ncols=2 if narrow else 1,
+        title="method (settings)",
+        columnspacing=1.0,
+    )
+    title(figure, f"How many settings are worth trying ({mean})", any(r.synthetic for r in records))
     remark(
         figure,
         "The best is judged on the target's own labels; the expectation is exact. A task whose "
@@ -149,7 +182,6 @@ def budget_picture(records: Sequence[CellRecord], missing: Iterable[Asked] = ())
         else "",
         absences(records, missing),
     )
-    synthetic_mark(figure, any(r.synthetic for r in records))
     return figure
 
 
@@ -166,32 +198,132 @@ def _lacking(records: Sequence[CellRecord], n_tasks: int) -> str:
     return "" if n == n_tasks else f", {n} of {n_tasks} tasks"
 
 
-def time_picture(records: Sequence[CellRecord], missing: Iterable[Asked] = ()) -> "Figure":
-    """Draw the seconds of every cell by method, and a bar across at the median over tasks."""
+def time_picture(
+    records: Sequence[CellRecord], missing: Iterable[Asked] = (), width: float = TWO
+) -> "Figure":
+    """Draw the seconds of computing of every cell and of one setting, by method.
+
+    Dots are tasks, a bar across is their median.
+    """
     timed = [r for r in records if isinstance(r.about.get("seconds"), int | float)]
     if not timed:
         raise UserError("no cell has a run time; it was not recorded")
     methods = paper_order(r.row for r in timed)
     n_tasks = len({r.task_label for r in timed})
-    figure = new_figure(6.4, 1.5 + 0.3 * len(methods))
-    axes = figure.add_subplot()
-    names = []
-    for index, method in enumerate(methods):
-        mine = [r for r in timed if r.row == method]
-        seconds = [max(float(r.about["seconds"]), 1e-3) for r in mine]
-        axes.plot(seconds, [index] * len(seconds), "o", color="#0072B2", markersize=4, alpha=0.6)
-        middle = float(np.median(seconds))
-        axes.plot([middle, middle], [index - 0.34, index + 0.34], color="#D55E00", linewidth=2.5)
-        names.append(f"{short(method)}{_lacking(mine, n_tasks)}")
-    log_scale(axes)
-    axes.set_yticks(range(len(methods)), names)
-    axes.set_ylim(len(methods) - 0.5, -0.5)
-    axes.grid(axis="x", color="#E5E5E5")
-    axes.set_axisbelow(True)
-    axes.set_xlabel("seconds for a task's whole grid")
-    figure.suptitle(f"Run times ({scope(r.task_label for r in timed)})")
+    narrow = is_narrow(width)
+    height = 0.45 + 0.19 * len(methods)
+    figure = new_figure(width, 0.8 + height * (2 if narrow else 1))
+    panels = figure.subplots(2 if narrow else 1, 1 if narrow else 2, squeeze=False).ravel()
+    for axes, label in zip(panels, ("for a task's whole grid", "for one setting"), strict=True):
+        one = label.endswith("setting")
+        for index, method in enumerate(methods):
+            mine = [r for r in timed if r.row == method]
+            seconds = [
+                max(float(r.about["seconds"]), 1e-3) / (len(r.settings) if one else 1) for r in mine
+            ]
+            axes.plot(seconds, [index] * len(seconds), "o", color=COLOURS[0], ms=3, alpha=0.6)
+            middle = float(np.median(seconds))
+            axes.plot([middle, middle], [index - 0.34, index + 0.34], color=_MARK, linewidth=2)
+        log_scale(axes)
+        names = [
+            f"{short(m)}{_lacking([r for r in timed if r.row == m], n_tasks)}" for m in methods
+        ]
+        axes.set_yticks(range(len(methods)), names if axes is panels[0] or narrow else [])
+        axes.set_ylim(len(methods) - 0.5, -0.5)
+        axes.grid(axis="x", color="#E5E5E5")
+        axes.set_axisbelow(True)
+        axes.set_xlabel(f"seconds of computing {label}")
+    over = scope(r.task_label for r in timed)
+    title(figure, f"What methods cost ({over})", any(r.synthetic for r in records))
     machines = join_names([str(r.about.get("machine") or "") for r in timed], 3)
     measured = f" Measured on {machines}." if machines else ""
     remark(figure, f"Dots: tasks; bar: their median.{measured}", absences(timed, missing))
-    synthetic_mark(figure, any(r.synthetic for r in records))
     return figure
+
+
+def rank_picture(
+    names: Sequence[str],
+    ranking: Ranking,
+    synthetic: bool = False,
+    *,
+    over: str = "",
+    left_out: Sequence[str] = (),
+    width: float = TWO,
+) -> "Figure":
+    """Draw the critical-difference diagram of Demsar (JMLR 7, 2006), best at the left.
+
+    Bars join methods whose average ranks do not differ significantly.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the methods, in the order of ``ranking.average_ranks``.
+    ranking : Ranking
+    synthetic : bool
+        Whether the scores are of generated databases.
+    over : str
+        What the ranks are over, such as ``7 of 12 tasks``; by default the number of tasks.
+    left_out : sequence of str
+        Sentences on what lacks a result and is not ranked.
+    width : float
+        In inches.
+    """
+    ranks = ranking.average_ranks
+    k = len(ranks)
+    groups = cliques(ranks.tolist(), ranking.critical_difference)
+    half = -(-k // 2)
+    depth = 0.8 + 0.32 * len(groups)
+    figure = new_figure(width, 1.5 + 0.2 * (half + len(groups)))
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.set_xlim(1 - 0.45 * (k - 1), k + 0.45 * (k - 1))
+    axes.set_ylim(-(depth + half - 0.5), 1.9)
+    axes.plot([1, k], [0, 0], color="black", linewidth=1)
+    for tick in range(1, k + 1):
+        axes.plot([tick, tick], [0, 0.2], color="black", linewidth=1)
+        axes.text(tick, 0.3, str(tick), ha="center", va="bottom", size=7)
+    _draw_names(axes, [short(n, 14 if is_narrow(width) else 24) for n in names], ranks, depth)
+    for number, group in enumerate(groups):
+        level = -(0.45 + 0.32 * number)
+        ends = [ranks[group[0]] - 0.04, ranks[group[-1]] + 0.04]
+        axes.plot(ends, [level, level], color=_MARK, linewidth=3.5, solid_capstyle="round")
+    _draw_difference(axes, ranking.critical_difference, k)
+    title(
+        figure,
+        f"Average ranks of mean F1 over {over or f'{ranking.n_tasks} tasks'} "
+        f"(Friedman p = {ranking.p:.2g})",
+        synthetic,
+    )
+    remark(
+        figure,
+        "1 is best. A bar joins methods whose ranks differ by less than Nemenyi's critical "
+        "difference.",
+        DEPENDENCE,
+        *left_out,
+    )
+    return figure
+
+
+def _draw_names(
+    axes: "Axes", names: Sequence[str], ranks: NDArray[np.float64], depth: float
+) -> None:
+    """Lead from each rank down to the method's name, the better half at the left."""
+    k = len(ranks)
+    half = -(-k // 2)
+    for place, index in enumerate(np.argsort(ranks, kind="stable")):
+        left = place < half
+        level = -(depth + (place if left else k - 1 - place))
+        edge = 1 - 0.06 * (k - 1) if left else k + 0.06 * (k - 1)
+        corners = [ranks[index], ranks[index], edge]
+        axes.plot(corners, [0, level, level], color="#555555", linewidth=0.8)
+        name = f" {names[index]} ({ranks[index]:.2f}) "
+        axes.text(edge, level, name, ha="right" if left else "left", va="center")
+
+
+def _draw_difference(axes: "Axes", difference: float, k: int) -> None:
+    shown = min(difference, k - 1)
+    axes.plot([1, 1 + shown], [1.35, 1.35], color=_MARK, linewidth=2, marker="|", markersize=8)
+    text = f"  critical difference {difference:.2f} (5 %)"
+    if difference > shown:
+        text += ",\n  more than all ranks"
+    axes.text(1 + shown, 1.35, text, va="center", size=7)

@@ -1,7 +1,8 @@
 """The look that all pictures share, and how they are written.
 
 Colours are those of Okabe and Ito, which people with any colour vision tell apart, always
-together with a marker or a dash pattern; areas use ``cividis``, which stays ordered in grey.
+together with a marker or a dash pattern. Areas go from white, which is zero or the least, to
+dark blue, which is most.
 """
 
 import io
@@ -24,23 +25,35 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ("-", "--", "-.", ":")
-AREA = "cividis"
-_DPI = 150.0  # of pixels
-_DPI_OF_VECTORS = 150.0
+AREA = "Blues"
+FORMATS = ("svg", "pdf", "png")
+# Inches: one column of a paper, and both with the gap between them.
+WIDTHS = {"one": 3.5, "two": 7.16}
+TWO = WIDTHS["two"]
+_NARROW = 5.0
+_DPI = 150.0
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
-    "font.size": 9.0,
-    "axes.titlesize": 9.0,
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
     "axes.titleweight": "bold",
-    "figure.titlesize": 10.0,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "legend.fontsize": 7.0,
+    "legend.title_fontsize": 7.0,
+    "figure.titlesize": 8.5,
     "figure.titleweight": "bold",
+    "axes.linewidth": 0.6,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": False,
-    "lines.linewidth": 1.5,
-    "lines.markersize": 4.0,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
     "figure.dpi": 100.0,
     "legend.frameon": False,
+    # Letters of a PDF that journals accept and readers can select.
+    "pdf.fonttype": 42,
     # The same picture gives the same bytes.
     "svg.hashsalt": "cdmer-bench",
     # A label of the user's own may hold a dollar sign.
@@ -51,13 +64,7 @@ _STYLE: Any = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Apply the shared look inside a ``with`` block.
-
-    Raises
-    ------
-    UserError
-        If matplotlib is not installed.
-    """
+    """Apply the shared look inside a ``with`` block; a UserError without matplotlib."""
     try:
         import matplotlib as mpl
     except ImportError:
@@ -74,19 +81,16 @@ def new_figure(width: float, height: float) -> "Figure":
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     # Pads in inches; the usual ones let titles of panels touch that of the figure.
-    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.07))
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.06, w_pad=0.03))
+
+
+def is_narrow(width: float) -> bool:
+    """Whether a picture is as wide as one column only."""
+    return width < _NARROW
 
 
 def hide_unused(grid: Any, n_used: int, label: str) -> None:
-    """Hide the panels after the first ``n_used``; the lowest of each column bears the x-label.
-
-    Parameters
-    ----------
-    grid : array of Axes, shape (n_rows, n_columns)
-    n_used : int
-    label : str
-        Of the x-axis, the same for all panels.
-    """
+    """Hide the panels after the first ``n_used``; the lowest of each column bears the x-label."""
     for axes in grid.flat[n_used:]:
         axes.set_visible(False)
     for column in grid.T:
@@ -124,11 +128,9 @@ def log_scale(axes: "Axes") -> None:
 
 
 def readable_on(value: float) -> str:
-    """Return black or white, whichever reads better on ``cividis`` at ``value`` in 0 to 1.
-
-    The contrast is nowhere below 4.5, which WCAG 2 asks of small text.
-    """
-    return "black" if value > 0.47 else "white"
+    """Return black or white, whichever has more contrast on the area colour of 0 to 1."""
+    # The contrast is nowhere below 4.5, which WCAG 2 asks of small text.
+    return "black" if value < 0.63 else "white"
 
 
 def short(label: str, most: int = 24) -> str:
@@ -145,41 +147,32 @@ def lines(label: str, width: int, most: int = 2) -> str:
     )
 
 
+def title(figure: "Figure", text: str, synthetic: bool) -> None:
+    """Write the title, broken to the width; generated databases are marked in a line above it."""
+    wrapped = textwrap.fill(text, int(12.5 * figure.get_figwidth()))
+    figure.suptitle(f"\n{wrapped}" if synthetic else wrapped)
+    if synthetic:
+        figure.text(0.995, 0.995, "SYNTHETIC DATA", ha="right", va="top", color="#B00020", size=7)
+
+
 def remark(figure: "Figure", *sentences: str) -> None:
     """Write what a reader must know below the picture; nothing without a sentence."""
-    # About 15 characters of this size go into an inch.
-    lines = [
-        line for s in sentences if s for line in textwrap.wrap(s, int(15 * figure.get_figwidth()))
-    ]
-    if lines:
-        figure.supxlabel("\n".join(lines), size=8, x=0.01, ha="left", color="#555555")
+    # About 17.5 characters of this size go into an inch.
+    text = " ".join(sentence for sentence in sentences if sentence)
+    if text:
+        wrapped = textwrap.fill(text, int(17.5 * figure.get_figwidth()))
+        figure.supxlabel(wrapped, size=6.5, x=0.01, ha="left", color="#555555")
 
 
-def synthetic_mark(figure: "Figure", synthetic: bool) -> None:
-    """Write SYNTHETIC DATA in a line of its own above the title if databases are generated."""
-    if synthetic:
-        title = figure.get_suptitle()
-        figure.suptitle(f"\n{title}" if title else " ")
-        figure.text(0.995, 0.995, "SYNTHETIC DATA", ha="right", va="top", color="#B00020", size=8)
-
-
-def to_bytes(draw: Callable[[], "Figure"], format: str = "svg") -> bytes:
-    """Draw a picture in the shared style.
-
-    Parameters
-    ----------
-    draw : callable
-        Returns the figure.
-    format : str
-        ``svg``, ``png`` or ``pdf``.
-    """
+def to_bytes(draw: Callable[[], "Figure"], format: str = "svg", dpi: float = _DPI) -> bytes:
+    """Draw a picture in the shared style, as ``svg``, ``png`` or ``pdf``."""
     file = io.BytesIO()
     with style(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
         figure = draw()
-        _lay_out(figure)
-        figure.savefig(file, format=format, dpi=_DPI, metadata=metadata)
+        _lay_out(figure, dpi)
+        figure.savefig(file, format=format, dpi=dpi, metadata=metadata)
     lacking: dict[str, None] = {}
     for warning in caught:
         if character := re.match(r"Glyph (\d+) .* missing from font", str(warning.message)):
@@ -193,7 +186,7 @@ def to_bytes(draw: Callable[[], "Figure"], format: str = "svg") -> bytes:
     return file.getvalue()
 
 
-def _lay_out(figure: "Figure") -> None:
+def _lay_out(figure: "Figure", dpi: float) -> None:
     """Place everything in a figure for good, so that it is drawn once.
 
     With an engine that is still in charge of the layout, matplotlib draws the whole figure, throws
@@ -201,7 +194,7 @@ def _lay_out(figure: "Figure") -> None:
     """
     engine = figure.get_layout_engine()
     if engine is not None:
-        figure.set_dpi(_DPI)
+        figure.set_dpi(dpi)
         engine.execute(figure)
         figure.set_layout_engine(None)
 
@@ -216,12 +209,12 @@ def _tell_lacking(characters: str) -> None:
     )
 
 
-def save(draw: Callable[[], "Figure"], path: str | Path) -> Path:
+def save(draw: Callable[[], "Figure"], path: str | Path, dpi: float = _DPI) -> Path:
     """Draw a picture into a file whose ending says the format: ``.svg``, ``.png`` or ``.pdf``."""
     path = Path(path)
     format = path.suffix.removeprefix(".").lower()
-    if format not in ("svg", "png", "pdf"):
+    if format not in FORMATS:
         raise UserError(f"{path} ends in {path.suffix!r}; pictures are .svg, .png or .pdf")
-    write_atomically(path, to_bytes(draw, format))
+    write_atomically(path, to_bytes(draw, format, dpi))
     remove_leftovers(path.parent)
     return path

@@ -1,4 +1,4 @@
-"""Weights of facial blocks on a schematic face, one panel for each grid."""
+"""Weights of facial blocks on a schematic face: each grid, and all of them over one another."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.protocol import BLOCK_GRIDS, BLOCK_GRIDS_OF_THE_TEXT
-from cdmer_bench.reporting.plot_style import AREA, new_figure, remark, synthetic_mark
+from cdmer_bench.reporting.plot_style import AREA, TWO, is_narrow, new_figure, remark, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,60 +81,74 @@ def overlay(images: Sequence[NDArray]) -> NDArray[np.float64]:
     return np.sum(stretched, axis=0)
 
 
+def shares(images: Sequence[NDArray]) -> list[float]:
+    """Return the share of the whole weight that each grid holds; 0 where all weights are 0."""
+    total = max(sum(float(image.sum()) for image in images), 1e-300)
+    return [float(image.sum()) / total for image in images]
+
+
 def region_picture(
     weights: ArrayLike,
-    title: str,
+    name: str,
     grids: tuple[int, ...] | None = None,
     synthetic: bool = False,
     setting: str = "",
+    width: float = TWO,
 ) -> "Figure":
-    """Draw the weights of each grid's blocks behind the outline of a face.
+    """Draw the weights of all grids over one another, and of each grid, behind a sketched face.
 
-    The face is a drawing and belongs to nobody; no frame of a database is shown. All panels
-    share one scale; weights of zero are white.
-
-    Parameters
-    ----------
-    weights, grids
-        As for :func:`block_images`.
-    title : str
-    synthetic : bool
-        Whether the picture is marked as one of synthetic data.
-    setting : str
-        What the weights belong to, said below the picture.
+    The face is a drawing and belongs to nobody; no frame of a database is shown. Weights of zero
+    are white. The single grids share one scale; ``setting`` is what the weights belong to.
     """
     images = block_images(weights, grids)
-    largest = max(max(float(image.max()) for image in images), 1e-300)
-    figure = new_figure(2.1 * len(images) + 0.9, 2.9)
-    panels = figure.subplots(1, len(images), squeeze=False)[0]
-    shown: Any = None
-    for axes, image in zip(panels, images, strict=True):
-        g = len(image)
-        visible = np.where(image == 0, np.nan, image)
-        shown = axes.imshow(
-            visible, cmap=AREA + "_r", vmin=0, vmax=largest, extent=(0, 1, 1, 0), alpha=0.9
+    narrow = is_narrow(width)
+    figure = new_figure(width, 3.4 if narrow else 0.35 * width)
+    spec = figure.add_gridspec(
+        2 if narrow else 1,
+        1 if narrow else 2,
+        width_ratios=None if narrow else (1.15, 4),
+        height_ratios=(1.5, 1) if narrow else None,
+    )
+    both, largest = overlay(images), max(max(float(image.max()) for image in images), 1e-300)
+    whole = figure.add_subplot(spec[0, 0])
+    shown = _blocks(whole, both, max(float(both.max()), 1e-300))
+    whole.set_title("all grids")
+    figure.colorbar(shown, ax=whole, label="sum of weights", orientation="horizontal", shrink=0.8)
+    inner = spec[1, 0] if narrow else spec[0, 1]
+    panels = np.ravel(inner.subgridspec(1, len(images)).subplots())
+    for axes, image, share in zip(panels, images, shares(images), strict=True):
+        shown = _blocks(axes, image, largest)
+        g, kept = len(image), int(np.count_nonzero(image))
+        axes.set_title(
+            f"{g} x {g}\n{kept} of {g * g} kept\n{100 * share:.0f} % of weight", size=6.5
         )
-        for line in range(g + 1):
-            axes.axhline(line / g, color="#999999", linewidth=0.5)
-            axes.axvline(line / g, color="#999999", linewidth=0.5)
-        _face(axes)
-        kept = int(np.count_nonzero(image))
-        axes.set_title(f"{g} x {g}: {kept} of {g * g} kept", size=9)
-        axes.set_axis_off()
-        axes.set(xlim=(-0.01, 1.01), ylim=(1.01, -0.01))
-    figure.colorbar(shown, ax=panels, label="weight of the block", shrink=0.85)
-    figure.suptitle(title)
+    figure.colorbar(
+        shown, ax=list(panels), label="weight of a block", orientation="horizontal", shrink=0.5
+    )
+    title(figure, name, synthetic)
     chosen = f"Setting: {setting}. " if setting else ""
     remark(figure, f"{chosen}White blocks have weight zero; the face is a sketch.")
-    synthetic_mark(figure, synthetic)
     return figure
+
+
+def _blocks(axes: "Axes", image: NDArray, largest: float) -> Any:
+    """Draw one grid of blocks with the face."""
+    g = len(image)
+    shown = axes.imshow(image, cmap=AREA, vmin=0, vmax=largest, extent=(0, 1, 1, 0))
+    for line in range(g + 1):
+        axes.axhline(line / g, color="#BBBBBB", linewidth=0.3)
+        axes.axvline(line / g, color="#BBBBBB", linewidth=0.3)
+    _face(axes)
+    axes.set_axis_off()
+    axes.set(xlim=(-0.01, 1.01), ylim=(1.01, -0.01))
+    return shown
 
 
 def _face(axes: "Axes") -> None:
     """Draw brows, eyes, nose, mouth and outline as in a cropped and aligned face."""
     from matplotlib.patches import Ellipse
 
-    ink: dict[str, Any] = {"color": "black", "linewidth": 1.1}
+    ink: dict[str, Any] = {"color": "black", "linewidth": 0.8}
     axes.add_patch(Ellipse((0.5, 0.5), 0.94, 1.16, fill=False, clip_on=True, **ink))
     t = np.linspace(0, 1, 20)
     for side in (-1, 1):

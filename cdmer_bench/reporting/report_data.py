@@ -253,3 +253,20 @@ def _plain(chosen: Chosen | str) -> dict[str, Any] | str:
         "setting": chosen.setting,
         "counts": chosen.counts.tolist(),
     }
+
+
+def searched_values(record: CellRecord) -> dict[str, list[Any]]:
+    """Return the parameters that take several values in the grid, with these in order."""
+    found = {}
+    for name in record.settings[0]:
+        values: list[Any] = [*{repr(s.get(name)): s.get(name) for s in record.settings}.values()]
+        if len(values) > 1:
+            numeric = all(isinstance(v, int | float) for v in values)
+            found[name] = sorted(values) if numeric else sorted(values, key=str)
+    return found
+
+
+def number(value: Any) -> str:
+    """Return a parameter's value in few characters."""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 16 else text[:15] + "\N{HORIZONTAL ELLIPSIS}"

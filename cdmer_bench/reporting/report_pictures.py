@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.reporting.charts import Axis, Chart, Line, axis, chart
-from cdmer_bench.reporting.regions import KNOWN_GRIDS, block_images, overlay
-from cdmer_bench.reporting.report_data import Cell, Chosen, Curve
+from cdmer_bench.reporting.regions import KNOWN_GRIDS, block_images, overlay, shares
+from cdmer_bench.reporting.report_data import Cell, Chosen, Curve, number, searched_values
 from cdmer_bench.reporting.report_views import shade
 from cdmer_bench.results.record import CellRecord
 
@@ -116,17 +116,6 @@ def parameters(cell: Cell, rule: str, baseline: float | None) -> Parameters | No
     return Parameters(record.row, record.task_label, about, charts, [])
 
 
-def searched_values(record: CellRecord) -> dict[str, list[Any]]:
-    """Return the parameters that take several values in the grid, with these in order."""
-    found = {}
-    for name in record.settings[0]:
-        values: list[Any] = [*{repr(s.get(name)): s.get(name) for s in record.settings}.values()]
-        if len(values) > 1:
-            numeric = all(isinstance(v, int | float) for v in values)
-            found[name] = sorted(values) if numeric else sorted(values, key=str)
-    return found
-
-
 def _margins(
     record: CellRecord,
     name: str,
@@ -187,12 +176,6 @@ def _thinned(labels: list[str], most: int) -> list[str]:
     return [label if i % step == 0 else "" for i, label in enumerate(labels)]
 
 
-def number(value: Any) -> str:
-    """Return a parameter's value in few characters."""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 16 else text[:15] + "\N{HORIZONTAL ELLIPSIS}"
-
-
 @dataclass(frozen=True)
 class Regions:
     """Weights of facial blocks: each grid, and all of them laid over one another."""
@@ -210,11 +193,10 @@ def regions(cell: Cell, rule: str) -> Regions | None:
     of_setting = weights[chosen.index]
     images = block_images(of_setting)
     largest = max(float(of_setting.max()), 1e-300)
-    total = max(float(of_setting.sum()), 1e-300)
     both = overlay(images)
     grids = [
-        (len(g), int(np.count_nonzero(g)), float(g.sum()) / total, (g / largest).round(3).tolist())
-        for g in images
+        (len(g), int(np.count_nonzero(g)), share, (g / largest).round(3).tolist())
+        for g, share in zip(images, shares(images), strict=True)
     ]
     shades = (both / max(float(both.max()), 1e-300)).round(3).tolist()
     title = f"{cell.record.row} on {cell.record.task_label}, {chosen.setting}"

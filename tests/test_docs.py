@@ -148,7 +148,7 @@ def test_the_quickstart_runs_as_written_and_prints_what_it_shows(tmp_path):
         if language == "text":
             for line in shown.splitlines():
                 assert re.sub(r"\d", "0", line.strip()) in lines
-    for name in ("parameters.svg", "report.html"):
+    for name in ("parameters-tca-exp05.svg", "report.html"):
         assert (tmp_path / "results" / name).exists()
 
 

@@ -86,25 +86,28 @@ def plot_command(options: argparse.Namespace) -> int:
     from cdmer_bench.reporting.plot_style import WIDTHS, save
 
     kind = "embedding" if options.kind == "plane" else options.kind
-    records = filtered(options.results, options.filters)
+    everything, records = filtered(options.results, options.filters)
     missing = _asked_for(recorded_failures(options.results, records), records, options.filters)
     chosen, width = rule(options.selection), WIDTHS[options.width]
-    drawn, draw = _picture(kind, records, chosen, missing, width, options)
+    if kind == "parameters":
+        drawn, draw = _parameters(everything, records, chosen, width)
+    else:
+        drawn, draw = _picture(kind, records, chosen, missing, width, options)
     path = Path(options.out or Path(options.results) / _name(kind, drawn, options))
     save(draw, path, options.dpi)
     say(f"wrote {path}")
     return 0
 
 
-def filtered(results: str, filters: Sequence[str]) -> list[CellRecord]:
-    """Return the current records that filters such as ``task=exp05`` leave, of one corpus."""
+def filtered(results: str, filters: Sequence[str]) -> tuple[list[CellRecord], list[CellRecord]]:
+    """Return the current records of one corpus, and those that ``task=exp05`` and others leave."""
     wanted: dict[str, str] = {}
     for text in filters:
         name, equals, value = text.partition("=")
         if not equals or name not in _FILTERS:
             raise UserError(f"{text!r} is no filter; {closest(name, _FILTERS)}, as in task=exp05")
         wanted[name] = value
-    records = choose_records(results, wanted.pop("corpus", None))
+    everything = records = choose_records(results, wanted.pop("corpus", None))
     for name, value in wanted.items():
         if value == "all":
             continue
@@ -116,7 +119,7 @@ def filtered(results: str, filters: Sequence[str]) -> list[CellRecord]:
         records = [r for r in records if not set(values).isdisjoint(_names(r, name))]
         if not records:
             raise UserError(f"there is no result with all of {' '.join(filters)}")
-    return records
+    return everything, records
 
 
 def _names(record: CellRecord, what: str) -> list[str]:
@@ -181,8 +184,6 @@ def _picture(
         return comparable(records), _ranks(records, rule, width)
     if kind == "regions":
         return _regions(records, rule, width)
-    if kind == "parameters":
-        return _parameters(records, rule, width)
     return _embedding(records, rule, width, options)
 
 
@@ -236,22 +237,23 @@ def _regions(records: list[CellRecord], rule: "Rule", width: float) -> _Drawing:
     )
 
 
-def _parameters(records: list[CellRecord], rule: "Rule", width: float) -> _Drawing:
+def _parameters(
+    everything: list[CellRecord], records: list[CellRecord], rule: "Rule", width: float
+) -> _Drawing:
     from cdmer_bench.evaluation.metrics import grid_scores
     from cdmer_bench.reporting.analysis import control_of
     from cdmer_bench.reporting.plot_cells import parameter_picture
     from cdmer_bench.reporting.report_data import searched_values
 
     drawn = next((r for r in records if searched_values(r)), records[0])
-    control = control_of(r.row for r in records)
-    base = [r for r in records if r.row == control and r.task == drawn.task and r is not drawn]
-    score = None
-    for record in base:
-        if len(record.settings) == 1 and record.descriptor == drawn.descriptor:
+    control, score = control_of(r.row for r in everything), None
+    for record in everything:
+        beside = (record.task, record.descriptor) == (drawn.task, drawn.descriptor)
+        if beside and record.row == control and len(record.settings) == 1:
             f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
             score = float(f1[0])
     if searched_values(drawn):
-        _name_one([r for r in records if all(r is not b for b in base)], drawn)
+        _name_one([r for r in records if searched_values(r)], drawn)
     return [drawn], lambda: parameter_picture(drawn, rule, score, width)
 
 
@@ -261,3 +263,23 @@ def _name_one(records: list[CellRecord], drawn: CellRecord) -> None:
             f"of {len(records)} cells, {drawn.row} on {drawn.task_label} is drawn; "
             "choose another with method= and task="
         )
+
+
+def _embedding(
+    records: list[CellRecord], rule: "Rule", width: float, options: argparse.Namespace
+) -> _Drawing:
+    from cdmer_bench.reporting.plot_cells import embedding_picture
+    from cdmer_bench.reporting.published import sorted_as_paper
+    from cdmer_bench.results.store import ResultsStore
+
+    store, first = ResultsStore(options.results), sorted_as_paper(records)[0]
+    mine = [r for r in records if (r.task, r.descriptor) == (first.task, first.descriptor)]
+    drawn = [
+        (r, plane.before, plane.after) for r in mine if (plane := store.load_plane(r)) is not None
+    ]
+    if not drawn:
+        raise UserError(
+            f"beside {first.row} on {first.task_label} no plane is stored; the same "
+            "`cdmer run` again, with plane=true, records it without running the grid"
+        )
+    return mine, lambda: embedding_picture(drawn, rule.name, width=width)

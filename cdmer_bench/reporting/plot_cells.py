@@ -70,7 +70,7 @@ def parameter_picture(
     else:
         figure = _curves(grid, width)
     marked = "" if chosen is None else f"Marked: chosen by {rule.name}, {f1[chosen]:.4f}."
-    base = "" if baseline is None else f"Grey line: the Baseline, {baseline:.4f}."
+    base = "" if baseline is None else f"Line: the Baseline, {baseline:.4f}."
     title(
         figure,
         f"{short(record.row)}, {short(record.task_label)}: mean F1 on the target, "
@@ -257,40 +257,46 @@ def _one_by_one(chosen: Sequence[tuple[CellRecord, int]], width: float) -> "Figu
 
 
 def _by_task(chosen: Sequence[tuple[CellRecord, int]], width: float) -> "Figure":
-    """Arrange small matrices in a row for each method and descriptor, a column for each task."""
+    """Arrange small matrices in rows for each method and descriptor, a column for each task."""
     tasks = paper_order(record.task_label for record, _ in chosen)
     several = len({record.descriptor_label for record, _ in chosen}) > 1
-    rows: dict[tuple[str, str], dict[str, tuple[CellRecord, int]]] = {}
+    cells: dict[tuple[str, str], dict[str, tuple[CellRecord, int]]] = {}
     for record, index in chosen:
         row = record.row, record.descriptor_label if several else ""
-        rows.setdefault(row, {})[record.task_label] = record, index
-    side = (width - 0.9) / len(tasks)
-    figure = new_figure(width, 1.1 + (side + 0.08) * len(rows))
-    panels = figure.subplots(len(rows), len(tasks), squeeze=False)
-    image: Any = None
-    labelled: set[str] = set()
+        cells.setdefault(row, {})[record.task_label] = record, index
     most = max(len(record.classes) for record, _ in chosen)
-    size = max(3.0, min(6.5, 28 * side / most))
-    for line, (names, by_task) in zip(panels[::-1], list(rows.items())[::-1], strict=True):
-        leftmost = next(task for task in tasks if task in by_task)
-        for axes, task in zip(line, tasks, strict=True):
+    # A matrix is about half an inch wide, or as much as its numbers need.
+    across = min(len(tasks), max(1, int((width - 0.9) / max(0.5, 0.13 * most))))
+    parts = [tasks[i : i + across] for i in range(0, len(tasks), across)]
+    rows = [(name, part) for name in cells for part in parts if set(part) & set(cells[name])]
+    side = (width - 0.9) / across
+    figure = new_figure(width, 1.0 + (side + (0.3 if len(parts) > 1 else 0.12)) * len(rows))
+    panels = figure.subplots(len(rows), across, squeeze=False)
+    image: Any = None
+    size = max(3.0, min(6.0, 30 * side / most))
+    for place, (names, part) in enumerate(rows):
+        line, of_row = panels[place], cells[names]
+        below = {task for name, _ in rows[place + 1 :] for task in cells[name]}
+        leftmost = next(task for task in part if task in of_row)
+        for axes, task in zip(line, [*part, *[""] * (across - len(part))], strict=True):
             axes.set(xticks=[], yticks=[])
-            if task not in by_task:
-                axes.text(0.5, 0.5, "no\nresult", ha="center", va="center", size=5.0)
-                axes.spines[:].set_visible(False)
+            axes.spines[:].set_visible(False)
+            if task not in of_row:
+                text = "no\nresult" if task else ""
+                axes.text(0.5, 0.5, text, ha="center", va="center", size=5.0)
                 continue
-            record, index = by_task[task]
+            record, index = of_row[task]
             image = _confusion(axes, record, index, size, shares=False)
             letters = [c[:3] for c in record.classes]
             axes.tick_params(length=0, pad=1.0, labelsize=5.0)
             if task == leftmost:
                 axes.set_yticks(range(len(letters)), letters)
-            if task not in labelled:
+            if task not in below or len(parts) > 1:
                 axes.set_xticks(range(len(letters)), letters, rotation=90)
-                labelled.add(task)
-        line[0].set_ylabel("\n".join(lines(n, 12) for n in names if n), size=6.5, weight="bold")
-    for axes, task in zip(panels[0], tasks, strict=True):
-        axes.set_title(lines(task, max(4, int(16 * side))), size=6.0)
+            if place == 0 or len(parts) > 1:
+                axes.set_title(lines(task, max(5, int(16 * side))), size=6.0)
+        text = "\n".join(lines(n, 12) for n in names if n)
+        line[0].set_ylabel(text, size=6.5, weight="bold")
     figure.supylabel("true class", size=7)
     _share_bar(figure, image, panels)
     return figure

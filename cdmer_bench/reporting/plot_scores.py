@@ -99,8 +99,9 @@ def _map(axes: "Axes", table: Table, values: NDArray[np.float64], narrow: bool) 
             size = 5.5 if narrow else 6.5
             axes.text(j, i, text, ha="center", va="center", color=shade, size=size, weight=weight)
             if top:
-                frame = {"fill": False, "edgecolor": _MARK, "linewidth": 1.2}
-                axes.add_patch(Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, **frame))
+                axes.add_patch(
+                    Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, fill=False, ec=_MARK, lw=1.2)
+                )
     names = [short(row.name, 16 if narrow else 30) for row in table.rows if row.label != AVERAGE]
     if table.columns[-1][0] == AVERAGE:
         axes.axvline(len(table.columns) - 1.5, color="white", linewidth=3)
@@ -111,7 +112,9 @@ def _map(axes: "Axes", table: Table, values: NDArray[np.float64], narrow: bool) 
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, pad=2)
     axes.set_title("Own tasks" if table.number == "own" else f"Table {table.number}", loc="left")
-    bar = axes.figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01, aspect=12)
+    # A tenth of an inch wide, however few the rows.
+    aspect = max(1.0, 2.1 * len(values))
+    bar = axes.figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01, aspect=aspect)
     bar.ax.tick_params(labelsize=5.5)
     bar.outline.set_visible(False)
 
@@ -140,7 +143,7 @@ def budget_picture(
         for method in paper_order(r.row for r in records)
     }
     narrow = is_narrow(width)
-    figure = new_figure(width, 2.6 + (0.085 * len(by_method) if narrow else 0.3) + 0.3)
+    figure = new_figure(width, 3.2 + 0.065 * len(by_method) if narrow else 3.0)
     axes = figure.add_subplot()
     most = max(len(r.settings) for r in records)
     for index, (method, mine) in enumerate(by_method.items()):
@@ -166,8 +169,9 @@ def budget_picture(
     axes.set(xlabel="settings tried at random", ylabel="expected best mean F1")
     over = scope(r.task_label for r in records)
     mean = over if n_tasks == 1 else f"mean over {over}"
-    figure.legend(
-        loc="outside lower left" if narrow else "outside right center",
+    axes.legend(
+        loc="upper center" if narrow else "center left",
+        bbox_to_anchor=(0.45, -0.22) if narrow else (1.02, 0.5),
         ncols=2 if narrow else 1,
         title="method (settings)",
         columnspacing=1.0,

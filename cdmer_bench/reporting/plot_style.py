@@ -81,7 +81,7 @@ def new_figure(width: float, height: float) -> "Figure":
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     # Pads in inches; the usual ones let titles of panels touch that of the figure.
-    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.06, w_pad=0.03))
+    return Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(h_pad=0.06, w_pad=0.05))
 
 
 def is_narrow(width: float) -> bool:
@@ -130,7 +130,7 @@ def log_scale(axes: "Axes") -> None:
 def readable_on(value: float) -> str:
     """Return black or white, whichever has more contrast on the area colour of 0 to 1."""
     # The contrast is nowhere below 4.5, which WCAG 2 asks of small text.
-    return "black" if value < 0.63 else "white"
+    return "black" if value < 0.713 else "white"
 
 
 def short(label: str, most: int = 24) -> str:

@@ -101,30 +101,25 @@ def region_picture(
     are white. The single grids share one scale; ``setting`` is what the weights belong to.
     """
     images = block_images(weights, grids)
-    narrow = is_narrow(width)
-    figure = new_figure(width, 3.4 if narrow else 0.35 * width)
-    spec = figure.add_gridspec(
-        2 if narrow else 1,
-        1 if narrow else 2,
-        width_ratios=None if narrow else (1.15, 4),
-        height_ratios=(1.5, 1) if narrow else None,
+    narrow, n = is_narrow(width), len(images)
+    figure = new_figure(width, 4.2 if narrow else 0.4 * width)
+    spec = (
+        figure.add_gridspec(2, n, height_ratios=(2, 1))
+        if narrow
+        else figure.add_gridspec(1, n + 1, width_ratios=(1.3, *[1] * n))
     )
     both, largest = overlay(images), max(max(float(image.max()) for image in images), 1e-300)
-    whole = figure.add_subplot(spec[0, 0])
+    whole = figure.add_subplot(spec[0, :] if narrow else spec[0, 0])
     shown = _blocks(whole, both, max(float(both.max()), 1e-300))
     whole.set_title("all grids")
-    figure.colorbar(shown, ax=whole, label="sum of weights", orientation="horizontal", shrink=0.8)
-    inner = spec[1, 0] if narrow else spec[0, 1]
-    panels = np.ravel(inner.subgridspec(1, len(images)).subplots())
+    figure.colorbar(shown, ax=whole, label="sum of weights", location="bottom", shrink=0.8)
+    panels = [figure.add_subplot(spec[1, i] if narrow else spec[0, i + 1]) for i in range(n)]
     for axes, image, share in zip(panels, images, shares(images), strict=True):
         shown = _blocks(axes, image, largest)
         g, kept = len(image), int(np.count_nonzero(image))
-        axes.set_title(
-            f"{g} x {g}\n{kept} of {g * g} kept\n{100 * share:.0f} % of weight", size=6.5
-        )
-    figure.colorbar(
-        shown, ax=list(panels), label="weight of a block", orientation="horizontal", shrink=0.5
-    )
+        text = f"{g} x {g}\n{kept} of {g * g} kept\n{100 * share:.0f} % of weight"
+        axes.set_title(text, size=5.5 if narrow else 6.5)
+    figure.colorbar(shown, ax=panels, label="weight of a block", location="bottom", shrink=0.5)
     title(figure, name, synthetic)
     chosen = f"Setting: {setting}. " if setting else ""
     remark(figure, f"{chosen}White blocks have weight zero; the face is a sketch.")

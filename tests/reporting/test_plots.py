@@ -12,17 +12,29 @@ pytest.importorskip("matplotlib")
 
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from sklearn.metrics import confusion_matrix
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation import grid_scores
+from cdmer_bench.evaluation.selection import rule
 from cdmer_bench.evaluation.statistics import friedman
 from cdmer_bench.reporting import MissingCell, build_table
-from cdmer_bench.reporting.plot_confusion import confusion_picture
-from cdmer_bench.reporting.plot_grids import parameter_picture
-from cdmer_bench.reporting.plot_ranks import rank_picture
-from cdmer_bench.reporting.plot_scores import budget_picture, score_map, time_picture
-from cdmer_bench.reporting.plot_style import AREA, readable_on, save, style, to_bytes
-from cdmer_bench.reporting.regions import block_images, grids_of, region_picture
+from cdmer_bench.reporting.plot_cells import confusion_picture, embedding_picture, parameter_picture
+from cdmer_bench.reporting.plot_scores import (
+    budget_picture,
+    rank_picture,
+    score_map,
+    time_picture,
+)
+from cdmer_bench.reporting.plot_style import AREA, WIDTHS, readable_on, save, style, to_bytes
+from cdmer_bench.reporting.regions import (
+    block_images,
+    grids_of,
+    overlay,
+    region_picture,
+    shares,
+)
+from cdmer_bench.results.current import current
 from tests.reporting.records import labels, record
 
 
@@ -128,8 +140,9 @@ def test_confusion_of_many_cells_is_arranged_by_method_and_task():
 
 def test_same_method_twice_on_a_task_has_two_rows():
     made = [record(t, key=f"{t}{s}", solver=s) for t in range(1, 8) for s in ("paper", "exact")]
-    rows = [axes.get_ylabel() for axes in confusion_picture(made).axes[:-1] if axes.get_ylabel()]
-    assert rows == ["TCA", "TCA'"]
+    figure = confusion_picture(current(made))
+    rows = [axes.get_ylabel() for axes in figure.axes[:-1] if axes.get_ylabel()]
+    assert rows == ["TCA [paper\nsolver]", "TCA [exact\nsolver]"]
 
 
 def test_methods_whose_names_begin_alike_keep_rows_of_their_own():
@@ -187,15 +200,19 @@ def test_categories_are_drawn_too():
 def test_score_map_holds_the_table_and_leaves_gaps():
     table = build_table("III", [record(1), record(5)], whole=False)
     values = np.asarray(score_map(table).axes[0].images[0].get_array().filled(np.nan))
-    figures = [c.figure.mean_f1 if c.figure else np.nan for c in table.rows[0].cells[:6]]
+    figures = [c.figure.mean_f1 if c.figure else np.nan for c in table.rows[0].cells]
     assert values[0] == pytest.approx(figures, nan_ok=True)
     assert score_map(build_table("III", []))
 
 
 def test_confusion_counts():
     made = record(5)
-    shown = [int(t) for t in texts(confusion_picture([made])) if t.isdigit()]
-    assert sum(shown) == 71
+    shown = [t.split("\n") for t in texts(confusion_picture([made])) if "\n" in t and "%" in t]
+    best = made.predictions[grid_scores(made.y_target, made.predictions, 3)[0].argmax()]
+    counts = confusion_matrix(made.y_target, best)
+    assert [int(count) for count, _ in shown] == counts.ravel().tolist()
+    shares = 100 * counts / counts.sum(axis=1, keepdims=True)
+    assert [share for _, share in shown] == [f"{s:.0f} %" for s in shares.ravel()]
 
 
 def test_budget_ends_at_the_best_and_averages_tasks():
@@ -319,9 +336,9 @@ def test_region_picture_says_how_many_blocks_are_kept():
     weights = np.zeros(85)
     weights[[0, 2, 84]] = 1.0
     shown = texts(region_picture(weights, "RSTR"))
-    assert {f"{g} x {g}: {n} of {g * g} kept" for g, n in ((1, 1), (2, 1), (4, 0), (8, 1))} <= set(
-        shown
-    )
+    for g, n in ((1, 1), (2, 1), (4, 0), (8, 1)):
+        share = {0: 0, 1: 33}[n]
+        assert f"{g} x {g}\n{n} of {g * g} kept\n{share} % of weight" in shown
     assert region_picture(np.zeros(85), "nothing kept")
 
 
@@ -362,3 +379,108 @@ def test_bar_of_a_score_map_shows_its_colours_however_few_the_rows(methods):
     to_bytes(lambda: figure)
     bar = figure.axes[-1].get_window_extent()
     assert bar.width / figure.dpi > 0.09
+
+
+def test_score_map_has_a_scale_for_each_table_an_average_and_frames_the_best():
+    made = [record(t, m, m.upper()) for t in (1, 5, 7, 9) for m in ("tca", "sa")]
+    tables = [build_table(number, made, whole=False) for number in ("III", "IV")]
+    figure = score_map(*tables)
+    maps = [axes for axes in figure.axes if axes.get_title(loc="left")]
+    assert [axes.get_title(loc="left") for axes in maps] == ["Table III", "Table IV"]
+    for axes, table in zip(maps, tables, strict=True):
+        (image,) = axes.images
+        values = np.array(
+            [[c.figure.mean_f1 if c.figure else np.nan for c in r.cells] for r in table.rows[:2]]
+        )
+        assert image.get_clim() == (np.nanmin(values), np.nanmax(values))
+        framed = {round(p.get_x() + 0.46): round(p.get_y() + 0.44) for p in axes.patches}
+        columns = np.flatnonzero(np.isfinite(values).any(axis=0))
+        assert framed == {c: np.nanargmax(values[:, c]) for c in columns}
+        assert axes.get_xticklabels()[-1].get_text() == "Average"
+
+
+def test_baseline_is_a_line_in_pictures_of_parameters():
+    curve = parameter_picture(grid(["k"], [(k,) for k in (1, 2, 3)]), baseline=0.4)
+    level = [line.get_ydata() for line in curve.axes[0].lines if len(set(line.get_ydata())) == 1]
+    assert [0.4, 0.4] in [list(y) for y in level]
+    made = grid(["a", "b"], [(a, b) for a in (1, 2) for b in (1, 2, 3)])
+    f1, _ = grid_scores(made.y_target, made.predictions, 3)
+    figure = parameter_picture(made, baseline=float(f1.mean()))
+    assert any(list(line.get_ydata()) == [f1.mean()] * 2 for line in figure.axes[-1].lines)
+
+
+def test_a_rule_without_its_input_leaves_the_picture_and_is_named():
+    made = grid(["k"], [(k,) for k in (1, 2, 3)])
+    figure = parameter_picture(made, rule("entropy"))
+    assert len(figure.axes[0].lines) == 1
+    shown = " ".join(" ".join(texts(figure)).split())
+    assert "No setting is marked: entropy needs scores" in shown
+
+
+def test_a_method_with_one_setting_is_a_level_line_in_the_budget():
+    one = record(5, "svm", "Baseline", predictions=np.zeros((1, 71)))
+    level, curve = budget_picture([one, record(5)]).axes[0].lines
+    f1, _ = grid_scores(one.y_target, one.predictions, 3)
+    assert level.get_xdata().tolist() == [1, 3]
+    assert level.get_ydata() == pytest.approx([f1[0], f1[0]])
+    assert not level.get_clip_on()
+    assert curve.get_ydata()[-1] > f1[0]
+
+
+@pytest.mark.parametrize(("width", "inches"), [("one", 3.5), ("two", 7.16)])
+def test_pictures_are_as_wide_as_columns_of_a_paper(width, inches, tmp_path):
+    from PIL import Image
+
+    made = [record(t, m, m.upper()) for t in (5, 6) for m in ("tca", "sa")]
+    for draw in (
+        partial(budget_picture, made),
+        partial(time_picture, made),
+        partial(confusion_picture, made),
+        partial(parameter_picture, made[0]),
+        partial(score_map, build_table("III", made, whole=False)),
+        partial(region_picture, np.ones(85), "x"),
+    ):
+        path = save(partial(draw, width=WIDTHS[width]), tmp_path / "a.png", dpi=100)
+        assert Image.open(path).size[0] == round(100 * inches)
+
+
+def test_embedding_draws_every_sample_once_in_each_panel_in_the_order_given():
+    def placed(cell, moves=True):
+        points = np.random.default_rng(0).normal(size=(142, 2))
+        return cell, points, points[::-1] if moves else None
+
+    drawn = [
+        placed(record(5, "svm", "Baseline"), moves=False),
+        placed(record(5, "tca", "TCA")),
+        placed(record(5, "rstr", "RSTR")),
+    ]
+    figure = embedding_picture(drawn, left_out=["Not drawn: Mine."])
+    panels = [axes for axes in figure.axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == ["before adaptation", "after TCA", "after RSTR"]
+    for axes in panels:
+        offsets = np.concatenate([group.get_offsets() for group in axes.collections])
+        assert len(np.unique(offsets, axis=0)) == len(offsets) == 142
+    cell, before, _ = drawn[0]
+    groups = panels[0].collections
+    np.testing.assert_array_equal(groups[0].get_offsets(), before[:71][cell.y_source == 0])
+    np.testing.assert_array_equal(groups[5].get_offsets(), before[71:][cell.y_target == 2])
+    shown = " ".join(" ".join(texts(figure)).split())
+    assert "look as before adaptation: Baseline. Not drawn: Mine." in shown
+    assert "SYNTHETIC" not in shown
+    synthetic = embedding_picture([placed(record(5, synthetic=True))])
+    assert "SYNTHETIC DATA" in texts(synthetic)
+
+
+def test_grids_laid_over_one_another_sum_the_weights_that_cover_a_place():
+    weights = np.random.default_rng(3).random(85)
+    images = block_images(weights)
+    both = overlay(images)
+    assert both.shape == (8, 8)
+    for row, column in ((0, 0), (3, 6), (7, 7)):
+        expected = sum(g[row * len(g) // 8, column * len(g) // 8] for g in images)
+        assert both[row, column] == pytest.approx(expected)
+    total = weights.sum()
+    parts = [weights[:1], weights[1:5], weights[5:21], weights[21:]]
+    assert shares(images) == pytest.approx([p.sum() / total for p in parts])
+    assert shares(block_images(np.zeros(85))) == [0.0] * 4
+    assert overlay(block_images(np.ones(30))).shape == (12, 12)

@@ -11,9 +11,8 @@ import tempfile
 import unicodedata
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +58,67 @@ def user_path(text: str | Path) -> Path:
 
 def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file's content; read again once anything about the file changed."""
-    state = path.stat()
-    return _hash_content(path, state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino)
+    path.open("rb").close()  # where it cannot be read, the caller says so
+    return files_hash([path])
 
 
-@lru_cache(maxsize=256)
-def _hash_content(path: Path, *state: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def files_hash(paths: Iterable[Path]) -> str:
+    """Return the SHA-256 of the contents of files in this order; of one file, its own.
+
+    It is remembered by each file's path, size, times of change and inode. A file that cannot be
+    read counts as such.
+    """
+    files = [Path(path) for path in paths]
+    state = content_key([_state(path) for path in files])
+    if state not in _hashes:
+        each = [_hash_content(path) for path in files]
+        _hashes[state] = each[0] if len(each) == 1 else content_key(each)
+    return _hashes[state]
+
+
+_hashes: dict[str, str] = {}
+_MOST_HASHES = 20_000  # in the file; about 3 MB
+
+
+def remember_hashes(folder: Path) -> None:
+    """Take up the hashes of files that :func:`keep_hashes` left in a folder."""
+    with suppress(OSError, ValueError, TypeError):  # none, or a damaged one: files are read again
+        _hashes.update(json.loads((folder / "hashes.json").read_bytes()))
+
+
+def keep_hashes(folder: Path) -> None:
+    """Keep the hashes of files in a folder that exists, for later commands; if it cannot, go on."""
+    kept = dict(list(_hashes.items())[-_MOST_HASHES:])
+    data = json.dumps(kept).encode()
+    path = folder / "hashes.json"
+    with suppress(OSError, UserError):
+        if not path.exists() or path.read_bytes() != data:
+            write_atomically(path, data)
+
+
+def _state(path: Path) -> list[str | int]:
+    try:
+        state = path.stat()
+    except OSError:
+        return [str(path)]
+    times = state.st_mtime_ns, state.st_ctime_ns
+    return [str(path.absolute()), state.st_size, *times, state.st_dev, state.st_ino]
+
+
+def _hash_content(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return "unreadable"
+
+
+def array_hash(array: np.ndarray) -> str:
+    """Return the SHA-256 of an array's type, shape and values."""
+    whole = np.ascontiguousarray(array)
+    digest = hashlib.sha256(f"{whole.dtype.str} {whole.shape}".encode())
+    digest.update(whole.data if whole.size else b"")
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -208,8 +260,8 @@ def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read every array of an ``.npz`` file; the archive's checksums are verified.
+def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
+    """Read arrays of an ``.npz`` file, all by default; the archive's checksums are verified.
 
     Raises
     ------
@@ -222,15 +274,16 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """
     if path.is_dir():
         raise ValueError(f"{path.name} is a folder")
-    data = path.read_bytes()
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            check_archive_size(archive.zip, path)
-            return {name: archive[name] for name in archive.files}
-    except UserError:
-        raise
-    except Exception as error:  # zipfile, zlib and numpy each raise their own kinds
-        raise ValueError(f"{type(error).__name__}: {error}") from None
+    with path.open("rb") as file:
+        data = file if names else io.BytesIO(file.read())
+        try:
+            with np.load(data, allow_pickle=False) as archive:
+                check_archive_size(archive.zip, path)
+                return {name: archive[name] for name in names or archive.files}
+        except UserError:
+            raise
+        except Exception as error:  # zipfile, zlib and numpy each raise their own kinds
+            raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def set_aside(path: Path, reason: str) -> None:

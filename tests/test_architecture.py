@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "dask_cluster": BASE | {"io"},
     "parallel": BASE | {"dask_cluster"},
     "checks": BASE,
+    "identity": set(),
     "compiled": BASE,
     "solvers": BASE | {"compiled"},
     "methods": BASE | {"checks", "compiled", "protocol", "solvers"},
@@ -26,12 +27,12 @@ MAY_IMPORT = {
     | {"checks", "compiled", "databases", "io", "parallel", "preprocessing", "protocol"},
     "databases": BASE | {"checks", "io", "parallel", "preprocessing", "protocol"},
     "protocol": BASE,
-    "features": BASE | {"io", "parallel", "databases", "descriptors", "preprocessing"},
+    "features": BASE | {"identity", "io", "parallel", "databases", "descriptors", "preprocessing"},
     "evaluation": BASE,
     "results": BASE | {"io", "evaluation", "protocol"},
     "runner": BASE
-    | {"evaluation", "io", "parallel", "databases", "features", "methods", "protocol", "results"}
-    | {"solvers"},
+    | {"evaluation", "io", "parallel", "databases", "features", "identity", "methods", "protocol"}
+    | {"results", "solvers"},
     "reporting": BASE | {"io", "parallel", "results", "evaluation", "protocol"},
     "config": BASE | {"databases", "descriptors", "methods", "preprocessing", "protocol"},
 }

@@ -229,35 +229,34 @@ def test_code_in_weights_and_checkpoints_is_never_run(tmp_path, torch_bomb, kind
 
 def test_pickles_in_every_store_are_refused(tmp_path):
     """In the cache of features, in records, batches, selection inputs and shared arrays."""
-    from cdmer_bench.features.store import FeatureStore
-    from cdmer_bench.runner.batch import read_prepared
-    from tests.features.tiny_clips import TinyClips, features
+    from cdmer_bench.features import FeatureStore
+    from cdmer_bench.runner.solve import read_shared
 
     np.savez(tmp_path / "bomb.npz", X=bomb_array(tmp_path), key=bomb_array(tmp_path))
     bomb = (tmp_path / "bomb.npz").read_bytes()
-    cache, found = FeatureStore(tmp_path / "cache"), features()
-    cache.save(found)
-    cache.path("tiny", found.fingerprint).write_bytes(bomb)
+    cache, key = FeatureStore(tmp_path / "cache"), "ab" * 32
+    cache.save("tiny", key, np.zeros((2, 3)), np.arange(2))
+    cache.path("tiny", key).write_bytes(bomb)
     store, record = ResultsStore(tmp_path / "results"), make_record()
     store.save(record)
     cell = store.folder_of(record)
     (cell / "selection.npz").write_bytes(bomb)
     with pytest.warns(UserWarning, match="npz is damaged"):
-        assert cache.load(TinyClips("tiny", given=[]), found.fingerprint) is None
+        assert cache.load("tiny", key) is None
     with pytest.warns(UserWarning, match="selection.npz is damaged"):
         assert store.load(cell) is not None
     (cell / "grid.npz").write_bytes(bomb)
     with pytest.warns(UserWarning, match="gfk-.* is damaged"):
         assert store.load(cell) is None
-    store.batch_path(record.key, 0).parent.mkdir(parents=True)
-    store.batch_path(record.key, 0).write_bytes(bomb)
-    with pytest.warns(UserWarning, match="batch-00000.npz is damaged"):
-        assert store.load_batch(record.key, 0, dict) is None
+    store.batch_path(record.key, 0, 0).parent.mkdir(parents=True)
+    store.batch_path(record.key, 0, 0).write_bytes(bomb)
+    with pytest.warns(UserWarning, match="batch-0-00000.npz is damaged"):
+        assert store.load_batch(record.key, 0, 0, dict) is None
     shared = store.unfinished(record.key) / "shared"
     shared.mkdir()
     np.save(shared / "gram.npy", bomb_array(tmp_path))
     with pytest.raises(ValueError, match="pickle"):
-        read_prepared(shared)
+        read_shared(shared)
     assert not (tmp_path / "exploded").exists()
 
 

@@ -11,8 +11,7 @@ from cdmer_bench.cli.console import say
 from cdmer_bench.errors import UserError, nearest_neighbour
 from cdmer_bench.io import remove
 from cdmer_bench.results.current import settled_failures, superseded
-from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.selection_inputs import NAMES
+from cdmer_bench.results.record import SELECTION_INPUTS, CellRecord
 from cdmer_bench.results.store import ResultsStore
 
 
@@ -45,10 +44,11 @@ def prune_command(options: argparse.Namespace) -> int:
     _check_cells(options.results)
     store = ResultsStore(options.results)
     records, failures = superseded(store), settled_failures(store)
-    if not records and not failures:
+    older = store.older()
+    if not records and not failures and not older:
         say(f"{options.results}: everything is current, nothing to remove")
         return 0
-    folders = [store.folder_of(record) for record in records]
+    folders = [store.folder_of(record) for record in records] + older
     size = sum(file.stat().st_size for folder in folders for file in folder.iterdir())
     say(
         f"{options.results}: {len(records)} superseded {_cells(len(records))} ({size / 1e6:.1f} MB)"
@@ -57,12 +57,14 @@ def prune_command(options: argparse.Namespace) -> int:
     for record in records:
         date = str(record.about.get("date", "unknown date"))[:16].replace("T", " ")
         say(f"  {record.task_label}, {record.method_label}, {record.descriptor_label}: of {date}")
+    if older:
+        say(f"  {len(older)} {_cells(len(older))} of an older version of cdmer-bench")
     if options.dry_run or not (options.yes or _agreed()):
         say("nothing was removed")
         return 0
     busy = 0
-    for record, folder in zip(records, folders, strict=True):
-        with store.claim(record.key) as claimed:
+    for folder in folders:
+        with store.claim(folder.name.rpartition("-")[2]) as claimed:
             if claimed:
                 remove(folder)
             busy += not claimed
@@ -113,9 +115,6 @@ def _merge(source: ResultsStore, name: str, target: ResultsStore) -> str:
                 continue
             if held is not None and _adds_selection_inputs(held, record):
                 target.save_selection_inputs(record)
-            drawn = source.load_plane(record)
-            if drawn is not None and not target.has_plane(folder, record.key):
-                target.save_plane(record, drawn)
     text = f"{name}: {added} cells added, {present} were there already"
     if other:
         text += (
@@ -131,5 +130,5 @@ def _merge(source: ResultsStore, name: str, target: ResultsStore) -> str:
 
 def _adds_selection_inputs(held: CellRecord, record: CellRecord) -> bool:
     """Return whether ``record`` has every selection input that ``held`` has, and more."""
-    known, offered = (set(NAMES) & set(r.extras) for r in (held, record))
+    known, offered = (set(SELECTION_INPUTS) & set(r.extras) for r in (held, record))
     return known < offered

@@ -16,12 +16,10 @@ from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.databases.base import ClipDatabase
 from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.runner.cell import Cell
-from cdmer_bench.runner.execute import Execution, Progressing
-from cdmer_bench.runner.expectation import expected_times
-from cdmer_bench.runner.plan import place, summary
-from cdmer_bench.runner.planes import record_planes, without_plane
-from cdmer_bench.runner.selection_inputs import SelectionRun, lacking
+from cdmer_bench.runner.cell import Cell, class_notes, place, summary
+from cdmer_bench.runner.execute import Spread, run_cells
+from cdmer_bench.runner.forecast import expected_times, setting_weights
+from cdmer_bench.runner.selection_inputs import lacking, record_selection_inputs
 
 if TYPE_CHECKING:
     from cdmer_bench.evaluation.selection import Rule
@@ -32,8 +30,9 @@ def run_command(config: RunConfig) -> int:
     chosen = chosen_rule(config)
     session = Session.of(config)
     cells = session.cells()
-    place(cells, session.features, session.store, config.force)
     inputs = wanted_inputs(config.selection_inputs)
+    session.check_data(dict.fromkeys(side for cell in cells for side in sides(cell)))
+    place(cells, session.features, session.store, config.force)
     if config.dry_run:
         print_plan(cells, session)
         if inputs:
@@ -41,34 +40,32 @@ def run_command(config: RunConfig) -> int:
             print(f"{n_lacking} done cells lack their selection inputs")
         return 0
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
-    unvalidated = lacking(cells, session.store, inputs) if inputs else []
-    unplaced = without_plane(cells, session.store) if config.plane else []
-    if todo or unvalidated or unplaced:
+    if todo or (inputs and lacking(cells, session.store, inputs)):
         session.store.check_writable()
-        extract_for(session, list({id(c): c for c in [*todo, *unvalidated, *unplaced]}.values()))
+    unplaced = [cell for cell in todo if not cell.key]
+    if unplaced:
+        extract_for(session, unplaced)
+        unplaced = [cell for cell in unplaced if cell.status == "to do"]
+        place(unplaced, session.features, session.store, config.force)
+    for note in dict.fromkeys(note for cell in cells for note in class_notes(cell)):
+        say(note)
     open_bar = open_settings_bar if config.progress else None
-    execution = Execution(
-        cells,
-        session.features,
-        session.store,
-        session.backend,
-        Progressing(open_bar, say),
-        config.force,
-    )
-    execution.run()
-    if execution.bar:
-        execution.bar.close()
-    failed = 0
-    if inputs:
-        selection = SelectionRun(
-            session.features, session.store, session.backend, inputs, Progressing(open_bar, say)
-        )
-        failed = selection.run(cells)
-    if config.plane:
-        record_planes(cells, session.features, session.store, say)
-    records = [r for r in map(execution.load, (c for c in cells if c.status == "done")) if r]
+    spread = Spread(session.store, session.backend, say, open_bar)
+    weights = setting_weights(todo, session.features, session.store)
+    run_cells(cells, session.features, spread, config.force, weights)
+    failed = record_selection_inputs(cells, session.features, spread, inputs) if inputs else 0
+    records = []
+    for cell in (cell for cell in cells if cell.status == "done"):
+        record = session.store.load(cell.folder(session.store))
+        if record is not None:
+            records.append(cell.renewed(record, session.store))
     print_tables(records, cells, chosen, config.against == "paper")
     return report(cells, records) or int(failed > 0)
+
+
+def sides(cell: Cell) -> list[tuple[str, str]]:
+    """Return the databases of a cell, each with the cell's descriptor."""
+    return [(name, cell.descriptor_name) for name in (cell.task.source, cell.task.target)]
 
 
 def chosen_rule(config: RunConfig) -> "Rule":
@@ -104,28 +101,33 @@ def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
 def extract_for(session: Session, cells: Sequence[Cell]) -> None:
     """Extract the features that cells need and the store lacks.
 
-    Cells of a descriptor whose model cannot be used are refused; the others go on.
+    Cells whose model or database cannot be used are refused; the others go on.
     """
-    needed: dict[str, dict[str, None]] = {}
     bar = session.config.progress
     for descriptor in dict.fromkeys(cell.descriptor_name for cell in cells):
         mine = [cell for cell in cells if cell.descriptor_name == descriptor]
-        sides = list(dict.fromkeys(s for c in mine for s in (c.task.source, c.task.target)))
         try:
-            if not all(session.features.is_ready(name, descriptor) for name in sides):
-                session.make_ready([descriptor], open_steps_bar if bar else None)
+            session.make_ready([descriptor], open_steps_bar if bar else None)
         except UserError as error:
-            for cell in (c for c in mine if c.status != "done"):
-                cell.status, cell.reason = "refused", str(error)
-            continue
-        for name in sides:
+            _refuse(mine, error)
+    needed: dict[str, dict[str, None]] = {}
+    for cell in (cell for cell in cells if cell.status == "to do"):
+        for name, descriptor in sides(cell):
             needed.setdefault(name, {})[descriptor] = None
     for name, descriptors in needed.items():
         database = session.databases[name]
         if isinstance(database, ClipDatabase):
-            session.features.extract(
-                database, list(descriptors), session.backend, open_clips_bar if bar else None
-            )
+            try:
+                session.features.extract(
+                    database, list(descriptors), session.backend, open_clips_bar if bar else None
+                )
+            except UserError as error:
+                _refuse([c for c in cells if name in (c.task.source, c.task.target)], error)
+
+
+def _refuse(cells: Sequence[Cell], error: UserError) -> None:
+    for cell in cells:
+        cell.status, cell.reason = "refused", str(error)
 
 
 def print_plan(cells: Sequence[Cell], session: Session) -> None:

@@ -1,9 +1,10 @@
 """The objects of one run, built from its configuration."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from cdmer_bench.cli.console import say
 from cdmer_bench.compiled import keep_kernels_in
 from cdmer_bench.config.build import (
     build,
@@ -12,12 +13,12 @@ from cdmer_bench.config.build import (
     build_tasks,
     choose_grid,
 )
+from cdmer_bench.config.catalogue import given_config_dir
 from cdmer_bench.config.schema import RunConfig
-from cdmer_bench.databases.base import ClipDatabase, Database
+from cdmer_bench.databases.base import Account, ClipDatabase, Database, Finding
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
-from cdmer_bench.features.extract import Features
-from cdmer_bench.features.store import FeatureStore
+from cdmer_bench.features import Features, FeatureStore
 from cdmer_bench.methods.base import Method
 from cdmer_bench.parallel import Backend, OpenBar
 from cdmer_bench.preprocessing import Preprocessing
@@ -61,6 +62,7 @@ class Session:
             _build_descriptors(config, databases),
             _build_preprocessing(config),
             FeatureStore(config.cache.dir),
+            config.force,
         )
         store = ResultsStore(config.results.dir)
         backend = Backend(config.backend.name, config.n_jobs, config.backend.address, store.folder)
@@ -134,6 +136,39 @@ class Session:
             )
         return tuned_layer(card, self.tunings[source.name])
 
+    def check_data(self, sides: Iterable[tuple[str, str]]) -> None:
+        """Print a line for each database and descriptor, and stop where the data are wrong.
+
+        Parameters
+        ----------
+        sides
+            Pairs of the names of a database and a descriptor.
+
+        Raises
+        ------
+        UserError
+            If a finding is an error, unless ``data.errors=ignore``.
+        """
+        wrong: list[tuple[str, Finding]] = []
+        said: dict[str, None] = {}
+        for name, descriptor in sides:
+            try:
+                account = self.features.account(name, descriptor)
+            except UserError:
+                continue  # the cells that need it say why
+            line = _account_line(account, self.config.corpus)
+            if line not in said:
+                said[line] = None
+                say(line)
+                wrong += [(account.title, f) for f in account.findings if f.severity == "error"]
+        if wrong and self.config.data.errors != "ignore":
+            title, first = wrong[0]
+            raise UserError(
+                f"{title}: {first}; in all {len(wrong)} errors in the data, which `cdmer data "
+                "check` lists: correct them, or give data.errors=ignore to go on with what can be "
+                "read, and every table will say so"
+            )
+
     def make_ready(self, descriptors: Sequence[str], open_bar: OpenBar | None) -> None:
         """Tune and load the models of descriptors; a bad one is an error for its own cells.
 
@@ -166,7 +201,16 @@ class Session:
             grid,
             self.corpus,
             any(database.synthetic for database in pair),
-            descriptor_note=self._note(bound),
+            card._target_,
+            {
+                "descriptor_note": self._note(bound),
+                "corpus": self.config.corpus,
+                "preprocessing": asdict(self.config.preprocessing),
+                "descriptor": asdict(self.config.descriptors[descriptor]),
+                "method": asdict(card),
+                "config_dir": given_config_dir(),
+            },
+            errors_ignored=self.config.data.errors == "ignore",
         )
 
     def _note(self, bound: str) -> str:
@@ -179,6 +223,18 @@ class Session:
         label = self.config.descriptors[descriptor].label
         built = self.features.descriptors.get(bound)
         return f"{label} [{built.remark}]" if built is not None and built.remark else label
+
+
+def _account_line(account: Account, corpus: Mapping[str, Any]) -> str:
+    """Return ``CASME II: 7 of 31 clips, 4/2/1 negative/positive/surprise; 24 errors``."""
+    expected = account.n_expected
+    of = "" if expected is None or expected == account.n_used else f" of {expected}"
+    counts = "/".join(str(n) for n in account.class_counts.values())
+    line = f"{account.title}: {account.n_used}{of} clips, {counts} {'/'.join(account.class_counts)}"
+    found = [f"{n} {kind}{'s' * (n > 1)}" for kind, n in account.n_findings().items() if n]
+    if found:
+        line += f"; {', '.join(found)}: cdmer data check corpus={corpus.get('name')} tells more"
+    return line
 
 
 def _build_preprocessing(config: RunConfig) -> Preprocessing:

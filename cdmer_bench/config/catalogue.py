@@ -55,6 +55,7 @@ def prepare_hydra(config_dir: str | None, arguments: list[str]) -> None:
     if InstalledConfigs not in Plugins.instance().discover(SearchPathPlugin):
         Plugins.instance().register(InstalledConfigs)
     # The working folder may hold anything, so it comes last: no file there stands in for a library.
+    _given[:] = [str(Path(config_dir).resolve())] if config_dir else []
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))
     if config_dir and str(Path(config_dir).resolve()) not in sys.path:
@@ -79,6 +80,14 @@ def pairs(arguments: list[str]) -> list[tuple[str, str]]:
                 if slash and source and target and "/" not in target:
                     found.append((source, target))
     return found
+
+
+_given: list[str] = []
+
+
+def given_config_dir() -> str | None:
+    """Return the folder of cards that this command was given, if any."""
+    return _given[0] if _given else None
 
 
 @contextmanager

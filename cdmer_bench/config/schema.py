@@ -145,6 +145,13 @@ class ResultsCard:
 
 
 @dataclass
+class DataCard:
+    """What is done where the data are not what they should be: stop, or ignore."""
+
+    errors: str = "stop"
+
+
+@dataclass
 class CacheCard:
     """The folder of extracted features."""
 
@@ -181,6 +188,7 @@ class RunConfig:
     backend: BackendCard = field(default_factory=BackendCard)
     results: ResultsCard = field(default_factory=ResultsCard)
     cache: CacheCard = field(default_factory=CacheCard)
+    data: DataCard = field(default_factory=DataCard)
     c3d: C3DCard = field(default_factory=C3DCard)
     grid: str = "paper"
     solver: str | None = None
@@ -230,6 +238,7 @@ def _check_values(result: RunConfig) -> None:
     for key, value, choices in (
         ("against", result.against, ("paper",)),
         ("solver", result.solver, ("paper", "exact")),
+        ("data.errors", result.data.errors, ("stop", "ignore")),
         ("backend.name", result.backend.name, ("loky", "sequential", "dask")),
     ):
         if value is not None and value not in choices:

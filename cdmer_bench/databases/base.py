@@ -4,11 +4,13 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.io import array_hash, content_key
 
 EMOTIONS = ("negative", "positive", "surprise")
 SEVERITIES = ("error", "warning", "note")
@@ -101,7 +103,8 @@ class Clip(ABC):
     label : int
         Index into the database's classes.
     fingerprint : str
-        Changes whenever the frames change (generator settings, or names, sizes and times of files).
+        Changes whenever the frames change: a hash of the files' content, or of the generator's
+        settings.
     """
 
     name: str
@@ -129,7 +132,7 @@ class FeatureSet:
         None where the subjects are unknown.
     classes : tuple of str
     fingerprint : str
-        Hash of everything that the features were made of.
+        Hash of the file that the features come from, if they do; no result depends on it.
     names : tuple of str, or None
         Of the features, where their file has names; source and target are matched by them.
     findings : tuple of Finding
@@ -158,6 +161,36 @@ class FeatureSet:
                 f"{self.y[wrong[0]]!r}, expected the index of one of the classes "
                 f"{', '.join(self.classes)}, counted from 0; leave out samples without a class"
             )
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of all that a result can depend on; it is part of the keys of results."""
+        return content_hash(
+            array_hash(np.asarray(self.X, float)),
+            self.y,
+            self.subject,
+            self.classes,
+            self.names,
+        )
+
+
+def content_hash(
+    X: str,
+    y: NDArray[np.intp],
+    subject: NDArray[np.str_] | None,
+    classes: tuple[str, ...],
+    names: tuple[str, ...] | None = None,
+) -> str:
+    """Return the hash of a set of features from the hash of its values and all the rest."""
+    return content_key(
+        {
+            "X": X,
+            "y": [int(label) for label in y],
+            "subject": None if subject is None else [str(s) for s in subject],
+            "classes": list(classes),
+            "names": None if names is None else list(names),
+        }
+    )
 
 
 def matched(source: FeatureSet, target: FeatureSet) -> FeatureSet:

@@ -1,6 +1,5 @@
 """Folders of frames on disk: the scan of a tree, and clips cut out of it."""
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from cdmer_bench.databases.base import Clip, Finding
 from cdmer_bench.databases.coding_sheet import SHEET_SUFFIXES
 from cdmer_bench.databases.image_files import frame_number, is_image, read_grey
 from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
+from cdmer_bench.io import content_key, files_hash
 
 # `cdmer data synthesize` leaves this file beside the frames it writes.
 SYNTHETIC_NOTICE = "SYNTHETIC.txt"
@@ -94,7 +94,7 @@ class FrameClip(Clip):
     Attributes
     ----------
     name, subject, label, fingerprint
-        See `Clip`. The fingerprint is of the frames' names, sizes and times of change.
+        See `Clip`. The fingerprint is the hash of the files' content, in time order.
     files : tuple of Path
         In time order.
     emotion : str
@@ -106,7 +106,6 @@ class FrameClip(Clip):
     name: str
     subject: str
     label: int
-    fingerprint: str
     files: tuple[Path, ...]
     emotion: str = ""
     box: tuple[int, int, int, int] | None = None
@@ -121,10 +120,14 @@ class FrameClip(Clip):
         emotion: str = "",
         box: tuple[int, int, int, int] | None = None,
     ) -> "FrameClip":
-        """Make a clip, taking the fingerprint from the files."""
-        paths = tuple(files)
-        mark = fingerprint_files(name if box is None else f"{name} {box}", paths)
-        return cls(name, subject, label, mark, paths, emotion, box)
+        """Make a clip of any number of files."""
+        return cls(name, subject, label, tuple(files), emotion, box)
+
+    @property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        """Hash of the frames' content and the box; remembered while the files stay as they are."""
+        content = files_hash(self.files)
+        return content if self.box is None else content_key([content, self.box])
 
     def frames(self) -> NDArray:
         """Read the frames, shape (T, height, width), uint8, or float64 for 16-bit files.
@@ -151,18 +154,6 @@ class FrameClip(Clip):
                 f"{clip.shape[2]} x {clip.shape[1]} pixels; correct the clips table"
             )
         return clip[:, y : y + height, x : x + width]
-
-
-def fingerprint_files(name: str, files: Iterable[Path]) -> str:
-    """Return a SHA-256 of the files' names, sizes and times, independent of where they lie."""
-    digest = hashlib.sha256(name.encode())
-    for path in files:
-        if not os.access(path, os.R_OK):  # forbidden or a link to nowhere; reading it says so
-            digest.update(f"\0{path.name}\0unreadable".encode())
-            continue
-        state = path.stat()
-        digest.update(f"\0{path.name}\0{state.st_size}\0{state.st_mtime_ns}".encode())
-    return digest.hexdigest()
 
 
 def scan_tree(

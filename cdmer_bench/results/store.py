@@ -1,8 +1,10 @@
 """The results folder: one folder for each finished cell, one file for each finished batch."""
 
+import json
 import os
 import re
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +16,7 @@ import numpy as np
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import (
     clear_errors,
+    content_key,
     lock,
     pack_arrays,
     read_arrays,
@@ -23,22 +26,17 @@ from cdmer_bench.io import (
     user_path,
     write_atomically,
 )
-from cdmer_bench.results import plane, selection_inputs
-from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.serialize import (
-    NewerFormat,
-    arrays_of,
-    content_of,
+from cdmer_bench.results import plane
+from cdmer_bench.results.record import (
+    SELECTION_INPUTS,
+    CellRecord,
+    OtherFormat,
     record_of,
-    seal,
-    unseal,
 )
 
-_FILES = ("record.json", "grid.npz", selection_inputs.FILE)
+_FILES = ("record.json", "grid.npz")
 # What every failure tells, as text.
 _FAILURE = ("task_label", "method_label", "descriptor_label", "corpus", "error")
-
-_KEY = re.compile(r"[A-Za-z0-9_-]+")  # of a cell
 
 CLAIM_WAIT = 0.5  # seconds between two looks at a cell that another run has claimed
 
@@ -48,13 +46,6 @@ T = TypeVar("T")
 def safe_name(text: str) -> str:
     """Return ``text`` as the name of one folder: no separator, no leading dot."""
     return re.sub(r"[^A-Za-z0-9_+-]", "_", text)[:80] or "_"
-
-
-def checked_key(key: str) -> str:
-    """Return ``key`` if it is fit to be part of a file's name; raise a UserError otherwise."""
-    if not _KEY.fullmatch(key):
-        raise UserError(f"a cell has the key {key!r}, expected letters and digits; run it again")
-    return key
 
 
 class ResultsStore:
@@ -80,16 +71,6 @@ class ResultsStore:
         with clear_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.folder).close()
-        for name in ("cells", "unfinished", "claims", "failures"):
-            self._check_inside(self.folder / name)
-
-    def _check_inside(self, path: Path) -> None:
-        """Refuse a path that a link leads out of the results folder."""
-        if not path.resolve().is_relative_to(self.folder.resolve()):
-            raise UserError(
-                f"{path} is a link that leads out of the results folder; remove it, or put the "
-                "whole folder there with results.dir"
-            )
 
     def cell_folder(self, task: str, descriptor: str, method: str, key: str) -> Path:
         """Return where a cell's record lies."""
@@ -110,22 +91,16 @@ class ResultsStore:
 
         Raises
         ------
+        OtherFormat
+            If an older version of this package wrote it.
         UserError
-            If it may not be read, or a link leads out of the results folder.
+            If it may not be read, or a newer version wrote it.
         """
-        self._check_inside(folder.parent)
         try:
-            for path in (folder, *(folder / name for name in _FILES)):
-                if path.is_symlink():
-                    raise ValueError(f"{path.name} is a link")
-            sealed = (folder / "record.json").read_bytes()
-            content = unseal(sealed)
-            arrays = read_arrays(folder / "grid.npz")
-            record = record_of(content, arrays)
-            if not _KEY.fullmatch(record.key):
-                raise ValueError(f"its key is {record.key!r}")
+            content = unseal((folder / "record.json").read_bytes())
+            record = record_of(content, read_arrays(folder / "grid.npz"))
         except (FileNotFoundError, NotADirectoryError):
-            missing = [name for name in _FILES[:2] if not (folder / name).exists()]
+            missing = [name for name in _FILES if not (folder / name).exists()]
             if not missing:
                 return self.load(folder)  # it was being replaced at that moment
             if folder.is_dir():
@@ -133,29 +108,35 @@ class ResultsStore:
             return None
         except PermissionError:
             raise UserError(f"{folder} cannot be read by you; set results.dir to another") from None
-        except NewerFormat as newer:
+        except OtherFormat as other:
+            if not other.is_newer:
+                raise
             raise UserError(
-                f"{folder / 'record.json'} {newer}; update cdmer-bench, or name another results "
+                f"{folder / 'record.json'} {other}; update cdmer-bench, or name another results "
                 "folder"
             ) from None
         except UserError:
             raise
-        except (ValueError, KeyError, TypeError, IsADirectoryError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, IsADirectoryError) as error:
             set_aside(folder, str(error))
             return None
         if folder.name != f"{safe_name(record.method)}-{record.key[:32]}":
             set_aside(folder, "it holds the record of another cell")
             return None
-        inputs = _load_beside(
-            folder / selection_inputs.FILE, partial(selection_inputs.unpack_inputs, record)
-        )
+        inputs = _load_beside(folder / "selection.npz", record.checked_inputs)
         record.extras.update(inputs or {})
         return record
+
+    def save_content(self, record: CellRecord) -> None:
+        """Store anew what a record says beside its arrays, which stay as they are."""
+        folder = self.folder_of(record)
+        write_atomically(folder / "record.json", seal(record.content()))
+        remove_leftovers(folder)
 
     def save_selection_inputs(self, record: CellRecord) -> None:
         """Store the selection inputs among ``extras`` beside the record, which stays as it is."""
         folder = self.folder_of(record)
-        write_atomically(folder / selection_inputs.FILE, selection_inputs.pack_inputs(record))
+        write_atomically(folder / "selection.npz", pack_arrays(record.selection_inputs()))
         remove_leftovers(folder)
 
     def plane_path(self, record: CellRecord) -> Path:
@@ -181,14 +162,13 @@ class ResultsStore:
         """Store a finished cell as a whole: its folder appears only when complete."""
         folder = self.folder_of(record)
         building = self.unfinished(record.key) / "building"
-        self._check_inside(folder.parent)
         with clear_errors(self.folder):
             remove(building)
-            write_atomically(building / "grid.npz", pack_arrays(arrays_of(record)))
-            write_atomically(building / "record.json", seal(content_of(record)))
-            if set(selection_inputs.NAMES) & set(record.extras):
-                packed = selection_inputs.pack_inputs(record)
-                write_atomically(building / selection_inputs.FILE, packed)
+            write_atomically(building / "grid.npz", pack_arrays(record.arrays()))
+            write_atomically(building / "record.json", seal(record.content()))
+            if set(SELECTION_INPUTS) & set(record.extras):
+                packed = pack_arrays(record.selection_inputs())
+                write_atomically(building / "selection.npz", packed)
             folder.parent.mkdir(parents=True, exist_ok=True)
             if folder.exists():
                 # Moved as a whole, so that no reader and no killed run sees a part of it.
@@ -200,29 +180,50 @@ class ResultsStore:
         self.forget_unfinished(record.key)
 
     def records(self) -> list[CellRecord]:
-        """Load every finished cell, in the order of their paths."""
-        folders = sorted(self.folder.glob("cells/*/*/*-*"))
-        loaded = (self.load(f) for f in folders if ".damaged-" not in f.name and f.is_dir())
-        return [record for record in loaded if record is not None]
+        """Load every finished cell, in the order of their paths; warn once of older versions'."""
+        return self._records()[0]
+
+    def older(self) -> list[Path]:
+        """Return the folders of cells that an older version of this package made."""
+        return self._records()[1]
+
+    def _records(self) -> tuple[list[CellRecord], list[Path]]:
+        records, older = [], []
+        for folder in sorted(self.folder.glob("cells/*/*/*-*")):
+            if ".damaged-" in folder.name or not folder.is_dir():
+                continue
+            try:
+                record = self.load(folder)
+            except OtherFormat:
+                older.append(folder)
+                continue
+            if record is not None:
+                records.append(record)
+        if older:
+            warnings.warn(
+                f"{self.folder}: {len(older)} cells of an older version of cdmer-bench are left "
+                "out, because their keys do not hold all that a result depends on; the same "
+                "commands compute them anew, and `cdmer results prune` removes the old ones",
+                stacklevel=3,
+            )
+        return records, older
 
     def unfinished(self, key: str) -> Path:
         """Return the folder of what a cell in progress has so far."""
-        folder = self.folder / "unfinished" / checked_key(key)[:32]
-        self._check_inside(folder)
-        return folder
+        return self.folder / "unfinished" / key[:32]
 
-    def batch_path(self, key: str, batch: int) -> Path:
-        """Return where a finished batch's result lies."""
-        return self.unfinished(key) / f"batch-{batch:05d}.npz"
+    def batch_path(self, key: str, part: int, batch: int) -> Path:
+        """Return where the result of a finished batch lies."""
+        return self.unfinished(key) / f"batch-{part}-{batch:05d}.npz"
 
     def load_batch(
-        self, key: str, batch: int, unpack: Callable[[dict[str, np.ndarray]], T]
+        self, key: str, part: int, batch: int, unpack: Callable[[dict[str, np.ndarray]], T]
     ) -> T | None:
         """Load a finished batch; None if it is not there, or was damaged and is set aside.
 
         ``unpack`` checks its arrays, and raises a ValueError, TypeError or KeyError for others.
         """
-        return _load_beside(self.batch_path(key, batch), unpack)
+        return _load_beside(self.batch_path(key, part, batch), unpack)
 
     def forget_unfinished(self, key: str) -> None:
         """Remove what is left of a cell in progress."""
@@ -234,7 +235,7 @@ class ResultsStore:
 
     def save_failure(self, key: str, failure: dict[str, Any]) -> None:
         """Record why a cell failed; it is run again the next time."""
-        path = self.folder / "failures" / f"{checked_key(key)}.json"
+        path = self.folder / "failures" / f"{key}.json"
         write_atomically(path, seal(failure))
         remove_leftovers(path.parent)
 
@@ -293,3 +294,29 @@ def _load_beside(path: Path, unpack: Callable[[dict[str, np.ndarray]], T]) -> T 
     except (ValueError, TypeError) as error:
         set_aside(path, str(error))
     return None
+
+
+def seal(content: dict[str, Any]) -> bytes:
+    """Return a JSON file that holds ``content`` and the SHA-256 of its canonical JSON."""
+    sealed = {"content": content, "sha256": content_key(content)}
+    return (json.dumps(sealed, indent=1, sort_keys=True) + "\n").encode()
+
+
+def unseal(data: bytes) -> dict[str, Any]:
+    """Undo :func:`seal`.
+
+    Raises
+    ------
+    ValueError
+        If the content is not what was sealed.
+    """
+    try:
+        sealed = json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(sealed, dict) or not isinstance(sealed.get("content"), dict):
+        raise ValueError("it holds no record")
+    content: dict[str, Any] = sealed["content"]
+    if content_key(content) != sealed.get("sha256"):
+        raise ValueError("its checksum does not fit its content")
+    return content

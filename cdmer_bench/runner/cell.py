@@ -1,20 +1,21 @@
-"""A cell: one method with its whole grid, on one task, with one descriptor."""
+"""A cell: one method with its whole grid, on one task, with one descriptor; and where it stands."""
 
-import hashlib
-import inspect
-from dataclasses import dataclass
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from cdmer_bench.databases.base import FeatureSet
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.features import Facts, Features
+from cdmer_bench.identity import code_hash, identity, texts_of
 from cdmer_bench.io import content_key
-from cdmer_bench.methods.base import Method, Prepared
-from cdmer_bench.methods.inputs import Setting, check_task
+from cdmer_bench.methods.base import Method
+from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.protocol import Task
+from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 
 Status = Literal["done", "to do", "failed", "without data", "refused"]
@@ -35,16 +36,24 @@ class Cell:
         As in the method's card.
     corpus : str
     synthetic : bool
+    target : str
+        The method card's ``_target_``, which may be a function of the user's.
+    about : dict
+        What the record keeps beside the result: the cards in use, notes for captions.
     key : str
-        Hash of everything that changes the result; empty where data are missing.
+        Hash of everything that changes the result; empty where the data are missing or the
+        features are not extracted yet.
     status : str
         ``failed`` cells are run again; ``refused`` ones have data or a grid that cannot be used.
     reason : str
         Why there are no data, or why the cell failed.
-    n_settings : int
-        0 where unknown.
-    descriptor_note : str
-        What the captions of tables must say about the descriptor, such as how it was tuned.
+    settings : list of dict
+        The whole grid, in its order, once the features are known.
+    used : dict
+        Of ``source`` and ``target``: what is used of the databases, see
+        :class:`~cdmer_bench.results.record.CellRecord`.
+    errors_ignored : bool
+        Go on where a finding about the data is an error.
     """
 
     task: Task
@@ -57,11 +66,14 @@ class Cell:
     grid: dict[str, Any]
     corpus: str
     synthetic: bool
+    target: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
     key: str = ""
     status: Status = "to do"
     reason: str = ""
-    n_settings: int = 0
-    descriptor_note: str = ""
+    settings: list[Setting] = field(default_factory=list)
+    used: dict[str, Any] = field(default_factory=dict)
+    errors_ignored: bool = False
 
     @property
     def name(self) -> str:
@@ -72,108 +84,146 @@ class Cell:
         """Return where the record of the cell lies, or will lie."""
         return store.cell_folder(self.task.name, self.descriptor_name, self.method_name, self.key)
 
+    def shown(self) -> dict[str, Any]:
+        """Return what a record says of a cell that no result depends on, from the cards in use."""
+        return {
+            "task_label": self.task.label,
+            "method_label": self.method_label,
+            "descriptor_label": self.descriptor_label,
+            "grid": self.grid_name,
+            "synthetic": self.synthetic,
+            "used": self.used,
+            "errors_ignored": self.errors_ignored
+            and any(side["findings"]["error"] for side in self.used.values()),
+        }
 
-@lru_cache(maxsize=256)
-def code_identity(kind: type) -> str:
-    """Return what identifies a class outside this package: the hash of its module's source.
+    def renewed(self, record: CellRecord, store: ResultsStore) -> CellRecord:
+        """Return a stored record with what the cards in use say now, and store that."""
+        about = {**record.about, **self.about}
+        current = replace(record, **self.shown(), about=about)
+        if current.content() != record.content():
+            store.save_content(current)
+        return current
 
-    The methods of this package carry a version instead, so that an edited comment does not
-    invalidate results.
+
+def place(cells: Sequence[Cell], features: Features, store: ResultsStore, force: bool) -> None:
+    """Give each cell its key and status, as far as its features are extracted.
+
+    A record that is damaged is set aside here, so that its cell is run again.
+
+    Parameters
+    ----------
+    cells
+        Changed in place.
+    features
+    store
+    force
+        Treat finished cells as if they had not been run.
     """
-    if kind.__module__.split(".")[0] == "cdmer_bench":
-        return ""
+    for cell in cells:
+        try:
+            sides = [
+                features.facts(database, cell.descriptor_name)
+                for database in (cell.task.source, cell.task.target)
+            ]
+        except DataMissing as missing:
+            cell.status, cell.reason = "without data", str(missing)
+            continue
+        except UserError as error:
+            cell.status, cell.reason = "refused", str(error)
+            continue
+        if (source := sides[0]) and (target := sides[1]):
+            names = cell.task.source, cell.task.target
+            for side, name, facts in zip(("source", "target"), names, sides, strict=True):
+                assert facts is not None
+                cell.used[side] = features.used(name, cell.descriptor_name, facts)
+            _place(cell, source, target, store, force)
+
+
+def _place(cell: Cell, source: Facts, target: Facts, store: ResultsStore, force: bool) -> None:
     try:
-        source = Path(inspect.getfile(kind)).read_bytes()
-    except (OSError, TypeError):
-        return ""
-    return hashlib.sha256(source).hexdigest()
+        cell.settings = _checked_settings(cell, source, target)
+    except UserError as error:
+        cell.status, cell.reason = "refused", str(error)
+    cell.key = cell_key(cell, source, target)
+    if cell.status == "refused":
+        return
+    failure = store.failure(cell.key)
+    if not force and store.load(cell.folder(store)) is not None:
+        cell.status = "done"
+    elif failure is not None:
+        cell.status, cell.reason = "failed", str(failure.get("error", ""))
 
 
-def cell_key(cell: Cell, source_key: str, target_key: str) -> str:
-    """Return the hash of everything that changes the cell's result."""
-    kind = type(cell.method)
+def cell_key(cell: Cell, source: Facts, target: Facts) -> str:
+    """Return the hash of everything that changes the cell's result, and of whose result it is."""
     return content_key(
         {
-            "format": 1,
-            "method": f"{kind.__module__}.{kind.__qualname__}",
-            "version": kind.version,
-            "code": code_identity(kind),
-            "parameters": cell.method.parameters(),
-            "grid": cell.grid,
-            "descriptor": cell.descriptor_name,
-            "source": source_key,
-            "target": target_key,
+            "format": 2,
+            "method": identity(cell.method, cell.target),
+            "named in the grid": code_hash((), texts_of(cell.settings)),
+            "settings": cell.settings or cell.grid,
+            "source": source.sha256,
+            "target": target.sha256,
             "corpus": cell.corpus,
             "task": [cell.task.name, cell.task.source, cell.task.target],
-            "labels": [cell.task.label, cell.method_label, cell.descriptor_label],
+            "names": [cell.method_name, cell.descriptor_name],
         }
     )
 
 
-@dataclass
-class PreparedCell:
-    """A cell that can be run: its settings, their batches and the shared arrays.
-
-    Attributes
-    ----------
-    settings : list of dict
-        The whole grid, in its order.
-    batches : list of list of int
-        Indices of the settings that are solved together.
-    arrays : dict from str to ndarray
-        What the method prepared for all batches; emptied once it is stored.
-    class_codes : ndarray of uint8, shape (n_classes of the source,)
-        The database's class index of each class that the method knows.
-    source, target : FeatureSet
-    """
-
-    settings: list[Setting]
-    batches: list[list[int]]
-    arrays: Prepared
-    class_codes: np.ndarray
-    source: FeatureSet
-    target: FeatureSet
-
-
-def check_features(cell: Cell, source: FeatureSet, target: FeatureSet) -> None:
-    """Refuse a pair of databases that cannot form a task.
+def _checked_settings(cell: Cell, source: Facts, target: Facts) -> list[Setting]:
+    """Return the settings of a cell, or refuse what can be told without solving anything.
 
     Raises
     ------
     UserError
-        If their classes differ, or the source lacks a class of the target.
+        If the databases' classes or features do not fit each other, the source lacks a class of
+        the target, or the grid does not suit the method or the samples.
     """
+    names = cell.task.source, cell.task.target
     if source.classes != target.classes:
         raise UserError(
-            f"{cell.task.label}: {source.database} has the classes {', '.join(source.classes)}, "
-            f"but {target.database} has {', '.join(target.classes)}; give both the same classes"
+            f"{cell.task.label}: {names[0]} has the classes {', '.join(source.classes)}, but "
+            f"{names[1]} has {', '.join(target.classes)}; give both the same classes"
         )
     for code in np.unique(target.y):
         if not (source.y == code).any():
             raise UserError(
-                f"{cell.task.label}: the source {source.database} has no clip of the class "
-                f"{source.classes[code]!r} that the target {target.database} holds; add some or "
-                "leave that class out of both"
+                f"{cell.task.label}: the source {names[0]} has no clip of the class "
+                f"{source.classes[code]!r} that the target {names[1]} holds; add some or leave "
+                "that class out of both"
             )
+    n_features = int(np.prod(source.shape[1:]))
+    return cell.method.settings(cell.grid, (len(source.y), len(target.y), n_features))
 
 
-def prepare_cell(cell: Cell, source: FeatureSet, target: FeatureSet) -> PreparedCell:
-    """Compute what the cell's settings share. The method sees no target label.
+def class_notes(cell: Cell) -> list[str]:
+    """Say which classes a side of the task lacks, or has fewer than two clips of."""
+    notes = []
+    for side, used in cell.used.items():
+        who = f"the {side} {used['title']}"
+        for name, count in used["class_counts"].items():
+            if count == 0 and side == "target":
+                n = len(used["class_counts"])
+                notes.append(
+                    f"{who} has no clip of the class {name!r}, whose F1 is then 0: mean F1 is at "
+                    f"most {(n - 1) / n:.4f}"
+                )
+            elif count < 2:
+                notes.append(f"{who} has {counted(count, 'clip')} of the class {name!r}")
+    return notes
 
-    Raises
-    ------
-    UserError
-        If the databases cannot form a task, or the grid or the samples do not suit the method.
-    """
-    check_features(cell, source, target)
-    task = check_task(source.X, source.y, target.X, cell.method.needs_blocks)
-    cell.method.classes_ = task.classes
-    settings = cell.method.settings(cell.grid, task.shapes)
-    return PreparedCell(
-        settings,
-        cell.method.batches(settings),
-        cell.method.prepare(task.Xs, task.ys, task.Xt, task.Xt),
-        np.asarray(task.classes, dtype=np.uint8),
-        source,
-        target,
-    )
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 cell``, ``2 cells`` and so on."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def summary(cells: Sequence[Cell]) -> str:
+    """Return ``N cells: N done, N to do, N failed, N without data``."""
+    counts: Mapping[str, int] = Counter(cell.status for cell in cells)
+    parts = [f"{counts.get(s, 0)} {s}" for s in ("done", "to do", "failed", "without data")]
+    if counts.get("refused"):
+        parts.append(f"{counts['refused']} refused")
+    return f"{counted(len(cells), 'cell')}: {', '.join(parts)}"

@@ -1,253 +1,467 @@
-"""Run the cells of a plan: claim, prepare, solve the batches in parallel, store."""
+"""Run cells: claim, prepare, solve the batches in parallel, store; again where a worker died."""
 
+import datetime
+import os
+import platform
+import sys
 import time
-import traceback
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
+from cdmer_bench.databases.base import matched
 from cdmer_bench.errors import UserError
-from cdmer_bench.features.extract import Features
+from cdmer_bench.features import Features
 from cdmer_bench.io import remove
-from cdmer_bench.parallel import ATTEMPTS, WORKER_DIED, Backend, Call, Progress, run_parallel
+from cdmer_bench.methods.base import BatchResult
+from cdmer_bench.parallel import ATTEMPTS, WORKER_DIED, Backend, Call, OpenBar, run_parallel
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import CLAIM_WAIT, ResultsStore
-from cdmer_bench.runner.assemble import assemble, load_batch
-from cdmer_bench.runner.batch import BatchFailure, run_batch, write_prepared
-from cdmer_bench.runner.cell import Cell, PreparedCell, prepare_cell
-from cdmer_bench.runner.expectation import expected_settings, setting_weights
-from cdmer_bench.runner.progressing import Progressing
+from cdmer_bench.runner.cell import Cell
+from cdmer_bench.runner.solve import (
+    Failure,
+    Piece,
+    Problem,
+    joined,
+    pose,
+    run_piece,
+    unpack,
+    write_shared,
+)
+
+_PACKAGES = ("cdmer-bench", "numpy", "scipy", "scikit-learn", "scikit-image", "opencv-python")
+
+
+@dataclass
+class Part:
+    """A problem of a work, with what became of it.
+
+    Attributes
+    ----------
+    problem : Problem
+        Its arrays are emptied once they are stored.
+    failure : Failure or None
+    results : list of BatchResult
+        Of its pieces, once all have ended.
+    seconds : float
+        Computing time of all pieces and their preparation.
+    """
+
+    problem: Problem
+    failure: Failure | None = None
+    results: list[BatchResult] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def joined(self, n_query: int) -> BatchResult:
+        """Return the results of all settings in the grid's order."""
+        batches = [piece.indices for piece in self.problem.pieces]
+        return joined(self.problem, batches, self.results, n_query)
+
+
+class Work(ABC):
+    """What a run computes and stores as a whole: a cell, or the selection inputs of one.
+
+    Attributes
+    ----------
+    key : str
+        Names its claim and its unfinished files.
+    title : str
+        For the progress bar.
+    n_parts, n_settings : int
+        To be expected: its parts, and the settings of each.
+    weight : float
+        What a setting costs, in seconds of one core, as far as known.
+    """
+
+    key: str
+    title: str
+    n_settings: int
+    n_parts: int = 1
+    weight: float = 1.0
+
+    @abstractmethod
+    def is_done(self) -> bool:
+        """Whether another run has finished it."""
+
+    @abstractmethod
+    def problems(self) -> Sequence[Callable[[], Problem]]:
+        """Return what prepares each of its parts."""
+
+    @abstractmethod
+    def close(self, parts: Sequence[Part]) -> None:
+        """Store what was found, or why it failed."""
 
 
 @dataclass
 class _Running:
-    """A cell in progress."""
+    """A work in progress."""
 
-    cell: Cell
-    prepared: PreparedCell
+    work: Work
     claim: ExitStack
-    pending: set[int]
-    started: float
-    failures: list[BatchFailure] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
+    pending: set[tuple[int, int]] = field(default_factory=set)
+    is_open: bool = False  # all its parts have been prepared
 
 
-class Execution:
-    """One run over the cells that are not done.
+class Spread:
+    """Runs works over processes or machines, together with other runs on the same folder.
 
     Parameters
     ----------
-    cells
-        Their statuses are updated in place.
-    features, store
+    store
+        Keeps each finished batch until the work is closed.
     backend
         Where batches run.
-    progressing
-    force
-        Run cells whose record is there already.
+    say
+        Called with a line for the user.
+    open_bar
+        Called with a title and 0 when the first work starts.
     """
 
     def __init__(
         self,
-        cells: list[Cell],
-        features: Features,
         store: ResultsStore,
         backend: Backend,
-        progressing: Progressing | None = None,
-        force: bool = False,
+        say: Callable[[str], None] = lambda line: None,
+        open_bar: OpenBar | None = None,
     ) -> None:
-        self.force = force
-        self.cells, self.features, self.store, self.backend = cells, features, store, backend
-        self.progressing = progressing or Progressing()
-        self.running: dict[str, _Running] = {}
-        self.calls: list[tuple[str, int]] = []
-        self.bar: Progress | None = None
-        self.expected: dict[str, int] = {}
-        self.weights: dict[str, float] = {}
+        self.store, self.backend, self.say, self.open_bar = store, backend, say, open_bar
 
-    def run(self) -> None:
-        """Run every cell that is ``to do`` or ``failed``; statuses say how each ended."""
-        self._tidy()
-        waiting = [c for c in self.cells if c.status in ("to do", "failed")]
-        if waiting and self.progressing.open_bar:
-            self.bar = self.progressing.open_bar(waiting[0].name, 0)
-            self._announce(waiting, self.bar)
+    def run(self, works: Sequence[Work]) -> None:
+        """Run every work; one that another run has claimed is waited for."""
+        waiting = list(works)
+        self.bar = self.open_bar(waiting[0].title, 0) if waiting and self.open_bar else None
+        if self.bar:
+            for work in waiting:
+                self.bar.extend(work.n_parts * work.n_settings, waiting[0].title, work.weight)
         try:
             with threadpool_limits(1):
                 while waiting:
-                    busy = self._run_claimable(waiting)
-                    waiting = [c for c in busy if not self._finished_elsewhere(c)]
+                    waiting = [w for w in self._run_claimable(waiting) if not w.is_done()]
                     if waiting:
                         time.sleep(CLAIM_WAIT)
         finally:
-            for running in self.running.values():
-                running.claim.close()
-
-    def _announce(self, cells: list[Cell], bar: Progress) -> None:
-        """Tell the bar how many settings are expected, and what one of each cell costs."""
-        self.weights = setting_weights(cells, self.features, self.store)
-        for cell in cells:
-            self.expected[cell.key] = expected_settings(cell, self.features)
-            bar.extend(self.expected[cell.key], cells[0].name, self.weights[cell.key])
-
-    def _tidy(self) -> None:
-        """Remove batches and claims of finished cells, left by a run killed right then."""
-        for cell in self.cells:
-            if cell.status == "done" and self.store.has_leftovers(cell.key):
-                with self.store.claim(cell.key) as held:
-                    if held:
-                        self.store.forget_unfinished(cell.key)
-
-    def _finished_elsewhere(self, cell: Cell) -> bool:
-        if self.load(cell) is None:
-            return False
-        cell.status = "done"
-        return True
-
-    def load(self, cell: Cell) -> CellRecord | None:
-        """Load the record of a cell, or None."""
-        return self.store.load(cell.folder(self.store))
-
-    def _run_claimable(self, cells: list[Cell]) -> list[Cell]:
-        """Run the cells that no other run is working on; return the others."""
-        busy: list[Cell] = []
-        for attempt in range(1, ATTEMPTS + 1):
-            self.calls = []
-            todo = [c for c in cells if c.status in ("to do", "failed") and c not in busy]
-            try:
-                for index, failure in run_parallel(self._batches(todo, busy), self.backend):
-                    self._batch_ended(*self.calls[index], failure)
-                return busy
-            except self.backend.worker_death() as death:
-                self._worker_died(death, attempt)
-        return busy
-
-    def _worker_died(self, death: BaseException, attempt: int) -> None:
-        if attempt < ATTEMPTS:
-            self.progressing.say(WORKER_DIED)
-        for running in list(self.running.values()):
-            if attempt < ATTEMPTS:
-                running.claim.close()
-                del self.running[running.cell.key]
-            else:
-                running.failures.append(
-                    BatchFailure(
-                        f"its worker process was killed {ATTEMPTS} times", str(death), False
-                    )
-                )
-                self._close(running)
-
-    def _batches(self, cells: list[Cell], busy: list[Cell]) -> Iterator[Call]:
-        """Yield the calls of every missing batch, preparing each cell when its turn comes."""
-        for cell in cells:
-            claim = ExitStack()
-            if not claim.enter_context(self.store.claim(cell.key)):
-                claim.close()
-                busy.append(cell)
-                continue
-            # Another run may have finished the cell since the plan was made.
-            if not self.force and self._finished_elsewhere(cell):
-                claim.close()
-                continue
-            running = self._prepare(cell, claim)
-            if running is None:
-                continue
-            if not running.pending:
-                self._close(running)
-                continue
-            self.running[cell.key] = running
-            folder = self.store.unfinished(cell.key)
-            for batch in sorted(running.pending):
-                indices = running.prepared.batches[batch]
-                settings = [running.prepared.settings[i] for i in indices]
-                self.calls.append((cell.key, batch))
-                yield (
-                    run_batch,
-                    (
-                        cell.method,
-                        settings,
-                        indices,
-                        folder / "shared",
-                        self.store.batch_path(cell.key, batch),
-                    ),
-                )
-
-    def _prepare(self, cell: Cell, claim: ExitStack) -> _Running | None:
-        """Prepare a cell; None if that failed."""
-        started = time.monotonic()
-        try:
-            source = self.features.load(cell.task.source, cell.descriptor_name)
-            target = self.features.load(cell.task.target, cell.descriptor_name)
-            prepared = prepare_cell(cell, source, target)
-            cell.n_settings = len(prepared.settings)
             if self.bar:
-                expected = self.expected.pop(cell.key, 0)
-                self.bar.extend(
-                    len(prepared.settings) - expected, cell.name, self.weights[cell.key]
-                )
-            pending = set(range(len(prepared.batches)))
-            for batch in list(pending):
-                if load_batch(cell, prepared, self.store, batch) is not None:
-                    pending.discard(batch)
-                    if self.bar:
-                        self.bar.advance(len(prepared.batches[batch]), self.weights[cell.key])
-            if pending:
-                write_prepared(self.store.unfinished(cell.key) / "shared", prepared.arrays)
-            prepared.arrays = {}
-            return _Running(cell, prepared, claim, pending, started)
-        except Exception as error:
-            self._failed(cell, error)
-            claim.close()
-            return None
+                self.bar.close()
 
-    def _batch_ended(self, key: str, batch: int, failure: BatchFailure | None) -> None:
-        running = self.running[key]
-        running.pending.discard(batch)
-        if failure is not None:
-            running.failures.append(failure)
+    def _run_claimable(self, works: Sequence[Work]) -> list[Work]:
+        """Run the works that no other run is working on; return the others."""
+        self.running: list[_Running] = []
+        self.ended: set[str] = set()
+        busy: list[Work] = []
+        try:
+            for attempt in range(1, ATTEMPTS + 1):
+                places: list[tuple[_Running, int, int]] = []
+                todo = [w for w in works if w.key not in self.ended and w not in busy]
+                try:
+                    calls = self._calls(todo, busy, places)
+                    for index, failure in run_parallel(calls, self.backend):
+                        self._ended(*places[index], failure)
+                        self._close_finished()
+                    self._close_finished()
+                    return busy
+                except self.backend.worker_death() as death:
+                    self._worker_died(death, attempt)
+            return busy
+        finally:
+            for running in self.running:
+                running.claim.close()
+
+    def _calls(
+        self, works: Sequence[Work], busy: list[Work], places: list[tuple[_Running, int, int]]
+    ) -> Iterator[Call]:
+        """Yield the call of every missing batch, preparing each part when its turn comes."""
+        for work in works:
+            claim = ExitStack()
+            if not claim.enter_context(self.store.claim(work.key)):
+                claim.close()
+                busy.append(work)
+                continue
+            if work.is_done():  # by another run since the plan was made
+                claim.close()
+                self.ended.add(work.key)
+                continue
+            running = _Running(work, claim)
+            self.running.append(running)
+            problems = _problems(work)
+            if self.bar:
+                more = (len(problems) - work.n_parts) * work.n_settings
+                self.bar.extend(more, work.title, work.weight)
+            for number, prepare in enumerate(problems):
+                part = Part(Problem([], {}))
+                running.parts.append(part)
+                try:
+                    part.problem = prepare()
+                    shared = self._open(running, number)
+                except Exception as error:
+                    part.failure = Failure.of(error)
+                    continue
+                for batch in sorted(batch for where, batch in running.pending if where == number):
+                    places.append((running, number, batch))
+                    piece = part.problem.pieces[batch]
+                    yield run_piece, (piece, shared, self._path(running, number, batch))
+            running.is_open = True
+
+    def _open(self, running: _Running, number: int) -> Path:
+        """Note which batches of a part are missing, and write what these share."""
+        work, problem = running.work, running.parts[number].problem
+        sizes = [len(piece.indices) for piece in problem.pieces]
         if self.bar:
-            self.bar.advance(len(running.prepared.batches[batch]), self.weights[key])
-        if not running.pending:
+            self.bar.extend(sum(sizes) - work.n_settings, work.title, work.weight)
+        missing = set()
+        for batch, piece in enumerate(problem.pieces):
+            if self._load(work, number, batch, piece) is None:
+                missing.add((number, batch))
+            elif self.bar:
+                self.bar.advance(sizes[batch], work.weight)
+        shared = self.store.unfinished(work.key) / f"shared-{number}"
+        if missing:
+            write_shared(shared, problem.arrays)
+        problem.arrays = {}
+        running.pending |= missing
+        return shared
+
+    def _path(self, running: _Running, number: int, batch: int) -> Path:
+        return self.store.batch_path(running.work.key, number, batch)
+
+    def _load(
+        self, work: Work, number: int, batch: int, piece: Piece
+    ) -> tuple[BatchResult, float] | None:
+        return self.store.load_batch(work.key, number, batch, partial(unpack, piece.indices))
+
+    def _ended(self, running: _Running, number: int, batch: int, failure: Failure | None) -> None:
+        part = running.parts[number]
+        part.failure = part.failure or failure
+        running.pending.discard((number, batch))
+        if self.bar:
+            self.bar.advance(len(part.problem.pieces[batch].indices), running.work.weight)
+
+    def _close_finished(self) -> None:
+        """Close the works all of whose batches have ended."""
+        for running in [r for r in self.running if r.is_open and not r.pending]:
+            self.running.remove(running)
             self._close(running)
 
     def _close(self, running: _Running) -> None:
-        """Store the record of a cell whose batches have all ended, or its failure."""
-        cell = running.cell
-        self.running.pop(cell.key, None)
+        work = running.work
         try:
-            if running.failures:
-                first = running.failures[0]
-                self._store_failure(cell, first.error, first.trace, first.is_user_error)
-            else:
-                seconds = time.monotonic() - running.started
-                self.store.save(assemble(cell, running.prepared, self.store, seconds))
-                cell.status, cell.reason = "done", ""
-        except UserError:
-            raise
-        except Exception as error:
-            self._failed(cell, error)
+            for number, part in enumerate(running.parts):
+                self._collect(work, number, part)
+            work.close(running.parts)
         finally:
-            remove(self.store.unfinished(cell.key) / "shared")
+            self.ended.add(work.key)
+            for number in range(len(running.parts)):
+                remove(self.store.unfinished(work.key) / f"shared-{number}")
             running.claim.close()
 
-    def _failed(self, cell: Cell, error: Exception) -> None:
-        user = isinstance(error, UserError)
-        text = str(error) if user else f"{type(error).__name__}: {error}"
-        self._store_failure(cell, text, traceback.format_exc(), user)
+    def _collect(self, work: Work, number: int, part: Part) -> None:
+        """Load the results of a part whose batches have all ended."""
+        part.seconds = part.problem.seconds
+        for batch, piece in enumerate(part.problem.pieces):
+            if part.failure is not None:
+                return
+            loaded = self._load(work, number, batch, piece)
+            if loaded is None:
+                folder = self.store.unfinished(work.key)
+                part.failure = Failure(f"a batch vanished from {folder}", "", False)
+                return
+            part.results.append(loaded[0])
+            part.seconds += loaded[1]
 
-    def _store_failure(self, cell: Cell, error: str, trace: str, user: bool) -> None:
-        cell.status, cell.reason = ("refused" if user else "failed"), error
-        content = {
-            "task_label": cell.task.label,
-            "method_label": cell.method_label,
-            "descriptor_label": cell.descriptor_label,
-            "corpus": cell.corpus,
-            "error": error,
-            "trace": trace,
-            "user_error": user,
-        }
+    def _worker_died(self, death: BaseException, attempt: int) -> None:
+        """Give up the claims, so that the rest is tried again; after the last attempt, close."""
+        if attempt < ATTEMPTS:
+            self.say(WORKER_DIED)
+        for running in self.running:
+            if attempt < ATTEMPTS:
+                running.claim.close()
+            else:
+                said = f"its worker process was killed {ATTEMPTS} times"
+                for part in running.parts:
+                    part.failure = part.failure or Failure(said, str(death), False)
+                self._close(running)
+        self.running.clear()
+
+
+def _problems(work: Work) -> Sequence[Callable[[], Problem]]:
+    """Return what prepares each part; where even that cannot be told, one that fails."""
+    try:
+        return work.problems()
+    except Exception as error:
+        return [partial(_raise, error)]
+
+
+def _raise(error: Exception) -> Problem:
+    raise error
+
+
+class CellWork(Work):
+    """A cell, to be run.
+
+    Parameters
+    ----------
+    cell
+        Its status says how it ended.
+    features, store
+    force
+        Run it though its record is there.
+    weight
+        What one of its settings costs.
+    """
+
+    def __init__(
+        self,
+        cell: Cell,
+        features: Features,
+        store: ResultsStore,
+        force: bool = False,
+        weight: float = 1.0,
+    ) -> None:
+        self.cell, self.features, self.store, self.force = cell, features, store, force
+        self.key, self.title, self.weight = cell.key, cell.name, weight
+        self.n_settings = len(cell.settings)
+        self.started = time.monotonic()
+
+    def is_done(self) -> bool:
+        """Whether its record is there, even though it was not a moment ago."""
+        if self.force or self.store.load(self.cell.folder(self.store)) is None:
+            return False
+        self.cell.status, self.cell.reason = "done", ""
+        return True
+
+    def problems(self) -> Sequence[Callable[[], Problem]]:
+        """Return its only part."""
+        return [self._pose]
+
+    def _pose(self) -> Problem:
+        self.started = time.monotonic()
+        cell, task = self.cell, self.cell.task
+        source = self.features.load(task.source, cell.descriptor_name)
+        target = matched(source, self.features.load(task.target, cell.descriptor_name))
+        samples = source.X, source.y, target.X, target.X
+        return pose(cell.method, *samples, cell.settings, len(target.classes))
+
+    def close(self, parts: Sequence[Part]) -> None:
+        """Store the record, or the failure."""
+        (part,) = parts
+        cell, failure = self.cell, part.failure
+        if failure is None:
+            try:
+                record = self._record(part)
+            except Exception as error:
+                failure = Failure.of(error)
+        if failure is None:
+            self.store.save(record)
+            cell.status, cell.reason = "done", ""
+            return
+        cell.status = "refused" if failure.is_user_error else "failed"
+        cell.reason = failure.error
+        store_failure(cell, self.store, failure)
+
+    def _record(self, part: Part) -> CellRecord:
+        cell, task = self.cell, self.cell.task
+        source = self.features.load(task.source, cell.descriptor_name)
+        target = self.features.load(task.target, cell.descriptor_name)
+        found = part.joined(len(target.y))
+        parameters = cell.method.parameters()
+        return CellRecord(
+            key=cell.key,
+            task=task.name,
+            source=task.source,
+            target=task.target,
+            method=cell.method_name,
+            descriptor=cell.descriptor_name,
+            corpus=cell.corpus,
+            solver=str(parameters.get("solver", "")),
+            classes=target.classes,
+            parameters=parameters,
+            settings=cell.settings,
+            predictions=found.predictions.astype(np.uint8),
+            y_target=target.y.astype(np.uint8),
+            y_source=source.y.astype(np.uint8),
+            subject_target=target.subject,
+            scores=found.scores,
+            converged=found.converged,
+            iterations=found.iterations,
+            notes=found.notes,
+            extras=found.extras,
+            about={
+                **describe_run(),
+                "seconds": round(part.seconds, 3),
+                "wall_seconds": round(time.monotonic() - self.started, 3),
+                **cell.about,
+            },
+            **cell.shown(),
+        )
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    features: Features,
+    spread: Spread,
+    force: bool = False,
+    weights: dict[str, float] | None = None,
+) -> None:
+    """Run every cell that is ``to do`` or ``failed``; the statuses say how each ended."""
+    store = spread.store
+    for cell in cells:
+        # Left by a run that was killed right after the record was stored.
+        if cell.status == "done" and store.has_leftovers(cell.key):
+            with store.claim(cell.key) as held:
+                if held:
+                    store.forget_unfinished(cell.key)
+        if cell.status == "refused" and cell.key:
+            store_failure(cell, store, Failure(cell.reason, "", True))
+    todo = [cell for cell in cells if cell.status in ("to do", "failed") and cell.key]
+    known = weights or {}
+    spread.run(
+        [CellWork(c, features, store, force, known.get(c.key, 1.0)) for c in todo],
+    )
+
+
+def store_failure(cell: Cell, store: ResultsStore, failure: Failure) -> None:
+    """Record why a cell failed; a folder that cannot be written is told by whatever else fails."""
+    content: dict[str, Any] = {
+        "task_label": cell.task.label,
+        "method_label": cell.method_label,
+        "descriptor_label": cell.descriptor_label,
+        "corpus": cell.corpus,
+        "error": failure.error,
+        "trace": failure.trace,
+        "user_error": failure.is_user_error,
+    }
+    try:
+        store.save_failure(cell.key, content)
+    except UserError:
+        return
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that take part in results."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
         try:
-            self.store.save_failure(cell.key, content)
-        except UserError as unwritable:
-            self.progressing.say(str(unwritable))
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def describe_run() -> dict[str, Any]:
+    """Return versions, machine, date and command."""
+    return {
+        "versions": versions(),
+        "host": platform.node(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }

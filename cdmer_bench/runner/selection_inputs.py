@@ -1,29 +1,41 @@
-"""Record beside finished cells what selection rules need beyond the predictions."""
+"""Record beside finished cells what selection rules need beyond the predictions.
 
-import time
-from collections.abc import Sequence
+*Source cross-validation*: the method is adapted from all but one fold of the source to the target,
+and predicts that fold, under every setting of the grid.
+
+*Reverse validation*: each setting is fitted once more with the roles swapped. The target, with the
+labels that the setting predicted for it, is the source; the source, without its labels, is the
+target, and what is predicted for it is compared with its labels.
+
+No target label is read for either.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
+from cdmer_bench.databases.base import FeatureSet, matched
 from cdmer_bench.errors import UserError
-from cdmer_bench.features.extract import Features
-from cdmer_bench.io import content_key
-from cdmer_bench.parallel import Backend, Progress
-from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.selection_inputs import NOT_PREDICTED, selection_key
-from cdmer_bench.results.store import CLAIM_WAIT, ResultsStore
+from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
+from cdmer_bench.features import Features
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, join_batches
+from cdmer_bench.methods.inputs import Setting
+from cdmer_bench.results.record import CellRecord, selection_key
+from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell
-from cdmer_bench.runner.progressing import Progressing
-from cdmer_bench.runner.reverse import WayBack
-from cdmer_bench.runner.source_folds import N_FOLDS, Fold, source_folds
-from cdmer_bench.runner.validation import Part, Validation
+from cdmer_bench.runner.execute import Part, Spread, Work
+from cdmer_bench.runner.solve import Failure, Problem, pose, run
 from cdmer_bench.solvers.ulsif import density_ratio
 
-_PARTS = {
-    "reverse_predictions": ["reverse"],
-    "source_cv_predictions": [f"fold {number}" for number in range(N_FOLDS)],
+N_FOLDS = 5
+_FITS = 4  # in a batch of reverse validation; each prepares the method anew, as the labels differ
+_DONE_TO = {
+    "source_cv_predictions": "cross-validated on the source",
+    "reverse_predictions": "taken back to the source",
 }
 
 
@@ -38,119 +50,275 @@ def lacking(cells: Sequence[Cell], store: ResultsStore, wanted: Sequence[str]) -
     return found
 
 
-class SelectionRun:
-    """Record the selection inputs of cells that are done.
+def record_selection_inputs(
+    cells: Sequence[Cell], features: Features, spread: Spread, wanted: Sequence[str]
+) -> int:
+    """Record the selection inputs that finished cells lack; return how many cells failed.
 
     Parameters
     ----------
-    features, store
-    backend
-        Where batches run.
+    cells, features, spread
     wanted
         Names of the inputs, see :mod:`cdmer_bench.evaluation.selection.source`.
-    progressing
+    """
+    todo = lacking(cells, spread.store, wanted)
+    works = [SelectionWork(cell, features, spread.store, wanted, spread.say) for cell in todo]
+    spread.run(works)
+    return sum(work.failed for work in works)
+
+
+class SelectionWork(Work):
+    """The selection inputs of a finished cell.
+
+    Parameters
+    ----------
+    cell, features, store
+    wanted
+    say
+        Called with a line for the user.
+
+    Attributes
+    ----------
+    failed : bool
+        Whether an input could not be recorded, other than for what the data are.
     """
 
     def __init__(
         self,
+        cell: Cell,
         features: Features,
         store: ResultsStore,
-        backend: Backend,
         wanted: Sequence[str],
-        progressing: Progressing | None = None,
+        say: Callable[[str], None],
     ) -> None:
-        self.features, self.store, self.backend = features, store, backend
-        self.wanted = tuple(wanted)
-        self.progressing = progressing or Progressing()
-        self.bar: Progress | None = None
+        self.cell, self.features, self.store = cell, features, store
+        self.wanted, self.say = tuple(wanted), say
+        self.key, self.title = selection_key(cell.key), f"{cell.name}, selection inputs"
+        self.n_settings = len(cell.settings)
+        self.n_parts = N_FOLDS * ("source_cv_predictions" in wanted)
+        self.n_parts += "reverse_predictions" in wanted
+        self.failed = False
+        self.parts: list[tuple[str, NDArray[np.intp]]] = []
 
-    def run(self, cells: Sequence[Cell]) -> int:
-        """Record what is missing; return how many cells failed (each is said)."""
-        waiting = [cell for cell in cells if cell.status == "done"]
-        failed = 0
-        try:
-            with threadpool_limits(1):
-                while waiting:
-                    busy = []
-                    for cell in waiting:
-                        with self.store.claim(selection_key(cell.key)) as held:
-                            if held:
-                                failed += not self._record(cell)
-                            else:
-                                busy.append(cell)
-                    waiting = busy
-                    if waiting:
-                        time.sleep(CLAIM_WAIT)
-        finally:
-            if self.bar:
-                self.bar.close()
-        return failed
+    def is_done(self) -> bool:
+        """Whether another run has recorded everything."""
+        record = self._record()
+        return record is None or set(self.wanted) <= set(record.extras)
 
-    def _record(self, cell: Cell) -> bool:
-        """Record what a cell lacks; False if that failed."""
-        record = self.store.load(cell.folder(self.store))
+    def _record(self) -> CellRecord | None:
+        return self.store.load(self.cell.folder(self.store))
+
+    def problems(self) -> Sequence[Callable[[], Problem]]:
+        """Return a part for each fold, and one for reverse validation, of what is missing."""
+        record = self._record()
+        assert record is not None
+        cell = self.cell
+        source = self.features.load(cell.task.source, cell.descriptor_name)
+        Xt = matched(source, self.features.load(cell.task.target, cell.descriptor_name)).X
+        missing = [name for name in self.wanted if name not in record.extras]
+        found: list[Callable[[], Problem]] = []
+        self.parts = []
+        if "reverse_predictions" in missing:
+            self.parts.append(("reverse_predictions", np.arange(len(source.y))))
+            found.append(partial(_reversed, cell.method, record, source, Xt))
+        if "source_cv_predictions" in missing:
+            for held_out in _folds_or_none(source):
+                self.parts.append(("source_cv_predictions", held_out))
+                found.append(partial(_fold, cell.method, record.settings, source, Xt, held_out))
+        return found
+
+    def close(self, parts: Sequence[Part]) -> None:
+        """Store what was found; say what could not be."""
+        record = self._record()
         if record is None:
-            return True
-        complete = True
-        for name in self.wanted:
-            if name not in record.extras:
+            return
+        failures = [part.failure for part in parts]
+        if len(parts) != len(self.parts):  # even the parts could not be told
+            self._failed("the selection inputs", failures[0])
+            return
+        missing = [name for name in self.wanted if name not in record.extras]
+        for name in missing:
+            mine = [
+                (part, columns)
+                for part, (of, columns) in zip(parts, self.parts, strict=True)
+                if of == name
+            ]
+            failure = next((part.failure for part, _ in mine if part.failure), None)
+            if failure is None:
                 try:
-                    record.extras[name] = self._compute(name, cell, record)
-                except Exception as error:
-                    # A user's error is about this data set, which the rules then tell as a gap.
-                    complete &= isinstance(error, UserError)
-                    text = str(error) if isinstance(error, UserError) else repr(error)
-                    self.progressing.say(f"{cell.name}: {name} could not be recorded: {text}")
+                    record.extras[name] = self._input(name, record, mine)
                     continue
-                self.store.save_selection_inputs(record)
-            for part in _PARTS.get(name, []):
-                self.store.forget_unfinished(part_key(cell, part))
-        return complete
+                except Exception as error:
+                    failure = Failure.of(error)
+            self._failed(name, failure)
+        if set(missing) & set(record.extras):
+            self.store.save_selection_inputs(record)
+        if set(missing) <= set(record.extras):
+            self.store.forget_unfinished(self.key)
 
-    def _compute(self, name: str, cell: Cell, record: CellRecord) -> NDArray:
-        """Compute one input. Of the target only the samples and predictions are used."""
+    def _failed(self, name: str, failure: Failure | None) -> None:
+        assert failure is not None
+        # A user's error is about this data set, which the rules then tell as a gap.
+        self.failed |= not failure.is_user_error
+        self.say(f"{self.cell.name}: {name} could not be recorded: {failure.error}")
+
+    def _input(
+        self, name: str, record: CellRecord, mine: Sequence[tuple[Part, NDArray[np.intp]]]
+    ) -> NDArray:
+        """Put an input together. Of the target only samples and predictions are used."""
+        cell = self.cell
         source = self.features.load(cell.task.source, cell.descriptor_name)
         if name == "source_folds":
             numbers = np.empty(len(source.y), np.uint8)
             for number, held_out in enumerate(source_folds(source.y, source.subject)):
                 numbers[held_out] = number
             return numbers
-        Xt = self.features.load(cell.task.target, cell.descriptor_name).X
         if name == "density_ratio":
-            return density_ratio(source.X, Xt)
-        parts: list[Part] = []
-        if name == "reverse_predictions":
-            everything = np.arange(len(source.y))
-            key = part_key(cell, *_PARTS[name])
-            settings, predicted = record.settings, record.predictions
-            parts.append(WayBack(key, everything, cell.method, settings, predicted, source.X, Xt))
-            return self._predict(cell, record, parts, "way back", "taken back to the source")
-        folds = source_folds(source.y, source.subject)
-        for part, held_out in zip(_PARTS[name], folds, strict=False):
-            key = part_key(cell, part)
-            parts.append(Fold(key, held_out, cell.method, record.settings, source, Xt))
-        return self._predict(cell, record, parts, "source folds", "cross-validated on the source")
-
-    def _predict(
-        self, cell: Cell, record: CellRecord, parts: Sequence[Part], title: str, what: str
-    ) -> NDArray[np.uint8]:
-        """Run the parts of a validation; say how many settings it leaves out."""
-        if self.progressing.open_bar and self.bar is None:
-            self.bar = self.progressing.open_bar("settings", 0)
-        if self.bar:
-            self.bar.extend(len(parts) * len(record.settings), f"{cell.name}, {title}")
-        shape = (len(record.settings), len(record.y_source))
-        validation = Validation(shape, parts, self.store, self.backend, self.progressing, self.bar)
-        predictions, reason = validation.predictions()
+            target = self.features.load(cell.task.target, cell.descriptor_name)
+            return density_ratio(source.X, matched(source, target).X)
+        if not mine:  # say why there is no fold
+            source_folds(source.y, source.subject)
+        predictions = np.full((len(record.settings), len(source.y)), NOT_PREDICTED, np.uint8)
+        reasons: list[str] = []
+        for part, columns in mine:
+            found = part.joined(len(columns))
+            predictions[:, columns] = found.predictions
+            reasons += found.notes.values()
         left_out = int((predictions == NOT_PREDICTED).any(axis=1).sum())
         if left_out:
-            self.progressing.say(
-                f"{cell.name}: {left_out} of {len(predictions)} settings cannot be {what}, and "
-                f"rules that need it leave them out ({reason})"
+            self.say(
+                f"{cell.name}: {left_out} of {len(predictions)} settings cannot be "
+                f"{_DONE_TO[name]}, and rules that need it leave them out ({reasons[0]})"
             )
         return predictions
 
 
-def part_key(cell: Cell, part: str) -> str:
-    """Return the key under which the unfinished batches of a part are stored."""
-    return content_key({"selection inputs": selection_key(cell.key), "part": part})
+def _folds_or_none(source: FeatureSet) -> list[NDArray[np.intp]]:
+    try:
+        return source_folds(source.y, source.subject)
+    except UserError:
+        return []
+
+
+def source_folds(y: NDArray[np.intp], subject: NDArray[np.str_] | None) -> list[NDArray[np.intp]]:
+    """Split the source samples into folds to hold out, with as equal class shares as can be.
+
+    Parameters
+    ----------
+    y : ndarray of int, shape (n_source,)
+        Class indices.
+    subject : ndarray of str, shape (n_source,), or None
+        Where known, no subject is in two folds.
+
+    Returns
+    -------
+    list of ndarray of int
+        Indices of the samples that each fold holds out: five folds, or fewer where the largest
+        class has fewer samples or the database fewer subjects. Nothing is drawn at random.
+
+    Raises
+    ------
+    UserError
+        If not even two folds are possible.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    n_subjects = len(y) if subject is None else len(np.unique(subject))
+    n_folds = min(N_FOLDS, int(np.bincount(y).max()), n_subjects)
+    if n_folds < 2:
+        raise UserError(
+            f"a source of {n_subjects} subject(s) whose largest class has {np.bincount(y).max()} "
+            "sample(s) cannot be cross-validated; give at least two of each"
+        )
+    folds = (StratifiedKFold if subject is None else StratifiedGroupKFold)(n_folds)
+    with warnings.catch_warnings():
+        # A class with fewer samples than folds is missing from some, which is as intended.
+        warnings.simplefilter("ignore", UserWarning)
+        held_out = [test for _, test in folds.split(y, y, subject)]
+    return [indices for indices in held_out if len(indices)]
+
+
+def _fold(
+    method: Method,
+    settings: Sequence[Setting],
+    source: FeatureSet,
+    Xt: NDArray,
+    held_out: NDArray[np.intp],
+) -> Problem:
+    """Predict the samples held out by the others."""
+    kept = np.setdiff1d(np.arange(len(source.y)), held_out)
+    samples = source.X[kept], source.y[kept], Xt, source.X[held_out]
+    return pose(method, *samples, settings, len(source.classes), lenient=True)
+
+
+def _reversed(method: Method, record: CellRecord, source: FeatureSet, Xt: NDArray) -> Problem:
+    """Predict the source from the target; settings that predicted the same share a fit."""
+    groups: dict[bytes, list[int]] = {}
+    for index, labels in enumerate(record.predictions):
+        groups.setdefault(labels.tobytes(), []).append(index)
+    fits = [
+        [group[i] for i in batch]
+        for group in groups.values()
+        for batch in method.batches([record.settings[i] for i in group])
+    ]
+    pieces = []
+    for first in range(0, len(fits), _FITS):
+        chosen = fits[first : first + _FITS]
+        settings = [[record.settings[i] for i in fit] for fit in chosen]
+        labels = [record.predictions[fit[0]] for fit in chosen]
+        indices = [i for fit in chosen for i in fit]
+        pieces.append(ReversedFits(method, settings, labels, indices, len(source.classes)))
+    return Problem(pieces, {"source": source.X, "target": Xt})
+
+
+@dataclass(frozen=True)
+class ReversedFits:
+    """A few fits of reverse validation, a :class:`~cdmer_bench.runner.solve.Piece`.
+
+    Attributes
+    ----------
+    method : Method
+    settings : list of list of dict
+        Of each fit.
+    labels : list of ndarray of uint8, each of shape (n_target,)
+        What the settings of each fit predicted.
+    indices : list of int
+        The places of all these settings in the grid.
+    n_labels : int
+        Number of classes of the databases.
+    """
+
+    method: Method
+    settings: list[list[Setting]]
+    labels: list[NDArray[np.uint8]]
+    indices: list[int]
+    n_labels: int
+
+    def solve(self, arrays: Prepared) -> BatchResult:
+        """Predict the source by each fit."""
+        Xt, Xs = arrays["target"], arrays["source"]
+        results, places, first = [], [], 0
+        for settings, labels in zip(self.settings, self.labels, strict=True):
+            found = predict_back(self.method, Xt, labels, Xs, settings, self.n_labels)
+            results.append(found)
+            places.append(list(range(first, first + len(settings))))
+            first += len(settings)
+        return join_batches(places, results)
+
+
+def predict_back(
+    method: Method,
+    Xt: NDArray,
+    labels: NDArray[np.uint8],
+    Xs: NDArray,
+    settings: Sequence[Setting],
+    n_labels: int,
+) -> BatchResult:
+    """Predict the source's classes from the target with the labels predicted for it.
+
+    Where these are a single class, that is the class of every source sample. Settings that do
+    not exist with the roles swapped are ``NOT_PREDICTED``, and a note says why.
+    """
+    if (labels == labels[0]).all():
+        return BatchResult.closed_form(np.full((len(settings), len(Xs)), labels[0]))
+    return run(method, Xt, labels, Xs, Xs, settings, n_labels, lenient=True)

@@ -9,8 +9,7 @@ import pytest
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import pack_arrays
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.serialize import content_of, seal
-from cdmer_bench.results.store import ResultsStore, safe_name
+from cdmer_bench.results.store import ResultsStore, safe_name, seal
 from tests.damages import DAMAGES, obeying_permissions
 
 
@@ -188,11 +187,11 @@ def test_a_record_of_a_newer_version_stays_and_is_named(tmp_path, cdmer):
     store, record = ResultsStore(tmp_path), make_record()
     store.save(record)
     path = folder_of(store, record) / "record.json"
-    newer = seal({**content_of(record), "format": 2, "of the future": 1})
+    newer = seal({**record.content(), "format": 3, "of the future": 1})
     path.write_bytes(newer)
     code, _, err = cdmer("tables", "--results", str(tmp_path))
     assert code == 2
-    assert f"{path} was written by a newer version of cdmer-bench (format 2, expected 1)" in err
+    assert f"{path} was written by a newer version of cdmer-bench (format 3, expected 2)" in err
     assert path.read_bytes() == newer
 
 
@@ -210,5 +209,31 @@ def test_damage_in_a_folder_that_may_only_be_read_is_warned_of_and_passed_over(t
         path.parent.chmod(0o755)
     assert code == 0, err
     assert "GFK" in out
-    assert len(warned) == 1
+    assert len({str(w.message) for w in warned}) == 1
     assert path.exists()
+
+
+def test_cells_of_an_older_version_are_named_and_never_mixed_in(tmp_path):
+    store, record = ResultsStore(tmp_path), make_record()
+    store.save(record)
+    old = make_record(key="cd" * 32)
+    store.save(old)
+    path = store.folder_of(old) / "record.json"
+    content = {k: v for k, v in old.content().items() if k not in ("used", "errors_ignored")}
+    path.write_bytes(seal({**content, "format": 1}))
+    with pytest.warns(UserWarning, match="1 cells of an older version .* are left out"):
+        (found,) = store.records()
+    assert found.key == record.key
+    with pytest.warns(UserWarning, match="older version"):
+        assert store.older() == [store.folder_of(old)]
+    assert path.exists()  # it is whole, so it is not renamed as if it were damaged
+
+
+def test_what_a_record_says_beside_its_arrays_can_be_renewed(tmp_path):
+    store, record = ResultsStore(tmp_path), make_record()
+    store.save(record)
+    arrays = (store.folder_of(record) / "grid.npz").read_bytes()
+    store.save_content(dataclasses.replace(record, method_label="Another"))
+    (found,) = store.records()
+    assert_same(found, dataclasses.replace(record, method_label="Another"))
+    assert (store.folder_of(record) / "grid.npz").read_bytes() == arrays

@@ -111,7 +111,7 @@ def kept(folder: Path) -> set[Batch]:
         found |= {(n_source, round(0.1 + 0.2 * batch, 1)) for batch in range(10)}
     for path in listed(folder, "unfinished/*/batch-*.npz"):
         try:
-            n_source = int(np.load(path.parent / "shared" / "n.npy"))
+            n_source = int(np.load(path.parent / "shared-0" / "n.npy"))
             first = int(read_arrays(path)["indices"][0])
         except FileNotFoundError:
             continue  # the cell was just put together, and is told by its record
@@ -299,7 +299,7 @@ def test_batches_and_a_claim_of_a_cell_that_was_stored_just_before_the_kill_are_
     whole = finish(slow, "whole")
     before = files(slow.folder / "whole")
     key = next((slow.folder / "whole").glob("cells/*/*/*")).name.rpartition("-")[2]
-    for left in (f"unfinished/{key}/batch-00000.npz", f"claims/{key}.lock"):
+    for left in (f"unfinished/{key}/batch-0-00000.npz", f"claims/{key}.lock"):
         (slow.folder / "whole" / left).parent.mkdir(parents=True, exist_ok=True)
         (slow.folder / "whole" / left).write_bytes(b"")
     assert finish(slow, "whole") == whole

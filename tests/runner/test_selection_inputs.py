@@ -8,12 +8,12 @@ from sklearn.svm import SVC
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import NotRecorded, rule
+from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
 from cdmer_bench.methods.gfk import GFK
 from cdmer_bench.methods.svm import SVM
-from cdmer_bench.results.selection_inputs import NAMES, NOT_PREDICTED
+from cdmer_bench.results.record import SELECTION_INPUTS as NAMES
 from cdmer_bench.results.store import ResultsStore
-from cdmer_bench.runner.reverse import predict_back
-from cdmer_bench.runner.source_folds import source_folds
+from cdmer_bench.runner.selection_inputs import predict_back, source_folds
 from cdmer_bench.solvers.ulsif import density_ratio
 from tests.small_corpus import draw_features
 
@@ -145,13 +145,13 @@ def test_settings_that_do_not_exist_the_other_way_are_marked():
     X, _ = flat(1, 24)
     Xt, _ = flat(2, 18)
     labels = (np.arange(18) % 3).astype(np.uint8)
-    found, reason = predict_back(GFK(), Xt, labels, X, [{"k": 5}, {"k": 18}])
-    assert (found == NOT_PREDICTED).all(axis=1).tolist() == [False, True]
-    assert "k = 18" in reason
+    found = predict_back(GFK(), Xt, labels, X, [{"k": 5}, {"k": 18}], 3)
+    assert (found.predictions == NOT_PREDICTED).all(axis=1).tolist() == [False, True]
+    assert "k = 18" in found.notes[1]
     one_class = np.full(18, 2, np.uint8)
-    found, reason = predict_back(SVM(), Xt, one_class, X, [{"C": 1.0}])
-    assert (found == 2).all()
-    assert reason == ""
+    found = predict_back(SVM(), Xt, one_class, X, [{"C": 1.0}], 3)
+    assert (found.predictions == 2).all()
+    assert not found.notes
 
 
 def test_what_to_record_is_checked(corpus, cdmer):
@@ -178,7 +178,7 @@ def test_no_target_label_is_used(corpus, cdmer):
 
 
 def test_only_the_missing_part_is_computed_and_a_damaged_one_is_set_aside(corpus, cdmer):
-    _, without = run(corpus, cdmer, "plane=false", "method=gfk")
+    _, without = run(corpus, cdmer, "method=gfk")
     assert "source_cv_predictions" not in without.extras
     (folder,) = (corpus.folder / "results" / "cells").glob("*/*/*")
     stored = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -186,14 +186,14 @@ def test_only_the_missing_part_is_computed_and_a_damaged_one_is_set_aside(corpus
 
     plan = corpus.arguments("task=red/green", "method=gfk", "selection_inputs=true", "dry_run=true")
     assert "1 done cells lack" in cdmer("run", *plan)[1]
-    run(corpus, cdmer, "plane=false", "method=gfk", "selection_inputs=true")
+    run(corpus, cdmer, "method=gfk", "selection_inputs=true")
     added = (folder / "selection.npz").read_bytes()
     assert {n: (folder / n).read_bytes() for n in stored} == stored
     assert not list((corpus.folder / "results" / "unfinished").glob("*"))
 
     (folder / "selection.npz").write_bytes(added[:200] + b"?" + added[201:])
     with pytest.warns(UserWarning, match=r"selection\.npz is damaged"):
-        run(corpus, cdmer, "plane=false", "method=gfk", "selection_inputs=true")
+        run(corpus, cdmer, "method=gfk", "selection_inputs=true")
     assert (folder / "selection.npz").read_bytes() == added
     assert (folder / "selection.npz.damaged-0").exists()
     assert {n: (folder / n).read_bytes() for n in stored} == stored

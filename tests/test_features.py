@@ -1,18 +1,23 @@
-"""Extraction: same bytes for any number of processes, each clip read once, runs share a store."""
+"""Extraction and its store: keys hold what is used, same bytes for any number of processes."""
 
+import dataclasses
 import multiprocessing
+import os
+import stat
+import warnings
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from cdmer_bench.descriptors import HOGTOP
+from cdmer_bench.databases.synthetic.database import SyntheticDatabase
+from cdmer_bench.descriptors import HIGOTOP, HOGTOP, LBPSIP, LBPTOP, LPQTOP
 from cdmer_bench.errors import UserError
-from cdmer_bench.features.extract import Features
-from cdmer_bench.features.store import FeatureStore
+from cdmer_bench.features import Features, FeatureStore
 from cdmer_bench.parallel import Backend
+from cdmer_bench.preprocessing import Preprocessing
 from tests.damages import DAMAGES
-from tests.features.tiny_clips import TinyClip, TinyClips, descriptor, preprocessing
+from tests.tiny_clips import TinyClip, TinyClips, descriptor, preprocessing
 
 BOTH = ["lbp", "hog"]
 
@@ -34,7 +39,6 @@ def test_features_are_those_of_the_descriptor_in_the_order_of_the_clips(tmp_path
         np.testing.assert_array_equal(row, descriptor().extract(preprocessing()(clip.frames())))
     assert found.y.tolist() == [0, 1, 2, 0, 1, 2]
     assert found.subject.tolist() == ["s0", "s0", "s1", "s1", "s2", "s2"]
-    assert found.fingerprint == features.fingerprint("tiny", "lbp")
 
 
 def test_the_bytes_do_not_depend_on_the_number_of_processes(tmp_path):
@@ -69,7 +73,7 @@ def test_a_damaged_entry_is_extracted_again_with_one_warning(tmp_path, damage):
     features, database = make(tmp_path)
     features.extract(database, BOTH, Backend("sequential"), None)
     whole = contents(tmp_path)
-    path = features.store.path("tiny", features.fingerprint("tiny", "lbp"))
+    path = features.store.path("tiny", features.key("tiny", "lbp"))
     path.write_bytes(DAMAGES[damage](whole[path.name]))
     fresh, _ = make(tmp_path)
     with pytest.warns(UserWarning, match="set aside") as warned:
@@ -163,7 +167,7 @@ def test_batches_give_what_single_clips_give_without_the_damaged_ones(tmp_path, 
     with pytest.warns(UserWarning, match="tiny: clip clip[234] is left out") as warned:
         features.extract(database, ["batched"], Backend("sequential"), Bar)
     assert len(warned) == 3
-    assert steps == [7, 2, 2, 2, 1, "closed"]
+    assert steps == [7, *[1] * 7, "closed"]
     assert BatchedHOG.sizes == [2, 1, 1]
     whole, _ = make(tmp_path / "whole", [clips[i] for i in (0, 1, 5, 6)])
     with pytest.warns(UserWarning, match="3 clips with unreadable frames"):
@@ -228,3 +232,184 @@ def test_four_runs_that_extract_at_once_agree(tmp_path):
     assert found == [[features.load("tiny", name).X.sum() for name in BOTH]] * 4
     assert contents(tmp_path / "shared") == contents(tmp_path / "alone")
     assert not list((tmp_path / "shared").rglob(".writing-*"))
+
+
+def key(clips=None, described=None, prepared=None, **database):
+    found = TinyClips("tiny", given=clips or TinyClip.some(3), **database)
+    return FeatureStore("unused").key(found, described or descriptor(), prepared or preprocessing())
+
+
+def changed(**changes):
+    """Three clips, the second with something changed."""
+    clips = TinyClip.some(3)
+    clips[1] = dataclasses.replace(clips[1], **changes)
+    return clips
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"title": "another title", "letter": "X"},
+        {"clips": changed(name="renamed")},
+        {"clips": changed(subject="another")},
+        {"clips": changed(label=2)},
+        {"classes": ("positive", "negative", "surprise")},
+    ],
+    ids=str,
+)
+def test_what_no_value_depends_on_leaves_the_key(same):
+    assert key(**same) == key()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"described": LBPTOP(R=2, P=4, grids=(1, 2))},
+        {"described": LBPTOP(R=1, P=8, grids=(1, 2))},
+        {"described": LBPTOP(R=1, P=4, grids=(1,))},
+        {"prepared": Preprocessing(n_frames=7, shape=(16, 16))},
+        {"prepared": Preprocessing(n_frames=6, shape=(16, 17))},
+        {"prepared": Preprocessing(n_frames=6, shape=(16, 16), round="uint8")},
+        {"clips": TinyClip.some(4)},
+        {"clips": TinyClip.some(3)[::-1]},
+        {"clips": changed(seed=99)},
+    ],
+    ids=str,
+)
+def test_whatever_changes_the_features_changes_the_key(other):
+    assert key(**other) != key()
+
+
+def test_a_raised_version_changes_the_key(monkeypatch):
+    before = key()
+    monkeypatch.setattr(LBPTOP, "version", LBPTOP.version + 1)
+    assert key() != before
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins"),
+    [
+        (LBPTOP, "e748d568cb23b7a3"),
+        (LBPSIP, "5c092c014bf69471"),
+        (LPQTOP, "ef017a3461b5431a"),
+        (HOGTOP, "331c8c215b111aab"),
+        (HIGOTOP, "505fe1c9584d2001"),
+    ],
+)
+def test_keys_stay_while_the_numbers_do(kind, begins):
+    # Another key has every user extract again: change it together with the numbers only.
+    made = FeatureStore("unused").key(SyntheticDatabase("smic_nir"), kind(), Preprocessing())
+    assert made.startswith(begins)
+
+
+def stored(tmp_path):
+    store, X = FeatureStore(tmp_path / "cache"), np.random.default_rng(0).random((4, 5, 3, 15))
+    store.save("tiny", KEY, X, np.arange(4))
+    return store, X
+
+
+KEY = "ab" * 32
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o000])
+def test_the_folder_is_private_whatever_the_umask(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        store, _ = stored(tmp_path)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE(store.path("tiny", KEY).stat().st_mode) == 0o666 & ~mask
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_set_aside_with_one_warning(tmp_path, damage):
+    store, X = stored(tmp_path)
+    path = store.path("tiny", KEY)
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    with pytest.warns(UserWarning, match="set aside") as warned:
+        assert store.load("tiny", KEY) is None
+    assert len(warned) == 1
+    assert str(path) in str(warned[0].message)
+    assert store.load("tiny", KEY) is None
+    store.save("tiny", KEY, X, np.arange(4))
+    assert store.load("tiny", KEY) is not None
+
+
+def test_every_single_flipped_bit_in_the_archive_is_harmless(tmp_path):
+    """A bit flip gives the stored arrays or a set-aside file, never other numbers."""
+    store, X = stored(tmp_path)
+    path = store.path("tiny", KEY)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for position in rng.choice(len(whole) * 8, size=150, replace=False):
+        data = bytearray(whole)
+        data[position // 8] ^= 1 << (position % 8)
+        path.write_bytes(bytes(data))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            loaded = store.load("tiny", KEY)
+        if loaded is not None:
+            np.testing.assert_array_equal(loaded["X"], X)
+            np.testing.assert_array_equal(loaded["used"], np.arange(4))
+
+
+def test_the_features_of_another_key_are_not_taken(tmp_path):
+    store, _ = stored(tmp_path)
+    other = "f" * 64
+    os.replace(store.path("tiny", KEY), store.path("tiny", other))
+    with pytest.warns(UserWarning, match="key is another"):
+        assert store.load("tiny", other) is None
+
+
+def test_a_folder_that_is_a_file_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cache\.dir"):
+        FeatureStore(tmp_path / "file").save("tiny", KEY, np.zeros((1, 1)), np.arange(1))
+
+
+def test_labels_and_subjects_are_those_of_the_database_in_use(tmp_path):
+    features, _ = make(tmp_path)
+    before, described = features.load("tiny", "lbp"), features.facts("tiny", "lbp")
+    assert described.sha256 == before.sha256
+    assert described.shape == before.X.shape
+    clips = TinyClip.some(6)
+    clips[1] = dataclasses.replace(clips[1], label=2, subject="else")
+    again, _ = make(tmp_path, clips)
+    after = again.load("tiny", "lbp")
+    np.testing.assert_array_equal(after.X, before.X)
+    assert after.y.tolist() == [0, 2, 2, 0, 1, 2]
+    assert after.subject.tolist()[1] == "else"
+    assert again.facts("tiny", "lbp").sha256 == after.sha256 != before.sha256
+
+
+def test_what_a_killed_extraction_had_finished_is_taken_up(tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    monkeypatch.setattr("cdmer_bench.features._KEEP_EVERY", -1.0)
+    features, database = make(tmp_path / "cache", log=log)
+    database.given[4].kills = True
+    with pytest.raises(KeyboardInterrupt):
+        features.extract(database, BOTH, Backend("sequential"), None)
+    assert not contents(tmp_path / "cache" / "features" / "tiny")
+    again, database = make(tmp_path / "cache", log=log)
+    again.extract(database, BOTH, Backend("sequential"), None)
+    assert log.read_text().split() == [f"clip{i}" for i in (0, 1, 2, 3, 4, 4, 5)]
+    whole, database = make(tmp_path / "whole")
+    whole.extract(database, BOTH, Backend("sequential"), None)
+    assert contents(tmp_path / "cache") == contents(tmp_path / "whole")
+    assert not list((tmp_path / "cache" / "features" / "unfinished").iterdir())
+
+
+def test_force_extracts_anew_once(tmp_path):
+    log = tmp_path / "log"
+    features, database = make(tmp_path / "cache", log=log)
+    features.extract(database, BOTH, Backend("sequential"), None)
+    forced = Features(
+        {"tiny": database}, features.descriptors, preprocessing(), features.store, force=True
+    )
+    assert not forced.is_ready("tiny", "lbp")
+    assert forced.facts("tiny", "lbp") is None
+    forced.extract(database, BOTH, Backend("sequential"), None)
+    assert forced.is_ready("tiny", "lbp")
+    forced.load("tiny", "lbp")
+    assert len(log.read_text().split()) == 12

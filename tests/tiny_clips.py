@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cdmer_bench.databases.base import Clip, ClipDatabase, FeatureSet
+from cdmer_bench.databases.base import Clip, ClipDatabase
 from cdmer_bench.descriptors import LBPTOP
 from cdmer_bench.errors import UserError
 from cdmer_bench.preprocessing import Preprocessing
@@ -21,6 +21,7 @@ class TinyClip(Clip):
     seed: int
     log: str = ""
     broken: bool = False
+    kills: bool = False
 
     @property
     def fingerprint(self):
@@ -30,6 +31,8 @@ class TinyClip(Clip):
         if self.log:
             with open(self.log, "a") as log:
                 log.write(f"{self.name}\n")
+        if self.kills:
+            raise KeyboardInterrupt
         if self.broken:
             raise UserError("a frame is damaged")
         shape = (5 + self.seed % 3, 20, 18)
@@ -54,14 +57,3 @@ def descriptor() -> LBPTOP:
 
 def preprocessing() -> Preprocessing:
     return Preprocessing(n_frames=6, shape=(16, 16))
-
-
-def features() -> FeatureSet:
-    rng = np.random.default_rng(0)
-    return FeatureSet(
-        "tiny",
-        rng.random((4, 5, 3, 15)),
-        np.array([0, 1, 2, 1], dtype=np.intp),
-        np.array(["a", "a", "b", "c"]),
-        fingerprint="ab" * 32,
-    )

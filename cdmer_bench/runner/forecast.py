@@ -1,4 +1,4 @@
-"""How long cells will take, from measured rates."""
+"""What a run will take, from measured rates."""
 
 import csv
 import math
@@ -8,11 +8,10 @@ from importlib.resources import files
 
 from cdmer_bench.databases.base import ClipDatabase
 from cdmer_bench.errors import UserError
-from cdmer_bench.features.extract import Features
+from cdmer_bench.features import Features
 from cdmer_bench.parallel import Backend
 from cdmer_bench.results.store import ResultsStore
-from cdmer_bench.runner.cell import Cell
-from cdmer_bench.runner.plan import counted
+from cdmer_bench.runner.cell import Cell, counted
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def measured_rates(store: ResultsStore) -> dict[tuple[str, str], Rate]:
     """Return the rates of the cells that this results folder holds, the largest task's each."""
     rates: dict[tuple[str, str], Rate] = {}
     for record in store.records():
-        seconds, n_settings = record.about.get("solve_seconds"), len(record.settings)
+        seconds, n_settings = record.about.get("seconds"), len(record.settings)
         n = len(record.y_source) + len(record.y_target)
         key = (record.method, record.solver)
         if seconds is not None and (key not in rates or rates[key].n < n):
@@ -144,6 +143,8 @@ def clips_to_extract(cells: Sequence[Cell], features: Features) -> int:
 
 def expected_settings(cell: Cell, features: Features) -> int:
     """Return the number of settings of a cell; 0 where its data or grid cannot be used."""
+    if cell.settings:
+        return len(cell.settings)
     sizes = task_sizes(cell, features)
     if sizes is None:
         return 0

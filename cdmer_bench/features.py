@@ -1,0 +1,451 @@
+"""Features of whole databases: from files, or extracted clip by clip and kept in a store."""
+
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.databases.base import (
+    Account,
+    Clip,
+    ClipDatabase,
+    Database,
+    FeatureDatabase,
+    FeatureSet,
+    content_hash,
+)
+from cdmer_bench.databases.damaged_clips import DamagedClip, intact_clips
+from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.errors import UserError
+from cdmer_bench.identity import code_hash, identity
+from cdmer_bench.io import (
+    array_hash,
+    clear_errors,
+    content_key,
+    keep_hashes,
+    pack_arrays,
+    read_arrays,
+    remember_hashes,
+    remove,
+    remove_leftovers,
+    set_aside,
+    user_path,
+    write_atomically,
+)
+from cdmer_bench.parallel import Backend, OpenBar, run_parallel
+from cdmer_bench.preprocessing import Preprocessing
+
+_KEEP_EVERY = 10.0  # seconds of extraction that a killed run may lose
+
+Described = list[NDArray[np.float64]] | DamagedClip  # of a clip, by each descriptor
+
+
+class Facts(NamedTuple):
+    """What is known of features without their values.
+
+    Attributes
+    ----------
+    sha256 : str
+        As of the :class:`~cdmer_bench.databases.base.FeatureSet`.
+    shape : tuple of int
+        Of ``X``.
+    y : ndarray of int, shape (n_clips,)
+    classes : tuple of str
+    """
+
+    sha256: str
+    shape: tuple[int, ...]
+    y: NDArray[np.intp]
+    classes: tuple[str, ...]
+
+
+class FeatureStore:
+    """Extracted features, one checked file for each key.
+
+    Parameters
+    ----------
+    folder
+        The cache folder. It holds data derived from licensed clips, so it is made private to
+        the user; it must not be shared.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = user_path(folder)
+        remember_hashes(self.folder)
+
+    def key(
+        self, database: ClipDatabase, descriptor: Descriptor, preprocessing: Preprocessing
+    ) -> str:
+        """Return the hash of all that the values depend on: code, parameters and frames."""
+        reader = type(database)
+        key = content_key(
+            {
+                "descriptor": identity(descriptor),
+                "preprocessing": identity(preprocessing),
+                "reader": [getattr(reader, "version", 1), code_hash([reader.__module__])],
+                "clips": [clip.fingerprint for clip in database.clips()],
+            }
+        )
+        if self.folder.is_dir():
+            keep_hashes(self.folder)
+        return key
+
+    def path(self, database: str, key: str) -> Path:
+        """Return where the features of a key lie."""
+        return self.folder / "features" / f"{database}-{key[:32]}.npz"
+
+    def parts(self, database: str, key: str) -> Path:
+        """Return the folder of the clips that are finished so far."""
+        return self.folder / "features" / "unfinished" / f"{database}-{key[:32]}"
+
+    def save(self, database: str, key: str, X: NDArray[np.float64], used: NDArray[np.intp]) -> None:
+        """Store the values of the clips with the indices ``used``."""
+        self.make_private()
+        path = self.path(database, key)
+        arrays = {"X": X, "used": used, "shape": np.array(X.shape)}
+        texts = {"key": np.array(key), "sha256": np.array(array_hash(X))}
+        write_atomically(path, pack_arrays({**arrays, **texts}))
+        remove_leftovers(path.parent)
+
+    def make_private(self) -> None:
+        """Make the folder, for its owner only."""
+        with clear_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if os.stat(self.folder).st_uid == os.getuid():
+                os.chmod(self.folder, 0o700)
+
+    def load(self, database: str, key: str, *names: str) -> dict[str, NDArray] | None:
+        """Load arrays (all by default); None if there are none, or were damaged and set aside."""
+        path = self.path(database, key)
+        try:
+            arrays = read_arrays(path, *names)
+            if str(arrays["key"]) != key:
+                raise ValueError("its key is another one")
+            return arrays
+        except FileNotFoundError:
+            return None
+        except PermissionError:
+            raise UserError(
+                f"{path} cannot be read by you; set cache.dir to a folder of your own"
+            ) from None
+        except UserError:
+            raise
+        except (ValueError, KeyError) as error:
+            set_aside(path, str(error))
+            return None
+
+
+class Features:
+    """The features of a corpus: from files, from the store, or extracted on demand.
+
+    Parameters
+    ----------
+    databases
+        By key.
+    descriptors
+        By name.
+    preprocessing
+    store
+    force : bool
+        Extract anew what is asked for, once, though the store has it.
+    """
+
+    def __init__(
+        self,
+        databases: Mapping[str, Database],
+        descriptors: Mapping[str, Descriptor],
+        preprocessing: Preprocessing,
+        store: FeatureStore,
+        force: bool = False,
+    ) -> None:
+        self.databases, self.descriptors = databases, dict(descriptors)
+        self.preprocessing, self.store, self.force = preprocessing, store, force
+        self._keys: dict[tuple[str, str], str] = {}
+        self._loaded: dict[tuple[str, str], FeatureSet] = {}
+        self._extracted: set[tuple[str, str]] = set()
+        self._accounts: dict[tuple[str, str | None], Account] = {}
+
+    def key(self, database: str, descriptor: str) -> str:
+        """Return the key under which the features of a database of clips are stored."""
+        pair = (database, descriptor)
+        if pair not in self._keys:
+            found = self.databases[database]
+            assert isinstance(found, ClipDatabase)
+            kind = self.descriptors[descriptor]
+            self._keys[pair] = self.store.key(found, kind, self.preprocessing)
+        return self._keys[pair]
+
+    def is_ready(self, database: str, descriptor: str) -> bool:
+        """Whether :meth:`load` needs no extraction.
+
+        Raises
+        ------
+        DataMissing, UserError
+            If the database, its feature file or the descriptor's model is not there or not usable.
+        """
+        if isinstance(self.databases[database], FeatureDatabase):
+            self.load(database, descriptor)
+            return True
+        key = self.key(database, descriptor)
+        if self.force and (database, descriptor) not in self._extracted:
+            return False
+        return self.store.path(database, key).exists()
+
+    def facts(self, database: str, descriptor: str) -> Facts | None:
+        """Return what is known of features; None where they are still to be extracted.
+
+        Raises
+        ------
+        DataMissing, UserError
+            As for :meth:`is_ready`.
+        """
+        if not self.is_ready(database, descriptor):
+            return None
+        if (loaded := self._loaded.get((database, descriptor))) is not None:
+            return Facts(loaded.sha256, loaded.X.shape, loaded.y, loaded.classes)
+        key = self.key(database, descriptor)
+        stored = self.store.load(database, key, "key", "sha256", "shape", "used")
+        if stored is None:
+            return None
+        y, subject = self._labels(database, stored["used"])
+        classes = self.databases[database].classes
+        sha256 = content_hash(str(stored["sha256"]), y, subject, classes)
+        return Facts(sha256, tuple(int(n) for n in stored["shape"]), y, classes)
+
+    def account(self, database: str, descriptor: str) -> Account:
+        """Return what is used of a database and what was noticed about it; read once.
+
+        Raises
+        ------
+        DataMissing, UserError
+            If the database cannot be read.
+        """
+        found = self.databases[database]
+        of = descriptor if isinstance(found, FeatureDatabase) else None
+        if (database, of) not in self._accounts:
+            self._accounts[database, of] = found.account(of)
+        return self._accounts[database, of]
+
+    def used(self, database: str, descriptor: str, facts: Facts) -> dict[str, Any]:
+        """Return what a record says of the features that were used."""
+        account = self.account(database, descriptor)
+        counts = np.bincount(facts.y, minlength=len(facts.classes))
+        return {
+            "database": database,
+            "title": account.title,
+            "features": facts.sha256,
+            "n_clips": len(facts.y),
+            "n_expected": account.n_expected,
+            "class_counts": dict(zip(facts.classes, counts.tolist(), strict=True)),
+            "findings": account.n_findings(),
+        }
+
+    def _labels(self, database: str, used: NDArray) -> tuple[NDArray[np.intp], NDArray[np.str_]]:
+        """Return the class and the subject of each clip that is used."""
+        found = self.databases[database]
+        assert isinstance(found, ClipDatabase)
+        clips = list(found.clips())
+        chosen = [clips[index] for index in used]
+        return (
+            np.array([clip.label for clip in chosen], dtype=np.intp),
+            np.array([clip.subject for clip in chosen], dtype=np.str_),
+        )
+
+    def load(self, database: str, descriptor: str) -> FeatureSet:
+        """Return features that are ready; extract them otherwise, clip after clip."""
+        pair = (database, descriptor)
+        if pair not in self._loaded:
+            found = self.databases[database]
+            if isinstance(found, FeatureDatabase):
+                self._loaded[pair] = found.load(descriptor)
+            else:
+                assert isinstance(found, ClipDatabase)
+                self._loaded[pair] = self._load_extracted(found, descriptor)
+        return self._loaded[pair]
+
+    def _load_extracted(self, database: ClipDatabase, descriptor: str) -> FeatureSet:
+        name, key = database.name, self.key(database.name, descriptor)
+        stored = self.store.load(name, key) if self.is_ready(name, descriptor) else None
+        if stored is None:
+            self.extract(database, [descriptor], Backend("sequential"), None)
+            stored = self.store.load(name, key)
+        assert stored is not None
+        absent = len(database.clips()) - len(stored["used"])
+        if absent:
+            warnings.warn(
+                f"{database.title or name}: {absent} clips with unreadable frames are left out; "
+                "'cdmer data check' names them",
+                stacklevel=2,
+            )
+        y, subject = self._labels(name, stored["used"])
+        return FeatureSet(name, stored["X"], y, subject, database.classes)
+
+    def extract(
+        self,
+        database: ClipDatabase,
+        descriptors: Sequence[str],
+        backend: Backend,
+        open_bar: OpenBar | None,
+    ) -> None:
+        """Extract and store the descriptors that the store lacks, in parallel over clips.
+
+        A clip whose frames cannot be read is left out, with a warning that names it. Clips that
+        a killed run had finished are taken up.
+
+        Raises
+        ------
+        UserError
+            If no clip can be read, or a descriptor refuses a clip.
+        """
+        missing = {
+            name: self.descriptors[name]
+            for name in descriptors
+            if not self.is_ready(database.name, name)
+        }
+        together = {name: kind for name, kind in missing.items() if kind.in_batches}
+        single = {name: kind for name, kind in missing.items() if not kind.in_batches}
+        clips = list(database.clips()) if missing else []
+        groups = [(_each, single), (_in_batches, together)]
+        progress = None
+        if missing and open_bar:
+            n_readings = len(clips) * sum(bool(group) for _, group in groups)
+            progress = open_bar(database.title or database.name, n_readings)
+        for describe, group in groups:
+            if not group:
+                continue
+            keys = [self.key(database.name, name) for name in group]
+            parts = self.store.parts(database.name, content_key(keys))
+            self.store.make_private()
+            if self.force:
+                remove(parts)
+            found: dict[int, Described] = dict(_take_up(parts))
+            if progress and found:
+                progress.advance(len(found))
+            todo = [index for index in range(len(clips)) if index not in found]
+            described = describe(
+                [clips[index] for index in todo], list(group.values()), self.preprocessing, backend
+            )
+            kept, fresh = time.monotonic(), {}
+            for position, result in described:
+                found[todo[position]] = result
+                if not isinstance(result, DamagedClip):
+                    fresh[todo[position]] = result
+                if fresh and time.monotonic() - kept > _KEEP_EVERY:
+                    _keep(parts, fresh)
+                    kept, fresh = time.monotonic(), {}
+                if progress:
+                    progress.advance(1)
+            self._save(database, clips, list(group), [found[i] for i in range(len(clips))])
+            remove(parts)
+        if progress:
+            progress.close()
+
+    def _save(
+        self,
+        database: ClipDatabase,
+        clips: Sequence[Clip],
+        names: Sequence[str],
+        found: Sequence[Described],
+    ) -> None:
+        _, arrays = intact_clips(database, clips, found)
+        used = [i for i, result in enumerate(found) if not isinstance(result, DamagedClip)]
+        for position, name in enumerate(names):
+            X = np.stack([described[position] for described in arrays])
+            self.store.save(database.name, self.key(database.name, name), X, np.array(used))
+            self._extracted.add((database.name, name))
+            self._loaded.pop((database.name, name), None)
+        keep_hashes(self.store.folder)
+
+
+def _keep(parts: Path, fresh: dict[int, list[NDArray[np.float64]]]) -> None:
+    """Store finished clips apart, for a run that takes up after a kill."""
+    arrays = {
+        f"{index}-{position}": array
+        for index, described in fresh.items()
+        for position, array in enumerate(described)
+    }
+    write_atomically(parts / f"{min(fresh):05d}.npz", pack_arrays(arrays))
+
+
+def _take_up(parts: Path) -> dict[int, list[NDArray[np.float64]]]:
+    """Return the clips that a killed run had finished, by index."""
+    found: dict[int, list[NDArray[np.float64]]] = {}
+    for path in sorted(parts.glob("*.npz")):
+        try:
+            arrays = read_arrays(path)
+        except ValueError:
+            continue  # damaged; its clips are described again
+        for name, array in arrays.items():
+            found.setdefault(int(name.partition("-")[0]), []).append(array)  # in their order
+    return found
+
+
+def _each(
+    clips: Sequence[Clip],
+    descriptors: Sequence[Descriptor],
+    preprocessing: Preprocessing,
+    backend: Backend,
+) -> Iterator[tuple[int, Described]]:
+    """Describe each clip where it is read, in parallel; yield its index and its descriptions."""
+    calls = [(describe_clip, (clip, preprocessing, descriptors)) for clip in clips]
+    yield from run_parallel(calls, backend)
+
+
+def _in_batches(
+    clips: Sequence[Clip],
+    descriptors: Sequence[Descriptor],
+    preprocessing: Preprocessing,
+    backend: Backend,
+) -> Iterator[tuple[int, Described]]:
+    """Read clips in parallel; describe a batch at a time here, where the model is."""
+    size = max(descriptor.batch_size for descriptor in descriptors)
+    for first in range(0, len(clips), size):
+        batch = clips[first : first + size]
+        read = dict(run_parallel([(read_clip, (clip, preprocessing)) for clip in batch], backend))
+        frames = {i: read[i] for i in range(len(batch)) if not isinstance(read[i], DamagedClip)}
+        where = f"clips {batch[0].name} to {batch[-1].name}"
+        rows = [
+            _finite(descriptor, descriptor.extract_batch(list(frames.values())), where)
+            for descriptor in descriptors
+            if frames
+        ]
+        for index in range(len(batch)):
+            place = list(frames).index(index) if index in frames else None
+            yield (
+                first + index,
+                read[index] if place is None else [array[place] for array in rows],
+            )
+
+
+def read_clip(clip: Clip, preprocessing: Preprocessing) -> NDArray[np.float64] | DamagedClip:
+    """Read and preprocess a clip."""
+    try:
+        return preprocessing(clip.frames())
+    except UserError as error:
+        return DamagedClip(clip.name, str(error))
+
+
+def describe_clip(
+    clip: Clip, preprocessing: Preprocessing, descriptors: Sequence[Descriptor]
+) -> Described:
+    """Read a clip, preprocess it once, and describe it by each descriptor."""
+    frames = read_clip(clip, preprocessing)
+    if isinstance(frames, DamagedClip):
+        return frames
+    where = f"clip {clip.name}"
+    try:
+        described = [descriptor.extract(frames) for descriptor in descriptors]
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    return [_finite(*pair, where) for pair in zip(descriptors, described, strict=True)]
+
+
+def _finite(descriptor: Descriptor, values: NDArray[np.float64], where: str) -> NDArray[np.float64]:
+    if not np.isfinite(values).all():
+        raise UserError(f"{where}: {descriptor.label} gave NaN or infinite values")
+    return values

@@ -1,1 +1,0 @@
-"""Features of whole databases: extraction and the store."""

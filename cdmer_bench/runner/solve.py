@@ -1,0 +1,362 @@
+"""Solve settings of a method on arrays: the one call behind cells, folds and reverse validation.
+
+:func:`pose` checks the samples and computes what all settings share. Its *pieces* are batches of
+settings that any process can solve from the shared arrays; :func:`run` solves all of them here.
+"""
+
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
+from cdmer_bench.io import clear_errors, pack_arrays, remove, write_atomically
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, expect_result, join_batches
+from cdmer_bench.methods.inputs import Setting, check_task, shape_samples
+
+_SMALL = 1 << 20  # bytes; larger arrays are mapped, so that processes share them
+
+
+class Piece(Protocol):
+    """A batch of settings that can be solved in any process."""
+
+    @property
+    def indices(self) -> list[int]:
+        """The places of its settings in the grid."""
+
+    def solve(self, arrays: Prepared) -> BatchResult:
+        """Return what was found; ``predictions`` are labels, not class indices."""
+
+
+@dataclass
+class Problem:
+    """A method's settings on one choice of samples, ready to be solved.
+
+    Attributes
+    ----------
+    pieces : sequence of Piece
+        None of a setting that is left out.
+    arrays : dict from str to ndarray
+        What all pieces share.
+    left_out : dict from int to str
+        Why a setting does not exist for these samples, by its place in the grid.
+    seconds : float
+        Computing time of the preparation.
+    """
+
+    pieces: Sequence[Piece]
+    arrays: Prepared
+    left_out: dict[int, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Settings of a method that share work.
+
+    Attributes
+    ----------
+    method : Method
+    settings : list of dict
+    indices : list of int
+        Their places in the grid.
+    labels : ndarray of uint8, shape (n_classes of the source,)
+        The label of each class index.
+    n_labels : int
+        Number of classes of the databases, which may be more.
+    n_query : int
+        Number of samples to predict.
+    lenient : bool
+        Leave out a setting that the method refuses, and say why in its note; otherwise the batch
+        fails.
+    """
+
+    method: Method
+    settings: list[Setting]
+    indices: list[int]
+    labels: NDArray[np.uint8]
+    n_labels: int
+    n_query: int
+    lenient: bool = False
+
+    def solve(self, arrays: Prepared) -> BatchResult:
+        """Solve the settings, check what the method gave, and put labels for class indices."""
+        try:
+            found = expect_result(self.method.solve(arrays, self.settings))
+        except UserError as error:
+            if not self.lenient:
+                raise
+            if len(self.settings) == 1:
+                return not_predicted(1, self.n_query, str(error))
+            single = [self._of(i).solve(arrays) for i in range(len(self.settings))]
+            return join_batches([[i] for i in range(len(single))], single)
+        check_result(self.method, found, len(self.settings), self.n_query, len(self.labels))
+        predictions = self.labels[np.asarray(found.predictions)].astype(np.intp)
+        if self.lenient:  # only the predictions are wanted, and joined with those left out
+            return BatchResult.closed_form(predictions)
+        scores = found.scores
+        if scores is not None and len(self.labels) < self.n_labels:
+            # A class without a source sample can never win.
+            scores = np.full((*scores.shape[:2], self.n_labels), -np.inf, np.float32)
+            scores[..., self.labels] = found.scores
+        return BatchResult(
+            predictions, scores, found.converged, found.iterations, found.notes, found.extras
+        )
+
+    def _of(self, position: int) -> "Batch":
+        """Return the batch of one setting."""
+        one = slice(position, position + 1)
+        parts = self.settings[one], self.indices[one], self.labels, self.n_labels, self.n_query
+        return Batch(self.method, *parts, self.lenient)
+
+
+def not_predicted(n_settings: int, n_query: int, reason: str) -> BatchResult:
+    """Return the result of settings that do not exist for the samples."""
+    result = BatchResult.closed_form(np.full((n_settings, n_query), NOT_PREDICTED, np.uint8))
+    result.notes = dict.fromkeys(range(n_settings), reason)
+    return result
+
+
+def pose(
+    method: Method,
+    Xs: NDArray,
+    ys: NDArray,
+    Xt: NDArray,
+    Xq: NDArray,
+    settings: Sequence[Setting],
+    n_labels: int,
+    lenient: bool = False,
+) -> Problem:
+    """Check the samples of a task and prepare what the settings share.
+
+    Parameters
+    ----------
+    method : Method
+        Not changed.
+    Xs : ndarray, shape (n_source, ...)
+    ys : ndarray of int, shape (n_source,)
+        Labels, as indices of the databases' classes.
+    Xt : ndarray, shape (n_target, ...)
+        The method sees no label of these.
+    Xq : ndarray, shape (n_query, ...)
+        What to predict, often ``Xt`` itself.
+    settings
+        The whole grid.
+    n_labels : int
+        Number of the databases' classes.
+    lenient : bool
+        Leave out settings that do not exist for these samples, such as a subspace of more
+        dimensions than there are samples. Otherwise they are an error.
+
+    Raises
+    ------
+    UserError
+        If the samples do not suit the method; if lenient, all settings are then left out.
+    """
+    left_out: dict[int, str] = {}
+    started = time.thread_time()
+    try:
+        task = check_task(Xs, ys, Xt, method.needs_blocks)
+        if lenient:
+            left_out = impossible_settings(method, settings, task.shapes)
+        possible = [i for i in range(len(settings)) if i not in left_out]
+        if not possible:
+            return Problem([], {}, left_out)
+        queries = task.Xt if Xq is Xt else shape_samples(Xq, "Xq", method.needs_blocks)
+        arrays = method.prepare(task.Xs, task.ys, task.Xt, queries)
+    except UserError as error:
+        if not lenient:
+            raise
+        return Problem([], {}, dict.fromkeys(range(len(settings)), str(error)))
+    labels = np.asarray(task.classes, dtype=np.uint8)
+    pieces = []
+    for members in method.batches([settings[i] for i in possible]):
+        indices = [possible[i] for i in members]
+        chosen = [settings[i] for i in indices]
+        pieces.append(Batch(method, chosen, indices, labels, n_labels, len(queries), lenient))
+    return Problem(pieces, arrays, left_out, time.thread_time() - started)
+
+
+def impossible_settings(
+    method: Method, settings: Sequence[Setting], shapes: tuple[int, int, int]
+) -> dict[int, str]:
+    """Return which settings do not exist for (n_source, n_target, n_features), and why."""
+    found = {}
+    for index, setting in enumerate(settings):
+        try:
+            method.settings([setting], shapes)
+        except UserError as error:
+            found[index] = str(error)
+    return found
+
+
+def run(
+    method: Method,
+    Xs: NDArray,
+    ys: NDArray,
+    Xt: NDArray,
+    Xq: NDArray,
+    settings: Sequence[Setting],
+    n_labels: int,
+    lenient: bool = False,
+) -> BatchResult:
+    """Solve all settings in this process; see :func:`pose`."""
+    problem = pose(method, Xs, ys, Xt, Xq, settings, n_labels, lenient)
+    results = [piece.solve(problem.arrays) for piece in problem.pieces]
+    return joined(problem, [piece.indices for piece in problem.pieces], results, len(Xq))
+
+
+def joined(
+    problem: Problem,
+    batches: Sequence[Sequence[int]],
+    results: Sequence[BatchResult],
+    n_query: int,
+) -> BatchResult:
+    """Put the results of a problem's pieces and the settings left out in the grid's order."""
+    apart = [not_predicted(1, n_query, reason) for reason in problem.left_out.values()]
+    places = [list(batch) for batch in batches] + [[index] for index in problem.left_out]
+    return join_batches(places, [*results, *apart])
+
+
+def check_result(
+    method: Method, result: BatchResult, n_settings: int, n_query: int, n_classes: int
+) -> None:
+    """Refuse a result that is not one row of valid class indices for each setting.
+
+    Raises
+    ------
+    UserError
+        Naming the method and what it gave.
+    """
+    who = f"{type(method).__name__}.solve"
+    rows = (n_settings,)
+    shapes = {
+        "predictions": (*rows, n_query),
+        "scores": (*rows, n_query, n_classes),
+        "converged": rows,
+        "iterations": rows,
+    }
+    for name, expected in shapes.items():
+        array = getattr(result, name)
+        if array is not None and np.shape(array) != expected:
+            raise UserError(f"{who} gave {name} of shape {np.shape(array)}, expected {expected}")
+    for name, array in result.extras.items():
+        if np.shape(array)[:1] != rows:
+            raise UserError(
+                f"{who} gave extras[{name!r}] of shape {np.shape(array)}, expected one row for "
+                f"each of the {n_settings} settings"
+            )
+    predictions = np.asarray(result.predictions)
+    if not np.issubdtype(predictions.dtype, np.integer) or (
+        predictions.size and not (predictions.min() >= 0 and predictions.max() < n_classes)
+    ):
+        raise UserError(
+            f"{who} predicted something else than the class indices 0 to {n_classes - 1}"
+        )
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a batch failed.
+
+    Attributes
+    ----------
+    error : str
+        One sentence for a user's error, else the exception's name and message.
+    trace : str
+        The traceback.
+    is_user_error : bool
+        Whether the data or the grid are at fault rather than the method.
+    """
+
+    error: str
+    trace: str
+    is_user_error: bool
+
+    @classmethod
+    def of(cls, error: Exception) -> "Failure":
+        """Describe the exception that is being handled."""
+        is_user_error = isinstance(error, UserError)
+        text = str(error) if is_user_error else f"{type(error).__name__}: {error}"
+        return cls(text, traceback.format_exc(), is_user_error)
+
+
+def write_shared(folder: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Store the arrays that the pieces of a problem share, for the processes that solve them."""
+    remove(folder)  # left by a run that was killed
+    try:
+        with clear_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, array in arrays.items():
+                np.save(folder / f"{name}.npy", np.asarray(array), allow_pickle=False)
+    except UserError:
+        remove(folder)
+        raise
+
+
+@lru_cache(maxsize=2)
+def read_shared(folder: Path) -> Prepared:
+    """Read the arrays of a problem; large ones as read-only memory maps."""
+    arrays: Prepared = {}
+    for path in sorted(folder.glob("*.npy")):
+        mode = "r" if path.stat().st_size > _SMALL else None
+        arrays[path.stem] = np.load(path, mmap_mode=mode, allow_pickle=False)  # type: ignore[arg-type]
+    return arrays
+
+
+def run_piece(piece: Piece, shared: Path, result: Path) -> Failure | None:
+    """Solve a piece in any process and store its result; return why it failed, or None."""
+    try:
+        started = time.process_time()
+        found = piece.solve(read_shared(shared))
+        seconds = time.process_time() - started
+        write_atomically(result, pack_arrays(pack(found, piece.indices, seconds)))
+    except Exception as error:
+        return Failure.of(error)
+    return None
+
+
+def pack(result: BatchResult, indices: list[int], seconds: float) -> dict[str, np.ndarray]:
+    """Return the arrays that stand for the result of a piece and the time that it took."""
+    arrays: dict[str, np.ndarray] = {
+        "indices": np.array(indices, dtype=np.int64),
+        "seconds": np.array(seconds),
+        "predictions": np.asarray(result.predictions).astype(np.uint8),
+        "converged": np.asarray(result.converged, dtype=bool),
+        "iterations": np.asarray(result.iterations, dtype=np.int64),
+        "note_indices": np.array(list(result.notes), dtype=np.int64),
+        "note_texts": np.array(list(result.notes.values()), dtype=np.str_),
+    }
+    if result.scores is not None:
+        arrays["scores"] = np.asarray(result.scores, dtype=np.float32)
+    arrays.update({f"extra_{name}": np.asarray(a) for name, a in result.extras.items()})
+    return arrays
+
+
+def unpack(indices: list[int], arrays: dict[str, np.ndarray]) -> tuple[BatchResult, float]:
+    """Undo :func:`pack` for the settings ``indices``; also return the seconds that they took.
+
+    Raises
+    ------
+    ValueError, KeyError
+        If the arrays are not such a result.
+    """
+    if arrays["indices"].tolist() != indices or len(arrays["predictions"]) != len(indices):
+        raise ValueError("it holds other settings")
+    texts = [str(text) for text in arrays["note_texts"]]
+    result = BatchResult(
+        arrays["predictions"],
+        arrays.get("scores"),
+        arrays["converged"],
+        arrays["iterations"],
+        dict(zip(arrays["note_indices"].tolist(), texts, strict=True)),
+        {k.removeprefix("extra_"): v for k, v in arrays.items() if k.startswith("extra_")},
+    )
+    return result, float(arrays["seconds"])

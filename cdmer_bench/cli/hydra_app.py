@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from cdmer_bench.config.schema import RunConfig
 
 _LISTED_GROUPS = ("method", "descriptor", "task")
+_TEXT_KEYS = (
+    "dir", "root", "table", "folder", "title", "letter", "label", "address",
+    "weights", "weights_ucf101", "weights_finetuned",
+)  # fmt: skip
 _VALUE_FLAGS = (
     "--cfg", "-c", "--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn",
     "--package", "-p", "--experimental-rerun",
@@ -95,6 +100,25 @@ def as_lists(overrides: list[str]) -> list[str]:
     return written
 
 
+def as_text(overrides: list[str], multirun: bool = False) -> list[str]:
+    """Quote paths and titles, so that ``results.dir=2024_01_15`` or ``corpus.root=a=[b]`` is text.
+
+    What is quoted already, null and ``${...}`` are left alone; with ``-m`` commas divide jobs.
+    """
+    written = []
+    for override in overrides:
+        key, _, value = override.partition("=")
+        parts = key.lstrip("+").split(".")
+        below_files = len(parts) > 1 and parts[-2] == "files" and value[:1] != "{"
+        quoted = value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1
+        kept = quoted or value in ("", "null") or value.startswith("${")
+        if (below_files or parts[-1] in _TEXT_KEYS) and not (kept or (multirun and "," in value)):
+            value = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + m[2].replace("'", "\\'"), value)
+            override = f"{key}='{value}'"
+        written.append(override)
+    return written
+
+
 def flag_value(flags: list[str], *names: str) -> str | None:
     """Return the value of a flag given as ``--flag value`` or ``--flag=value``."""
     for index, flag in enumerate(flags):
@@ -126,8 +150,8 @@ def run_hydra(command: str, arguments: list[str], job: Job) -> int:
     """
     flags, overrides = split_flags(arguments)
     check_words(flags, overrides)
-    if not {"-m", "--multirun"} & set(flags):
-        overrides = as_lists(overrides)
+    multirun = bool({"-m", "--multirun"} & set(flags))
+    overrides = as_text(overrides if multirun else as_lists(overrides), multirun)
     debugging = "HYDRA_FULL_ERROR" in os.environ
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
     import hydra
@@ -186,7 +210,7 @@ def compose(config_dir: str | None, overrides: list[str]) -> "RunConfig":
 
     check_words([], overrides)
     with one_sentence(config_dir):
-        return compose_config(config_dir, as_lists(overrides))
+        return compose_config(config_dir, as_text(as_lists(overrides)))
 
 
 def _process() -> tuple[str, int]:

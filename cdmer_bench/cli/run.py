@@ -70,8 +70,11 @@ def sides(cell: Cell) -> list[tuple[str, str]]:
 
 def chosen_rule(config: RunConfig) -> "Rule":
     """Return the rule of ``selection=``, so that a mistake in it is told before anything runs."""
-    from cdmer_bench.evaluation.selection import Fixed, rule
+    from cdmer_bench.evaluation.selection import RULES, Fixed, rule
 
+    if config.selection.name not in RULES:
+        known = closest(config.selection.name, RULES)
+        raise UserError(f"selection.name is {config.selection.name!r}; {known}")
     chosen = rule(config.selection.name, **config.selection.parameters)
     if isinstance(chosen, Fixed):
         for name in chosen.settings or {}:
@@ -90,10 +93,10 @@ def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
     if isinstance(selection_inputs, bool):
         return needed_inputs(RULES) if selection_inputs else ()
     rules = [selection_inputs] if isinstance(selection_inputs, str) else selection_inputs
-    if not isinstance(rules, list) or not all(isinstance(name, str) for name in rules):
+    if not isinstance(rules, list) or not all(name in list(RULES) for name in rules):
         raise UserError(
             f"selection_inputs is {selection_inputs!r}, expected true, false or selection rules "
-            "such as [source_cv,reverse]"
+            f"such as [source_cv,reverse]; choices: {', '.join(RULES)}"
         )
     return needed_inputs(rules)
 

@@ -239,10 +239,7 @@ def _account_line(account: Account, corpus: Mapping[str, Any]) -> str:
 
 def _build_preprocessing(config: RunConfig) -> Preprocessing:
     card = config.preprocessing
-    parameters = dict(card.parameters)
-    if "shape" in parameters:
-        parameters["shape"] = tuple(parameters["shape"])
-    return build(card._target_, parameters, "preprocessing", Preprocessing)
+    return build(card._target_, card.parameters, "preprocessing", Preprocessing)
 
 
 def _build_descriptors(config: RunConfig, databases: dict[str, Database]) -> dict[str, Descriptor]:

@@ -3,17 +3,27 @@
 import dataclasses
 import inspect
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, TypeVar
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from cdmer_bench.config.schema import MethodCard, RunConfig
+from cdmer_bench.config.schema import MethodCard, RunConfig, found_text
 from cdmer_bench.databases.base import Database
-from cdmer_bench.errors import UserError, closest
+from cdmer_bench.errors import UserError, closest, nearest
 from cdmer_bench.methods.base import Method
 from cdmer_bench.protocol import Task
 
 T = TypeVar("T")
+_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    NoneType: "null",
+    Path: "a path",
+}
 
 
 def load_target(target: str, key: str) -> Any:
@@ -21,15 +31,10 @@ def load_target(target: str, key: str) -> Any:
 
     Only configuration files in this package, in installed packages that registered themselves
     and in the folder given by ``--config-dir`` can name a class; files of data or results never.
-
-    Raises
-    ------
-    UserError
-        If it cannot be found.
     """
     module_name, _, name = target.rpartition(".")
     try:
-        found = getattr(import_module(module_name), name)
+        return getattr(import_module(module_name), name)
     except UserError:
         raise
     except (ImportError, AttributeError, ValueError) as error:
@@ -42,7 +47,6 @@ def load_target(target: str, key: str) -> Any:
             f"{key}._target_ is {target!r}, whose module {module_name} cannot be imported: "
             f"{_first_fault(error)}; correct it there"
         ) from None
-    return found
 
 
 def _first_fault(error: Exception) -> str:
@@ -55,51 +59,40 @@ def _first_fault(error: Exception) -> str:
 
 
 def accepted_parameters(target: str, key: str) -> Mapping[str, inspect.Parameter]:
-    """Return the parameters of the class or function that ``_target_`` of ``key`` names.
-
-    Raises
-    ------
-    UserError
-        If it cannot be found, or is nothing that can be called with known parameters.
-    """
+    """Return the parameters of the class or function that ``_target_`` of ``key`` names."""
     factory = load_target(target, key)
     try:
-        return inspect.signature(factory).parameters
+        try:
+            return inspect.signature(factory, eval_str=True).parameters
+        except NameError:  # a hint that is known to a type checker only
+            return inspect.signature(factory).parameters
     except (TypeError, ValueError):
         raise UserError(
             f"{key}._target_ is {target!r}, which is no class of Python code; give that of one"
         ) from None
 
 
-def build(target: str, parameters: dict[str, Any], key: str, kind: type[T]) -> T:
-    """Build the object that a card describes.
+def build(
+    target: str, parameters: Mapping[str, Any], key: str, kind: type[T], below: str = ".parameters"
+) -> T:
+    """Build the object of a class ``kind`` that a card describes.
 
-    Parameters
-    ----------
-    target : str
-        Dotted path of a class or function.
-    parameters : dict
-        Its arguments.
-    key : str
-        Where the card stands in the configuration, for messages.
-    kind : type
-        What must come of it.
-
-    Raises
-    ------
-    UserError
-        If ``target`` cannot be imported, has no such parameter, refuses its value or is of
-        another kind.
+    Names and types of the parameters are checked against those of the class; ``key`` and
+    ``below`` say where they stand in the configuration.
     """
     accepted = accepted_parameters(target, key)
     open_ended = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
-    for name in parameters:
+    arguments = {}
+    for name, value in parameters.items():
         if name not in accepted and not open_ended:
             raise UserError(
-                f"{key}.parameters.{name} is not a parameter of {target}; {closest(name, accepted)}"
+                f"{key}{below}.{name} is not a parameter of {target}; {closest(name, accepted)}"
             )
+        hint = accepted[name].annotation if name in accepted else Any
+        arguments[name] = tuple(value) if _wants_tuple(hint, value) else value
+        check_type(value, hint, f"{key}{below}.{name}")
     try:
-        built = load_target(target, key)(**parameters)
+        built = load_target(target, key)(**arguments)
     except TypeError as error:
         raise UserError(f"{key}: {target} could not be built ({error})") from None
     if not isinstance(built, kind):
@@ -110,18 +103,77 @@ def build(target: str, parameters: dict[str, Any], key: str, kind: type[T]) -> T
     return built
 
 
+def check_type(value: Any, hint: Any, key: str) -> None:
+    """Refuse a value that a type hint does not allow; a hint that is not known allows all."""
+    if _fits(value, hint):
+        return
+    quote = "; put it in quotes" if "text" in _words(hint) and not isinstance(value, str) else ""
+    raise UserError(f"{key} is {found_text(value)}, expected {_words(hint)}{quote}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, inner = get_origin(hint) or hint, get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin is Literal:
+        return value in inner
+    if isinstance(value, bool) or value is None:
+        return origin in (type(value), object) or (origin not in _WORDS and not _container(origin))
+    if origin in (str, int):
+        return isinstance(value, origin)
+    if origin is float:
+        return isinstance(value, int | float)
+    if origin is Path:
+        return isinstance(value, str)
+    if _container(origin) is Mapping:
+        return isinstance(value, Mapping) and (
+            not inner or all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
+        )
+    if _container(origin) is Sequence:
+        return isinstance(value, list | tuple) and all(
+            _fits(item, inner[0]) for item in value if inner
+        )
+    return origin not in _WORDS
+
+
+def _container(origin: Any) -> Any:
+    """Return Mapping or Sequence for a hint of one, else None."""
+    if not isinstance(origin, type) or origin is str:
+        return None
+    return next((kind for kind in (Mapping, Sequence) if issubclass(origin, kind)), None)
+
+
+def _wants_tuple(hint: Any, value: Any) -> bool:
+    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return isinstance(value, list) and any(get_origin(kind) is tuple for kind in kinds)
+
+
+def _words(hint: Any) -> str:
+    origin, inner = get_origin(hint) or hint, get_args(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(_words(one) for one in inner)
+    if origin is Literal:
+        return " or ".join(map(repr, inner))
+    if _container(origin) is Mapping:
+        return "keys with values"
+    if _container(origin) is Sequence:
+        of = _WORDS.get(inner[0]) if inner else None
+        return f"a list with {of} in each place" if of else "a list"
+    return _WORDS.get(origin, getattr(origin, "__name__", str(origin)))
+
+
 def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
     """Build each database of a corpus with the corpus's reader.
 
-    The reader gets ``name`` (the key), what the database's own entry says as far as the reader
-    has such a parameter, and everything else under ``corpus.reader``. A reader whose file names
-    databases lists them by its method ``listed``; they come before those of the configuration.
-
-    Raises
-    ------
-    UserError
-        If there is no reader, no database, or the reader refuses what is said of one.
+    The reader gets ``name`` (the key), what the database's own entry or else the corpus says, as
+    far as the reader has such a parameter, and everything else under ``corpus.reader``. A reader
+    whose file names databases lists them by its method ``listed``; they come first.
     """
+    for key in ("reader", "databases"):
+        check_type(corpus.get(key) or {}, Mapping, f"corpus.{key}")
+    check_type(corpus.get("synthetic", False), bool, "corpus.synthetic")
+    for key in ("name", "title"):
+        check_type(corpus.get(key, ""), str, f"corpus.{key}")
     reader = dict(corpus.get("reader") or {})
     target = reader.pop("_target_", None)
     if not isinstance(target, str):
@@ -129,35 +181,42 @@ def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
             "corpus.reader._target_ is missing; it names the class that reads the databases, "
             "such as cdmer_bench.databases.matfiles.FileFeatureDatabase"
         )
-    databases: dict[str, Database] = {}
     accepted = accepted_parameters(target, "corpus.reader")
+    for name in ("root", "classes", "synthetic"):
+        if corpus.get(name) is not None and name in accepted:
+            reader.setdefault(name, corpus[name])
+    for name, value in reader.items():
+        if name in accepted:
+            check_type(_as_names(name, value), accepted[name].annotation, f"corpus.reader.{name}")
+    databases: dict[str, Database] = {}
     entries = dict(corpus.get("databases") or {})
     listed = getattr(load_target(target, "corpus.reader"), "listed", None)
-    names = listed(**reader) if listed else []
-    for name in dict.fromkeys([*names, *entries]):
+    for name in dict.fromkeys([*(listed(**reader) if listed else ()), *entries]):
         entry = entries.get(name)
+        key = f"corpus.databases.{name}"
+        check_type(entry or {}, Mapping, key)
         own = {k: v for k, v in (entry or {}).items() if k in accepted}
-        if own.get("classes") is None:
-            own.pop("classes", None)
-        else:
-            own["classes"] = tuple(str(c) for c in own["classes"])
-        if "synthetic" in accepted:
-            own["synthetic"] = bool(corpus.get("synthetic", False))
-        arguments = {"name": name, **reader, **own}
-        databases[name] = build(target, arguments, f"corpus.databases.{name}", Database)
+        if "classes" in own and own["classes"] is None:
+            del own["classes"]  # those of the clips table
+        for unknown in set(entry or {}) - set(accepted) - {"frame_rate", "citation", "status"}:
+            if near := nearest(unknown, accepted):
+                raise UserError(f"{key}.{unknown} is not a parameter of {target}; {near.strip()}")
+        arguments = {k: _as_names(k, v) for k, v in {"name": str(name), **reader, **own}.items()}
+        databases[str(name)] = build(target, arguments, key, Database, below="")
     if not databases:
         raise UserError("corpus.databases is empty; name at least two databases")
     return databases
 
 
-def build_tasks(config: RunConfig, databases: dict[str, Database]) -> list[Task]:
-    """Build the tasks.
+def _as_names(key: str, value: Any) -> Any:
+    """Turn classes that are whole numbers into text: [0, 1, 2] are names as well."""
+    if key != "classes" or not isinstance(value, list | tuple):
+        return value
+    return [str(c) if isinstance(c, int) and not isinstance(c, bool) else c for c in value]
 
-    Raises
-    ------
-    UserError
-        If there is none, or the corpus does not hold both databases of one.
-    """
+
+def build_tasks(config: RunConfig, databases: Mapping[str, Database]) -> list[Task]:
+    """Build the tasks; the corpus must hold both databases of each."""
     tasks = []
     for name, card in config.tasks.items():
         for side, database in (("source", card.source), ("target", card.target)):
@@ -184,11 +243,6 @@ def choose_grid(
 
     ``grid=reduced`` takes the grid of that name where the method's card has one, else the
     card's main grid. That is called ``paper`` if it is ``paper_grid``, else ``own``.
-
-    Raises
-    ------
-    UserError
-        If no chosen method has a grid of that name.
     """
     if config.grid != "paper" and config.grid in card.grids:
         return config.grid, dict(card.grids[config.grid])
@@ -201,21 +255,7 @@ def choose_grid(
 
 
 def build_method(name: str, card: MethodCard, solver: str | None) -> Method:
-    """Build a method.
-
-    Parameters
-    ----------
-    name : str
-        Its key in the configuration.
-    card : MethodCard
-    solver : str or None
-        In the place of the card's own, for the methods that have such a parameter.
-
-    Raises
-    ------
-    UserError
-        If the class cannot be built, or a parameter holds a value of a wrong type.
-    """
+    """Build a method; ``solver`` takes the place of the card's own, if the class has one."""
     parameters = dict(card.parameters)
     key = f"methods.{name}"
     if solver and "solver" in accepted_parameters(card._target_, key):

@@ -1,7 +1,7 @@
 """The typed shape of a run's configuration, and errors that name the full key."""
 
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import (
@@ -206,13 +206,7 @@ _OPEN = ("grid", "only", "settings")  # keys below which the user may add more
 
 
 def validate(config: DictConfig) -> RunConfig:
-    """Check a composed configuration against :class:`RunConfig`.
-
-    Raises
-    ------
-    UserError
-        Naming the full key, what was found, and the choices or the type expected.
-    """
+    """Check a composed configuration against :class:`RunConfig`; an error names the full key."""
     for group in ("method", "descriptor", "task"):
         if group in config:
             raise UserError(
@@ -220,19 +214,13 @@ def validate(config: DictConfig) -> RunConfig:
                 f"'{group}s.<name>': begin the file with the line '# @package {group}s.<name>'"
             )
     try:
-        _check_groups(config)
+        _check_shape(config, RunConfig, "")
         merged = OmegaConf.merge(OmegaConf.structured(RunConfig), config)
         OmegaConf.resolve(merged)
         result = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from None
     assert isinstance(result, RunConfig)
-    _check_values(result)
-    return result
-
-
-def _check_values(result: RunConfig) -> None:
-    """Refuse values of the right type that mean nothing."""
     if result.n_jobs == 0:
         raise UserError("n_jobs is 0, expected a number of processes, or -1 for one each core")
     for key, value, choices in (
@@ -243,29 +231,55 @@ def _check_values(result: RunConfig) -> None:
     ):
         if value is not None and value not in choices:
             raise UserError(f"{key} is {value!r}; {closest(value, choices)}")
+    return result
 
 
-def _check_groups(config: DictConfig) -> None:
-    """Refuse a single value for a key that holds keys, such as ``cache=PATH``."""
-    for group in ("method", "descriptor", "task"):
-        value = config.get(f"{group}s")
-        if value is not None and not isinstance(value, DictConfig):
-            raise UserError(
-                f"{group}s is {value!r}, expected keys of its own; give {group}={value}"
-            )
-    for known in fields(RunConfig):
-        if known.name in config and is_dataclass(known.type):
-            value = None if OmegaConf.is_missing(config, known.name) else config[known.name]
-            if not isinstance(value, DictConfig):
-                keys = [key.name for key in fields(known.type)]
-                raise UserError(
-                    f"{known.name} is {value!r}, expected keys of its own; give "
-                    + (
-                        f"{known.name}.{keys[0]}={value}"
-                        if len(keys) == 1
-                        else f"one of {known.name}.{', .'.join(keys)}"
-                    )
-                )
+def found_text(value: Any) -> str:
+    """Return a value as it would be written in YAML, for messages."""
+    return {True: "true", False: "false", None: "null"}[value] if _is_word(value) else repr(value)
+
+
+def _is_word(value: Any) -> bool:
+    return value is None or isinstance(value, bool)
+
+
+def _check_shape(node: Any, hint: Any, key: str) -> None:
+    """Refuse a single value where keys belong, such as ``cache=PATH``, and no text for a text.
+
+    OmegaConf takes a number for a text, but as Python writes it: 1e3 would become 1000.0.
+    """
+    if isinstance(node, DictConfig) and node._is_missing():
+        return
+    if is_dataclass(hint):
+        if not isinstance(node, DictConfig) or node._is_none():
+            raise UserError(_needs_keys(node, key, [known.name for known in fields(hint)]))
+        for known in fields(hint):
+            if known.name in node and not OmegaConf.is_missing(node, known.name):
+                below = f"{key}.{known.name}" if key else known.name
+                _check_shape(node[known.name], known.type, below)
+    elif get_origin(hint) is dict:
+        if not isinstance(node, DictConfig) or node._is_none():
+            raise UserError(_needs_keys(node, key, []))
+        for name in node:
+            if is_dataclass(get_args(hint)[1]):
+                _check_shape(node[name], get_args(hint)[1], f"{key}.{name!s}")
+    elif hint in (str, str | None) and isinstance(node, bool | int | float):
+        raise UserError(
+            f"{key} is {found_text(node)}, expected text; if that was meant, put it in quotes"
+        )
+
+
+def _needs_keys(value: Any, key: str, known: list[str]) -> str:
+    plain = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+    found = found_text(plain)
+    text = f"{key} is {found}, expected keys of its own"
+    group = key.removesuffix("s")
+    if group in ("method", "descriptor", "task") and isinstance(plain, str):
+        return f"{text}; give {group}={plain}"
+    if len(known) == 1:
+        given = plain if isinstance(plain, str) else found
+        return f"{text}; give {key}.{known[0]}={given}"
+    return text + (f"; give one of {key}.{', .'.join(known)}" if known else "")
 
 
 def explain(error: OmegaConfBaseException) -> str:

@@ -29,7 +29,10 @@ def sentence(err: str) -> str:
         (["solver=fast"], ["solver", "exact, paper"]),
         (["grid=huge"], ["grid is 'huge'", "paper"]),
         (["task=red/pink"], ["'pink'", "green"]),
-        (["method=svm", "methods.svm.parameters.C=big"], ["'C' of SVM holds 'big'", "number"]),
+        (
+            ["method=svm", "methods.svm.parameters.C=big"],
+            ["methods.svm.parameters.C is 'big'", "number"],
+        ),
         (["method=svm", "methods.svm.parameters.D=1"], ["parameters.D", "C"]),
         (["method=[svm"], ["[svm"]),
         (["only={svm:[given]}"], ["only.svm", "+only.svm="]),

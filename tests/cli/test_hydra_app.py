@@ -1,7 +1,7 @@
 import pytest
 
 from cdmer_bench.cli.completion import choices
-from cdmer_bench.cli.hydra_app import as_lists, flag_value, split_flags
+from cdmer_bench.cli.hydra_app import as_lists, as_text, compose, flag_value, split_flags
 from cdmer_bench.cli.main import command_parser
 from cdmer_bench.cli.plot import DRAWN
 from cdmer_bench.errors import UserError
@@ -72,3 +72,34 @@ def test_comma_lists_of_groups_become_lists(given, written):
 )
 def test_completion_of_commands_and_overrides(line, expected):
     assert choices(line, command_parser) == expected
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "2024_01_15", "1e3", "0x10", "true", "yes", "a=b", "[a]", "{a}", "a#b", "it's", "'", "@x",
+        'say "x"', "结果", "a b", "a,b", "a\\", "a\\'b", "~/x", "-1", "(a)", "a:b", "ä/ö", "%s",
+    ],
+)  # fmt: skip
+def test_a_path_is_text_as_it_is_typed(typed):
+    config = compose(None, [f"results.dir={typed}", f"corpus.root={typed}", "corpus=released"])
+    assert config.results.dir == typed
+    assert config.corpus["root"] == typed
+
+
+@pytest.mark.parametrize(
+    ("given", "written"),
+    [
+        ("results.dir='a b'", "results.dir='a b'"),
+        ("c3d.weights=null", "c3d.weights=null"),
+        ("cache.dir=${oc.env:HOME}", "cache.dir=${oc.env:HOME}"),
+        ("corpus.databases.a.files.surf=1e3", "corpus.databases.a.files.surf='1e3'"),
+        ("n_jobs=2", "n_jobs=2"),
+    ],
+)
+def test_only_texts_are_quoted(given, written):
+    assert as_text([given]) == [written]
+
+
+def test_with_many_jobs_commas_still_divide_them():
+    assert as_text(["results.dir=a,b"], multirun=True) == ["results.dir=a,b"]

@@ -40,7 +40,7 @@ def test_a_card_that_names_something_else_is_refused(target, parameters, kind, s
 
 def test_a_reader_that_reads_no_database_is_refused():
     corpus = {"reader": {"_target_": TCA_NAME}, "databases": {"red": {"C": 1.0}}}
-    with pytest.raises(UserError, match=r"red\.parameters\.name is not a parameter"):
+    with pytest.raises(UserError, match=r"databases\.red\.name is not a parameter"):
         build_databases(corpus)
     corpus["reader"]["_target_"] = "threading.Thread"
     with pytest.raises(UserError, match=r"^corpus\.databases\.red\._target_ .* no Database;"):

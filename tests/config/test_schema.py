@@ -70,7 +70,7 @@ def test_every_card_can_be_listed_and_says_what_it_is():
         ("cache=/a/b", "cache is '/a/b', expected keys of its own; give cache.dir=/a/b"),
         ("results=elsewhere", "give results.dir=elsewhere"),
         ("c3d=file.pth", "give one of c3d.weights, .weights_ucf101"),
-        ("results=null", "results is None"),
+        ("results=null", "results is null"),
         ("results=${nothing}", "'nothing' not found"),
     ],
 )

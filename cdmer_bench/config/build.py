@@ -185,6 +185,8 @@ def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
     for name in ("root", "classes", "synthetic"):
         if corpus.get(name) is not None and name in accepted:
             reader.setdefault(name, corpus[name])
+    if reader.get("classes", ()) is None:
+        del reader["classes"]  # those of the clips table
     for name, value in reader.items():
         if name in accepted:
             check_type(_as_names(name, value), accepted[name].annotation, f"corpus.reader.{name}")
@@ -197,7 +199,7 @@ def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
         check_type(entry or {}, Mapping, key)
         own = {k: v for k, v in (entry or {}).items() if k in accepted}
         if "classes" in own and own["classes"] is None:
-            del own["classes"]  # those of the clips table
+            del own["classes"]
         for unknown in set(entry or {}) - set(accepted) - {"frame_rate", "citation", "status"}:
             if near := nearest(unknown, accepted):
                 raise UserError(f"{key}.{unknown} is not a parameter of {target}; {near.strip()}")

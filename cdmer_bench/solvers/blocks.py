@@ -17,6 +17,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.compiled import compiled_available, kernel
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.solvers.label_regression import source_and_mmd_kernels, weigh_mmd
 
@@ -131,10 +132,13 @@ class KeptKernels(BlockProducts):
         return _weigh(self.blocks, w)
 
     def regress(self, P: Array) -> Array:
-        """Multiply block by block."""
+        """Multiply block by block, skipping the zeros of P in the compiled form."""
         n_blocks, _, m = self.shape
         regressed = np.empty((len(P), n_blocks, P.shape[2], m))
         transposed = np.ascontiguousarray(P.transpose(0, 2, 1))
+        if compiled_available():
+            _regress_sparsely(transposed, self.blocks, regressed)
+            return regressed
         for i, kernels in enumerate(self.blocks):
             np.matmul(transposed, kernels, out=regressed[:, i])
         return regressed
@@ -147,12 +151,51 @@ class KeptKernels(BlockProducts):
 def _weigh(blocks: Array, w: Array) -> Array:
     r"""Return :math:`\sum_i w_i K_i`, (n_stack, n, m), of kernels (n_blocks, n, m)."""
     n_blocks, n, m = blocks.shape
+    if compiled_available():
+        total = np.zeros((len(w), n * m))
+        _weigh_sparsely(np.ascontiguousarray(w), blocks.reshape(n_blocks, n * m), total)
+        return total.reshape(len(w), n, m)
     flat, weights = blocks.reshape(n_blocks, n * m), np.ascontiguousarray(w)[:, None, :]
     total = np.empty((len(w), 1, n * m))
     for first in range(0, n * m, _RUN):
         run = slice(first, first + _RUN)
         np.matmul(weights, flat[:, run], out=total[:, :, run])
     return total.reshape(len(w), n, m)
+
+
+@kernel
+def _weigh_sparsely(w: Array, flat: Array, total: Array) -> None:
+    """Add to every row of the total (n_stack x size) the weighed rows of flat (n_blocks x size)."""
+    size = flat.shape[1]
+    for first in range(0, size, _RUN):
+        run = flat[:, first : first + _RUN]
+        for setting in range(len(w)):
+            _add_rows(total[setting, first : first + _RUN], w[setting], run)
+
+
+@kernel
+def _regress_sparsely(P: Array, blocks: Array, regressed: Array) -> None:
+    """Fill (n_stack, n_blocks, c, m) with P (n_stack, c, n) times every block (n x m)."""
+    regressed[:] = 0.0
+    for i in range(len(blocks)):
+        for setting in range(len(P)):
+            for k in range(P.shape[1]):
+                _add_rows(regressed[setting, i, k], P[setting, k], blocks[i])
+
+
+@kernel
+def _add_rows(total: Array, factors: Array, rows: Array) -> None:
+    """Add the rows whose factor is not zero to the total, four at a time."""
+    used = np.flatnonzero(factors)
+    whole = len(used) - len(used) % 4
+    for start in range(0, whole, 4):
+        i, j, k, m = used[start : start + 4]
+        a, b, c, d = factors[i], factors[j], factors[k], factors[m]
+        for x in range(len(total)):
+            total[x] += (a * rows[i, x] + b * rows[j, x]) + (c * rows[k, x] + d * rows[m, x])
+    for i in used[whole:]:
+        for x in range(len(total)):
+            total[x] += factors[i] * rows[i, x]
 
 
 class RemadeKernels(BlockProducts):

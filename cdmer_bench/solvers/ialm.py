@@ -27,6 +27,12 @@ Comments number the steps as :class:`PenaltySchedule` does.
 
 Every problem of a stack is multiplied on its own, with shapes that its neighbours do not
 change, so that its result is the same to the last bit in any stack.
+
+Where numba is there, :func:`ialm` runs a compiled loop, one problem after the other. It carries
+z = W'(T + kappa P) from step to step instead of multiplying it out: as v = kappa P - W e, with e
+the weights of a step, and W'W = diag(s), the next z is s e + W'(change of P), and most entries of P
+are zero. While P is zero nothing of size n is formed. The results differ from those of NumPy's
+loop by rounding.
 """
 
 from collections.abc import Iterator
@@ -38,6 +44,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.compiled import compiled_available, kernel
 from cdmer_bench.errors import UserError
 
 Array = NDArray[np.float64]
@@ -237,6 +244,9 @@ def ialm(factors: LeastSquaresFactors, mu: Array, schedule: PenaltySchedule) -> 
     result = IalmResult(
         np.empty((n_stack, n, c)), np.empty(n_stack, np.intp), np.empty(n_stack, bool)
     )
+    if compiled_available():
+        _run_compiled(factors, np.asarray(mu, dtype=np.float64), schedule, result)
+        return result
     running = _skip_steps_with_zero_P(factors, np.asarray(mu, dtype=np.float64), schedule)
     kappas = schedule.kappas
     while len(running.members):
@@ -380,3 +390,112 @@ def _zero_steps(
             seen = seen - kappas[0] * sums
         moved = np.square((seen - previous) / np.sqrt(np.where(s > 0, s, np.inf))).sum(axis=(1, 2))
         yield weights, np.sqrt(moved) < schedule.tolerance * kappa * size
+
+
+def _run_compiled(
+    factors: LeastSquaresFactors, mu: Array, schedule: PenaltySchedule, result: IalmResult
+) -> None:
+    """Run the compiled loop on every problem."""
+    W = np.ascontiguousarray(factors.W)
+    Wt = np.ascontiguousarray(factors.W.transpose(0, 2, 1))
+    for i, bound in enumerate(mu):
+        own = i if len(W) > 1 else 0
+        P, result.n_steps[i], result.converged[i] = _loop(
+            W[own],
+            Wt[own],
+            factors.s[own],
+            np.ascontiguousarray(factors.H[own]),
+            bound,
+            schedule.kappas,
+            schedule.tolerance,
+            schedule.start,
+        )
+        result.P[i] = P.T
+
+
+@kernel
+def _loop(
+    W: Array,  # (n, m)
+    Wt: Array,  # (m, n)
+    s: Array,  # (m,)
+    H: Array,  # (c, m)
+    mu: float,
+    kappas: Array,
+    tolerance: float,
+    start: float,
+) -> tuple[Array, int, bool]:
+    """Run the schedule on one problem; return P (c x n), the steps and whether it converged."""
+    (n, m), c = W.shape, len(H)
+    P, clipped = np.full((c, n), kappas[0] * start), np.full((c, n), -start)  # kappa P and -T
+    v, z, e, before = np.empty(n), np.zeros((c, m)), np.empty((c, m)), np.empty((c, m))
+    _add_rows(z, W, P - clipped)
+    reach = np.sqrt((W * W).sum(axis=1).max())  # |W e| is at most this times |e|
+    idle = False  # P is zero, and clipped stands for -W before
+    for step in range(len(kappas)):
+        kappa = kappas[step]
+        for k in range(c):
+            for j in range(m):
+                e[k, j] = (z[k, j] - kappa * H[k, j]) / (s[j] + kappa / 2)
+        if idle:
+            move, largest = 0.0, 0.0  # of T, squared, and of e
+            for k in range(c):
+                size = 0.0
+                for j in range(m):
+                    size += e[k, j] * e[k, j]
+                    move += s[j] * (e[k, j] - before[k, j]) ** 2
+                largest = max(largest, size)
+            still = move < (tolerance * kappa) ** 2 * n * c
+            if reach * np.sqrt(largest) <= mu and not still and step < len(kappas) - 1:
+                z[:] = s * e
+                before[:] = e
+                continue
+            for k in range(c):
+                clipped[k] = 0.0
+                _subtract_product(clipped[k], Wt, before[k])
+            idle = False
+        moved, nonzero = 0.0, 0
+        ratio = kappas[min(step + 1, len(kappas) - 1)] / kappa
+        z[:] = s * e
+        for k in range(c):
+            v[:] = P[k]
+            _subtract_product(v, Wt, e[k])  # 1. Q: v = kappa Q - T
+            for i in range(n):
+                inside = min(max(v[i], -mu), mu)
+                moved = max(moved, abs(inside - clipped[k, i]))
+                clipped[k, i] = inside  # 4. T
+                cut = v[i] - inside  # 2. P
+                change = (1.0 + ratio) * cut - P[k, i]
+                P[k, i] = cut
+                if cut != 0.0:
+                    nonzero += 1
+                if change != 0.0:
+                    for j in range(m):
+                        z[k, j] += change * W[i, j]
+        if moved < tolerance * kappa or step == len(kappas) - 1:  # 3. The check.
+            return P / kappa, step + 1, moved < tolerance * kappa
+        P *= ratio  # 5. The next kappa.
+        idle = nonzero == 0 and reach > 0
+        before[:] = e
+    return P, 0, False
+
+
+@kernel
+def _add_rows(total: Array, W: Array, factors: Array) -> None:
+    """Add factors (c x n) times W (n x m) to the total (c x m)."""
+    for k in range(len(factors)):
+        for i in range(len(W)):
+            for j in range(W.shape[1]):
+                total[k, j] += factors[k, i] * W[i, j]
+
+
+@kernel
+def _subtract_product(v: Array, Wt: Array, e: Array) -> None:
+    """Subtract W e from v, four columns of W at a time."""
+    m = len(Wt)
+    for j in range(0, m - 3, 4):
+        a, b, c, d = e[j], e[j + 1], e[j + 2], e[j + 3]
+        for i in range(len(v)):
+            v[i] -= (a * Wt[j, i] + b * Wt[j + 1, i]) + (c * Wt[j + 2, i] + d * Wt[j + 3, i])
+    for j in range(m - m % 4, m):
+        for i in range(len(v)):
+            v[i] -= e[j] * Wt[j, i]

@@ -69,7 +69,9 @@ def test_paper_solver_does_what_section_iii_says(l1):
         np.testing.assert_allclose(method.result_.scores[0], labels.T, atol=1e-6)
 
 
-def test_paper_solver_on_the_released_features():
+@pytest.mark.parametrize("numba_off", ["0", "1"])
+def test_paper_solver_on_the_released_features(monkeypatch, numba_off):
+    monkeypatch.setenv("CDMER_NO_NUMBA", numba_off)
     Xs, ys, Xt, _ = released_blocks("NV")
     method = RSTR()
     chosen = [{"lam": 1000.0, "mu": 0.3, "tau": 0.06}, {"lam": 0.1, "mu": 4.0, "tau": 0.01}]

@@ -9,6 +9,14 @@ from cdmer_bench.solvers.blocks import KeptKernels, RemadeKernels, prepare_produ
 LABELS = np.eye(3)[:, np.arange(11) % 3]
 
 
+@pytest.fixture(autouse=True, scope="module", params=["0", "1"], ids=["compiled", "NumPy"])
+def form(request):
+    """Run every test with the compiled loops and without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDMER_NO_NUMBA", request.param)
+        yield
+
+
 def draw(seed=0, n_query=7):
     rng = np.random.default_rng(seed)
     return (rng.normal(size=(n, 6, 4)) + 1 for n in (11, 9, n_query))

@@ -13,6 +13,14 @@ from cdmer_bench.solvers.ialm import (
 )
 
 
+@pytest.fixture(autouse=True, scope="module", params=["0", "1"], ids=["compiled", "NumPy"])
+def form(request):
+    """Run every test with the compiled loops and without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CDMER_NO_NUMBA", request.param)
+        yield
+
+
 def problem(seed, n=14, m=9, c=3, scale=3.0):
     rng = np.random.default_rng(seed)
     return scale * rng.normal(size=(n, m)), rng.integers(0, 2, size=(c, m)).astype(float)
@@ -141,3 +149,16 @@ def test_data_of_huge_scale_stop_where_the_loop_does_without_rounding(scale):
         T = T + kappa * (P - Q)
     assert found.n_steps[0] == n_steps
     np.testing.assert_allclose(found.P[0], P, atol=1e-12 * max(1e-3, np.abs(P).max()))
+
+
+def test_the_compiled_loop_ends_where_the_other_does(monkeypatch):
+    Y = problem(0)[1]
+    factors = factorize(np.stack([problem(seed)[0] for seed in range(40)]), Y, 5e-4)
+    mu = np.geomspace(0.001, 300, 40)
+    found = {}
+    for off in ("0", "1"):
+        monkeypatch.setenv("CDMER_NO_NUMBA", off)
+        found[off] = ialm(factors, mu, PenaltySchedule())
+    np.testing.assert_allclose(found["0"].P, found["1"].P, atol=1e-9)
+    np.testing.assert_array_equal(found["0"].n_steps, found["1"].n_steps)
+    np.testing.assert_array_equal(found["0"].converged, found["1"].converged)

@@ -5,21 +5,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from cdmer_bench.evaluation.selection import Rule
-from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, paper_order
+from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, Paper, paper_order
+from cdmer_bench.reporting.table import PRINTED, Table, TableRow
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.scores import rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from cdmer_bench.reporting.table import Table, TableRow
-
 SYNTHETIC = (
     "SYNTHETIC DATA: the databases are generated; the figures say nothing about CASME II or SMIC."
 )
-NO_COMPARISON = (
-    "The differences from the paper's figures mean nothing: those were measured on other clips."
-)
+NO_COMPARISON = "Printed figures beside these mean nothing: they were measured on other clips."
 # Of intervals and tests at settings that a rule with the target labels chose.
 CHOSEN_ON_TARGET = (
     "The settings were chosen with the target labels; what that adds to the figures is in neither "
@@ -28,14 +25,15 @@ CHOSEN_ON_TARGET = (
 
 
 def caption(
-    table: "Table",  # complete but for its notes
-    scores: "pd.DataFrame",  # pandas.DataFrame, the rows of the scores table that stand in it
-    rules: Sequence[Rule],  # the rules that chose the settings
+    table: Table,  # complete but for its notes
+    scores: "pd.DataFrame",  # the rows of the scores table that stand in it
+    rules: Sequence[Rule],  # that chose the settings
+    later: Sequence[Paper] = (),  # whose rows stand in it
 ) -> tuple[str, ...]:
     """Return the notes of a table, the most important first."""
     notes = [SYNTHETIC] if table.synthetic else []
-    if table.against_paper:
-        notes += [NO_COMPARISON] if table.synthetic else []
+    if table.synthetic and (table.against_paper or later):
+        notes.append(NO_COMPARISON)
     notes += table.remarks
     about = f"Corpus: {table.corpus or 'none'}."
     if table.descriptor:
@@ -64,6 +62,11 @@ def caption(
     if limited:
         listed = join_names(limited, 8)
         notes.append(f"An iteration limit ended the solver at the chosen setting: {listed}.")
+    notes += [
+        f"{join_names(paper.own_rows, 5)} [{paper.name}]: as printed in {paper.title}; {paper.what}; "
+        f"source: {paper.source}."
+        for paper in later
+    ]
     if table.against_paper:
         notes.append(
             "Below each figure: the paper's, and the difference in mean F1 and in samples "
@@ -84,7 +87,7 @@ def about_data(scores: "pd.DataFrame") -> list[str]:
     return [text for text in dict.fromkeys(remarks) if text]
 
 
-def _about_letters(table: "Table", scores: "pd.DataFrame") -> list[str]:
+def _about_letters(table: Table, scores: "pd.DataFrame") -> list[str]:
     """Name the databases that stand as letters in the columns of tasks outside the paper."""
     if table.number != "own":
         return []
@@ -98,14 +101,13 @@ def _about_letters(table: "Table", scores: "pd.DataFrame") -> list[str]:
     return [f"Databases: {', '.join(short)}."] if short else []
 
 
-def missing_cells(table: "Table") -> list[tuple[str, str]]:
+def missing_cells(table: Table) -> list[tuple[str, str]]:
     """Return, for each reason, the rows and columns that have no figure."""
     tasks = [label for label, _ in table.columns if label != AVERAGE]
-    n_rules = len({row.selection for row in table.rows})
+    run = [row for row in table.rows if row.label != AVERAGE and row.selection != PRINTED]
+    n_rules = len({row.selection for row in run})
     by_reason: dict[str, dict[tuple[str, ...], list[TableRow]]] = {}
-    for row in table.rows:
-        if row.label == AVERAGE:
-            continue
+    for row in run:
         gaps: dict[str, list[str]] = {}
         for task, cell in zip(tasks, row.cells, strict=False):
             if cell.figure is None:
@@ -204,7 +206,7 @@ def join_names(names: Sequence[str], most: int, separator: str = ", ") -> str:
     return separator.join(unique[:most]) + (f" and {extra} more" if extra > 0 else "")
 
 
-def _row_names(rows: "Sequence[TableRow]", n_rules: int) -> list[str]:
+def _row_names(rows: Sequence[TableRow], n_rules: int) -> list[str]:
     """Name rows, and of a method that is not there under all of the rules also the rule."""
     found = Counter(row.name for row in rows)
     return [
@@ -227,7 +229,7 @@ def task_span(columns: Iterable[str], tasks: Sequence[str] = ()) -> str:
     return ", ".join(f"{r[0]} to {r[-1]}" if len(r) > 2 else ", ".join(r) for r in runs)
 
 
-def _about_settings(table: "Table") -> list[str]:
+def _about_settings(table: Table) -> list[str]:
     parts = []
     for row in table.rows:
         counts = [c.figure.n_settings for c in row.cells if c.figure and c.figure.n_settings]
@@ -241,7 +243,7 @@ def _about_settings(table: "Table") -> list[str]:
     return [f"Settings tried: {', '.join(dict.fromkeys(parts))}."]
 
 
-def _left_out_settings(table: "Table") -> list[str]:
+def _left_out_settings(table: Table) -> list[str]:
     """Say which settings a rule could not judge, counted over the row's tasks."""
     sentences = []
     for selection in dict.fromkeys(row.selection for row in table.rows):

@@ -1,11 +1,13 @@
 """The figures printed in the paper, and how its result tables are laid out."""
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
+from cdmer_bench.errors import UserError, closest
 from cdmer_bench.protocol import card, direction, experiments, rows
 from cdmer_bench.results.record import CellRecord
 
@@ -106,13 +108,80 @@ class Printed:
     accuracy: float  # two decimals, in percent
 
 
-@lru_cache(maxsize=1)
-def published() -> Mapping[tuple[str, str, str], Printed]:
-    """Return every printed cell of Tables III to VII, by (table, row, column)."""
+Cells = Mapping[tuple[str, str, str], Printed]  # by (table, row, column)
+
+
+@dataclass(frozen=True)
+class Paper:
+    """The figures that a paper prints for the twelve experiments."""
+
+    name: str
+    title: str
+    what: str  # on which features, by which rule
+    source: str
+    cells: Cells
+    settings: Mapping[tuple[str, str, str], dict[str, float]]  # printed beside a cell
+    grids: Mapping[str, str]  # of each parameter, in MATLAB's words, such as 1:1:85
+
+    @property
+    def own_rows(self) -> list[str]:
+        """The rows that are not copied from the benchmark."""
+        known = {row for _, row, _ in published()}
+        return [row for row in dict.fromkeys(row for _, row, _ in self.cells) if row not in known]
+
+
+@cache
+def published() -> Cells:
+    """Return every printed cell of Tables III to VII of the paper of the benchmark."""
     with Path(__file__).with_name("published.csv").open(encoding="utf-8", newline="") as file:
-        return {
-            (line["table"], line["row"], line["column"]): Printed(
-                float(line["mean_f1"]), float(line["accuracy"])
+        return {place: printed for place, printed, _ in _read_cells(file)}
+
+
+def later_papers(config_dir: str | None = None) -> dict[str, Path]:
+    """Return the files of later papers by their names: of ``conf/paper``, and of the user's own."""
+    folders = [Path(str(files("cdmer_bench.conf"))), *([Path(config_dir)] if config_dir else [])]
+    found = (path for folder in folders for path in sorted(folder.glob("paper/*.csv")))
+    return {path.stem: path for path in found}
+
+
+def later_paper(name: str, config_dir: str | None = None) -> Paper:
+    """Read the figures of a later paper; a UserError says what is wrong with its file."""
+    known = later_papers(config_dir)
+    if name not in known:
+        raise UserError(f"there is no paper {name!r}; {closest(name, ['paper', *known])}")
+    path = known[name]
+    lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+    about = [line[1:].partition(":") for line in lines if line.startswith("#")]
+    facts = {key.strip(): text.strip() for key, _, text in about}
+    if missing := [key for key in ("title", "what", "source") if not facts.get(key)]:
+        raise UserError(f"{path} does not say its {missing[0]}; add a line `# {missing[0]}: ...`")
+    try:
+        read = list(_read_cells(line for line in lines if not line.startswith("#")))
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read ({type(error).__name__}: {error}); it needs the columns table, "
+            "row, column, mean_f1 (0 to 1) and accuracy (percent), and may have setting"
+        ) from None
+    for (table, row, column), _, _ in read:
+        if table not in LAYOUTS or column not in (*LAYOUTS[table].columns, AVERAGE):
+            raise UserError(
+                f"{path} has a cell of Table {table}, {column} ({row}), which the benchmark has not"
             )
-            for line in csv.DictReader(file)
-        }
+    settings = {place: _setting(text) for place, _, text in read if text}
+    grids = {k.removeprefix("grid "): v for k, v in facts.items() if k.startswith("grid ")}
+    cells = {place: printed for place, printed, _ in read}
+    return Paper(name, facts["title"], facts["what"], facts["source"], cells, settings, grids)
+
+
+def _read_cells(lines: Iterable[str]) -> Iterator[tuple[tuple[str, str, str], Printed, str]]:
+    for line in csv.DictReader(lines):
+        printed = Printed(float(line["mean_f1"]), float(line["accuracy"]))
+        if not (0 <= printed.mean_f1 <= 1 and 0 <= printed.accuracy <= 100):
+            raise ValueError(f"{line['mean_f1']} / {line['accuracy']} of {line['row']}")
+        place = (line["table"], line["row"], line["column"])
+        yield place, printed, line.get("setting") or ""
+
+
+def _setting(text: str) -> dict[str, float]:
+    pairs = (part.partition("=") for part in text.split(","))
+    return {name.strip(): float(value) for name, _, value in pairs}

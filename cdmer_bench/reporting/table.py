@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from cdmer_bench.reporting.published import AVERAGE, PAPER_DESCRIPTOR, Printed
 
+PRINTED = "as printed"  # in the place of a rule, of rows that a paper prints
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -131,11 +133,12 @@ class Table:
     @property
     def several_rules(self) -> bool:
         """Whether rows differ in the rule that chose their settings."""
-        return len({row.selection for row in self.rows}) > 1
+        return len({row.selection for row in self.rows} - {PRINTED}) > 1
 
     def shown_name(self, row: TableRow) -> str:
         """Name a row for people; with its rule if the table shows several."""
-        return f"{row.name} ({row.selection})" if self.several_rules else row.name
+        several = self.several_rules and row.selection != PRINTED
+        return f"{row.name} ({row.selection})" if several else row.name
 
     def long_name(self, row: TableRow) -> str:
         """Name a row so that it is unique over tables of the same number."""
@@ -176,7 +179,7 @@ def mark_best(rows: Sequence[TableRow]) -> list[TableRow]:
     """Mark the best of each column among at least two rows of the same rule; ties all win."""
     marked = [list(row.cells) for row in rows]
     n_columns = len(rows[0].cells) if rows else 0
-    for selection in dict.fromkeys(row.selection for row in rows):
+    for selection in dict.fromkeys(r.selection for r in rows if r.selection != PRINTED):
         for column in range(n_columns):
             places = [
                 (i, cell.figure)

@@ -13,10 +13,13 @@ from cdmer_bench.reporting.published import (
     DIRECTIONS,
     LAYOUTS,
     PAPER_DESCRIPTOR,
+    Cells,
     Layout,
+    Paper,
     published,
 )
 from cdmer_bench.reporting.table import (
+    PRINTED,
     Figure,
     Table,
     TableCell,
@@ -55,6 +58,7 @@ def build_table(
     missing: Iterable[MissingCell] = (),
     whole: bool = True,
     against_paper: bool = False,
+    later: Sequence[Paper] = (),
 ) -> Table:
     """Lay results out as one of the paper's tables, or as a table of tasks outside the paper.
 
@@ -75,6 +79,8 @@ def build_table(
         Whether rows of the paper that nothing was run for are shown.
     against_paper : bool
         Whether cells carry the printed figures, for Tables III to VII.
+    later : sequence of Paper
+        Later papers whose printed rows follow, for Tables III and IV.
 
     Returns
     -------
@@ -106,9 +112,16 @@ def build_table(
     rows = _rows(layout, placed, reasons, rules, whole)
     if layout.averages:
         rows = with_averages(rows)
-    against_paper = against_paper and number in LAYOUTS and descriptor == PAPER_DESCRIPTOR
-    if against_paper:
-        rows = [_with_printed(row, layout, rows) for row in rows]
+    comparable = number in LAYOUTS and descriptor == PAPER_DESCRIPTOR
+    beside = dict(published()) if against_paper and comparable else {}
+    for paper in later if comparable else ():
+        own = paper.own_rows
+        beside |= {place: printed for place, printed in paper.cells.items() if place[1] in own}
+    if beside:
+        rows = [_with_printed(row, layout, rows, beside) for row in rows]
+    later = [paper for paper in later if comparable and any(n == number for n, _, _ in paper.cells)]
+    for paper in later:
+        rows += _printed_rows(paper, layout)
     columns = tuple((c, DIRECTIONS.get(c, "")) for c in layout.columns)
     table = Table(
         number=number,
@@ -119,11 +132,11 @@ def build_table(
         corpus=corpora[0] if corpora else "",
         synthetic=bool(scores["synthetic"].any()),
         descriptor=descriptor if layout.compares == "methods" else "",
-        against_paper=against_paper,
+        against_paper=any(cell.printed for row in rows for cell in row.cells),
         tasks={s.task_label: (s.task, s.source, s.target) for s in rows_of(placed)},
         remarks=tuple(about_data(placed)),
     )
-    return replace(table, notes=caption(table, placed, rules))
+    return replace(table, notes=caption(table, placed, rules, later))
 
 
 def tables_for(
@@ -133,6 +146,7 @@ def tables_for(
     missing: Iterable[MissingCell] = (),
     whole: bool = False,
     against_paper: bool = False,
+    later: Sequence[Paper] = (),
 ) -> list[Table]:
     """Build every table that the results have a place in, corpus by corpus.
 
@@ -142,7 +156,7 @@ def tables_for(
 
     Parameters
     ----------
-    records, selection, missing, whole, against_paper
+    records, selection, missing, whole, against_paper, later
         As for :func:`build_table`; the results may be of several corpora.
     """
     rules, missing = rules_of(selection), list(missing)
@@ -159,6 +173,7 @@ def tables_for(
                 missing=missing,
                 whole=whole,
                 against_paper=against_paper,
+                later=later,
             )
             if table.rows:
                 tables.append(table)
@@ -277,13 +292,31 @@ def _cell(score: Any | None, reason: str) -> TableCell:
     )
 
 
-def _with_printed(row: TableRow, layout: Layout, rows: Sequence[TableRow]) -> TableRow:
+def _printed_rows(paper: Paper, layout: Layout) -> list[TableRow]:
+    """Return the rows of a later paper as it prints them."""
+    columns = (*layout.columns, AVERAGE) if layout.averages else layout.columns
+    rows = []
+    for row in paper.own_rows:
+        found = [paper.cells.get((layout.number, row, column)) for column in columns]
+        cells = [
+            TableCell(reason="not printed")
+            if p is None
+            else TableCell(Figure(p.mean_f1, p.accuracy))
+            for p in found
+        ]
+        rows.append(TableRow(row, tuple(cells), paper.name, PRINTED))
+    return rows
+
+
+def _with_printed(
+    row: TableRow, layout: Layout, rows: Sequence[TableRow], beside: Cells
+) -> TableRow:
     """Put the paper's figures beside a row's; the row of averages only if it has the same rows."""
     labels = [r.label for r in rows if r.selection == row.selection and r.label != AVERAGE]
     comparable = row.label != AVERAGE or labels == list(layout.rows)
     columns = (*layout.columns, AVERAGE)
     cells = [
-        replace(cell, printed=published().get((layout.number, row.label, column)))
+        replace(cell, printed=beside.get((layout.number, row.label, column)))
         if comparable and cell.figure is not None
         else cell
         for cell, column in zip(row.cells, columns, strict=False)

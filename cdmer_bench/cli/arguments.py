@@ -50,7 +50,10 @@ class CommandParser(argparse.ArgumentParser):
         n_before = sum(not word.startswith("-") for word in before)
         n_before -= sum(self._takes_value(word) for word in before)
         slots = [action for action in self._actions if not action.option_strings]
-        return _starting(last, slots[n_before].choices) if n_before < len(slots) else []
+        slot = slots[min(n_before, len(slots) - 1)] if slots else None
+        if slot is None or (n_before >= len(slots) and slot.nargs != "*"):
+            return []
+        return _starting(last, getattr(slot, "suggested", slot.choices))
 
     def _takes_value(self, word: str) -> bool:
         action = self._option_string_actions.get(word)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.arguments import CommandParser, add_config_dir, add_results, add_selection
 from cdmer_bench.cli.console import say
-from cdmer_bench.cli.tables import choose_records, recorded_failures
+from cdmer_bench.cli.stored import choose_records, recorded_failures
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.results.record import CellRecord
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cdmer_bench.cli.arguments import CommandParser, add_corpus, add_results, add_selection
 from cdmer_bench.cli.console import say
-from cdmer_bench.cli.tables import choose_records, recorded_failures
+from cdmer_bench.cli.stored import choose_records, recorded_failures
 
 
 def report_arguments(parser: CommandParser) -> None:

@@ -5,57 +5,64 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cdmer_bench.cli.arguments import CommandParser, add_corpus, add_results, add_selection
+from cdmer_bench.cli.arguments import (
+    CommandParser,
+    add_config_dir,
+    add_corpus,
+    add_results,
+    add_selection,
+)
 from cdmer_bench.cli.console import bold_wanted, say
-from cdmer_bench.errors import UserError, closest, nearest_neighbour
+from cdmer_bench.cli.stored import add_words, choose_records, recorded_failures, split_words
+from cdmer_bench.errors import UserError, closest
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.store import ResultsStore
 
 if TYPE_CHECKING:
-    from cdmer_bench.reporting import MissingCell
+    from cdmer_bench.reporting.published import Paper
+    from cdmer_bench.reporting.table import Table
 
-TABLES = ("3", "4", "5", "6", "7", "all")
-_COLUMNS = {
-    "3": tuple(f"Exp.{i}" for i in range(1, 7)),
-    "4": tuple(f"Exp.{i}" for i in range(7, 13)),
-}
 _NUMBERS = {"3": "III", "4": "IV", "5": "V", "6": "VI", "7": "VII"}
+TABLES = (*_NUMBERS, "own", "all")
+_FORMATS = ("text", "md", "csv", "tex", "html", "json")
+_COMPARED = ("3", "4", "own")
 
 
 def tables_command(options: argparse.Namespace) -> int:
     """Print Tables III to VII, and those of tasks outside the paper, from the results folder."""
-    if options.format is None:
-        ending = Path(options.out or "").suffix.removeprefix(".")
-        options.format = ending if ending in ("md", "csv", "tex", "html", "json") else "text"
     from cdmer_bench.evaluation.selection import rule
-    from cdmer_bench.reporting import build_table, render_all, summarize, tables_for
-    from cdmer_bench.reporting.published import PAPER_DESCRIPTOR
+    from cdmer_bench.reporting import render_all, summarize
 
-    records = choose_records(options.results, options.corpus)
-    if options.descriptor is not None:
-        _check_descriptor(options, records)
+    numbers, filters = split_words("tables", options.words, TABLES)
+    numbers = numbers or ["all"]
+    form = options.format or _format_of(options.out)
+    against, later = _papers(options.against, options.config_dir)
     rules = [rule(name) for name in options.selection.split(",")]
-    against = options.against == "paper"
-    missing = recorded_failures(options.results, records)
-    if options.number == "all":
-        tables = tables_for(records, rules, missing=missing, against_paper=against)
-    else:
-        tables = [
-            build_table(
-                _NUMBERS[options.number],
-                records,
-                rules,
-                descriptor=options.descriptor or PAPER_DESCRIPTOR,
-                missing=missing,
-                against_paper=against,
-            )
-        ]
+    records = choose_records(
+        options.results, options.corpus, filters, lambda r: any(_belongs(r, n) for n in numbers)
+    )
+    if options.descriptor is not None:
+        _check_descriptor(options.descriptor, numbers, records)
+    missing = recorded_failures(options.results, records, filters)
+    tables: list[Table] = []
+    for number in numbers:
+        tables += _tables(
+            number,
+            records,
+            rules,
+            options.descriptor,
+            {
+                "missing": missing,
+                "against_paper": against,
+                "later": later,
+                "whole": number in _NUMBERS and not {"method", "descriptor"} & set(filters),
+                "only_asked": "task" in filters,
+            },
+        )
     columns = shutil.get_terminal_size((120, 24)).columns
     bold = bold_wanted() and options.out is None
-    text = render_all(tables, options.format, bold=bold, width=columns)
-    _write(text.encode(), options.out)
+    _write(render_all(tables, form, bold=bold, width=columns).encode(), options.out)
     if against:
         say(summarize(tables))
     return 0
@@ -63,20 +70,14 @@ def tables_command(options: argparse.Namespace) -> int:
 
 def tables_arguments(parser: CommandParser) -> None:
     """Add which table, in which form, from which results."""
+    add_words(parser, TABLES, "3 to 7, own (tasks outside the paper) or all (default)")
     parser.add_argument(
-        "number",
-        nargs="?",
-        default="all",
-        choices=TABLES,
-        help="which table of the paper (default: all, and those of tasks outside the paper)",
+        "--format", choices=_FORMATS, help="default: what the ending of --out says, else text"
     )
     parser.add_argument(
-        "--format",
-        choices=["text", "md", "csv", "tex", "html", "json"],
-        help="default: what the ending of --out says, else text",
-    )
-    parser.add_argument(
-        "--against", choices=["paper"], help="put the printed figures and the differences beside"
+        "--against",
+        metavar="PAPERS",
+        help="put printed figures beside: paper, and later papers such as tgsr2022,madtn2021",
     )
     add_selection(parser, several=True)
     add_corpus(parser)
@@ -86,7 +87,65 @@ def tables_arguments(parser: CommandParser) -> None:
         help="label of the descriptor of Tables III and IV (default: the paper's)",
     )
     add_results(parser)
+    add_config_dir(parser)
     parser.add_argument("--out", metavar="FILE", help="write to this file, not to the screen")
+
+
+def _tables(
+    number: str,
+    records: list[CellRecord],
+    rules: list[Any],
+    descriptor: str | None,
+    options: dict[str, Any],
+) -> "list[Table]":
+    """Build what a word such as ``3``, ``own`` or ``all`` stands for."""
+    from cdmer_bench.reporting import build_table, tables_for
+    from cdmer_bench.reporting.published import PAPER_DESCRIPTOR
+
+    if number in _NUMBERS:
+        table = build_table(
+            _NUMBERS[number], records, rules, descriptor=descriptor or PAPER_DESCRIPTOR, **options
+        )
+        return [table]
+    found = tables_for(records, rules, **options)
+    if number == "own":
+        found = [table for table in found if table.number == "own"]
+        if not found:
+            raise UserError(
+                f"the corpus {records[0].corpus!r} has no result on a task outside the paper; "
+                "leave the word own out to see what it has"
+            )
+    return found
+
+
+def _belongs(record: CellRecord, number: str) -> bool:
+    """Whether a record has a place in what a word such as ``3``, ``own`` or ``all`` stands for."""
+    from cdmer_bench.reporting.published import DIRECTIONS, LAYOUTS
+
+    if number in _NUMBERS:
+        return record.task_label in LAYOUTS[_NUMBERS[number]].columns
+    return number == "all" or record.task_label not in DIRECTIONS
+
+
+def _format_of(out: str | None) -> str:
+    """Return the format that the ending of a file says."""
+    ending = Path(out or "").suffix.lower().removeprefix(".")
+    known = {name: name for name in _FORMATS[1:]} | {"txt": "text", "": "text"}
+    if ending not in known:
+        raise UserError(
+            f"--out is {out}, and its ending does not say how to write it; choices: "
+            f"{', '.join(f'.{name}' for name in known if name)}; or name one with --format"
+        )
+    return known[ending]
+
+
+def _papers(text: str | None, config_dir: str | None) -> "tuple[bool, list[Paper]]":
+    """Return whether the paper's figures stand beside, and the later papers whose rows do."""
+    from cdmer_bench.reporting.published import later_paper
+
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    later = [later_paper(name, config_dir) for name in names if name != "paper"]
+    return "paper" in names, later
 
 
 def _write(content: bytes, out: str | None) -> None:
@@ -101,67 +160,23 @@ def _write(content: bytes, out: str | None) -> None:
     say(f"wrote {out}")
 
 
-def _check_descriptor(options: argparse.Namespace, records: list[CellRecord]) -> None:
-    if options.number not in ("3", "4"):
+def _check_descriptor(label: str, numbers: list[str], records: list[CellRecord]) -> None:
+    if not set(numbers) <= {"3", "4"}:
         raise UserError(
-            f"--descriptor={options.descriptor} chooses the descriptor of one table; name it, as "
-            "in `cdmer tables 3 --descriptor LABEL`, or 4"
+            f"--descriptor={label} chooses the descriptor of one table; name it, as in "
+            "`cdmer tables 3 --descriptor LABEL`, or 4"
         )
     known = {record.descriptor_label for record in records}
-    if options.descriptor not in known:
-        raise UserError(
-            f"--descriptor is {options.descriptor!r}, which has no result; "
-            f"{closest(options.descriptor, known)}"
-        )
-
-
-def choose_records(folder: str, corpus: str | None) -> list[CellRecord]:
-    """Load the current records of one corpus, by default the newest record's, in paper order."""
-    from cdmer_bench.reporting.published import sorted_as_paper
-    from cdmer_bench.results.current import current, current_failures
-
-    store = ResultsStore(folder)
-    records = current(store)
-    if not records and (failures := current_failures(store)):
-        first = failures[0]
-        raise UserError(
-            f"{folder} holds no finished cell, and {len(failures)} failed, the first of them "
-            f"{first['method_label']} on {first['task_label']}: {first['error']}; run them again"
-        )
-    if not records:
-        raise UserError(
-            f"{folder} holds no finished cell; {nearest_neighbour(Path(folder))}run one first, "
-            "such as `cdmer run method=svm task=all`, or name another folder with --results"
-        )
-    corpora = sorted({record.corpus for record in records})
-    if corpus is None:
-        corpus = max(records, key=lambda r: str(r.about.get("date", ""))).corpus
-        if len(corpora) > 1:
-            others = ", ".join(repr(c) for c in corpora if c != corpus)
-            say(f"showing corpus {corpus!r}; there are results of {others} too (--corpus)")
-    if corpus not in corpora:
-        raise UserError(
-            f"{folder} has no results of the corpus {corpus!r}; {closest(corpus, corpora)}"
-        )
-    return sorted_as_paper(record for record in records if record.corpus == corpus)
-
-
-def recorded_failures(folder: str, records: list[CellRecord]) -> "list[MissingCell]":
-    """Return the cells that failed, of the records' corpus, and have no record now."""
-    from cdmer_bench.reporting import MissingCell
-    from cdmer_bench.results.current import current_failures
-
-    labels = ("task_label", "method_label", "descriptor_label")
-    return [
-        MissingCell(*(failure[name] for name in labels), f"failed: {failure['error']}")
-        for failure in current_failures(ResultsStore(folder))
-        if failure["corpus"] == records[0].corpus
-    ]
+    if label not in known:
+        raise UserError(f"--descriptor is {label!r}, which has no result; {closest(label, known)}")
 
 
 def stats_arguments(parser: CommandParser) -> None:
-    """Add which tables' cells are compared."""
-    parser.add_argument("--tables", default="3,4", metavar="NUMBERS", help="3, 4 or 3,4 (default)")
+    """Add which cells are compared."""
+    add_words(parser, (*_COMPARED, "all"), "cells of Tables 3 and 4, own or all (default)")
+    parser.add_argument(
+        "--tables", metavar="NUMBERS", help="the same with commas between: 3, 4, own or 3,4"
+    )
     add_selection(parser)
     add_results(parser)
     add_corpus(parser)
@@ -172,22 +187,40 @@ def stats_command(options: argparse.Namespace) -> int:
     from cdmer_bench.evaluation.selection import rule
     from cdmer_bench.reporting.analysis import comparable, stats_text
 
-    columns: list[str] = []
-    for number in options.tables.split(","):
-        if number not in _COLUMNS:
-            raise UserError(f"--tables holds {number!r}; choices: 3, 4")
-        columns += _COLUMNS[number]
-    records = choose_records(options.results, options.corpus)
-    chosen = comparable([r for r in records if r.task_label in columns])
-    if not chosen:
-        raise UserError(f"{options.results} has no result for table {options.tables}")
-    missing = [
-        m
-        for m in recorded_failures(options.results, records)
-        if m.task_label in columns and m.descriptor_label == chosen[0].descriptor_label
-    ]
-    print(stats_text(chosen, rule(options.selection), missing), end="")
+    words, filters = split_words("stats", options.words, (*_COMPARED, "all"))
+    numbers = (options.tables.split(",") if options.tables else words) or ["all"]
+    for number in numbers:
+        if number not in (*_COMPARED, "all"):
+            raise UserError(f"--tables holds {number!r}; choices: {', '.join(_COMPARED)}")
+    if "all" in numbers:
+        numbers = list(_COMPARED)
+    chosen = rule(options.selection)
+    records = choose_records(
+        options.results, options.corpus, filters, lambda r: any(_belongs(r, n) for n in numbers)
+    )
+    missing = recorded_failures(options.results, records, filters)
+    texts = []
+    # The paper's tasks together; tasks outside the paper have other classes, and are apart.
+    for group in ([n for n in numbers if n != "own"], [n for n in numbers if n == "own"]):
+        mine = comparable([r for r in records if any(_belongs(r, n) for n in group)])
+        if mine:
+            tasks = {r.task_label for r in mine} | _columns(group)
+            lacking = [
+                m
+                for m in missing
+                if m.task_label in tasks and m.descriptor_label == mine[0].descriptor_label
+            ]
+            texts.append(stats_text(mine, chosen, lacking))
+    if not texts:
+        raise UserError(f"{options.results} has no result for table {','.join(numbers)}")
+    print("\n".join(texts), end="")
     return 0
+
+
+def _columns(numbers: list[str]) -> set[str]:
+    from cdmer_bench.reporting.published import LAYOUTS
+
+    return {task for n in numbers if n in _NUMBERS for task in LAYOUTS[_NUMBERS[n]].columns}
 
 
 def export_arguments(parser: CommandParser) -> None:
@@ -228,20 +261,40 @@ def export_command(options: argparse.Namespace) -> int:
 
 
 def audit_arguments(parser: CommandParser) -> None:
-    """Add the format."""
+    """Add the paper and the format."""
+    parser.add_argument(
+        "--paper",
+        default="paper",
+        metavar="NAME",
+        help="whose tables: paper (default), or a later one such as tgsr2022 or madtn2021",
+    )
     parser.add_argument(
         "--format", default="text", choices=["text", "json"], help="text (default) or json"
     )
+    add_config_dir(parser)
 
 
 def audit_command(options: argparse.Namespace) -> int:
-    """Check the paper's own tables against themselves."""
-    from cdmer_bench.reporting.audit import as_json, as_text, audit
+    """Check printed tables against themselves, and later ones against the benchmark's."""
+    from cdmer_bench.reporting.audit import (
+        OF_BENCHMARK,
+        OF_LATER,
+        as_json,
+        as_text,
+        audit,
+        audit_later,
+    )
+    from cdmer_bench.reporting.published import later_paper
 
-    findings = audit()
+    if options.paper == "paper":
+        findings, kinds = audit(), OF_BENCHMARK
+    else:
+        paper = later_paper(options.paper, options.config_dir)
+        findings, kinds = audit_later(paper), OF_LATER
+        say(f"{paper.title}; {paper.what}; {paper.source}")
     if options.format == "json":
         print(json.dumps(as_json(findings), indent=1))
     else:
-        print(as_text(findings))
+        print(as_text(findings, kinds))
         say(f"{len(findings)} findings; each is recomputed from the printed figures alone")
     return 0

@@ -292,11 +292,11 @@ def stats_text(
     lines += [
         "",
         f"95 % bootstrap intervals over {drawn_units(cells)}; McNemar's exact test against the",
-        "Baseline (clips that only the method, only the Baseline has right; clips taken as",
-        "independent, p not corrected for the number of cells)",
+        "Baseline (won: clips that only the method has right, lost: only the Baseline; clips taken",
+        "as independent, p not corrected for the number of cells)",
         "",
         f"{'task':<{task}}{'method':<{width}}{'mean F1':>8}  {'interval':<16}{'accuracy':>9}  "
-        f"{'interval':<14}{'alone':>9}  {'p':>7}",
+        f"{'interval':<14}{'won : lost':>12}  {'p':>7}",
         *(_cell_line(cell, task, width) for cell in cells),
     ]
     overall = compare_methods(cells)
@@ -335,12 +335,12 @@ def _shown(label: str) -> str:
 def _cell_line(cell: CellComparison, task: int, width: int) -> str:
     (f1_low, f1_high), (low, high) = cell.interval.mean_f1, cell.interval.accuracy
     tested = cell.p is not None
-    alone = f"{cell.only_this} : {cell.only_baseline}" if tested else "-"
+    counts = f"{cell.only_this} : {cell.only_baseline}" if tested else "-"
     p = f"{cell.p:.3g}" if tested else "-"
     return (
         f"{_shown(cell.task):<{task}}{_shown(cell.method):<{width}}{cell.mean_f1:>8.4f}  "
         f"{f'{f1_low:.3f} to {f1_high:.3f}':<16}{cell.accuracy:>9.2f}  "
-        f"{f'{low:.1f} to {high:.1f}':<14}{alone:>9}  {p:>7}"
+        f"{f'{low:.1f} to {high:.1f}':<14}{counts:>12}  {p:>7}"
     )
 
 

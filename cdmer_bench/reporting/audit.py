@@ -6,7 +6,7 @@ from typing import Any
 
 from cdmer_bench.protocol import CLASSES, Task, composition, experiments
 from cdmer_bench.reporting.feasibility import constant_class, counts_with_accuracy, find_matrix
-from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Printed, published
+from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Cells, Paper, Printed, published
 
 # Table I as printed, in the order negative, positive, surprise.
 PRINTED_TABLE_I = {
@@ -18,9 +18,9 @@ PRINTED_TABLE_I = {
 _STEP_F1 = 0.0001  # of printed figures
 
 
-Cells = Mapping[tuple[str, str, str], Printed]
 # A mean of figures rounded to d decimals, itself rounded, is off by at most one unit.
 _UNIT_F1, _UNIT_PERCENT, _MARGIN = 0.0001, 0.01, 1e-9
+_WHOLE = 1e-6  # of a step of a grid
 
 KINDS: Mapping[str, str] = {
     "accuracy": "Accuracies that no count of right predictions gives",
@@ -28,9 +28,22 @@ KINDS: Mapping[str, str] = {
     "average": "Averages that are not the mean of their row or column",
     "duplicate": "Different methods with the same figures in one experiment",
     "constant": "Figures of a classifier that answers one class only",
+    "copy": "Cells of the benchmark that were copied with other figures",
+    "grid": "Settings outside the grid that the paper states",
     "contradiction": "The same cell printed differently in two tables",
     "table_i": "Table I",
 }
+# What a paper's own tables are checked for, and what those of a later one.
+OF_BENCHMARK = (
+    "accuracy",
+    "mean_f1",
+    "average",
+    "duplicate",
+    "constant",
+    "contradiction",
+    "table_i",
+)
+OF_LATER = ("accuracy", "mean_f1", "average", "constant", "copy", "grid")
 
 
 @dataclass(frozen=True)
@@ -51,10 +64,10 @@ def as_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     return [asdict(finding) for finding in findings]
 
 
-def as_text(findings: Sequence[Finding]) -> str:
+def as_text(findings: Sequence[Finding], kinds: Sequence[str] = OF_BENCHMARK) -> str:
     """Return the findings as a list to read, grouped by kind."""
     lines = []
-    for kind, title in KINDS.items():
+    for kind, title in ((kind, KINDS[kind]) for kind in kinds):
         mine = [f for f in findings if f.kind == kind]
         lines.append(f"{title}: {len(mine) or 'none'}")
         for finding in mine:
@@ -80,6 +93,38 @@ def audit(
     findings += _swapped_columns(single)
     order = list(KINDS)
     return sorted(findings, key=lambda f: order.index(f.kind))
+
+
+def audit_later(paper: Paper) -> list[Finding]:
+    """Check the figures of a later paper, and what it copied from the benchmark."""
+    own = {place: printed for place, printed in paper.cells.items() if place[1] in paper.own_rows}
+    single = {place: printed for place, printed in own.items() if AVERAGE not in place}
+    findings = [f for place, printed in single.items() for f in _impossible(place, printed)]
+    findings += wrong_averages(own)
+    findings += _constants(single)
+    for place, printed in paper.cells.items():
+        right = published().get(place)
+        if place not in own and right is not None and right != printed:
+            said = f"{printed.mean_f1:.4f} / {printed.accuracy:.2f}"
+            found = f"the benchmark prints {right.mean_f1:.4f} / {right.accuracy:.2f}"
+            findings.append(Finding("copy", *place, f"is copied as {said}", found))
+    for place, setting in paper.settings.items():
+        for name, value in setting.items():
+            stated = paper.grids.get(name)
+            if stated is not None and not _in_grid(value, stated):
+                outside = f"prints {name} = {value:g}, which its grid does not hold"
+                findings.append(Finding("grid", *place, outside, f"stated: {name} in {stated}"))
+    return sorted(findings, key=lambda f: OF_LATER.index(f.kind))
+
+
+def _in_grid(value: float, stated: str) -> bool:
+    """Whether a grid such as ``1:1:85`` or ``0.1:0.1:1, 2:1:9`` (first, step, last) has a value."""
+    for part in stated.split(","):
+        first, step, last = (float(number) for number in part.split(":"))
+        steps = (value - first) / step
+        if abs(steps - round(steps)) < _WHOLE and -_WHOLE < steps < (last - first) / step + _WHOLE:
+            return True
+    return False
 
 
 def class_counts(task_label: str) -> tuple[int, ...]:

@@ -63,8 +63,8 @@ def caption(
         listed = join_names(limited, 8)
         notes.append(f"An iteration limit ended the solver at the chosen setting: {listed}.")
     notes += [
-        f"{join_names(paper.own_rows, 5)} [{paper.name}]: as printed in {paper.title}; {paper.what}; "
-        f"source: {paper.source}."
+        f"{join_names(paper.own_rows, 5)} [{paper.name}]: as printed in {paper.title}; "
+        f"{paper.what}; source: {paper.source}."
         for paper in later
     ]
     if table.against_paper:

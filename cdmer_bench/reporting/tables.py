@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.errors import UserError, closest
@@ -59,6 +60,7 @@ def build_table(
     whole: bool = True,
     against_paper: bool = False,
     later: Sequence[Paper] = (),
+    only_asked: bool = False,
 ) -> Table:
     """Lay results out as one of the paper's tables, or as a table of tasks outside the paper.
 
@@ -81,6 +83,8 @@ def build_table(
         Whether cells carry the printed figures, for Tables III to VII.
     later : sequence of Paper
         Later papers whose printed rows follow, for Tables III and IV.
+    only_asked : bool
+        Whether columns that nothing was asked for are left out; averages say so still.
 
     Returns
     -------
@@ -136,6 +140,9 @@ def build_table(
         tasks={s.task_label: (s.task, s.source, s.target) for s in rows_of(placed)},
         remarks=tuple(about_data(placed)),
     )
+    if only_asked:
+        asked = {task for _, task in reasons} | set(table.tasks)
+        table = _some_columns(table, [c in asked or c == AVERAGE for c, _ in table.columns])
     return replace(table, notes=caption(table, placed, rules, later))
 
 
@@ -147,6 +154,7 @@ def tables_for(
     whole: bool = False,
     against_paper: bool = False,
     later: Sequence[Paper] = (),
+    only_asked: bool = False,
 ) -> list[Table]:
     """Build every table that the results have a place in, corpus by corpus.
 
@@ -156,7 +164,7 @@ def tables_for(
 
     Parameters
     ----------
-    records, selection, missing, whole, against_paper, later
+    records, selection, missing, whole, against_paper, later, only_asked
         As for :func:`build_table`; the results may be of several corpora.
     """
     rules, missing = rules_of(selection), list(missing)
@@ -174,6 +182,7 @@ def tables_for(
                 whole=whole,
                 against_paper=against_paper,
                 later=later,
+                only_asked=only_asked,
             )
             if table.rows:
                 tables.append(table)
@@ -292,18 +301,19 @@ def _cell(score: Any | None, reason: str) -> TableCell:
     )
 
 
+def _some_columns(table: Table, kept: Sequence[bool]) -> Table:
+    rows = [replace(row, cells=tuple(compress(row.cells, kept))) for row in table.rows]
+    return replace(table, rows=tuple(rows), columns=tuple(compress(table.columns, kept)))
+
+
 def _printed_rows(paper: Paper, layout: Layout) -> list[TableRow]:
     """Return the rows of a later paper as it prints them."""
     columns = (*layout.columns, AVERAGE) if layout.averages else layout.columns
     rows = []
     for row in paper.own_rows:
         found = [paper.cells.get((layout.number, row, column)) for column in columns]
-        cells = [
-            TableCell(reason="not printed")
-            if p is None
-            else TableCell(Figure(p.mean_f1, p.accuracy))
-            for p in found
-        ]
+        figures = [None if p is None else Figure(p.mean_f1, p.accuracy) for p in found]
+        cells = [TableCell(f, reason="" if f else "not printed") for f in figures]
         rows.append(TableRow(row, tuple(cells), paper.name, PRINTED))
     return rows
 

@@ -39,14 +39,14 @@ def superseded(results: ResultsStore | Iterable[CellRecord]) -> list[CellRecord]
     return _split(_records(results))[1]
 
 
-def current_failures(store: ResultsStore) -> list[dict[str, Any]]:
-    """Return why cells failed that have no result now: of each cell its last failure."""
-    return [failure for _, failure in _failures(store)[0]]
+def current_failures(store: ResultsStore, records: Iterable[CellRecord]) -> list[dict[str, Any]]:
+    """Return why cells failed that are not among ``records``: of each cell its last failure."""
+    return [failure for _, failure in _failures(store, records)[0]]
 
 
 def settled_failures(store: ResultsStore) -> list[Path]:
     """Return the files of failures that no longer stand: the cell has a result or a newer one."""
-    return _failures(store)[1]
+    return _failures(store, current(store))[1]
 
 
 def _records(results: ResultsStore | Iterable[CellRecord]) -> list[CellRecord]:
@@ -129,10 +129,12 @@ def _age(record: CellRecord) -> tuple[str, str]:
     return str(record.about.get("finished", record.about.get("date", ""))), record.key
 
 
-def _failures(store: ResultsStore) -> tuple[list[tuple[Path, dict[str, Any]]], list[Path]]:
+def _failures(
+    store: ResultsStore, records: Iterable[CellRecord]
+) -> tuple[list[tuple[Path, dict[str, Any]]], list[Path]]:
     """Return the failures that stand, with their files, and the files of the others."""
     labels = ("corpus", "task_label", "method_label", "descriptor_label")
-    done = {tuple(getattr(r, name) for name in labels) for r in current(store)}
+    done = {tuple(getattr(r, name) for name in labels) for r in records}
     last: dict[tuple[str, ...], tuple[Path, dict[str, Any]]] = {}
     files = [path for path in store.folder.glob("failures/*.json") if path.is_file()]
     settled = []

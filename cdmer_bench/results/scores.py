@@ -113,7 +113,8 @@ def load_scores(folder: str | Path, selection: Selection = "oracle") -> "pd.Data
     >>> scores.pivot(index="row", columns="task_label", values="mean_f1")  # doctest: +SKIP
     """
     rules, store = rules_of(selection), _store(folder)
-    return score_records(current(store), rules, current_failures(store))
+    records = current(store)
+    return score_records(records, rules, current_failures(store, records))
 
 
 def load_predictions(folder: str | Path, selection: Selection = "oracle") -> "pd.DataFrame":

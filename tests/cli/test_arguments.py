@@ -32,7 +32,6 @@ MISTAKES = [
     ("tables --results resuls", "resuls holds no finished cell", "did you mean 'results'"),
     ("results merge resuls --into x", "resuls holds no cells", "did you mean 'results'"),
     ("report results.dir=x", "results.dir is a key of `cdmer run`", "--results x"),
-    ("tables 3 corpus=released", "corpus is a key of `cdmer run`", "--corpus released"),
     ("--versio", "'--versio' is not a command", "'--version'"),
 ]
 

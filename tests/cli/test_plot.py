@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.cli import plot
-from cdmer_bench.cli.tables import choose_records, recorded_failures
+from cdmer_bench.cli.stored import choose_records, recorded_failures
 from cdmer_bench.results.store import ResultsStore
 from tests.reporting.records import labels, record
 

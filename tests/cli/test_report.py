@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cdmer_bench.cli.main import main
-from cdmer_bench.cli.tables import choose_records, recorded_failures
+from cdmer_bench.cli.stored import choose_records, recorded_failures
 from cdmer_bench.results.store import ResultsStore
 from tests.reporting.records import record
 

@@ -1,10 +1,12 @@
 """`cdmer tables`, `stats` and `export` on results made by hand."""
 
+import dataclasses
 import io
 
 import pandas as pd
 import pytest
 
+from cdmer_bench.evaluation import accuracy
 from cdmer_bench.results import load_predictions, load_scores
 from cdmer_bench.results.store import ResultsStore
 from tests.reporting.records import record
@@ -53,3 +55,114 @@ def test_export_refuses_an_ending_that_it_does_not_know(results, cdmer, tmp_path
     assert "scores.docx" in err
     assert "choices: .csv, .json, .parquet" in err
     assert not out.exists()
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Results of two corpora: the paper's tasks, and later two of a laboratory's own."""
+    store = ResultsStore(tmp_path / "own")
+    for task in (5, 6):
+        for method, label in (("svm", "Baseline"), ("tca", "TCA")):
+            store.save(record(task, method, label, key=f"{method}{task}".ljust(64, "0")))
+    about = {"date": "2026-02-01T00:00:00+00:00"}
+    for source, target in (("lab_a", "lab_b"), ("lab_b", "lab_a")):
+        place = {"task": f"{source}__{target}", "source": source, "target": target}
+        place |= {"task_label": f"{source} → {target}", "corpus": "mine, seed 3"}
+        for method, label in (("svm", "Baseline"), ("tca", "TCA")):
+            key = f"{source}{method}".ljust(64, "0")
+            made = record(5, method, label, key=key, about=about)
+            store.save(dataclasses.replace(made, **place))
+    return str(store.folder)
+
+
+def test_without_a_number_the_newest_corpus_with_results_for_it_is_shown(own, cdmer):
+    assert cdmer("tables", "--results", own)[1].startswith("Own tasks:")
+    assert cdmer("tables", "own", "--results", own)[1].startswith("Own tasks:")
+    # Of Table III only the older corpus has results.
+    code, out, err = cdmer("tables", "3", "--results", own)
+    assert code == 0
+    assert "Corpus: released." in out
+    shown = record(5).y_target, record(5, "svm").predictions
+    assert f"{accuracy(shown[0], shown[1][1]):.2f}" in out
+    assert "showing corpus 'released'; there are results of 'mine, seed 3' too" in err
+    code, _, err = cdmer("tables", "own", "--corpus", "released", "--results", own)
+    assert code == 2
+    assert "no result on a task outside the paper" in err
+
+
+def test_words_choose_results_as_in_a_run(own, cdmer):
+    def listed(*words):
+        code, out, err = cdmer("tables", *words, "--format", "csv", "--results", own)
+        assert code == 0, err
+        frame = pd.read_csv(io.StringIO(out))
+        frame = frame[frame["method"].notna() & frame["task"].notna() & frame["mean_f1"].notna()]
+        return set(zip(frame["row"], frame["task"], strict=True))
+
+    assert listed("task=lab_a/lab_b") == {("Baseline", "lab_a__lab_b"), ("TCA", "lab_a__lab_b")}
+    assert listed("corpus=mine", "method=tca") == {("TCA", "lab_a__lab_b"), ("TCA", "lab_b__lab_a")}
+    assert listed("corpus=released", "task=type1", "method=svm,sa") == {
+        ("Baseline", "exp05"),
+        ("Baseline", "exp06"),
+    }
+    assert listed("3", "task=smic_vis/smic_nir", "method=TCA") == {("TCA", "exp05")}
+    code, _, err = cdmer("tables", "corpus=mine", "method=tkl", "--results", own)
+    assert code == 2
+    assert "there is no result with method=tkl" in err
+    code, _, err = cdmer("tables", "8", "--results", own)
+    assert code == 2
+    assert "'8' is not a choice for `cdmer tables`" in err
+
+
+def test_statistics_of_own_databases_and_of_the_papers(own, cdmer):
+    code, out, _ = cdmer("stats", "--results", own)
+    assert code == 0
+    assert "Corpus: mine, seed 3." in out
+    assert "lab_a → lab_b" in out
+    code, out, _ = cdmer("stats", "--tables", "3", "--results", own)
+    assert code == 0
+    assert "Corpus: released." in out
+    assert "won : lost" in out
+    code, out, _ = cdmer("stats", "own", "method=svm,tca", "task=lab_b/lab_a", "--results", own)
+    assert code == 0
+    assert "lab_a → lab_b" not in out
+    code, _, err = cdmer("stats", "--tables", "5", "--results", own)
+    assert code == 2
+    assert "choices: 3, 4, own" in err
+
+
+def test_the_mark_of_synthetic_data_stands_in_tables_statistics_and_exports(tmp_path, cdmer):
+    store = ResultsStore(tmp_path / "r")
+    for method, label in (("svm", "Baseline"), ("tca", "TCA")):
+        made = record(5, method, label, key=method.ljust(64, "0"), corpus="synthetic, seed 0")
+        store.save(dataclasses.replace(made, synthetic=True))
+    folder = str(store.folder)
+    for command in (("tables", "3"), ("tables",), ("stats",)):
+        assert "SYNTHETIC DATA" in cdmer(*command, "--results", folder)[1]
+    frame = pd.read_csv(io.StringIO(cdmer("export", "--results", folder)[1]))
+    assert frame["synthetic"].all()
+
+
+def test_the_ending_of_the_file_says_how_a_table_is_written(own, cdmer, tmp_path):
+    for name, start in (("a.md", "**Own tasks"), ("a.txt", "Own tasks"), ("a.html", "<!DOCTYPE")):
+        out = tmp_path / name
+        assert cdmer("tables", "--results", own, "--out", str(out))[0] == 0
+        assert out.read_text().startswith(start)
+    out = tmp_path / "a.docx"
+    code, _, err = cdmer("tables", "--results", own, "--out", str(out))
+    assert code == 2
+    assert "does not say how to write it" in err
+    assert not out.exists()
+
+
+def test_later_papers_and_their_audit(own, cdmer):
+    code, out, err = cdmer("tables", "3", "--against", "paper,tgsr2022", "--results", own)
+    assert code == 0
+    assert "TGSR [tgsr2022]" in out
+    assert "figures equal to every digit" in err
+    code, _, err = cdmer("tables", "3", "--against", "tgsr", "--results", own)
+    assert code == 2
+    assert "did you mean 'tgsr2022'" in err
+    code, out, _ = cdmer("audit", "--paper", "madtn2021")
+    assert code == 0
+    assert "Accuracies that no count of right predictions gives: 10" in out
+    assert "copied with other figures: 3" in out

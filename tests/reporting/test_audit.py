@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cdmer_bench.reporting.audit import as_json, as_text, audit
-from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Printed, published
+from cdmer_bench.errors import UserError
+from cdmer_bench.reporting.audit import as_json, as_text, audit, audit_later
+from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Printed, later_paper, published
 
 
 @pytest.fixture(scope="module")
@@ -122,3 +123,65 @@ def test_planted_slips_are_found():
     assert ("average", "III", "SA", AVERAGE) in new
     assert ("accuracy", "V", "Baseline", "Exp.6") in new
     assert ("contradiction", "III, V", "Baseline", "Exp.6") in new
+
+
+def test_later_papers_copied_seven_cells_wrongly():
+    audits = {name: audit_later(later_paper(name)) for name in ("tgsr2022", "madtn2021")}
+    found = {
+        name: {(f.table, f.row, f.column): f for f in findings if f.kind == "copy"}
+        for name, findings in audits.items()
+    }
+    assert set(found["tgsr2022"]) == {
+        ("III", "IW-SVM", AVERAGE),
+        ("III", "TKL", "Exp.6"),
+        ("IV", "TKL", "Exp.7"),
+        ("IV", "TKL", AVERAGE),
+    }
+    assert set(found["madtn2021"]) == {
+        ("III", "TKL", "Exp.4"),
+        ("IV", "STM", "Exp.7"),
+        ("IV", "STM", "Exp.9"),
+    }
+    finding = found["tgsr2022"]["IV", "TKL", "Exp.7"]
+    assert finding.statement == "is copied as 0.4582 / 46.95"
+    assert finding.evidence == "the benchmark prints 0.3829 / 44.51"
+
+
+def test_the_average_and_the_grid_of_tgsr():
+    found = {f.kind: f for f in audit_later(later_paper("tgsr2022")) if f.kind != "copy"}
+    assert set(found) == {"average", "grid"}
+    # By hand: the mean of .9150, .6226, .5847, .6272, .6984 and .8403 is .7147.
+    assert "0.7141, but the mean is 0.71470" in found["average"].statement
+    assert found["grid"].column == "Exp.3"
+    assert "xi = 4000" in found["grid"].statement
+
+
+def test_ten_accuracies_of_madtn_are_no_counts():
+    found = places(audit_later(later_paper("madtn2021")), "accuracy")
+    # 66.46 = 109/164 and 73.24 = 52/71 are.
+    assert {column for _, _, column in found} == {
+        f"Exp.{i}" for i in range(1, 13) if i not in (2, 11)
+    }
+
+
+def test_a_paper_of_the_users_own_is_one_file(tmp_path):
+    folder = tmp_path / "paper"
+    folder.mkdir()
+    head = "# title: Mine\n# what: the same features\n# source: https://example.org\n"
+    cells = "table,row,column,mean_f1,accuracy,setting\nIII,Mine,Exp.5,0.5,50.70,k = 7\n"
+    (folder / "mine.csv").write_text(head + "# grid k: 1:2:5, 8:1:9\n" + cells)
+    paper = later_paper("mine", str(tmp_path))
+    assert paper.own_rows == ["Mine"]
+    assert [f.kind for f in audit_later(paper)] == ["grid"]
+    for text, words in (
+        (cells, "does not say its title"),
+        (head + cells.replace("Exp.5", "Exp.9"), "Table III, Exp.9"),
+        (head + cells.replace("0.5,", "half,"), "cannot be read"),
+        (head + cells.replace("0.5,", "5,"), "cannot be read"),
+        (head + "a,b\n1,2\n", "cannot be read"),
+    ):
+        (folder / "mine.csv").write_text(text)
+        with pytest.raises(UserError, match=words):
+            later_paper("mine", str(tmp_path))
+    with pytest.raises(UserError, match="did you mean 'tgsr2022'"):
+        later_paper("tgsr")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cdmer_bench.cli.tables import choose_records
+from cdmer_bench.cli.stored import choose_records
 from cdmer_bench.evaluation.selection import rule
 from tests.small_corpus import draw_features
 

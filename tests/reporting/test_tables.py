@@ -10,8 +10,9 @@ import pytest
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.reporting import MissingCell, build_table, render, render_all, tables_for
-from cdmer_bench.reporting.published import LAYOUTS, Printed, published
+from cdmer_bench.reporting.published import LAYOUTS, Printed, later_paper, published
 from cdmer_bench.reporting.table import Figure, TableCell, TableRow, mark_best
+from cdmer_bench.results.scores import score_records
 from tests.reporting.records import labels, record
 
 TYPE_I = range(1, 7)
@@ -359,3 +360,57 @@ def test_published_figures_are_complete():
     assert counts == {"III": 83, "IV": 83, "V": 118, "VI": 118, "VII": 18}
     path = Path(__file__).parents[2] / "cdmer_bench/reporting/published.csv"
     assert path.read_text().startswith("table,row,column,mean_f1,accuracy\n")
+
+
+def test_rows_of_later_papers_follow_as_they_are_printed():
+    later = [later_paper(name) for name in ("tgsr2022", "madtn2021")]
+    records = [record(t, label.lower(), label) for t in TYPE_I for label in ("TGSR", "TCA")]
+    table = build_table("III", records, whole=False, later=later)
+    assert [row.name for row in table.rows] == [
+        "TCA",
+        "TGSR",
+        "Average",
+        "TGSR [tgsr2022]",
+        "MADTN [madtn2021]",
+    ]
+    # Figures from the text of the two papers.
+    assert cell(table, "TGSR [tgsr2022]", "Exp.3").parts == ("0.5847", "60.56")
+    assert cell(table, "MADTN [madtn2021]", "Average").parts == ("0.7678", "76.84")
+    # A row of ours of the same name has the printed figures below it; TCA has none of theirs.
+    assert cell(table, "TGSR", "Exp.1").printed == Printed(0.9150, 91.55)
+    assert cell(table, "TCA", "Exp.1").printed is None
+    # Neither are they best of a column nor part of an average.
+    means = [cell(table, row, "Exp.1").figure.mean_f1 for row in ("TCA", "TGSR")]
+    assert cell(table, "Average", "Exp.1").figure.mean_f1 == pytest.approx(np.mean(means))
+    assert not any(c.best_f1 for row in table.rows[-2:] for c in row.cells)
+    notes = " ".join(table.notes)
+    assert "MADTN [madtn2021]: as printed in" in notes
+    assert "deep network" in notes
+    assert "https://arxiv.org/abs/2111.15361" in notes
+    # Of Table V nothing is printed in them.
+    assert build_table("V", records, whole=False, later=later).rows == ()
+
+
+def test_only_columns_that_were_asked_for_and_averages_that_say_so():
+    missing = [MissingCell("Exp.3", "TCA", "LBP-TOP(R3P8)", "failed: no")]
+    table = build_table("III", [record(1)], missing=missing, whole=False, only_asked=True)
+    assert [c for c, _ in table.columns] == ["Exp.1", "Exp.3", "Average"]
+    assert cell(table, "TCA", "Average").coverage == (1, 6)
+    assert "(1 of 6)" in render(table)
+    assert "Exp.2" not in " ".join(table.notes)
+
+
+def test_printed_figures_beside_synthetic_ones_are_said_to_mean_nothing():
+    made = record(5, corpus="synthetic", synthetic=True)
+    beside = build_table("III", [made], against_paper=True)
+    assert any("mean nothing" in note for note in beside.notes)
+    assert not any("mean nothing" in note for note in build_table("III", [made]).notes)
+    real = build_table("III", [record(5)], against_paper=True)
+    assert not any("mean nothing" in note for note in real.notes)
+
+
+def test_letters_of_own_databases_are_explained_below():
+    own = {"task_label": "A → dslr", "source": "amazon", "target": "dslr"}
+    scores = score_records([record(5, **own)]).assign(source_title="Amazon")
+    table = build_table("own", scores)
+    assert "Databases: A is Amazon." in table.notes

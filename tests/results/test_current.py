@@ -158,10 +158,10 @@ def test_a_failure_stands_until_its_cell_has_a_result_or_fails_again(tmp_path):
     failure(store, "b" * 64, 1)
     failure(store, "a" * 64, 2)
     failure(store, "c" * 64, 3, task_label="Exp.6")
-    assert [f["error"] for f in current_failures(store)] == ["on day 2", "on day 3"]
+    assert [f["error"] for f in current_failures(store, current(store))] == ["on day 2", "on day 3"]
     assert [p.stem[0] for p in settled_failures(store)] == ["b"]
     store.save(dated(4))
-    assert [f["error"] for f in current_failures(store)] == ["on day 3"]
+    assert [f["error"] for f in current_failures(store, current(store))] == ["on day 3"]
     assert sorted(p.stem[0] for p in settled_failures(store)) == ["a", "b"]
 
 
@@ -179,7 +179,7 @@ def edited(tmp_path):
 
 
 def test_every_picture_and_table_shows_the_current_records_alone(edited):
-    from cdmer_bench.cli.tables import choose_records
+    from cdmer_bench.cli.stored import choose_records
     from cdmer_bench.reporting import build_table
 
     records = choose_records(str(edited.folder), None)
@@ -191,8 +191,9 @@ def test_every_picture_and_table_shows_the_current_records_alone(edited):
 
 def test_pictures_have_one_panel_and_one_dot_for_each_cell(edited):
     pytest.importorskip("matplotlib")
-    from cdmer_bench.cli.tables import choose_records
     from cdmer_bench.reporting.plot_confusion import confusion_picture
+
+    from cdmer_bench.cli.stored import choose_records
     from cdmer_bench.reporting.plot_scores import time_picture
 
     records = choose_records(str(edited.folder), None)

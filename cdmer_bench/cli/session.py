@@ -19,6 +19,7 @@ from cdmer_bench.databases.base import Account, ClipDatabase, Database, Finding
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
 from cdmer_bench.features import Features, FeatureStore
+from cdmer_bench.io import user_path
 from cdmer_bench.methods.base import Method
 from cdmer_bench.parallel import Backend, OpenBar
 from cdmer_bench.preprocessing import Preprocessing
@@ -54,7 +55,7 @@ class Session:
     @classmethod
     def of(cls, config: RunConfig) -> "Session":
         """Build the objects; nothing is read or computed yet."""
-        keep_kernels_in(config.cache.dir)
+        keep_kernels_in(user_path(config.cache.dir))
         databases = build_databases(config.corpus)
         tasks = build_tasks(config, databases)
         features = Features(

@@ -4,6 +4,7 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -286,8 +287,9 @@ def audit_command(options: argparse.Namespace) -> int:
     )
     from cdmer_bench.reporting.published import later_paper
 
+    kinds: Sequence[str] = OF_BENCHMARK
     if options.paper == "paper":
-        findings, kinds = audit(), OF_BENCHMARK
+        findings = audit()
     else:
         paper = later_paper(options.paper, options.config_dir)
         findings, kinds = audit_later(paper), OF_LATER

@@ -8,17 +8,7 @@ from cdmer_bench.errors import UserError, closest
 
 
 class CommandParser(argparse.ArgumentParser):
-    """`argparse`, but a mistake is one sentence that names what was nearest.
-
-    Parameters
-    ----------
-    command
-        What follows ``cdmer``, such as ``tables`` or ``data fetch``.
-    description
-        What the command does.
-    **more
-        As for :class:`argparse.ArgumentParser`.
-    """
+    """`argparse`, but a mistake is one sentence that names what was nearest."""
 
     def __init__(self, command: str, description: str | None = None, **more: Any) -> None:
         super().__init__(f"cdmer {command}", description=description, **more)

@@ -53,18 +53,14 @@ def complete(parser_of: ParserOf) -> int:
     return 0
 
 
-def choices(line: str, parser_of: ParserOf) -> list[str]:
+def choices(
+    line: str,  # what was typed so far, from ``cdmer`` on
+    parser_of: ParserOf,  # returns the parser of a command
+) -> list[str]:
     """List what may stand in the place of the last word of ``line``.
 
     Hydra completes overrides for a command without sub-commands, so it is given the line with
     the sub-command taken out.
-
-    Parameters
-    ----------
-    line : str
-        What was typed so far, from ``cdmer`` on.
-    parser_of : callable
-        Returns the parser of a command.
     """
     words = line.split(" ")[1:]
     started = " ".join(words)

@@ -54,18 +54,7 @@ class _Lines:
 
 
 class ProgressBar:
-    """Steps done, rate and time left, on one line of standard error.
-
-    Parameters
-    ----------
-    title
-    total
-        Number of steps; more may be added by :meth:`extend`.
-    unit
-        What a step is, such as ``settings``.
-    every
-        Seconds between lines where standard error is no terminal.
-    """
+    """Steps done, rate and time left, on one line of standard error."""
 
     def __init__(self, title: str, total: int, unit: str = "settings", every: float = 15.0) -> None:
         from tqdm.std import tqdm

@@ -130,24 +130,12 @@ def flag_value(flags: list[str], *names: str) -> str | None:
     return None
 
 
-def run_hydra(command: str, arguments: list[str], job: Job) -> int:
-    """Compose the configuration and call ``job`` on it, once or (with ``-m``) many times.
-
-    Parameters
-    ----------
-    command
-        The sub-command, for messages.
-    arguments
-        What follows it.
-    job
-        Called with the validated :class:`~cdmer_bench.config.schema.RunConfig`; returns an exit
-        code. A UserError ends only that job.
-
-    Returns
-    -------
-    int
-        The exit code: 1 if any job gave 1, else the largest.
-    """
+def run_hydra(
+    command: str,  # for messages
+    arguments: list[str],
+    job: Job,  # called with the RunConfig; returns an exit code; a UserError ends only that job
+) -> int:
+    """Compose the configuration and call ``job`` on it, once or (with ``-m``) many times."""
     flags, overrides = split_flags(arguments)
     check_words(flags, overrides)
     multirun = bool({"-m", "--multirun"} & set(flags))
@@ -199,13 +187,7 @@ def _guarded(job: Job, codes: list[int]) -> "Callable[[DictConfig], None]":
 
 
 def compose(config_dir: str | None, overrides: list[str]) -> "RunConfig":
-    """Compose the configuration of a command that is no Hydra application.
-
-    Raises
-    ------
-    UserError
-        If an override, a name or a file of the configuration is wrong.
-    """
+    """Compose the configuration of a command that is no Hydra application."""
     from cdmer_bench.config.catalogue import compose_config
 
     check_words([], overrides)
@@ -219,13 +201,7 @@ def _process() -> tuple[str, int]:
 
 @contextmanager
 def one_sentence(config_dir: str | None) -> Iterator[None]:
-    """Turn what is wrong with an override, a name or a configuration file into a UserError.
-
-    Parameters
-    ----------
-    config_dir
-        The value of ``--config-dir``, or None.
-    """
+    """Turn what is wrong with an override, a name or a configuration file into a UserError."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
@@ -254,12 +230,7 @@ def explain_yaml(error: Exception) -> str:
 def explain_hydra(error: "HydraException", options_of: Callable[[str], Sequence[str]]) -> str:
     """Put a Hydra error into one sentence, with the closest names where a name was wrong.
 
-    Parameters
-    ----------
-    error
-    options_of
-        Returns the options of a configuration group; Hydra does not tell them where a name in
-        a list was wrong.
+    ``options_of`` lists those of a group, which Hydra does not where a name in a list was wrong.
     """
     from omegaconf.errors import OmegaConfBaseException
 

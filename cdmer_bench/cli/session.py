@@ -30,19 +30,7 @@ from cdmer_bench.runner.cell import Cell
 
 @dataclass
 class Session:
-    """What a configuration stands for.
-
-    Attributes
-    ----------
-    config : RunConfig
-    databases : dict from str to Database
-    tasks : list of Task
-    features : Features
-    store : ResultsStore
-    backend : Backend
-    tunings : dict from str to Tuning
-        By source; made when a task needs one.
-    """
+    """What a configuration stands for."""
 
     config: RunConfig
     databases: dict[str, Database]
@@ -50,7 +38,7 @@ class Session:
     features: Features
     store: ResultsStore
     backend: Backend
-    tunings: dict[str, Any] = field(default_factory=dict)
+    tunings: dict[str, Any] = field(default_factory=dict)  # by source; made when a task needs one
 
     @classmethod
     def of(cls, config: RunConfig) -> "Session":
@@ -77,13 +65,7 @@ class Session:
         return name if seed is None else f"{name}, seed {seed}"
 
     def cells(self) -> list[Cell]:
-        """List the cells: every method on every task with every descriptor.
-
-        Raises
-        ------
-        UserError
-            If there is no method, or ``only`` leaves none of its descriptors.
-        """
+        """List the cells: every method on every task with every descriptor."""
         config = self.config
         if not config.methods:
             raise UserError("no method was chosen; give method=svm, method=[tca,gfk] or method=all")
@@ -137,19 +119,11 @@ class Session:
             )
         return tuned_layer(card, self.tunings[source.name])
 
-    def check_data(self, sides: Iterable[tuple[str, str]]) -> None:
-        """Print a line for each database and descriptor, and stop where the data are wrong.
-
-        Parameters
-        ----------
-        sides
-            Pairs of the names of a database and a descriptor.
-
-        Raises
-        ------
-        UserError
-            If a finding is an error, unless ``data.errors=ignore``.
-        """
+    def check_data(
+        self,
+        sides: Iterable[tuple[str, str]],  # pairs of the names of a database and a descriptor
+    ) -> None:
+        """Print a line for each database and descriptor, and stop where the data are wrong."""
         wrong: list[tuple[str, Finding]] = []
         said: dict[str, None] = {}
         for name, descriptor in sides:
@@ -171,13 +145,7 @@ class Session:
             )
 
     def make_ready(self, descriptors: Sequence[str], open_bar: OpenBar | None) -> None:
-        """Tune and load the models of descriptors; a bad one is an error for its own cells.
-
-        Raises
-        ------
-        UserError
-            For the first that cannot be used.
-        """
+        """Tune and load the models of descriptors; a bad one is an error for its own cells."""
         for name in descriptors:
             built = self.features.descriptors.get(name)
             tuning = getattr(built, "tuning", None)

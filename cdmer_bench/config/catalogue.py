@@ -28,23 +28,11 @@ class InstalledConfigs(SearchPathPlugin):
             search_path.append(f"{ENTRY_POINT_GROUP}:{point.name}", f"pkg://{point.value}")
 
 
-def prepare_hydra(config_dir: str | None, arguments: list[str]) -> None:
+def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
     """Prepare Hydra for this command line.
 
     Installed packages' configurations are found, classes in the user's configuration folder and
     in the working folder can be imported, and ``task=source/target`` names a task of its own.
-
-    Parameters
-    ----------
-    config_dir
-        The value of ``--config-dir``, or None.
-    arguments
-        The overrides.
-
-    Raises
-    ------
-    UserError
-        If ``config_dir`` is not a folder.
     """
     if config_dir and not Path(config_dir).is_dir():
         raise UserError(
@@ -60,7 +48,7 @@ def prepare_hydra(config_dir: str | None, arguments: list[str]) -> None:
         sys.path.append(str(Path.cwd()))
     if config_dir and str(Path(config_dir).resolve()) not in sys.path:
         sys.path.insert(0, str(Path(config_dir).resolve()))
-    for source, target in pairs(arguments):
+    for source, target in pairs(overrides):
         ConfigStore.instance().store(
             group=f"task/{source}",
             name=target,

@@ -17,124 +17,65 @@ from cdmer_bench.errors import UserError, closest
 
 @dataclass
 class MethodCard:
-    """A method as its YAML describes it.
+    """A method as its YAML describes it."""
 
-    Attributes
-    ----------
-    _target_ : str
-        Dotted path of the class.
-    label : str
-        Its row in tables.
-    title, citation : str
-        For people.
-    parameters : dict
-        Arguments of the class, the same for all settings.
-    grid : dict
-        Parameter to values, or to a range in the paper's notation, or ``all``.
-    grids : dict
-        Further grids by name, chosen by ``grid=NAME``.
-    """
-
-    _target_: str = MISSING
-    label: str = MISSING
-    title: str = ""
-    citation: str = ""
+    _target_: str = MISSING  # dotted path of the class
+    label: str = MISSING  # its row in tables
+    title: str = ""  # for people
+    citation: str = ""  # for people
+    # arguments of the class, the same for all settings
     parameters: dict[str, Any] = field(default_factory=dict)
+    # parameter to values, or to a range in the paper's notation, or ``all``
     grid: dict[str, Any] = field(default_factory=dict)
+    # further grids by name, chosen by ``grid=NAME``
     grids: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class DescriptorCard:
-    """A descriptor as its YAML describes it.
+    """A descriptor as its YAML describes it."""
 
-    Attributes
-    ----------
-    _target_ : str
-        Dotted path of the class; empty for features that come from files.
-    label : str
-        Its row in tables.
-    title, citation : str
-        For people.
-    parameters : dict
-        Arguments of the class.
-    """
-
-    _target_: str = ""
-    label: str = MISSING
-    title: str = ""
-    citation: str = ""
-    parameters: dict[str, Any] = field(default_factory=dict)
+    _target_: str = ""  # dotted path of the class; empty for features that come from files
+    label: str = MISSING  # its row in tables
+    title: str = ""  # for people
+    citation: str = ""  # for people
+    parameters: dict[str, Any] = field(default_factory=dict)  # arguments of the class
 
 
 @dataclass
 class PreprocessingCard:
-    """What happens to a clip before its descriptor.
+    """What happens to a clip before its descriptor."""
 
-    Attributes
-    ----------
-    _target_ : str
-        Dotted path of the class.
-    title : str
-    parameters : dict
-        Arguments of the class.
-    """
-
-    _target_: str = MISSING
+    _target_: str = MISSING  # dotted path of the class
     title: str = ""
-    parameters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)  # arguments of the class
 
 
 @dataclass
 class TaskCard:
-    """A source and a target database, by their keys in the corpus.
+    """A source and a target database, by their keys in the corpus."""
 
-    Attributes
-    ----------
-    label : str
-        Its column in tables; empty: from the letters of both databases.
-    source, target : str
-    """
-
-    label: str = ""
+    label: str = ""  # its column in tables; empty: from the letters of both databases
     source: str = MISSING
     target: str = MISSING
 
 
 @dataclass
 class SelectionCard:
-    """The rule by which a table picks one setting of a grid.
+    """The rule by which a table picks one setting of a grid."""
 
-    Attributes
-    ----------
-    name : str
-        A key of ``cdmer_bench.evaluation.selection.RULES``.
-    title, citation : str
-        For people.
-    parameters : dict
-        Options of the rule.
-    """
-
-    name: str = MISSING
-    title: str = ""
-    citation: str = ""
-    parameters: dict[str, Any] = field(default_factory=dict)
+    name: str = MISSING  # A key of ``cdmer_bench.evaluation.selection.RULES``
+    title: str = ""  # for people
+    citation: str = ""  # for people
+    parameters: dict[str, Any] = field(default_factory=dict)  # options of the rule
 
 
 @dataclass
 class BackendCard:
-    """Where batches are run.
+    """Where batches are run."""
 
-    Attributes
-    ----------
-    name : str
-        ``loky``, ``sequential`` or ``dask``.
-    address : str or None
-        Of the dask scheduler.
-    """
-
-    name: str = MISSING
-    address: str | None = None
+    name: str = MISSING  # ``loky``, ``sequential`` or ``dask``
+    address: str | None = None  # of the dask scheduler
 
 
 @dataclass

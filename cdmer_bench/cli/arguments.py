@@ -11,7 +11,10 @@ class CommandParser(argparse.ArgumentParser):
     """`argparse`, but a mistake is one sentence that names what was nearest."""
 
     def __init__(self, command: str, description: str | None = None, **more: Any) -> None:
+        more = {"conflict_handler": "resolve", **more}
         super().__init__(f"cdmer {command}", description=description, **more)
+        # Taken everywhere, so that the words of one command serve another.
+        self.add_argument("--config-dir", help=argparse.SUPPRESS)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse an option that there is not before a word after it is taken for something else."""

@@ -5,15 +5,16 @@ import inspect
 import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from itertools import permutations
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from cdmer_bench.config.schema import MethodCard, RunConfig, found_text
+from cdmer_bench.config.schema import MethodCard, RunConfig, TaskCard, found_text
 from cdmer_bench.databases.base import Database
 from cdmer_bench.errors import UserError, closest, nearest
 from cdmer_bench.methods.base import Method
-from cdmer_bench.protocol import Task
+from cdmer_bench.protocol import Task, experiments
 
 T = TypeVar("T")
 _WORDS: dict[Any, str] = {
@@ -191,9 +192,9 @@ def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
         if name in accepted:
             check_type(_as_names(name, value), accepted[name].annotation, f"corpus.reader.{name}")
     databases: dict[str, Database] = {}
-    entries = dict(corpus.get("databases") or {})
+    entries = {str(k): v for k, v in (corpus.get("databases") or {}).items()}
     listed = getattr(load_target(target, "corpus.reader"), "listed", None)
-    for name in dict.fromkeys([*(listed(**reader) if listed else ()), *entries]):
+    for name in (listed(**reader) if listed else ()) or entries:
         entry = entries.get(name)
         key = f"corpus.databases.{name}"
         check_type(entry or {}, Mapping, key)
@@ -217,10 +218,32 @@ def _as_names(key: str, value: Any) -> Any:
     return [str(c) if isinstance(c, int) and not isinstance(c, bool) else c for c in value]
 
 
+def label_of_pair(source: Database, target: Database) -> str:
+    """Return the column of a pair that is no experiment of the paper, such as ``C → H``."""
+    return f"{source.letter or source.name} → {target.letter or target.name}"
+
+
+def pairs_of(databases: Mapping[str, Database]) -> dict[str, TaskCard]:
+    """Return every ordered pair of databases as a task, under the paper's name where it has one."""
+    known = {(t.source, t.target): t for t in experiments()}
+    found = {}
+    for pair in permutations(databases, 2):
+        task = known.get(pair)
+        found[task.name if task else "__".join(pair)] = TaskCard(task.label if task else "", *pair)
+    return found
+
+
 def build_tasks(config: RunConfig, databases: Mapping[str, Database]) -> list[Task]:
-    """Build the tasks; the corpus must hold both databases of each."""
+    """Build the tasks; the corpus must hold both databases of each.
+
+    For a corpus of other databases than the paper's, ``task=all`` is all its ordered pairs.
+    """
     tasks = []
-    for name, card in config.tasks.items():
+    chosen = dict(config.tasks)
+    paper = experiments()
+    if set(chosen) == {t.name for t in paper} and any(t.source not in databases for t in paper):
+        chosen = pairs_of(databases)
+    for name, card in chosen.items():
         for side, database in (("source", card.source), ("target", card.target)):
             if database not in databases:
                 raise UserError(
@@ -229,8 +252,8 @@ def build_tasks(config: RunConfig, databases: Mapping[str, Database]) -> list[Ta
                     f"its databases, {closest(database, databases)}"
                 )
         source, target = databases[card.source], databases[card.target]
-        arrow = f"{source.letter or source.name} → {target.letter or target.name}"
-        tasks.append(Task(name, card.label or arrow, card.source, card.target))
+        label = card.label or label_of_pair(source, target)
+        tasks.append(Task(name, label, card.source, card.target))
     if not tasks:
         raise UserError(
             "no task was chosen; give task=exp01 to exp12, type1, type2, all or source/target"

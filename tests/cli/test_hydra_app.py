@@ -60,7 +60,7 @@ def test_comma_lists_of_groups_become_lists(given, written):
         ("cdmer check method tk", ["tkl"]),
         ("cdmer check method tkl sol", ["solver="]),
         ("cdmer da", ["data"]),
-        ("cdmer data ", ["fetch", "check", "synthesize"]),
+        ("cdmer data ", ["fetch", "check", "clips", "synthesize"]),
         ("cdmer data s", ["synthesize"]),
         ("cdmer results m", ["merge"]),
         ("cdmer data check corpus=fr", ["corpus=frames", "corpus=frames_extended"]),

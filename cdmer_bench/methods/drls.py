@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
 from cdmer_bench.methods.inputs import Setting, check_not_negative, check_solver
-from cdmer_bench.solvers.kernels import pooled_products
+from cdmer_bench.solvers.kernels import pooled_kernel, pooled_products
 from cdmer_bench.solvers.label_regression import (
     Regression,
     add_mmd_label,
@@ -76,9 +76,11 @@ class DRLS(Method):
         Xq: NDArray[np.float64],
     ) -> Prepared:
         """Compute the kernels [Ks, kst] and those of the queries; see :meth:`Method.prepare`."""
+        kernel, n_source = pooled_kernel(Xs, Xt), len(Xs)
+        queries = kernel[:, n_source:] if Xq is Xt else pooled_products([Xs, Xt], Xq)
         return {
-            "kernels": source_and_mmd_kernels(Xs, Xt),
-            "queries": pooled_products([Xs, Xt], Xq),
+            "kernels": source_and_mmd_kernels(kernel, n_source),
+            "queries": np.ascontiguousarray(queries),
             "labels": label_matrix(ys),
         }
 

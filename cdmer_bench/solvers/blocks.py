@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.compiled import compiled_available, kernel
 from cdmer_bench.errors import UserError, closest
+from cdmer_bench.solvers.kernels import linear_kernel
 from cdmer_bench.solvers.label_regression import source_and_mmd_kernels, weigh_mmd
 
 Array = NDArray[np.float64]
@@ -252,9 +253,13 @@ def prepare_products(Xs: Array, Xt: Array, Xq: Array) -> dict[str, Array]:
     n, n_blocks = len(Xs) + len(Xt), Xs.shape[1]
     width = len(Xs) + 1 + len(Xq)
     if 8 * n_blocks * n * width <= KEPT or width <= Xs.shape[2]:
-        X = np.concatenate([Xs, Xt]).transpose(1, 0, 2)
-        kernels = [source_and_mmd_kernels(Xs[:, i], Xt[:, i]) for i in range(n_blocks)]
-        return {"blocks": np.stack(kernels), "queries": X @ Xq.transpose(1, 2, 0)}
+        X, n_source = np.concatenate([Xs, Xt]), len(Xs)
+        blocks, queries = np.empty((n_blocks, n, n_source + 1)), np.empty((n_blocks, n, len(Xq)))
+        for i in range(n_blocks):
+            kernel = linear_kernel(X[:, i], X[:, i])
+            blocks[i] = source_and_mmd_kernels(kernel, n_source)
+            queries[i] = kernel[:, n_source:] if Xq is Xt else X[:, i] @ Xq[:, i].T
+        return {"blocks": blocks, "queries": queries}
     samples = np.empty((n_blocks, n, Xs.shape[2]))
     samples[:, : len(Xs)] = Xs.transpose(1, 0, 2)
     samples[:, len(Xs) :] = Xt.transpose(1, 0, 2)

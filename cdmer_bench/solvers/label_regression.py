@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.solvers.active_set_lasso import active_set_lasso
 from cdmer_bench.solvers.ialm import PenaltySchedule, factorize, ialm
-from cdmer_bench.solvers.kernels import pooled_products
 
 Array = NDArray[np.float64]
 
@@ -66,17 +65,17 @@ def add_mmd_label(L: Array) -> Array:
     return np.column_stack([L, np.zeros(len(L))])
 
 
-def source_and_mmd_kernels(Xs: Array, Xt: Array) -> Array:
-    """Return :math:`[K^s, k^{st}]` of linear kernels, (n_source + n_target, n_source + 1)."""
-    kernels = np.empty((len(Xs) + len(Xt), len(Xs) + 1))
-    kernels[:, :-1] = pooled_products([Xs, Xt], Xs)
-    kernels[:, -1] = kernels[:, :-1].mean(axis=1) - pooled_products([Xs, Xt], Xt).mean(axis=1)
+def source_and_mmd_kernels(kernel: Array, n_source: int) -> Array:
+    """Return :math:`[K^s, k^{st}]`, n x (n_source + 1), of the kernel K between all n samples."""
+    kernels = np.empty((len(kernel), n_source + 1))
+    kernels[:, :-1] = kernel[:, :n_source]
+    kernels[:, -1] = kernels[:, :-1].mean(axis=1) - kernel[:, n_source:].mean(axis=1)
     with np.errstate(over="ignore", invalid="ignore"):
-        fits = np.isfinite(np.square(kernels).sum())
+        fits = np.isfinite(np.vdot(kernel, kernel))
     if not fits:
-        largest = max(np.abs(X).max() for X in (Xs, Xt))
+        largest = np.sqrt(np.diag(kernel).max())
         raise UserError(
-            f"features reach {largest:.3g}, so the squared kernel overflows; divide "
+            f"samples have norms of up to {largest:.3g}, so the squared kernel overflows; divide "
             "the features by a constant"
         )
     return kernels

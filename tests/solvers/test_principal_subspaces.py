@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.solvers import principal_subspaces
 from cdmer_bench.solvers.principal_subspaces import principal_basis, span_coordinates
 
 
@@ -53,3 +54,23 @@ def test_rank_counts_the_directions_of_variation(X, rank):
 def test_refuses_overflow():
     with pytest.raises(UserError, match="overflow"):
         span_coordinates(np.full((2, 5), 1.7e308))
+
+
+def test_both_ways_to_the_span_give_the_same_inner_products(monkeypatch):
+    rng = np.random.default_rng(5)
+    parts = [rng.gamma(0.5, size=(n, 200)) for n in (9, 14)]
+    X = np.concatenate(parts)
+    fast = span_coordinates(*parts)
+    assert not np.triu(fast, 1).any()
+    monkeypatch.setattr(principal_subspaces, "LARGEST_CONDITION", 0)
+    slow = span_coordinates(*parts)
+    for found in (fast, slow):
+        np.testing.assert_allclose(found @ found.T, X @ X.T, rtol=1e-12)
+
+
+def test_nearly_equal_samples_keep_the_small_difference_between_them():
+    X = np.random.default_rng(6).normal(size=(5, 40))
+    X[4] = X[3] + 1e-9 * X[0]
+    found = span_coordinates(X)
+    length = np.linalg.norm(found[4] - found[3])
+    np.testing.assert_allclose(length, 1e-9 * np.linalg.norm(X[0]), rtol=1e-5)

@@ -12,7 +12,7 @@ from cdmer_bench.preprocessing.resize import check_shape, resize_frames
 from cdmer_bench.preprocessing.tim import tim
 
 ROUNDINGS = ("none", "uint8")
-RESIZED_PIXELS = 2**20  # at a time; 8 MB as float64
+RESIZED_PIXELS = 2**18  # at a time; 2 MB as float64
 
 
 @dataclass

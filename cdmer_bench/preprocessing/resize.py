@@ -46,14 +46,34 @@ def resize_matrix(n_given: int, n_wanted: int) -> NDArray[np.float64]:
     return matrix
 
 
+BAND = 8  # outputs that are computed together, from the few inputs that they need
+
+
+@lru_cache(maxsize=256)
+def _bands(n_given: int, n_wanted: int) -> list[tuple[slice, slice, NDArray[np.float64]]]:
+    """Cut the resizing matrix into (outputs, inputs, weights), without most of its zeros."""
+    bands = []
+    for first in range(0, n_wanted, BAND):
+        rows = resize_matrix(n_given, n_wanted)[first : first + BAND]
+        used = np.flatnonzero(rows.any(axis=0))
+        inputs = slice(used[0], used[-1] + 1)
+        bands.append((slice(first, first + len(rows)), inputs, rows[:, inputs].copy()))
+    return bands
+
+
 def resize_frames(frames: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Resize all frames of a float64 clip (T, H, W) to ``shape`` by two matrix products."""
+    """Resize all frames of a float64 clip (T, H, W) to ``shape`` by products of band matrices."""
     n_frames, height, width = frames.shape
     if width != shape[1]:
-        rows = frames.reshape(-1, width) @ resize_matrix(width, shape[1]).T
+        rows = np.empty((n_frames * height, shape[1]))
+        for outputs, inputs, weights in _bands(width, shape[1]):
+            np.matmul(frames.reshape(-1, width)[:, inputs], weights.T, out=rows[:, outputs])
         frames = rows.reshape(n_frames, height, shape[1])
     if height != shape[0]:
-        frames = resize_matrix(height, shape[0]) @ frames
+        resized = np.empty((n_frames, *shape))
+        for outputs, inputs, weights in _bands(height, shape[0]):
+            np.matmul(weights, frames[:, inputs], out=resized[:, outputs])
+        frames = resized
     return frames
 
 

@@ -79,16 +79,23 @@ class FeatureStore:
         remember_hashes(self.folder)
 
     def key(
-        self, database: ClipDatabase, descriptor: Descriptor, preprocessing: Preprocessing
+        self,
+        database: ClipDatabase,
+        descriptor: Descriptor,
+        preprocessing: Preprocessing,
+        frames: Sequence[str] | None = None,
     ) -> str:
-        """Return the hash of all that the values depend on: code, parameters and frames."""
+        """Return the hash of all that the values depend on: code, parameters and frames.
+
+        ``frames`` are the clips' fingerprints, if they are known.
+        """
         reader = type(database)
         key = content_key(
             {
                 "descriptor": identity(descriptor),
                 "preprocessing": identity(preprocessing),
                 "reader": [getattr(reader, "version", 1), code_hash([reader.__module__])],
-                "clips": [clip.fingerprint for clip in database.clips()],
+                "clips": frames or [clip.fingerprint for clip in database.clips()],
             }
         )
         if self.folder.is_dir():
@@ -166,6 +173,7 @@ class Features:
         self.databases, self.descriptors = databases, dict(descriptors)
         self.preprocessing, self.store, self.force = preprocessing, store, force
         self._keys: dict[tuple[str, str], str] = {}
+        self._frames: dict[str, list[str]] = {}  # fingerprints of the clips of a database
         self._loaded: dict[tuple[str, str], FeatureSet] = {}
         self._extracted: set[tuple[str, str]] = set()
         self._accounts: dict[tuple[str, str | None], Account] = {}
@@ -177,7 +185,10 @@ class Features:
             found = self.databases[database]
             assert isinstance(found, ClipDatabase)
             kind = self.descriptors[descriptor]
-            self._keys[pair] = self.store.key(found, kind, self.preprocessing)
+            if database not in self._frames:
+                self._frames[database] = [clip.fingerprint for clip in found.clips()]
+            frames = self._frames[database]
+            self._keys[pair] = self.store.key(found, kind, self.preprocessing, frames)
         return self._keys[pair]
 
     def is_ready(self, database: str, descriptor: str) -> bool:
@@ -369,7 +380,7 @@ def _keep(parts: Path, fresh: dict[int, list[NDArray[np.float64]]]) -> None:
         for index, described in fresh.items()
         for position, array in enumerate(described)
     }
-    write_atomically(parts / f"{min(fresh):05d}.npz", pack_arrays(arrays))
+    write_atomically(parts / f"{min(fresh):05d}.npz", pack_arrays(arrays, compressed=False))
 
 
 def _take_up(parts: Path) -> dict[int, list[NDArray[np.float64]]]:

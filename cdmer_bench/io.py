@@ -247,15 +247,15 @@ def file_mode() -> int:
     return 0o666 & ~mask
 
 
-def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+def pack_arrays(arrays: Mapping[str, np.ndarray], compressed: bool = True) -> bytes:
     """Return an ``.npz`` archive whose bytes depend on the arrays alone (no time stamps)."""
-    buffer = io.BytesIO()
+    buffer, kind = io.BytesIO(), zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, array in arrays.items():
             member = io.BytesIO()
             np.lib.format.write_array(member, np.asanyarray(array), allow_pickle=False)
             info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            archive.writestr(info, member.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=1)
+            archive.writestr(info, member.getvalue(), kind, compresslevel=1)
     return buffer.getvalue()
 
 

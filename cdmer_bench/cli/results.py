@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -40,25 +41,25 @@ def prune_arguments(parser: CommandParser) -> None:
 
 
 def prune_command(options: argparse.Namespace) -> int:
-    """Remove results that newer ones have superseded, and failures that no longer stand."""
+    """Remove what newer results have superseded or older versions made, and settled failures."""
     _check_cells(options.results)
     store = ResultsStore(options.results)
-    records, failures = superseded(store), settled_failures(store)
-    older = store.older()
-    if not records and not failures and not older:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what older versions made is told of here
+        records, failures, older = superseded(store), settled_failures(store), store.older()
+    folders = [*map(store.folder_of, records), *older]
+    if not folders and not failures:
         say(f"{options.results}: everything is current, nothing to remove")
         return 0
-    folders = [store.folder_of(record) for record in records] + older
     size = sum(file.stat().st_size for folder in folders for file in folder.iterdir())
     say(
-        f"{options.results}: {len(records)} superseded {_cells(len(records))} ({size / 1e6:.1f} MB)"
-        f" and {len(failures)} of the recorded failures no longer stand"
+        f"{options.results}: {len(records)} superseded {_cells(len(records))} and {len(older)} of "
+        f"an older version ({size / 1e6:.1f} MB); {len(failures)} of the recorded failures no "
+        "longer stand"
     )
     for record in records:
         date = str(record.about.get("date", "unknown date"))[:16].replace("T", " ")
         say(f"  {record.task_label}, {record.method_label}, {record.descriptor_label}: of {date}")
-    if older:
-        say(f"  {len(older)} {_cells(len(older))} of an older version of cdmer-bench")
     if options.dry_run or not (options.yes or _agreed()):
         say("nothing was removed")
         return 0

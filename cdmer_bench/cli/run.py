@@ -1,6 +1,7 @@
 """`cdmer run`: plan, extract what is missing, run, print the tables."""
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from cdmer_bench.runner.selection_inputs import lacking, record_selection_inputs
 
 if TYPE_CHECKING:
     from cdmer_bench.evaluation.selection import Rule
+
+_NOTES = 2  # different remarks of a method that are told after a run
 
 
 def run_command(config: RunConfig) -> int:
@@ -172,7 +175,9 @@ def print_tables(
         if cell.status != "done"
     ]
     if records:
-        tables = tables_for(records, chosen, missing=missing, against_paper=against_paper)
+        tables = tables_for(
+            records, chosen, missing=missing, against_paper=against_paper, only_asked=True
+        )
         columns = shutil.get_terminal_size((120, 24)).columns
         print(render_all(tables, "text", bold=bold_wanted(), width=columns))
 
@@ -187,17 +192,14 @@ def report(cells: Sequence[Cell], records: list[CellRecord]) -> int:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         say(f"{status}: {', '.join(names[:3])}{more}: {reason}")
     for record in records:
-        unconverged = int((~record.converged).sum())
-        notes = len(record.notes)
-        if unconverged or notes:
-            said = [f"{unconverged} ended at the iteration limit"] if unconverged else []
-            if notes:
-                first = next(iter(record.notes.values()))
-                said.append(f"{notes} with a note ({first})")
-            say(
-                f"{record.task_label} {record.method_label}: of {len(record.settings)} settings, "
-                + ", ".join(said)
-            )
+        unconverged, of = int((~record.converged).sum()), f"of {len(record.settings):,} settings"
+        said = [f"{unconverged:,} {of} ended at the iteration limit"] if unconverged else []
+        notes = Counter(record.notes.values()).most_common()
+        said += [f"at {n:,} {of} {note}" for note, n in notes[:_NOTES]]
+        if len(notes) > _NOTES:
+            said.append(f"{len(notes) - _NOTES} other remarks")
+        if said:
+            say(f"{record.task_label} {record.method_label}: {'; '.join(said)}")
     say(summary(cells))
     statuses = {cell.status for cell in cells}
     if "failed" in statuses:

@@ -178,6 +178,11 @@ def stats_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--tables", metavar="NUMBERS", help="the same with commas between: 3, 4, own or 3,4"
     )
+    parser.add_argument(
+        "--rules",
+        action="store_true",
+        help="rank the rules that choose settings, by what they lose against the oracle",
+    )
     add_selection(parser)
     add_results(parser)
     add_corpus(parser)
@@ -185,8 +190,9 @@ def stats_arguments(parser: CommandParser) -> None:
 
 def stats_command(options: argparse.Namespace) -> int:
     """Print intervals, paired tests and ranks from the results folder."""
-    from cdmer_bench.evaluation.selection import rule
+    from cdmer_bench.evaluation.selection import RULES, rule
     from cdmer_bench.reporting.analysis import comparable, stats_text
+    from cdmer_bench.reporting.rules import rules_text
 
     words, filters = split_words("stats", options.words, (*_COMPARED, "all"))
     numbers = (options.tables.split(",") if options.tables else words) or ["all"]
@@ -204,7 +210,9 @@ def stats_command(options: argparse.Namespace) -> int:
     # The paper's tasks together; tasks outside the paper have other classes, and are apart.
     for group in ([n for n in numbers if n != "own"], [n for n in numbers if n == "own"]):
         mine = comparable([r for r in records if any(_belongs(r, n) for n in group)])
-        if mine:
+        if mine and options.rules:
+            texts.append(rules_text(mine, [each() for each in RULES.values()]))
+        elif mine:
             tasks = {r.task_label for r in mine} | _columns(group)
             lacking = [
                 m

@@ -1,4 +1,4 @@
-"""Rules, intervals and tests: the numbers of the report, and as text what `cdmer stats` prints."""
+"""Intervals and tests: the numbers of the report, and as text what `cdmer stats` prints."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.evaluation.budget import budget_curve
 from cdmer_bench.evaluation.metrics import grid_scores
-from cdmer_bench.evaluation.selection import Choice, NotRecorded, Rule, choices
+from cdmer_bench.evaluation.selection import NotRecorded, Rule
 from cdmer_bench.evaluation.statistics import (
     DEPENDENCE,
     Interval,
@@ -31,37 +30,7 @@ from cdmer_bench.reporting.captions import (
 from cdmer_bench.reporting.published import BASELINE, PAPER_DESCRIPTOR, paper_order
 from cdmer_bench.results.record import CellRecord
 
-# Settings tried at random in the table of the report; pictures have the whole curves.
-BUDGETS = (1, 10, 50, 100, 1000)
 _LONGEST = 32  # characters of a label in a column of text
-
-
-@dataclass(frozen=True)
-class RuleSummary:
-    """How a rule fares for a method, over the tasks for which it has its input."""
-
-    method: str
-    rule: str
-    mean_f1: float | None  # means over ``n`` tasks; None if there is none
-    gap: float | None  # means over ``n`` tasks; None if there is none
-    n: int  # tasks with a result and the rule's input, and tasks that any method was run on
-    of: int  # tasks with a result and the rule's input, and tasks that any method was run on
-    lack: str = ""  # what was not recorded
-    left_out: int = 0  # settings at which the rule is undefined, of all settings of the ``n`` tasks
-    settings: int = 0  # settings at which the rule is undefined, of all settings of the ``n`` tasks
-
-
-@dataclass(frozen=True)
-class JudgedCell:
-    """What each rule chooses for a cell, and what a part of its grid would have reached."""
-
-    task: str
-    method: str
-    n_settings: int
-    choices: tuple[Choice, ...]  # one for each rule
-    # expected best mean F1 on the target of so many settings drawn at random, for those of
-    # ``BUDGETS`` that the grid holds
-    budgets: dict[int, float]
 
 
 @dataclass(frozen=True)
@@ -134,49 +103,6 @@ def control_of(rows: Iterable[str]) -> str | None:
     """Return the row that others are tested against: the Baseline, or that of most tasks."""
     found = Counter(row for row in rows if row == BASELINE or row.startswith(f"{BASELINE} ["))
     return found.most_common(1)[0][0] if found else None
-
-
-def judge_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> list[JudgedCell]:
-    """Return each cell's choice under each rule, and what parts of its grid are worth."""
-    judged = []
-    for record in records:
-        f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
-        parts = [m for m in BUDGETS if m <= len(f1)]
-        expected = budget_curve(f1, parts)
-        judged.append(
-            JudgedCell(
-                record.task_label,
-                record.row,
-                len(f1),
-                tuple(choices(record, rules)),
-                {m: float(e) for m, e in zip(parts, expected, strict=True)},
-            )
-        )
-    return judged
-
-
-def summarize_rules(judged: Sequence[JudgedCell]) -> list[RuleSummary]:
-    """Average each rule's score and oracle gap over the tasks of each method."""
-    made: dict[tuple[str, str], list[tuple[Choice, int]]] = {}
-    n_tasks = len({cell.task for cell in judged})
-    for cell in judged:
-        for choice in cell.choices:
-            made.setdefault((cell.method, choice.rule), []).append((choice, cell.n_settings))
-    summaries = []
-    for (method, name), found in made.items():
-        scored = [(c, n) for c, n in found if c.mean_f1 is not None]
-        lack = next((c.lack for c, _ in found if c.lack), "")
-        f1 = gap = None
-        if scored:
-            f1, gap = (
-                float(np.mean([getattr(c, x) for c, _ in scored])) for x in ("mean_f1", "gap")
-            )
-        left_out = sum(c.n_undefined for c, _ in scored)
-        settings = sum(n for _, n in scored)
-        summaries.append(
-            RuleSummary(method, name, f1, gap, len(scored), n_tasks, lack, left_out, settings)
-        )
-    return summaries
 
 
 def compare_cells(records: Sequence[CellRecord], rule: Rule) -> list[CellComparison]:

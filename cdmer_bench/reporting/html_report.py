@@ -16,7 +16,6 @@ from cdmer_bench.reporting.analysis import (
     compare_cells,
     compare_methods,
     control_of,
-    judge_rules,
     unchosen,
 )
 from cdmer_bench.reporting.captions import SYNTHETIC
@@ -30,6 +29,7 @@ from cdmer_bench.reporting.report_data import (
     measures,
 )
 from cdmer_bench.reporting.report_pictures import budget_chart, pair_chart, parameters, regions
+from cdmer_bench.reporting.rules import judge_rules
 from cdmer_bench.reporting.table import Table
 from cdmer_bench.reporting.tables import MissingCell, tables_for
 from cdmer_bench.results.record import CellRecord

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cdmer_bench.evaluation.budget import rank_chances
 from cdmer_bench.evaluation.metrics import confusion_matrices, f1_of_counts
 from cdmer_bench.evaluation.selection import Rule
-from cdmer_bench.reporting.analysis import JudgedCell
 from cdmer_bench.reporting.published import paper_order
+from cdmer_bench.reporting.rules import JudgedCell
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.scores import setting_text
 

@@ -8,14 +8,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.evaluation.selection import Rule
 from cdmer_bench.evaluation.statistics import DEPENDENCE
-from cdmer_bench.reporting.analysis import (
-    CellComparison,
-    JudgedCell,
-    MethodComparison,
-    control_of,
-    drawn_units,
-    summarize_rules,
-)
+from cdmer_bench.reporting.analysis import CellComparison, MethodComparison, control_of, drawn_units
 from cdmer_bench.reporting.captions import (
     CHOSEN_ON_TARGET,
     about_rules,
@@ -26,6 +19,7 @@ from cdmer_bench.reporting.charts import Axis, axis
 from cdmer_bench.reporting.comparison import differences
 from cdmer_bench.reporting.published import AVERAGE, BASELINE, PAPER_DESCRIPTOR, paper_order
 from cdmer_bench.reporting.report_data import Cell, Chosen
+from cdmer_bench.reporting.rules import JudgedCell, summarize_rules
 from cdmer_bench.reporting.table import Table, TableRow
 from cdmer_bench.reporting.tables import MissingCell
 from cdmer_bench.results.record import CellRecord

@@ -208,7 +208,7 @@ def rules_of(selection: Selection) -> list[Rule]:
 def database_title(record: CellRecord, side: str) -> str:
     """Return the title of a cell's ``source`` or ``target``."""
     database = getattr(record, side)
-    title = _used(record).get(side, {}).get("title")
+    title = record.used.get(side, {}).get("title")
     if title is None and _is_of_the_paper(database):
         title = card("database", database)["title"]
     return str(title or database)
@@ -217,10 +217,10 @@ def database_title(record: CellRecord, side: str) -> str:
 def remarks(record: CellRecord, side: str) -> list[str]:
     """Say what a reader must know of a cell's ``source`` or ``target``, or nothing.
 
-    That is counts of clips other than those of Table I or than expected, classes with fewer than
-    two clips, and errors that the user chose to ignore.
+    That is counts of clips other than those of Table I or than expected, with the findings about
+    the data then, classes with fewer than two clips, and errors that the user chose to ignore.
     """
-    used, title = _used(record).get(side, {}), database_title(record, side)
+    used, title = record.used.get(side, {}), database_title(record, side)
     y = record.y_source if side == "source" else record.y_target
     counts = {name: int((y == index).sum()) for index, name in enumerate(record.classes)}
     found = []
@@ -234,43 +234,38 @@ def remarks(record: CellRecord, side: str) -> list[str]:
             )
     elif expected is not None and expected != len(y):
         found.append(f"{title} has {len(y)} of {expected} clips")
-    if found and (findings := _findings(used)):
-        found.append(f"`cdmer data check` has {findings} for {title}")
-    few = {name: n for name, n in counts.items() if n < 2}
-    none, one = ([name for name, n in few.items() if n == k] for k in (0, 1))
-    if none and side == "target":
-        found.append(f"{title} has no clip of {_and(none)}, so that every mean F1 is too low")
-    elif none:
-        found.append(f"{title}, the source, has no clip of {_and(none)}, which nothing can learn")
-    if one:
-        found.append(f"{title} has only one clip of {_and(one)}")
-    errors = used.get("findings", {}).get("error", 0)
-    if _used(record).get("errors_ignored") and errors:
-        found.append(f"Errors in {title} were ignored (data.errors=ignore): {errors}")
-    return [f"{sentence}." for sentence in found]
+    findings = {kind: n for kind, n in used.get("findings", {}).items() if n}
+    if found and findings:
+        listed = ", ".join(f"{n} {kind}{'s' * (n > 1)}" for kind, n in findings.items())
+        found[0] += f"; `cdmer data check` lists {listed}"
+    if record.errors_ignored and findings.get("error"):
+        found.append(f"errors in the data of {title} were ignored (data.errors=ignore)")
+    found += class_remarks(side, title, counts)
+    return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in found]
 
 
-def _used(record: CellRecord) -> dict[str, Any]:
-    used: dict[str, Any] = getattr(record, "used", {})
-    return used
+def class_remarks(side: str, title: str, counts: Mapping[str, int]) -> list[str]:
+    """Say which classes a side of a task lacks, or has a single clip of."""
+    found = []
+    for name, count in counts.items():
+        if count == 0 and side == "target":
+            most = (len(counts) - 1) / len(counts)
+            found.append(
+                f"the target {title} has no clip of the class {name}, whose F1 is then 0: mean F1 "
+                f"is at most {most:.4f}"
+            )
+        elif count < 2:
+            how_many = "one clip" if count else "no clip"
+            found.append(f"the {side} {title} has {how_many} of the class {name}")
+    return found
 
 
 def _is_of_the_paper(database: str) -> bool:
     return any(database == task.source for task in experiments())
 
 
-def _findings(used: Mapping[str, Any]) -> str:
-    counts = used.get("findings", {})
-    return _and([f"{n} {name}{'s' * (n > 1)}" for name, n in counts.items() if n])
-
-
 def _slashes(counts: Iterable[int]) -> str:
     return "/".join(map(str, counts))
-
-
-def _and(names: Sequence[str]) -> str:
-    *first, last = names or [""]
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def setting_text(setting: Mapping[str, Any]) -> str:

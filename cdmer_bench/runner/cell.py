@@ -16,6 +16,7 @@ from cdmer_bench.methods.base import Method
 from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.protocol import Task
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.scores import class_remarks
 from cdmer_bench.results.store import ResultsStore
 
 Status = Literal["done", "to do", "failed", "without data", "refused"]
@@ -200,19 +201,11 @@ def _checked_settings(cell: Cell, source: Facts, target: Facts) -> list[Setting]
 
 def class_notes(cell: Cell) -> list[str]:
     """Say which classes a side of the task lacks, or has fewer than two clips of."""
-    notes = []
-    for side, used in cell.used.items():
-        who = f"the {side} {used['title']}"
-        for name, count in used["class_counts"].items():
-            if count == 0 and side == "target":
-                n = len(used["class_counts"])
-                notes.append(
-                    f"{who} has no clip of the class {name!r}, whose F1 is then 0: mean F1 is at "
-                    f"most {(n - 1) / n:.4f}"
-                )
-            elif count < 2:
-                notes.append(f"{who} has {counted(count, 'clip')} of the class {name!r}")
-    return notes
+    return [
+        note
+        for side, used in cell.used.items()
+        for note in class_remarks(side, used["title"], used["class_counts"])
+    ]
 
 
 def counted(number: int, noun: str) -> str:

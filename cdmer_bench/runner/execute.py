@@ -31,6 +31,7 @@ from cdmer_bench.runner.solve import (
     Piece,
     Problem,
     joined,
+    named_notes,
     pose,
     run_piece,
     unpack,
@@ -391,7 +392,7 @@ class CellWork(Work):
             scores=found.scores,
             converged=found.converged,
             iterations=found.iterations,
-            notes=found.notes,
+            notes=named_notes(found.notes, source.y, target.classes),
             extras=found.extras,
             about={
                 **describe_run(),

@@ -4,6 +4,7 @@
 settings that any process can solve from the shared arrays; :func:`run` solves all of them here.
 """
 
+import re
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -115,6 +116,19 @@ class Batch:
         one = slice(position, position + 1)
         parts = self.settings[one], self.indices[one], self.labels, self.n_labels, self.n_query
         return Batch(self.method, *parts, self.lenient)
+
+
+def named_notes(
+    notes: Mapping[int, str], y_source: NDArray[np.integer], classes: Sequence[str]
+) -> dict[int, str]:
+    """Put the names of classes for a method's class indices, which are those of the source."""
+    names = [classes[index] for index in np.unique(y_source)]
+
+    def put(found: re.Match[str]) -> str:
+        return "class " + ", ".join(names[int(index)] for index in found[1].split(", "))
+
+    pattern = re.compile(r"class index (\d+(?:, \d+)*)")
+    return {setting: pattern.sub(put, text) for setting, text in notes.items()}
 
 
 def not_predicted(n_settings: int, n_query: int, reason: str) -> BatchResult:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cdmer_bench.results.store import ResultsStore
+from cdmer_bench.results.store import ResultsStore, seal, unseal
 from tests.reporting.records import record
 
 BOTH = "task=red/green,green/red"
@@ -136,7 +136,7 @@ def test_prune_removes_what_is_superseded_and_says_how_much(edited, cdmer):
     size = sum(f.stat().st_size for f in edited.folder.glob(f"cells/*/*/tca-{'a' * 32}/*"))
     code, _, err = cdmer("results", "prune", "--results", folder, "--dry-run")
     assert code == 0
-    assert f"1 superseded cell ({size / 1e6:.1f} MB) and 1 of the recorded failures" in err
+    assert f"1 superseded cell and 0 of an older version ({size / 1e6:.1f} MB); 1 of the" in err
     assert "Exp.5, TCA, LBP-TOP(R3P8): of 2026-01-01 10:30" in err
     assert sorted(kept(edited)[0]) == ["a", "b", "c"]
     before = printed(cdmer, folder)
@@ -162,3 +162,15 @@ def test_prune_of_no_results_folder_is_refused(tmp_path, cdmer):
     code, _, err = cdmer("results", "prune", "--results", str(tmp_path))
     assert code == 2
     assert "holds no cells" in err
+
+
+def test_prune_removes_what_an_older_version_made(edited, cdmer):
+    path = next(edited.folder.glob(f"cells/*/*/gfk-{'c' * 32}/record.json"))
+    content = unseal(path.read_bytes())
+    path.write_bytes(seal({**content, "format": content["format"] - 1}))
+    folder = str(edited.folder)
+    code, _, err = cdmer("results", "prune", "--results", folder)
+    assert code == 0
+    assert "1 superseded cell and 1 of an older version" in err
+    assert kept(edited)[0] == ["b"]
+    assert not path.parent.exists()

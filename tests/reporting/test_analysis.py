@@ -12,13 +12,12 @@ from cdmer_bench.reporting.analysis import (
     compare_cells,
     compare_methods,
     drawn_units,
-    judge_rules,
     stats_text,
-    summarize_rules,
     unchosen,
 )
 from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET
 from cdmer_bench.reporting.html_report import build_report
+from cdmer_bench.reporting.rules import judge_rules, summarize_rules
 from cdmer_bench.results.current import current
 from tests.reporting.records import labels, record
 

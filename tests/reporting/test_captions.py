@@ -8,15 +8,10 @@ import pytest
 from cdmer_bench.evaluation.selection import rule
 from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
 from cdmer_bench.reporting import MissingCell, build_table
-from cdmer_bench.reporting.analysis import (
-    compare_cells,
-    compare_methods,
-    judge_rules,
-    stats_text,
-    summarize_rules,
-)
+from cdmer_bench.reporting.analysis import compare_cells, compare_methods, stats_text
 from cdmer_bench.reporting.captions import absences, scope, task_span
 from cdmer_bench.reporting.published import paper_order, sorted_as_paper
+from cdmer_bench.reporting.rules import judge_rules, summarize_rules
 from tests.reporting.records import record
 
 

@@ -13,9 +13,9 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import rule
 from cdmer_bench.reporting import MissingCell
-from cdmer_bench.reporting.analysis import judge_rules
 from cdmer_bench.reporting.html_report import build_report
 from cdmer_bench.reporting.report_data import cells_of, curves, measured
+from cdmer_bench.reporting.rules import judge_rules
 from cdmer_bench.results.current import current
 from tests.reporting.records import record
 

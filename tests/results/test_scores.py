@@ -6,7 +6,13 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.results import load_predictions, load_scores
-from cdmer_bench.results.scores import COLUMNS, pack_table, score_records, setting_text
+from cdmer_bench.results.scores import (
+    COLUMNS,
+    pack_table,
+    remarks,
+    score_records,
+    setting_text,
+)
 from cdmer_bench.results.store import ResultsStore
 from tests.reporting.records import labels, record
 
@@ -120,3 +126,71 @@ def test_settings_as_text():
     assert setting_text({"k": 20, "mu": 0.1, "kernel": "rbf", "C": 1e-7}) == (
         "k = 20, mu = 0.1, kernel = rbf, C = 1e-07"
     )
+
+
+USED = {
+    "database": "smic_nir",
+    "title": "SMIC (NIR)",
+    "features": "0" * 64,
+    "n_clips": 71,
+    "n_expected": 71,
+    "class_counts": {"negative": 23, "positive": 28, "surprise": 20},
+    "findings": {"error": 0, "warning": 2, "note": 0},
+}
+
+
+def test_nothing_is_remarked_where_the_counts_are_those_of_table_i():
+    # Exp.5 goes from VIS to NIR; findings alone change nothing.
+    made = record(5, used={"target": USED, "source": USED})
+    assert remarks(made, "target") == []
+    assert remarks(made, "source") == []
+
+
+def test_other_counts_than_those_of_table_i_are_remarked_with_the_findings():
+    y = np.repeat([0, 1, 2], (4, 2, 1)).astype(np.uint8)
+    findings = {"error": 24, "warning": 1, "note": 0}
+    made = record(
+        5,
+        predictions=y[None],
+        y_target=y,
+        used={"target": {**USED, "findings": findings}},
+        errors_ignored=True,
+    )
+    assert remarks(made, "target") == [
+        "SMIC (NIR) has 7 clips (4/2/1) where Table I has 71 (23/28/20); `cdmer data check` lists "
+        "24 errors, 1 warning.",
+        "Errors in the data of SMIC (NIR) were ignored (data.errors=ignore).",
+        "The target SMIC (NIR) has one clip of the class surprise.",
+    ]
+
+
+def test_a_target_without_a_class_says_what_a_mean_f1_can_be():
+    y = np.repeat([0, 1], (30, 41)).astype(np.uint8)
+    made = record(5, predictions=y[None], y_target=y)
+    # A perfect prediction of a target that lacks one of three classes scores 2/3.
+    assert load_mean(made) == pytest.approx(2 / 3)
+    (sentence,) = [s for s in remarks(made, "target") if "class" in s]
+    assert sentence == (
+        "The target SMIC-NIR has no clip of the class surprise, whose F1 is then 0: mean F1 is "
+        "at most 0.6667."
+    )
+    table = score_records([made])
+    assert sentence in table["target_remarks"][0]
+
+
+def load_mean(made):
+    return float(score_records([made])["mean_f1"][0])
+
+
+def test_clips_left_out_of_own_databases_are_remarked():
+    own = {"source": "lab_a", "target": "lab_b", "classes": ("a", "b", "c")}
+    used = {"target": {**USED, "database": "lab_b", "title": "Lab B", "n_expected": 80}}
+    made = record(5, used=used)
+    made = made_with(made, **own)
+    assert remarks(made, "target") == [
+        "Lab B has 71 of 80 clips; `cdmer data check` lists 2 warnings."
+    ]
+    assert remarks(made, "source") == []
+    assert score_records([made])[["source_title", "target_title"]].to_numpy().tolist() == [
+        ["lab_a", "Lab B"]
+    ]

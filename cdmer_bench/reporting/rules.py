@@ -1,0 +1,211 @@
+"""Selection rules: what each chooses, what it loses against the oracle, and which is best."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.evaluation.budget import budget_curve
+from cdmer_bench.evaluation.metrics import grid_scores
+from cdmer_bench.evaluation.selection import Choice, Rule, choices
+from cdmer_bench.evaluation.statistics import DEPENDENCE
+from cdmer_bench.reporting.captions import SYNTHETIC, scope
+from cdmer_bench.reporting.published import paper_order
+from cdmer_bench.results.record import CellRecord
+
+# Settings tried at random in the table of the report; pictures have the whole curves.
+BUDGETS = (1, 10, 50, 100, 1000)
+_EQUAL = 1e-12  # a loss below this is rounding
+
+
+@dataclass(frozen=True)
+class RuleSummary:
+    """How a rule fares for a method, over the tasks for which it has its input."""
+
+    method: str
+    rule: str
+    mean_f1: float | None  # means over ``n`` tasks; None if there is none
+    gap: float | None  # means over ``n`` tasks; None if there is none
+    n: int  # tasks with a result and the rule's input, and tasks that any method was run on
+    of: int  # tasks with a result and the rule's input, and tasks that any method was run on
+    lack: str = ""  # what was not recorded
+    left_out: int = 0  # settings at which the rule is undefined, of all settings of the ``n`` tasks
+    settings: int = 0  # settings at which the rule is undefined, of all settings of the ``n`` tasks
+
+
+@dataclass(frozen=True)
+class JudgedCell:
+    """What each rule chooses for a cell, and what a part of its grid would have reached."""
+
+    task: str
+    method: str
+    n_settings: int
+    choices: tuple[Choice, ...]  # one for each rule
+    # expected best mean F1 on the target of so many settings drawn at random, for those of
+    # ``BUDGETS`` that the grid holds
+    budgets: dict[int, float]
+
+
+def judge_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> list[JudgedCell]:
+    """Return each cell's choice under each rule, and what parts of its grid are worth."""
+    judged = []
+    for record in records:
+        f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
+        parts = [m for m in BUDGETS if m <= len(f1)]
+        expected = budget_curve(f1, parts)
+        judged.append(
+            JudgedCell(
+                record.task_label,
+                record.row,
+                len(f1),
+                tuple(choices(record, rules)),
+                {m: float(e) for m, e in zip(parts, expected, strict=True)},
+            )
+        )
+    return judged
+
+
+def summarize_rules(judged: Sequence[JudgedCell]) -> list[RuleSummary]:
+    """Average each rule's score and oracle gap over the tasks of each method."""
+    made: dict[tuple[str, str], list[tuple[Choice, int]]] = {}
+    n_tasks = len({cell.task for cell in judged})
+    for cell in judged:
+        for choice in cell.choices:
+            made.setdefault((cell.method, choice.rule), []).append((choice, cell.n_settings))
+    summaries = []
+    for (method, name), found in made.items():
+        scored = [(c, n) for c, n in found if c.mean_f1 is not None]
+        lack = next((c.lack for c, _ in found if c.lack), "")
+        f1 = gap = None
+        if scored:
+            f1, gap = (
+                float(np.mean([getattr(c, x) for c, _ in scored])) for x in ("mean_f1", "gap")
+            )
+        left_out = sum(c.n_undefined for c, _ in scored)
+        settings = sum(n for _, n in scored)
+        summaries.append(
+            RuleSummary(method, name, f1, gap, len(scored), n_tasks, lack, left_out, settings)
+        )
+    return summaries
+
+
+@dataclass(frozen=True)
+class RankedRule:
+    """A rule over cells: what it loses in mean F1 against the oracle, and how sure that is."""
+
+    rule: str
+    loss: float  # mean over the cells
+    low: float  # of the 95 % interval
+    high: float
+    rank: float  # 1 is best; mean over the cells, ties share their mean rank
+    hits: int  # cells in which it loses nothing
+    by_method: dict[str, float]  # mean loss over a method's cells
+
+
+@dataclass(frozen=True)
+class RuleRanking:
+    """Rules compared over the cells in which all of them choose a setting, the best first.
+
+    The last is no rule: what a setting drawn at random loses on average.
+    """
+
+    rules: tuple[RankedRule, ...]
+    methods: tuple[str, ...]
+    tasks: tuple[str, ...]
+    n_cells: int
+    left_out: dict[str, str]  # rules without their input in enough cells, and what they lack
+
+
+RANDOM = "a setting at random"
+
+
+def rank_rules(judged: Sequence[JudgedCell]) -> RuleRanking | None:
+    """Rank rules over methods and tasks by their loss; None if no cell had a choice to make.
+
+    Cells of one setting have nothing to choose and are left out. A rule with its input in fewer
+    than half of the others is left out and named, so that it does not decide what is compared.
+    The interval is a bootstrap over tasks, because the cells of one task share its clips.
+    """
+    cells = [cell for cell in judged if cell.n_settings > 1]
+    losses = {
+        (cell.task, cell.method): {c.rule: c.gap for c in cell.choices if c.gap is not None}
+        for cell in cells
+    }
+    names = [c.rule for c in cells[0].choices if c.rule != "oracle"] if cells else []
+    counts = {name: sum(name in found for found in losses.values()) for name in names}
+    kept = [name for name in names if counts[name] and 2 * counts[name] >= len(cells)]
+    lacks = {c.rule: c.lack for cell in cells for c in cell.choices if c.lack}
+    left_out = {name: lacks.get(name, "") for name in names if name not in kept}
+    shared = [cell for cell in cells if kept and set(kept) <= set(losses[cell.task, cell.method])]
+    if not shared:
+        return None
+    table = np.array([[losses[c.task, c.method][name] for name in kept] for c in shared])
+    best = [next(c.mean_f1 or 0.0 for c in cell.choices if c.rule == "oracle") for cell in shared]
+    by_chance = np.array(best) - [cell.budgets[1] for cell in shared]
+    ranks = _ranks(table)
+    tasks, methods = (paper_order(getattr(c, x) for c in shared) for x in ("task", "method"))
+    of_task = np.array([tasks.index(c.task) for c in shared])
+    of_method = np.array([c.method for c in shared])
+    rows = []
+    for j, name in enumerate([*kept, RANDOM]):
+        loss = table[:, j] if name != RANDOM else by_chance
+        low, high = _interval(loss, of_task, len(tasks))
+        rank = float(ranks[:, j].mean()) if name != RANDOM else float("nan")
+        hits = int(np.sum(loss <= _EQUAL))
+        mine = {m: float(loss[of_method == m].mean()) for m in methods}
+        rows.append(RankedRule(name, float(loss.mean()), low, high, rank, hits, mine))
+    ranked = sorted(rows[:-1], key=lambda row: row.loss)
+    return RuleRanking((*ranked, rows[-1]), tuple(methods), tuple(tasks), len(shared), left_out)
+
+
+def _ranks(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.stats import rankdata
+
+    return np.asarray(rankdata(np.round(table, 12), axis=1))
+
+
+def _interval(
+    loss: NDArray[np.float64], of_task: NDArray[np.intp], n_tasks: int
+) -> tuple[float, float]:
+    """Return the middle 95 % of the mean loss when tasks are drawn anew, 2,000 times."""
+    sums = np.bincount(of_task, loss, n_tasks)
+    counts = np.bincount(of_task, minlength=n_tasks)
+    shares = np.full(n_tasks, 1 / n_tasks)
+    draws = np.random.default_rng(0).multinomial(n_tasks, shares, size=2000)
+    low, high = np.quantile((draws @ sums) / (draws @ counts), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def rules_text(records: Sequence[CellRecord], rules: Sequence[Rule]) -> str:
+    """Return the ranking of rules as text: what `cdmer stats --rules` prints."""
+    ranking = rank_rules(judge_rules(records, rules))
+    lines = [f"Corpus: {records[0].corpus}."]
+    if any(record.synthetic for record in records):
+        lines.append(SYNTHETIC)
+    if ranking is None:
+        lines.append("No rule but the oracle has its input, or every grid has one setting.")
+        return "\n".join(lines) + "\n"
+    lines += [
+        f"Selection rules over {ranking.n_cells} cells ({', '.join(ranking.methods)}) on "
+        f"{scope(ranking.tasks)}:",
+        "mean F1 lost against the oracle, which sees the target labels; 95 % interval, tasks drawn",
+        "anew; average rank (1 is best); cells in which nothing is lost.",
+        "",
+        f"{'rule':<22}{'lost':>8}  {'interval':<18}{'rank':>6}{'nothing lost':>15}",
+    ]
+    for row in ranking.rules:
+        rank = "-" if row.rank != row.rank else f"{row.rank:.2f}"
+        hits = f"{row.hits} of {ranking.n_cells}"
+        interval = f"{row.low:.4f} to {row.high:.4f}"
+        lines.append(f"{row.rule:<22}{row.loss:>8.4f}  {interval:<18}{rank:>6}{hits:>15}")
+    width = max(8, *(len(m) + 2 for m in ranking.methods))
+    heads = "".join(method.rjust(width) for method in ranking.methods)
+    lines += ["", "Lost by method:", f"{'rule':<22}{heads}"]
+    for row in ranking.rules:
+        values = "".join(f"{row.by_method[m]:.4f}".rjust(width) for m in ranking.methods)
+        lines.append(f"{row.rule:<22}{values}")
+    if ranking.left_out:
+        lacks = "; ".join(lack or f"{name}: too little" for name, lack in ranking.left_out.items())
+        lines.append(f"\nNot compared: {lacks}.")
+    return "\n".join([*lines, "", DEPENDENCE]) + "\n"

@@ -1,0 +1,77 @@
+"""Which selection rule is best: losses that are planted are found, in their order."""
+
+import numpy as np
+import pytest
+
+from cdmer_bench.evaluation.selection import RULES, Choice, rule
+from cdmer_bench.evaluation.selection.base import Rule
+from cdmer_bench.reporting.rules import RANDOM, JudgedCell, judge_rules, rank_rules, rules_text
+from tests.reporting.records import labels, record
+
+
+def cell(task, method, gaps, best=0.8, mean=0.5, n_settings=10, lacks=()):
+    """A cell in which rules lose what is given, and the oracle nothing."""
+    made = [Choice("oracle", 0, best, 80.0, 0.0)]
+    made += [Choice(name, 1, best - gap, 70.0, gap) for name, gap in gaps.items()]
+    made += [Choice(name, lack="no input") for name in lacks]
+    return JudgedCell(task, method, n_settings, tuple(made), {1: mean})
+
+
+def test_rules_are_ranked_by_what_they_lose():
+    cells = [
+        cell("Exp.1", "TCA", {"entropy": 0.1, "snd": 0.0}, mean=0.6),
+        cell("Exp.1", "SA", {"entropy": 0.3, "snd": 0.2}, mean=0.6),
+        cell("Exp.2", "TCA", {"entropy": 0.2, "snd": 0.1}, mean=0.6),
+        cell("Exp.2", "SA", {"entropy": 0.0, "snd": 0.1}, mean=0.6),
+    ]
+    ranking = rank_rules(cells)
+    snd, entropy, chance = ranking.rules
+    assert (snd.rule, entropy.rule, chance.rule) == ("snd", "entropy", RANDOM)
+    assert snd.loss == pytest.approx(0.1)
+    assert entropy.loss == pytest.approx(0.15)
+    assert chance.loss == pytest.approx(0.2)
+    # Ranks by hand: snd is first three times, second once.
+    assert (snd.rank, entropy.rank) == (1.25, 1.75)
+    assert (snd.hits, entropy.hits, chance.hits) == (1, 1, 0)
+    assert entropy.by_method == pytest.approx({"TCA": 0.15, "SA": 0.15})
+    assert (ranking.n_cells, ranking.tasks, ranking.methods) == (
+        4,
+        ("Exp.1", "Exp.2"),
+        ("TCA", "SA"),
+    )
+    # Two tasks drawn anew: means of 0.1 and 0.1, of 0.2 and 0.1; ends are those of one task alone.
+    assert (snd.low, snd.high) == pytest.approx((0.1, 0.1))
+    assert (entropy.low, entropy.high) == pytest.approx((0.1, 0.2))
+
+
+def test_a_rule_with_little_input_is_left_out_and_cells_without_a_choice_do_not_count():
+    cells = [
+        cell("Exp.1", "TCA", {"snd": 0.1, "reverse": 0.0}),
+        cell("Exp.2", "TCA", {"snd": 0.1}, lacks=("reverse",)),
+        cell("Exp.3", "TCA", {"snd": 0.1}, lacks=("reverse",)),
+        cell("Exp.3", "Baseline", {"snd": 0.0, "reverse": 0.0}, n_settings=1),
+    ]
+    ranking = rank_rules(cells)
+    assert [row.rule for row in ranking.rules] == ["snd", RANDOM]
+    assert ranking.n_cells == 3
+    assert ranking.left_out == {"reverse": "no input"}
+    assert rank_rules(cells[-1:]) is None
+    assert rank_rules([]) is None
+
+
+def test_the_text_says_what_is_compared_over_what():
+    y = labels("smic_nir")
+    # The third setting predicts as many of each class as the source has, and most of them wrong.
+    balanced = np.r_[y[30:], y[:30]]
+    predictions = np.stack([y, np.zeros_like(y), balanced])
+    made = [record(t, predictions=predictions if t == 5 else None) for t in (5, 6)]
+    rules: list[Rule] = [each() for each in RULES.values()]
+    text = rules_text(made, rules)
+    assert "over 2 cells (TCA) on 2 of 12 tasks" in text
+    assert text.index("class_balance") < text.index(RANDOM)
+    assert "Not compared: source_cv needs source_cv_predictions, not recorded" in text
+    assert "snd needs scores, not recorded" in text
+    lost = rank_rules(judge_rules(made, [rule("oracle"), rule("class_balance")]))
+    assert f"{lost.rules[0].loss:.4f}" in text
+    synthetic = [record(5, predictions=predictions, synthetic=True)]
+    assert "SYNTHETIC DATA" in rules_text(synthetic, rules)

@@ -61,8 +61,12 @@ def main(argv: list[str] | None = None) -> int:
 
         print(f"cdmer-bench {version('cdmer-bench')}")
         return 0
+    import warnings
+
     from cdmer_bench.errors import UserError, as_sentence
 
+    # A sentence for people, without the line of code that raised it.
+    warnings.formatwarning = lambda message, *_, **__: f"cdmer: warning: {message}\n"
     try:
         name, rest = split_command(arguments)
         if name not in COMMANDS:

@@ -73,7 +73,7 @@ def _descriptors(config: RunConfig, _: str) -> Checked:
 
 
 def _databases(config: RunConfig, name: str) -> Checked:
-    from cdmer_bench.databases.contract import database_checks
+    from cdmer_bench.databases.checks import database_checks
 
     databases = build_databases(config.corpus)
     if name not in databases:

@@ -62,7 +62,7 @@ def check_arguments(parser: CommandParser) -> None:
 
 def check_command(options: argparse.Namespace) -> int:
     """Check licensed frames; exit code 0 only if the protocol can run as it is, else 2."""
-    from cdmer_bench.databases.checks import check_frames
+    from cdmer_bench.databases.frame_checks import check_frames
 
     root, databases = _clip_databases(options)
     found = check_frames(root, databases, not options.quick)
@@ -91,8 +91,8 @@ def clips_command(options: argparse.Namespace) -> int:
     """
     import pandas as pd
 
-    from cdmer_bench.databases.checks import grouped
     from cdmer_bench.databases.clips import relative_to, write_table
+    from cdmer_bench.databases.frame_checks import grouped
     from cdmer_bench.databases.frames import FrameDatabase
 
     named = [o.partition("=")[2] for o in options.overrides if o.startswith("database=")]

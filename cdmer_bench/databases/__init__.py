@@ -22,7 +22,7 @@ _MODULES = {
     "FileFeatureDatabase": "matfiles",
     "fetch_released": "fetch",
     "FrameDatabase": "frames",
-    "check_frames": "checks",
+    "check_frames": "frame_checks",
 }
 __all__ = list(_MODULES)
 

@@ -337,7 +337,7 @@ def _choose_sheet(
 
     # A sheet that names no folder that is there belongs to another database.
     fitting = [sheet for sheet in read if matched(sheet)] or list(read)
-    chosen = min(fitting, key=lambda s: (prefer(s), -matched(s), str(s)))
+    chosen = min(fitting, key=lambda s: (prefer(s), -matched(s)))
     reading.interpretation.append(
         f"{layout.title}: coding sheet {chosen} ({len(chosen.rows)} rows)"
     )

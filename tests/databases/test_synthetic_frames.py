@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cdmer_bench.databases.checks import check_frames
+from cdmer_bench.databases.frame_checks import check_frames
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.synthetic.database import SyntheticDatabase
 from cdmer_bench.databases.synthetic.export import export_database

@@ -14,8 +14,8 @@ import numpy as np
 import openpyxl
 from hypothesis import strategies as st
 
-from cdmer_bench.databases.checks import check_frames
 from cdmer_bench.databases.coding_sheet import read_coding_sheet
+from cdmer_bench.databases.frame_checks import check_frames
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.errors import UserError
 from tests.fuzz import drawing

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.cli.arguments import CommandParser, add_config_dir
 from cdmer_bench.cli.console import ProgressBar, say
@@ -12,7 +12,7 @@ from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.io import user_path, visible
 
 if TYPE_CHECKING:
-    from cdmer_bench.databases.base import Finding
+    from cdmer_bench.databases.base import Database, Finding
     from cdmer_bench.databases.clips import ClipsDatabase
     from cdmer_bench.databases.frames import FrameDatabase
 
@@ -61,14 +61,49 @@ def check_arguments(parser: CommandParser) -> None:
 
 
 def check_command(options: argparse.Namespace) -> int:
-    """Check licensed frames; exit code 0 only if the protocol can run as it is, else 2."""
+    """Check frames or files of features; exit code 0 only if a run can use all of it, else 2."""
+    from cdmer_bench.databases.clips import ClipsDatabase
     from cdmer_bench.databases.frame_checks import check_frames
+    from cdmer_bench.databases.frames import FrameDatabase
 
-    root, databases = _clip_databases(options)
+    root, databases = _databases(options)
+    if not all(isinstance(d, FrameDatabase | ClipsDatabase) for d in databases):
+        return _check_others(databases, options.format == "json")
     found = check_frames(root, databases, not options.quick)
     as_json = options.format == "json"
     print(json.dumps(found.as_dict(), indent=1) if as_json else visible(found.text()))
     return 0 if found.passed else 2
+
+
+def _check_others(databases: "list[Database]", as_json: bool) -> int:
+    """Read every file of features or list the clips, and tell what was noticed."""
+    from cdmer_bench.cli.session import account_line
+    from cdmer_bench.databases.base import FeatureDatabase, Finding
+    from cdmer_bench.databases.frame_checks import grouped
+
+    found: list[Finding] = []
+    for database in databases:
+        held = database.held() if isinstance(database, FeatureDatabase) else [None]
+        if not held:
+            found.append(
+                Finding(
+                    "error", "no file of features", database.title, "no-features", "one or more"
+                )
+            )
+        for descriptor in held:
+            try:
+                account = database.account(descriptor)
+            except UserError as error:
+                found.append(Finding("error", str(error), database.title, "unreadable"))
+                continue
+            found += account.findings
+            if not as_json:
+                print(visible(f"{account_line(account)}{f' ({descriptor})' if descriptor else ''}"))
+    if as_json:
+        print(json.dumps([finding.as_dict() for finding in found], indent=1))
+    else:
+        print(*(map(visible, grouped(found)) if found else ["no finding"]), sep="\n")
+    return 2 if any(finding.severity == "error" for finding in found) else 0
 
 
 def clips_arguments(parser: CommandParser) -> None:
@@ -136,28 +171,34 @@ def clips_command(options: argparse.Namespace) -> int:
 def _clip_databases(
     options: argparse.Namespace,
 ) -> "tuple[str, list[FrameDatabase | ClipsDatabase]]":
+    """Return the root and the databases of clips that the words on the line name."""
+    from cdmer_bench.databases.clips import ClipsDatabase
+    from cdmer_bench.databases.frames import FrameDatabase
+
+    root, databases = _databases(options)
+    frames = [d for d in databases if isinstance(d, FrameDatabase | ClipsDatabase)]
+    if len(frames) < len(databases):
+        raise UserError("this corpus holds no frames; give corpus=frames or corpus=clips")
+    return root, frames
+
+
+def _databases(options: argparse.Namespace) -> "tuple[str, list[Any]]":
     """Return the root and the databases of the corpus that the words on the line name."""
     from cdmer_bench.cli.hydra_app import compose
     from cdmer_bench.config.build import build_databases
     from cdmer_bench.databases.clips import ClipsDatabase, read_table
-    from cdmer_bench.databases.frames import FrameDatabase
 
     overrides = options.overrides
     if not any(o.startswith("corpus=") for o in overrides):
         overrides = ["corpus=frames", *overrides]
     config = compose(options.config_dir, overrides)
-    databases = list(build_databases(config.corpus).values())
-    frames = [d for d in databases if isinstance(d, FrameDatabase | ClipsDatabase)]
-    if len(frames) < len(databases):
-        raise UserError(
-            f"corpus {config.corpus.get('name')!r} holds no frames to check; give corpus=frames"
-        )
-    tables = [d for d in frames if isinstance(d, ClipsDatabase)]
+    databases: list[Any] = list(build_databases(config.corpus).values())
+    tables = [d for d in databases if isinstance(d, ClipsDatabase)]
     if tables:
         held = ClipsDatabase.listed(tables[0].table)
         read_table(tables[0].path)  # an absent or wrong table is told as such
-        frames = [d for d in frames if d.name in held]
-    return str(config.corpus.get("root", ".")), frames
+        databases = [d for d in databases if d.name in held]
+    return str(config.corpus.get("root", ".")), databases
 
 
 def synthesize_arguments(parser: CommandParser) -> None:

@@ -1,6 +1,6 @@
 """The objects of one run, built from its configuration."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -131,7 +131,10 @@ class Session:
                 account = self.features.account(name, descriptor)
             except UserError:
                 continue  # the cells that need it say why
-            line = _account_line(account, self.config.corpus)
+            line = account_line(account)
+            if account.findings:
+                corpus = self.config.corpus.get("name")
+                line += f": cdmer data check corpus={corpus} tells more"
             if line not in said:
                 said[line] = None
                 say(line)
@@ -194,7 +197,7 @@ class Session:
         return f"{label} [{built.remark}]" if built is not None and built.remark else label
 
 
-def _account_line(account: Account, corpus: Mapping[str, Any]) -> str:
+def account_line(account: Account) -> str:
     """Return ``CASME II: 7 of 31 clips, 4/2/1 negative/positive/surprise; 24 errors``."""
     expected = account.n_expected
     of = "" if expected is None or expected == account.n_used else f" of {expected}"
@@ -202,7 +205,7 @@ def _account_line(account: Account, corpus: Mapping[str, Any]) -> str:
     line = f"{account.title}: {account.n_used}{of} clips, {counts} {'/'.join(account.class_counts)}"
     found = [f"{n} {kind}{'s' * (n > 1)}" for kind, n in account.n_findings().items() if n]
     if found:
-        line += f"; {', '.join(found)}: cdmer data check corpus={corpus.get('name')} tells more"
+        line += f"; {', '.join(found)}"
     return line
 
 

@@ -297,6 +297,10 @@ class ClipDatabase(Database):
 class FeatureDatabase(Database):
     """A database of features that someone else extracted."""
 
+    def held(self) -> Sequence[str]:
+        """List the descriptors that there are files for, by their keys."""
+        return ()
+
     def account(self, descriptor: str | None = None) -> Account:
         """Count the samples of one descriptor's file."""
         if descriptor is None:

@@ -97,9 +97,8 @@ def grouped(findings: Sequence[Finding], most: int = 3) -> list[str]:
         examples = "; ".join(f"{one.where}: found {one.text}" for one in alike[:most])
         more = f"; and {len(alike) - most} more" if len(alike) > most else ""
         expected = f"; expected {alike[0].expected}" if alike[0].expected else ""
-        lines.append(
-            f"{severity}: {code}: {len(alike)} times: {examples}{more}{expected}; {action}"
-        )
+        todo = f"; {action}" if action else ""
+        lines.append(f"{severity}: {code}: {len(alike)} times: {examples}{more}{expected}{todo}")
     return lines
 
 

@@ -99,6 +99,10 @@ class FileFeatureDatabase(FeatureDatabase):
                 "the labels in the file to classes, such as {1: negative, 2: positive}"
             )
 
+    def held(self) -> Sequence[str]:
+        """List the descriptors that there are files for, by their keys."""
+        return list(self.files)
+
     def path(self, descriptor: str) -> Path:
         """Return where the file of a descriptor is expected."""
         return user_path(self.root) / user_path(self._entry(descriptor)["path"])
@@ -284,6 +288,7 @@ def _told(read: _Read, path: Path, entry: Mapping[str, Any]) -> tuple[Finding, .
                 f"{len(read.names or ())} columns are features, {len(read.left_out)} are not "
                 f"({reasons}); to take other columns, list them under features",
                 str(path),
+                "columns-left-out",
             )
         )
     if read.unlike:
@@ -294,12 +299,18 @@ def _told(read: _Read, path: Path, entry: Mapping[str, Any]) -> tuple[Finding, .
                 "whose names are unlike the others'; if they are no features, give a longer start "
                 "or a list of names",
                 str(path),
+                "columns-unlike",
             )
         )
     steps = [step for step in entry["normalise"] if step != "none"]
     if steps:
         told.append(
-            Finding("note", f"features normalised in each database: {', '.join(steps)}", str(path))
+            Finding(
+                "note",
+                f"features normalised in each database: {', '.join(steps)}",
+                str(path),
+                "normalised",
+            )
         )
     return tuple(told)
 

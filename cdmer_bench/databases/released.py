@@ -1,6 +1,7 @@
 """The features that the authors of the benchmark released, one MATLAB file a database."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -135,6 +136,10 @@ class ReleasedDatabase(FeatureDatabase):
                 f"database {self.name!r} has the classes {', '.join(self.classes)}, but the "
                 f"released features have {', '.join(EMOTIONS)}"
             )
+
+    def held(self) -> Sequence[str]:
+        """List the descriptors that there are files for, by their keys."""
+        return [name for name in DESCRIPTORS if self.path(name).is_file()]
 
     def path(self, descriptor: str) -> Path:
         """Return where the file of a descriptor is expected."""

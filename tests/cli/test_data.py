@@ -1,0 +1,29 @@
+import json
+
+import numpy as np
+
+
+def test_check_reads_every_file_of_features(corpus, cdmer):
+    words = ("data", "check", "corpus=small", "--config-dir", "my_conf")
+    code, out, _ = cdmer(*words)
+    assert code == 2
+    lines = out.splitlines()
+    assert lines[0].startswith("Red: 24 clips, ")
+    assert lines[0].endswith(" low/mid/high (given)")
+    assert lines[1].startswith("Green: 18 clips, ")
+    assert lines[2].startswith("error: unreadable: Blue: ")
+    assert "blue.npz does not exist" in lines[2]
+    X, y = np.load("red.npz")["features"], np.load("red.npz")["labels"]
+    corpus.write("blue", np.concatenate([X, X[:1]]), np.append(y, y[0]))
+    code, out, _ = cdmer(*words, "--format", "json")
+    assert code == 0
+    (told,) = json.loads(out)
+    assert told["code"] == "repeated-samples"
+    assert "1 of 25 samples repeat an earlier one" in told["found"]
+
+
+def test_check_of_generated_databases_counts_their_clips(cdmer):
+    code, out, _ = cdmer("data", "check", "corpus=synthetic")
+    assert code == 0
+    assert "CASME II: 130 clips, 73/32/25 negative/positive/surprise" in out
+    assert out.endswith("no finding\n")

@@ -246,6 +246,7 @@ class Features:
         """Return what a record says of the features that were used."""
         account = self.account(database, descriptor)
         counts = np.bincount(facts.y, minlength=len(facts.classes))
+        of_files = isinstance(self.databases[database], FeatureDatabase)
         return {
             "database": database,
             "title": account.title,
@@ -254,6 +255,8 @@ class Features:
             "n_expected": account.n_expected,
             "class_counts": dict(zip(facts.classes, counts.tolist(), strict=True)),
             "findings": account.n_findings(),
+            # What was done to features of files, such as a normalisation, for captions.
+            "remarks": [finding.text for finding in account.findings] if of_files else [],
         }
 
     def _labels(self, database: str, used: NDArray) -> tuple[NDArray[np.intp], NDArray[np.str_]]:

@@ -29,6 +29,7 @@ from cdmer_bench.reporting.captions import (
 )
 from cdmer_bench.reporting.published import BASELINE, PAPER_DESCRIPTOR, paper_order
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.scores import SIDES, remarks
 
 _LONGEST = 32  # characters of a label in a column of text
 
@@ -239,6 +240,8 @@ def _head(records: Sequence[CellRecord], rule: Rule, missing: Iterable[Asked]) -
     lines = [f"Corpus: {one_line(records[0].corpus)}. Selection: {rule.name}."]
     if any(record.synthetic for record in records):
         lines.append(SYNTHETIC)
+    told = dict.fromkeys(" ".join(remarks(r, side)) for side in SIDES for r in records)
+    lines += [one_line(text) for text in told if text]
     lacking = one_line(absences(records, missing))
     lines.append(
         f"Tasks: {scope(r.task_label for r in records)}." + (f" {lacking}" if lacking else "")

@@ -27,7 +27,7 @@ KINDS: Mapping[str, str] = {
     "mean_f1": "Mean F1 values that no confusion matrix with that accuracy gives",
     "average": "Averages that are not the mean of their row or column",
     "duplicate": "Different methods with the same figures in one experiment",
-    "constant": "Figures of a classifier that answers one class only",
+    "constant": "Figures of a classifier that predicts one class only",
     "copy": "Cells of the benchmark that were copied with other figures",
     "grid": "Settings outside the grid that the paper states",
     "contradiction": "The same cell printed differently in two tables",
@@ -213,7 +213,7 @@ def _constants(cells: Cells) -> list[Finding]:
             number,
             row,
             "",
-            f"one class answered for every clip gives {len(answers)} of its cells",
+            f"predicting one class for every clip gives {len(answers)} of its cells",
             "; ".join(answers),
             {"cells": answers},
         )

@@ -19,8 +19,8 @@ SYNTHETIC = (
 NO_COMPARISON = "Printed figures beside these mean nothing: they were measured on other clips."
 # Of intervals and tests at settings that a rule with the target labels chose.
 CHOSEN_ON_TARGET = (
-    "The settings were chosen with the target labels; what that adds to the figures is in neither "
-    "the intervals nor the p-values."
+    "The settings were chosen with the target labels; intervals and p-values do not account for "
+    "that."
 )
 
 
@@ -44,8 +44,8 @@ def caption(
     notes += about_rules(rules)
     if any(r.uses_target_labels for r in rules):
         notes.append(
-            "Figures chosen with the target labels are the best that a grid holds; "
-            "a larger grid has a higher best."
+            "Figures chosen with the target labels are upper bounds, and rise with the size of "
+            "the grid."
         )
     notes += _about_settings(table)
     notes += _left_out_settings(table)

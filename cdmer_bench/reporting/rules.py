@@ -205,7 +205,12 @@ def rules_text(records: Sequence[CellRecord], rules: Sequence[Rule]) -> str:
     for row in ranking.rules:
         values = "".join(f"{row.by_method[m]:.4f}".rjust(width) for m in ranking.methods)
         lines.append(f"{row.rule:<22}{values}")
-    if ranking.left_out:
-        lacks = "; ".join(lack or f"{name}: too little" for name, lack in ranking.left_out.items())
-        lines.append(f"\nNot compared: {lacks}.")
+    reasons: dict[str, list[str]] = {}
+    for name, lack in ranking.left_out.items():
+        unrecorded = lack.partition(", not recorded")
+        reason = f"not recorded{unrecorded[2]}" if unrecorded[1] else lack.removeprefix(f"{name} ")
+        reasons.setdefault(reason or "in too few cells", []).append(name)
+    if reasons:
+        told = (f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
+        lines.append(f"\nNot compared: {'; '.join(told)}.")
     return "\n".join([*lines, "", DEPENDENCE]) + "\n"

@@ -91,7 +91,7 @@ class CellRecord:
     used : dict
         For ``source`` and ``target`` the ``database``, its ``title``, the hash of its
         ``features``, ``n_clips``, ``n_expected`` (or None), ``class_counts`` by the name of the
-        class, and the number of ``findings`` of each severity.
+        class, the number of ``findings`` of each severity, and ``remarks`` on features of files.
     errors_ignored : bool
         Whether the data had findings of severity error, and ``data.errors=ignore`` was given.
     variant : str

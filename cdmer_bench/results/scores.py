@@ -241,6 +241,7 @@ def remarks(record: CellRecord, side: str) -> list[str]:
     if record.errors_ignored and findings.get("error"):
         found.append(f"errors in the data of {title} were ignored (data.errors=ignore)")
     found += class_remarks(side, title, counts)
+    found += [f"{title}: {text}" for text in used.get("remarks", ())]
     return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in found]
 
 

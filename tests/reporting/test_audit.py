@@ -84,7 +84,7 @@ def test_constant_answers(findings):
         "C3D-FC2 (UCF101)": 5,
     }
     (alone,) = [f for f in findings if (f.kind, f.table) == ("constant", "VII")]
-    assert alone.statement == "one class answered for every clip gives 1 of its cells"
+    assert alone.statement == "predicting one class for every clip gives 1 of its cells"
 
 
 def test_duplicates_and_the_swapped_columns(findings):

@@ -69,8 +69,8 @@ def test_the_text_says_what_is_compared_over_what():
     text = rules_text(made, rules)
     assert "over 2 cells (TCA) on 2 of 12 tasks" in text
     assert text.index("class_balance") < text.index(RANDOM)
-    assert "Not compared: source_cv needs source_cv_predictions, not recorded" in text
-    assert "snd needs scores, not recorded" in text
+    assert "Not compared: source_cv, importance_weighted, dev, reverse (not recorded; a run" in text
+    assert "entropy, infomax, snd (not recorded)" in text
     lost = rank_rules(judge_rules(made, [rule("oracle"), rule("class_balance")]))
     assert f"{lost.rules[0].loss:.4f}" in text
     synthetic = [record(5, predictions=predictions, synthetic=True)]

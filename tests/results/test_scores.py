@@ -143,6 +143,10 @@ def test_nothing_is_remarked_where_the_counts_are_those_of_table_i():
     # Exp.5 goes from VIS to NIR; findings alone change nothing.
     made = record(5, used={"target": USED, "source": USED})
     assert remarks(made, "target") == []
+    scaled = {**USED, "remarks": ["features normalised in each database: zscore"]}
+    assert remarks(made_with(made, used={"target": scaled}), "target") == [
+        "SMIC (NIR): features normalised in each database: zscore."
+    ]
     assert remarks(made, "source") == []
 
 

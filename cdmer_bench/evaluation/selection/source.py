@@ -38,7 +38,7 @@ class SourceCV(Rule):
     name = "source_cv"
     label = "source CV: cross-validated on the source"
     needs = ("source_cv_predictions",)
-    caveat = "it judges the source alone and knows nothing of how far the target lies"
+    caveat = "it looks at the source alone and cannot see how different the target is"
     reference = "source risk in Ganin and Lempitsky, ICML 2015"
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
@@ -97,7 +97,7 @@ class ReverseValidation(Rule):
     name = "reverse"
     label = "reverse validation: from the predicted target back to the source"
     needs = ("reverse_predictions",)
-    caveat = "a setting that answers one class for all of the target comes back with one class"
+    caveat = "a setting that gives one class to the whole target comes back with one class"
     reference = "Bruzzone and Marconcini, TPAMI 32(5), 2010; Zhong et al., ECML 2010"
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:

@@ -17,12 +17,11 @@ _FIRST_ROWS, _MOST_ROWS, _PART = 4, 32, 64
 _ROUNDING = 1e-9  # nats; far above the error of a sum of entropies
 
 _NO_COMMON_SCALE = (
-    "the methods' decision values are not on one scale and a setting can scale them up, which "
-    "looks more certain; compare such choices within a method, with care"
+    "decision values have no common scale and larger ones look more certain, so that its choices "
+    "can be compared within a method only"
 )
 CONTENT_WITH_ONE_CLASS = (
-    "one class answered with certainty for all of the target is the best that it can find; "
-    + _NO_COMMON_SCALE
+    f"it may prefer a setting that gives one class to the whole target; {_NO_COMMON_SCALE}"
 )
 
 
@@ -75,7 +74,7 @@ class ClassBalance(Rule):
     name = "class_balance"
     label = "class balance: predicted proportions nearest to the source's"
     reference = "prior matching; Musgrave et al., Benchmarking validation methods for UDA, 2022"
-    caveat = "it takes the target's class proportions to be the source's, which often is not so"
+    caveat = "it assumes the class proportions of the source for the target, which is often wrong"
 
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return minus the distance, between -1 and 0."""

@@ -3,7 +3,6 @@
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from html import escape as escape_html
 from pathlib import Path
 from typing import Any
 
@@ -241,52 +240,30 @@ def _escape_markdown(text: str) -> str:
 
 
 def to_page(tables: Sequence[Table]) -> str:
-    """Render tables as a page of their own, in the style of the report."""
-    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
-    title = "; ".join(dict.fromkeys(table.name for table in tables)) or "No table"
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape_html(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
-        f"{''.join(map(to_html, tables))}</main>\n</body>\n</html>\n"
+    """Render tables as a page of their own, by the report's template and style sheet."""
+    from jinja2 import Environment, FileSystemLoader
+
+    here = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(here / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-
-
-def to_html(table: Table) -> str:
-    """Render a ``<figure>`` with caption, table and notes; everything is escaped.
-
-    Cells carry their mean F1 in ``data-sort``, by which the report's script sorts rows; the
-    row of averages stays in the table's foot.
-    """
-    heads = [f'<th scope="col">{escape_html(table.row_header)}</th>']
-    heads += [
-        f'<th scope="col">{escape_html(label)}<small>{escape_html(direction)}</small></th>'
-        for label, direction in table.columns
-    ]
-    body: list[str] = []
-    foot: list[str] = []
-    for row in table.rows:
-        cells = "".join(map(_html_cell, row.cells))
-        line = f'<tr><th scope="row">{escape_html(table.shown_name(row))}</th>{cells}</tr>'
-        (foot if row.label == AVERAGE else body).append(line)
-    notes = "".join(f"<li>{escape_html(note)}</li>" for note in table.notes)
-    return (
-        f'<figure class="results"><figcaption>{escape_html(table.heading)}</figcaption>\n'
-        f'<div class="scroll"><table class="sortable">\n<thead><tr>{"".join(heads)}</tr></thead>\n'
-        f"<tbody>{chr(10).join(body)}</tbody>\n"
-        + (f"<tfoot>{chr(10).join(foot)}</tfoot>\n" if foot else "")
-        + f'</table></div>\n<ul class="notes">{notes}</ul></figure>\n'
-    )
-
-
-def _html_cell(cell: TableCell) -> str:
-    if cell.figure is None:
-        return f'<td title="{escape_html(cell.reason)}">{without_figure(cell)}</td>'
-    shown = _cell(cell, " / ", "<b>{}</b>")
-    if cell.printed_parts and cell.difference_parts:
-        shown += (
-            f'<small class="paper">paper {" / ".join(cell.printed_parts)}</small>'
-            f'<small class="apart">{" / ".join(cell.difference_parts)}</small>'
+    filled = [
+        (
+            table,
+            # No cell is linked to data of the report.
+            [
+                {"name": table.shown_name(row), "cells": [(cell, ()) for cell in row.cells]}
+                for row in table.rows
+            ],
         )
-    title = f' title="{escape_html(cell.figure.setting)}"' if cell.figure.setting else ""
-    return f'<td data-sort="{cell.figure.mean_f1:.6f}"{title}>{shown}</td>'
+        for table in tables
+    ]
+    return environment.get_template("tables.html").render(
+        title="; ".join(dict.fromkeys(table.name for table in tables)) or "No table",
+        style=(here / "report.css").read_text(encoding="utf-8"),
+        tables=filled,
+        average=AVERAGE,
+    )

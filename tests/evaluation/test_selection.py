@@ -204,9 +204,13 @@ def test_density_of_a_single_target_sample_is_undefined():
 
 
 def test_rules_say_what_to_know_of_them():
-    scaled = {name for name, r in RULES.items() if "not on one scale" in r.caveat}
+    scaled = {name for name, r in RULES.items() if "no common scale" in r.caveat}
     assert scaled == {"entropy", "infomax", "snd"}
-    assert {n for n, r in RULES.items() if r.caveat.startswith("it may prefer a setting that gives one class")} == {
+    assert {
+        n
+        for n, r in RULES.items()
+        if r.caveat.startswith("it may prefer a setting that gives one class")
+    } == {
         "entropy",
         "snd",
     }

@@ -29,6 +29,7 @@ class DRFST(Regenerator):
     """
 
     label: ClassVar[str] = "DRFS-T"
+    _squares: ClassVar[bool] = True
 
     def prepare(
         self,

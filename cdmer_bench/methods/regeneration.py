@@ -43,7 +43,7 @@ solver with RSTR (:mod:`cdmer_bench.solvers.label_regression`). Coefficients are
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,12 +52,10 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
 from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.solvers.kernels import pooled_kernel
-from cdmer_bench.solvers.lasso_paths import certify, lasso_paths
+from cdmer_bench.solvers.lasso_paths import certify
+from cdmer_bench.solvers.lasso_sums import RELATIVE_GAP, solve_lassos, sum_lassos
 from cdmer_bench.solvers.libsvm import VotingMachine
 from cdmer_bench.solvers.response_ialm import ResponseIALM
-
-# Relative duality gap up to which a solution counts as exact.
-RELATIVE_GAP = 1e-6
 
 
 class Regeneration(NamedTuple):
@@ -67,8 +65,8 @@ class Regeneration(NamedTuple):
     ----------
     projected : ndarray, shape (n, n_raw)
         P times the raw samples that regenerated ones are compared with.
-    square : ndarray, shape (n, n)
-        P P', summed over the D columns.
+    square : ndarray, shape (n, n), or None
+        P P', summed over the D columns, where it is needed.
     converged : bool
         Paper: the loop met its tolerance. Exact: the relative gap is at most 1e-6.
     iterations : int
@@ -78,7 +76,7 @@ class Regeneration(NamedTuple):
     """
 
     projected: NDArray[np.float64]
-    square: NDArray[np.float64]
+    square: NDArray[np.float64] | None
     converged: bool
     iterations: int
     gap: float
@@ -155,9 +153,7 @@ def regeneration_coefficients(
     if solver == "paper":
         coefficients = ResponseIALM(design).solve(correlations, mu).coefficients
     else:
-        coefficients = np.empty_like(correlations)
-        for part in lasso_paths(design.T @ design, correlations, [mu]):
-            coefficients[part.rows] = part.coefficients[0]
+        coefficients = solve_lassos(design, _responses(fixed), mu)
     bound = certify(design, _responses(fixed), coefficients, mu)
     objective = float(bound.objective.sum())
     return coefficients, objective, float(bound.gap.sum()) / max(objective, np.finfo(float).tiny)
@@ -176,18 +172,20 @@ def _responses(fixed: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.hstack([fixed.T, np.zeros((fixed.shape[1], 1))])
 
 
-def regenerate(prepared: Prepared, chosen: Sequence[Setting]) -> list[Regeneration]:
+def regenerate(prepared: Prepared, chosen: Sequence[Setting], square: bool) -> list[Regeneration]:
     """Solve settings that hold every parameter, those of one lambda together."""
     found: dict[int, Regeneration] = {}
     for lam, solver in dict.fromkeys((v["lam"], v["solver"]) for v in chosen):
         members = [i for i, v in enumerate(chosen) if (v["lam"], v["solver"]) == (lam, solver)]
         mus = [float(chosen[i]["mu"]) for i in members]
         solve = _regenerate_exactly if solver == "exact" else _regenerate_as_paper
-        found.update(zip(members, solve(prepared, float(lam), mus), strict=True))
+        found.update(zip(members, solve(prepared, float(lam), mus, square), strict=True))
     return [found[index] for index in range(len(chosen))]
 
 
-def _regenerate_as_paper(prepared: Prepared, lam: float, mus: list[float]) -> list[Regeneration]:
+def _regenerate_as_paper(
+    prepared: Prepared, lam: float, mus: list[float], square: bool
+) -> list[Regeneration]:
     """Run the authors' loop for each mu of one lambda."""
     design, correlations = _lassos(prepared["kernel"], prepared["fixed"], lam)
     loop = ResponseIALM(design)
@@ -195,31 +193,33 @@ def _regenerate_as_paper(prepared: Prepared, lam: float, mus: list[float]) -> li
     for mu in mus:
         P, iterations, converged = loop.solve(correlations, mu)
         results.append(
-            Regeneration(P.T @ prepared["raw"].T, P.T @ P, converged, iterations, float("nan"))
+            Regeneration(
+                P.T @ prepared["raw"].T,
+                P.T @ P if square else None,
+                converged,
+                iterations,
+                float("nan"),
+            )
         )
     return results
 
 
-def _regenerate_exactly(prepared: Prepared, lam: float, mus: list[float]) -> list[Regeneration]:
+def _regenerate_exactly(
+    prepared: Prepared, lam: float, mus: list[float], square: bool
+) -> list[Regeneration]:
     """Walk the lasso paths of one lambda, past every mu."""
     fixed, raw = prepared["fixed"], prepared["raw"]
-    design, correlations = _lassos(prepared["kernel"], fixed, lam)
-    n, responses = len(prepared["kernel"]), _responses(fixed)
-    projected = np.zeros((len(mus), n, len(raw)))
-    square = np.zeros((len(mus), n, n))
-    objective, gap = np.zeros(len(mus)), np.zeros(len(mus))
-    most = 0
-    for part in lasso_paths(design.T @ design, correlations, mus):
-        most = max(most, int(part.breakpoints.max()))
-        for i, P in enumerate(part.coefficients):
-            projected[i] += P.T @ raw.T[part.rows]
-            square[i] += P.T @ P
-            bound = certify(design, responses[part.rows], P, mus[i])
-            objective[i] += bound.objective.sum()
-            gap[i] += bound.gap.sum()
-    relative = gap / np.maximum(objective, np.finfo(float).tiny)
+    design, _ = _lassos(prepared["kernel"], fixed, lam)
+    found = sum_lassos(design, _responses(fixed), mus, raw.T, square=square)
+    relative = found.gap / np.maximum(found.objective, np.finfo(float).tiny)
     return [
-        Regeneration(projected[i], square[i], bool(relative[i] <= RELATIVE_GAP), most, relative[i])
+        Regeneration(
+            found.projected[i],
+            found.square[i] if square else None,
+            bool(relative[i] <= RELATIVE_GAP),
+            found.breakpoints,
+            float(relative[i]),
+        )
         for i in range(len(mus))
     ]
 
@@ -261,6 +261,8 @@ class Regenerator(Method):
     C: float = 1.0
     solver: str = "paper"
 
+    _squares: ClassVar[bool]  # whether the machine needs P P'
+
     @abstractmethod
     def _decide(
         self, prepared: Prepared, found: Regeneration, C: float
@@ -284,7 +286,7 @@ class Regenerator(Method):
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Solve the settings, those of one lambda together."""
         chosen = [self.complete(setting) for setting in settings]
-        found = regenerate(prepared, chosen)
+        found = regenerate(prepared, chosen, self._squares)
         predictions, scores, notes = [], [], {}
         for index, values in enumerate(chosen):
             machine, block = self._decide(prepared, found[index], values["C"])
@@ -306,7 +308,7 @@ class Regenerator(Method):
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
         """Return the products of raw and regenerated samples; see :meth:`Method.adapted_kernel`."""
-        return self._join(prepared, regenerate(prepared, [self.complete(setting)])[0])
+        return self._join(prepared, regenerate(prepared, [self.complete(setting)], True)[0])
 
     @abstractmethod
     def _join(self, prepared: Prepared, found: Regeneration) -> NDArray[np.float64]:
@@ -316,7 +318,7 @@ class Regenerator(Method):
 def _note(found: Regeneration, machine: VotingMachine) -> str:
     """Say what the user should know about a setting's result."""
     notes = [machine.note] if machine.note else []
-    if not found.square.any():
+    if not found.projected.any():
         notes.append("the L1 weight leaves no coefficient, so regenerated samples are all zero")
     if not found.converged:
         notes.append(

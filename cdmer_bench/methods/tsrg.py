@@ -27,6 +27,7 @@ class TSRG(Regenerator):
     """
 
     label: ClassVar[str] = "TSRG"
+    _squares: ClassVar[bool] = False
 
     def prepare(
         self,

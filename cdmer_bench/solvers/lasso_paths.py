@@ -77,8 +77,7 @@ def lasso_paths(
     if not (mus > 0).all():
         raise UserError(f"the L1 penalties hold {mus.min():g}; every value must be above 0")
     order = np.argsort(-mus, kind="stable")
-    eigenvalues = np.linalg.eigvalsh(gram)
-    rank = int((eigenvalues > eigenvalues[-1] * len(gram) * np.finfo(float).eps).sum())
+    rank = matrix_rank(gram)
     # Responses that enter their path at about the same mu finish it at about the same step.
     entry = np.argsort(-np.abs(correlations).max(1), kind="stable")
     for first in range(0, len(entry), block):
@@ -88,6 +87,12 @@ def lasso_paths(
         coefficients = np.empty_like(walk.recorded)
         coefficients[order] = walk.recorded
         yield PathBlock(rows, coefficients, walk.breakpoints, walk.complete)
+
+
+def matrix_rank(gram: NDArray[np.float64]) -> int:
+    """Return the rank of a positive semidefinite matrix, up to rounding."""
+    eigenvalues = np.linalg.eigvalsh(gram)
+    return int((eigenvalues > eigenvalues[-1] * len(gram) * np.finfo(float).eps).sum())
 
 
 class Certificate(NamedTuple):

@@ -1,0 +1,194 @@
+"""Exact lasso solutions of many responses, added up: P times samples, and P P'.
+
+The solutions themselves (n x D for each penalty) are never held. Responses are walked in chunks of
+a fixed size, and the sums of the chunks are added in their order: the result does not depend on
+how many threads walk them. Every solution is certified by its duality gap; one whose gap is too
+wide is solved again by :mod:`~cdmer_bench.solvers.careful_lasso`.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_info
+
+from cdmer_bench.compiled import compiled_available
+from cdmer_bench.solvers.careful_lasso import CarefulLasso
+from cdmer_bench.solvers.lasso_paths import certify, lasso_paths, matrix_rank
+
+Array = NDArray[np.float64]
+
+RELATIVE_GAP = 1e-6  # up to which a solution counts as exact
+CHUNK = 512  # responses whose sums are added up together
+LARGEST_SUMS = 1 << 29  # bytes; more penalties are walked in several groups
+
+
+@dataclass
+class LassoSums:
+    """What the solutions of D responses add up to, for each of q penalties.
+
+    Attributes
+    ----------
+    projected : ndarray, shape (q, n, n_raw)
+        P times raw samples.
+    square : ndarray, shape (q, n, n), or (0, n, n)
+        P P', where it was asked for.
+    objective, gap : ndarray, shape (q,)
+        Sums over the responses.
+    breakpoints : int
+        The most of any path.
+    """
+
+    projected: Array
+    square: Array
+    objective: Array
+    gap: Array
+    breakpoints: int = 0
+
+    @classmethod
+    def zeros(cls, q: int, n: int, n_raw: int, square: bool) -> "LassoSums":
+        """Return the sums over no response."""
+        squares = np.zeros((q if square else 0, n, n))
+        return cls(np.zeros((q, n, n_raw)), squares, np.zeros(q), np.zeros(q))
+
+    def add(self, part: "LassoSums", places: NDArray[np.intp]) -> None:
+        """Add the sums over other responses, for the penalties at ``places`` here."""
+        self.projected[places] += part.projected
+        if len(self.square):
+            self.square[places] += part.square
+        self.objective[places] += part.objective
+        self.gap[places] += part.gap
+        self.breakpoints = max(self.breakpoints, part.breakpoints)
+
+
+def sum_lassos(
+    design: Array, responses: Array, mus: Sequence[float], raw: Array, *, square: bool
+) -> LassoSums:
+    r"""Solve :math:`\min_p |y - Ap|^2 + \mu |p|_1` for every response and mu, and add up.
+
+    Parameters
+    ----------
+    design : ndarray, shape (m, n)
+        A.
+    responses : ndarray, shape (D, m)
+        The y as rows.
+    mus : sequence of float
+        q penalties, > 0, in any order.
+    raw : ndarray, shape (D, n_raw)
+        Features of raw samples, a feature a row.
+    square : bool
+        Whether P P' is wanted.
+    """
+    penalties = np.asarray(mus, dtype=np.float64)
+    n, n_raw = design.shape[1], raw.shape[1]
+    falling = np.argsort(-penalties, kind="stable")
+    size = max(1, LARGEST_SUMS // (8 * n * (n_raw + (n if square else 0))))
+    total = LassoSums.zeros(len(penalties), n, n_raw, square)
+    for first in range(0, len(falling), size):
+        group = falling[first : first + size]
+        for part in _Task(design, responses, penalties[group], raw, square).parts():
+            total.add(part, group)
+    return total
+
+
+def solve_lassos(design: Array, responses: Array, mu: float) -> Array:
+    """Return the solutions themselves for one penalty, shape (D, n), by the NumPy walk."""
+    solutions = np.empty((len(responses), design.shape[1]))
+    careful = CarefulLasso(design)
+    for part in lasso_paths(design.T @ design, responses @ design, [mu]):
+        solutions[part.rows] = part.coefficients[0]
+        bound = certify(design, responses[part.rows], part.coefficients[0], mu)
+        for r in part.rows[~(bound.gap <= RELATIVE_GAP * bound.objective)]:
+            solutions[r] = careful.solve(responses[r], mu, solutions[r]).p
+    return solutions
+
+
+class _Task:
+    """The responses of one design, with falling penalties."""
+
+    def __init__(
+        self, design: Array, responses: Array, mus: Array, raw: Array, square: bool
+    ) -> None:
+        self.design, self.responses, self.mus = design, responses, mus
+        self.raw, self.square = raw, square
+        self.gram = design.T @ design
+        self.careful: CarefulLasso | None = None
+
+    def nothing(self) -> LassoSums:
+        """Return the sums over no response."""
+        n, n_raw = self.design.shape[1], self.raw.shape[1]
+        return LassoSums.zeros(len(self.mus), n, n_raw, self.square)
+
+    def parts(self) -> Iterator[LassoSums]:
+        """Yield the sums over chunks of responses."""
+        if not compiled_available():
+            yield from self._walk_by_numpy()
+            return
+        chunks = range(0, len(self.responses), CHUNK)
+        rank, rows = matrix_rank(self.gram), np.ascontiguousarray(self.design.T)
+        threads = min(_threads(), len(chunks))
+
+        def walk(first: int) -> LassoSums:
+            return self._walk_compiled(slice(first, first + CHUNK), rank, rows)
+
+        if threads < 2:
+            yield from map(walk, chunks)
+            return
+        with ThreadPoolExecutor(threads) as pool:
+            for first in range(0, len(chunks), threads):  # so that few sums wait at a time
+                yield from pool.map(walk, chunks[first : first + threads])
+
+    def _walk_compiled(self, chunk: slice, rank: int, rows: Array) -> LassoSums:
+        from cdmer_bench.solvers.lasso_kernel import walk_paths
+
+        sums = self.nothing()
+        responses = np.ascontiguousarray(self.responses[chunk])
+        raw = np.ascontiguousarray(self.raw[chunk])
+        objective, gap = np.zeros((2, len(responses), len(self.mus)))
+        starts = 2 * responses @ self.design
+        most = walk_paths(
+            self.gram, rows, responses, starts, self.mus, rank, RELATIVE_GAP, raw,
+            sums.projected, sums.square, objective, gap,
+        )  # fmt: skip
+        sums.breakpoints = most
+        self._finish(sums, responses, raw, objective, gap)
+        return sums
+
+    def _walk_by_numpy(self) -> Iterator[LassoSums]:
+        for part in lasso_paths(self.gram, self.responses @ self.design, list(self.mus)):
+            responses, raw = self.responses[part.rows], self.raw[part.rows]
+            sums = self.nothing()
+            objective, gap = np.zeros((2, len(responses), len(self.mus)))
+            for i, (mu, P) in enumerate(zip(self.mus, part.coefficients, strict=True)):
+                objective[:, i], gap[:, i] = certify(self.design, responses, P, mu)
+                good = gap[:, i] <= RELATIVE_GAP * objective[:, i]
+                P = P[good]
+                sums.projected[i] += P.T @ raw[good]
+                if self.square:
+                    sums.square[i] += P.T @ P
+            sums.breakpoints = int(part.breakpoints.max())
+            self._finish(sums, responses, raw, objective, gap)
+            yield sums
+
+    def _finish(
+        self, sums: LassoSums, responses: Array, raw: Array, objective: Array, gap: Array
+    ) -> None:
+        """Solve what is not certified by the careful method, and add it to the sums."""
+        wide = ~(gap <= RELATIVE_GAP * objective)
+        for r in np.flatnonzero(wide.any(axis=1)):
+            if self.careful is None:
+                self.careful = CarefulLasso(self.design)
+            p = np.zeros(self.design.shape[1])
+            for i in np.flatnonzero(wide[r]):
+                p, objective[r, i], gap[r, i] = self.careful.solve(responses[r], self.mus[i], p)
+                sums.projected[i] += np.outer(p, raw[r])
+                if self.square:
+                    sums.square[i] += np.outer(p, p)
+        sums.objective[:], sums.gap[:] = objective.sum(0), gap.sum(0)
+
+
+def _threads() -> int:
+    """Return how many threads this process may use: those that BLAS may, one under the runner."""
+    return min((info["num_threads"] for info in threadpool_info()), default=1)

@@ -59,6 +59,10 @@ function fill(td, table, rows) {
   const complete = !average && !td.closest("tfoot") ? first.n === 1 : first.n === wanted && first.n;
   td.classList.remove("best");
   delete td.dataset.sort;
+  if (!complete && td.closest("tfoot") && !numbers.length) {
+    td.textContent = "";
+    return NaN;
+  }
   if (!complete) {
     td.textContent = first.n && average && !td.closest("tfoot") ? `(${first.n} of ${wanted})` : "-";
     td.classList.remove("heat");

@@ -311,9 +311,9 @@ def rules_grids(
     rows: list[Sequence[Entry]] = []
     for method in paper_order(s.method for s in summaries):
         mine = [by_cell[method, name] for name in names]
-        n = min(s.n for s in mine)
+        n = max(s.n for s in mine)
         tasks: Entry = (f"{n} of {mine[0].of}", float(n))
-        values = [_with_gap(s.mean_f1, s.gap) for s in mine]
+        values = [_with_gap(s.mean_f1, s.gap, "" if s.n == n else f", {s.n} tasks") for s in mine]
         rows.append((method, *values, tasks))
     notes = [f"{r.label} ({r.reference or 'the default of each method'})." for r in shown]
     notes += about_rules(shown)
@@ -342,10 +342,10 @@ def rules_grids(
     return summary_grid, _judged_grid(judged, names)
 
 
-def _with_gap(mean_f1: float | None, gap: float | None) -> Entry:
+def _with_gap(mean_f1: float | None, gap: float | None, over: str = "") -> Entry:
     if mean_f1 is None or gap is None:
         return "-"
-    return (f"{mean_f1:.4f} (-{gap:.4f})" if gap > 0 else f"{mean_f1:.4f}"), mean_f1
+    return f"{mean_f1:.4f}{f' (-{gap:.4f})' if gap > 0 else ''}{over}", mean_f1
 
 
 def _judged_grid(judged: Sequence[JudgedCell], names: Sequence[str]) -> Grid:

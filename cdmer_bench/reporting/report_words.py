@@ -37,12 +37,20 @@ GLOSSARY = (
     ("block", "a part of the face; grids of 1, 4, 16 and 64 blocks make 85"),
     ("synthetic", "generated clips with the structure of the databases, but not them"),
 )
+_OF_THE_PAPER = ("H, V, N, C", "TYPE-I, TYPE-II", "block", "synthetic")
 _EVIDENCE = 0.05
 
 
 def of_the_paper(records: Iterable[CellRecord]) -> bool:
     """Whether all tasks are among the paper's twelve."""
     return all(record.task_label in DIRECTIONS for record in records)
+
+
+def glossary(records: Sequence[CellRecord]) -> list[tuple[str, str]]:
+    """Return the words that need an explanation; those of the paper's tasks only with them."""
+    if of_the_paper(records):
+        return list(GLOSSARY)
+    return [(word, text) for word, text in GLOSSARY if word not in _OF_THE_PAPER]
 
 
 def title(records: Sequence[CellRecord]) -> str:
@@ -56,12 +64,10 @@ def lead(records: Sequence[CellRecord]) -> str:
     """Say in a line what was run."""
     methods = len({r.row for r in records})
     tasks = list(dict.fromkeys(r.task_label for r in records))
-    what = "clips" if of_the_paper(records) else "samples"
-    classes = join_names([c for r in records for c in r.classes], 5)
+    classes = join_names([c for r in records for c in r.classes], 6)
     return (
-        f"{_count(methods, 'method')} on {_span(tasks)}: learn {classes} "
-        f"from the {what} of one database, tell them on another without its "
-        "labels."
+        f"{_count(methods, 'method')} on {_span(tasks)} ({classes}): trained on one database, "
+        "tested on another whose labels they never see."
     )
 
 
@@ -83,9 +89,7 @@ def warnings(
     """Return what a reader must know before quoting a figure, as a word and a short sentence."""
     lines = []
     if any(r.synthetic for r in records):
-        lines.append(
-            ("Synthetic", "the databases are generated; nothing is said about CASME II or SMIC.")
-        )
+        lines.append(("Synthetic", "generated databases, not CASME II or SMIC."))
     lacking = [absences(compared, missing)]
     tasks = {r.task_label for r in records}
     if tasks < set(DIRECTIONS):
@@ -115,8 +119,8 @@ def answer(
         best, headline, sentences = _over_tasks(overall)
     if best and rule.uses_target_labels:
         sentences.append(
-            "Every setting was chosen with the target's own labels, as in the paper: read the "
-            "figures as upper bounds."
+            "Every setting was chosen with the target's own labels: read the figures as upper "
+            "bounds."
         )
     elif best:
         sentences.append(f"Settings were chosen by {rule.name}, without a target label.")

@@ -268,18 +268,18 @@ def _name_one(records: list[CellRecord], drawn: CellRecord) -> None:
 def _embedding(
     records: list[CellRecord], rule: "Rule", width: float, options: argparse.Namespace
 ) -> _Drawing:
+    from cdmer_bench.cli.embedding import embed_cells
     from cdmer_bench.reporting.plot_cells import embedding_picture
     from cdmer_bench.reporting.published import sorted_as_paper
-    from cdmer_bench.results.store import ResultsStore
 
-    store, first = ResultsStore(options.results), sorted_as_paper(records)[0]
+    first = sorted_as_paper(records)[0]
     mine = [r for r in records if (r.task, r.descriptor) == (first.task, first.descriptor)]
-    drawn = [
-        (r, plane.before, plane.after) for r in mine if (plane := store.load_plane(r)) is not None
-    ]
-    if not drawn:
-        raise UserError(
-            f"beside {first.row} on {first.task_label} no plane is stored; the same "
-            "`cdmer run` again, with plane=true, records it without running the grid"
+    if len(mine) < len(records):
+        say(
+            f"{first.task_label} with {first.descriptor_label} is drawn; choose another with task= "
+            "and descriptor="
         )
-    return mine, lambda: embedding_picture(drawn, rule.name, width=width)
+    placed, left_out = embed_cells(mine, rule, options.config_dir)
+    if not placed:
+        raise UserError(f"nothing can be drawn; {left_out[0]}")
+    return [r for r, _, _ in placed], lambda: embedding_picture(placed, rule.name, left_out, width)

@@ -22,12 +22,20 @@ def report_arguments(parser: CommandParser) -> None:
 
 def report_command(options: argparse.Namespace) -> int:
     """Write one self-contained HTML file on the results."""
+    from cdmer_bench.cli.embedding import embed_cells
+    from cdmer_bench.evaluation.selection import rule
     from cdmer_bench.io import remove_leftovers, write_atomically
+    from cdmer_bench.reporting.analysis import comparable
     from cdmer_bench.reporting.html_report import build_report
 
     records = choose_records(options.results, options.corpus)
     missing = recorded_failures(options.results, records)
-    page = build_report(records, selection=options.selection, missing=missing)
+    chosen = rule(options.selection)
+    mine = [r for r in comparable(records) if r.task == comparable(records)[0].task]
+    placed, not_placed = embed_cells(mine, chosen, options.config_dir)
+    page = build_report(
+        records, selection=chosen, missing=missing, placed=placed, not_placed=not_placed
+    )
     path = Path(options.out or Path(options.results) / "report.html").absolute()
     write_atomically(path, page.encode())
     remove_leftovers(path.parent)

@@ -181,6 +181,7 @@ class Session:
                 "descriptor": asdict(self.config.descriptors[descriptor]),
                 "method": asdict(card),
                 "config_dir": given_config_dir(),
+                "cache_dir": self.config.cache.dir,
             },
             errors_ignored=self.config.data.errors == "ignore",
         )

@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import RULES, Rule, rule
 from cdmer_bench.reporting import report_views as views
@@ -28,7 +30,13 @@ from cdmer_bench.reporting.report_data import (
     embedded,
     measures,
 )
-from cdmer_bench.reporting.report_pictures import budget_chart, pair_chart, parameters, regions
+from cdmer_bench.reporting.report_pictures import (
+    budget_chart,
+    pair_chart,
+    parameters,
+    regions,
+    scatters,
+)
 from cdmer_bench.reporting.rules import judge_rules
 from cdmer_bench.reporting.table import Table
 from cdmer_bench.reporting.tables import MissingCell, tables_for
@@ -46,6 +54,8 @@ def build_report(
     selection: str | Rule = "oracle",
     missing: Iterable[MissingCell] = (),
     against_paper: bool | None = None,
+    placed: Sequence[tuple[CellRecord, NDArray, NDArray | None]] = (),
+    not_placed: Sequence[str] = (),
 ) -> str:
     """Return the report on records as HTML.
 
@@ -59,6 +69,11 @@ def build_report(
         Cells that were asked for and have no result.
     against_paper : bool, optional
         Whether the printed figures stand beside; by default unless the data are synthetic.
+    placed : sequence of (CellRecord, ndarray, ndarray or None)
+        Cells of one task with the places of their samples in two dimensions before and after
+        adaptation; None for a method that moves none.
+    not_placed : sequence of str
+        Why samples of others could not be placed.
 
     Returns
     -------
@@ -83,6 +98,9 @@ def build_report(
         "beside": views.beside_the_paper(tables) if against else None,
         "agreement": summarize(tables) if against else "",
         "synthetic": synthetic,
+        "scatters": scatters(placed),
+        "placed": placed,
+        "not_placed": not_placed,
         "style": (_FOLDER / "report.css").read_text(encoding="utf-8"),
         "script": (_FOLDER / "report.js").read_text(encoding="utf-8"),
         "version": _version(),

@@ -357,14 +357,18 @@ def embedding_picture(
     panels: list[_Panel] = [("before adaptation", first, before), *moved]
     columns = min(max(2, len(panels)), 2 if is_narrow(width) else 4)
     rows = -(-len(panels) // columns)
-    figure = new_figure(width, 1.1 + 0.95 * width / columns * rows)
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    keys = 0.17 * -(-2 * len(first.classes) // columns)
+    height = 0.9 * width / columns
+    figure = new_figure(width, 1.0 + height * rows + keys)
+    ratios = [*[height] * rows, keys]
+    grid = figure.subplots(rows + 1, columns, squeeze=False, height_ratios=ratios).ravel()
     for axes, panel in zip(grid, panels, strict=False):
         _scatter(axes, *panel)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+    legend = grid[-columns].legend(handles, labels, loc="upper left", ncols=columns)
+    legend.set_in_layout(False)
     title(figure, f"Source and target, {short(first.task_label)}", first.synthetic)
     still = [record.row for record, _, after in drawn if after is None]
     remark(

@@ -177,6 +177,34 @@ def _thinned(labels: list[str], most: int) -> list[str]:
 
 
 @dataclass(frozen=True)
+class Scatter:
+    """Samples in two dimensions: (x, y, class, of the target) for each, from 0 to 100."""
+
+    title: str
+    points: list[tuple[float, float, int, bool]]
+
+
+def scatters(placed: Sequence[tuple[CellRecord, NDArray, NDArray | None]]) -> list[Scatter]:
+    """Draw the samples before adaptation, and after each method that moves them."""
+    if not placed:
+        return []
+    first, before, _ = placed[0]
+    panels = [("before adaptation", first, before)]
+    panels += [(f"after {r.row}", r, after) for r, _, after in placed if after is not None]
+    drawn = []
+    for title, record, places in panels:
+        low, span = places.min(axis=0), max(float(np.ptp(places, axis=0).max()), 1e-300)
+        scaled = (4 + 92 * (places - low) / span).round(1)
+        classes = np.concatenate([record.y_source, record.y_target])
+        points = [
+            (float(x), float(100 - y), int(c), i >= len(record.y_source))
+            for i, ((x, y), c) in enumerate(zip(scaled, classes, strict=True))
+        ]
+        drawn.append(Scatter(title, points))
+    return drawn
+
+
+@dataclass(frozen=True)
 class Regions:
     """Weights of facial blocks: each grid, and all of them laid over one another."""
 

@@ -174,7 +174,7 @@ def test_databases_of_a_user_are_spoken_of_as_his():
     page = html.unescape(build_report(own))
     first = first_screen(page)
     assert "mine" in first
-    assert "classes p, q, r" in first or "learn p, q, r from the samples" in first
+    assert "(p, q, r)" in first
     assert "micro-expression" not in first
     assert "paper's 12 tasks" not in page
     assert "Not run with any method" not in page

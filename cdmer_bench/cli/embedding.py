@@ -1,0 +1,120 @@
+"""Where samples lie before and after adaptation, made again from what records say of their run.
+
+The cards kept in a record name classes. Only those of this package, of installed packages and of
+the folder given by ``--config-dir`` are imported, and nothing is called that is no class of the
+kind expected.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from cdmer_bench.compiled import keep_kernels_in
+from cdmer_bench.config.build import build, build_databases, load_target
+from cdmer_bench.config.catalogue import prepare_hydra
+from cdmer_bench.databases.base import ClipDatabase, Database, FeatureSet, matched
+from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation.selection import Rule
+from cdmer_bench.features import Features, FeatureStore
+from cdmer_bench.io import user_path
+from cdmer_bench.methods.base import Method
+from cdmer_bench.preprocessing import Preprocessing
+from cdmer_bench.results.record import CellRecord
+
+Placed = tuple[CellRecord, NDArray, NDArray | None]
+
+
+def embed_cells(
+    records: Sequence[CellRecord], rule: Rule, config_dir: str | None = None
+) -> tuple[list[Placed], list[str]]:
+    """Place the samples of one task before and after each method's adaptation.
+
+    Returns
+    -------
+    placed : list of (CellRecord, ndarray, ndarray or None)
+        Places of source, then target samples, shape (n, 2); None for a method that moves none.
+    left_out : list of str
+        Why others could not be placed, a sentence each.
+    """
+    from threadpoolctl import threadpool_limits
+
+    prepare_hydra(config_dir, [])
+    placed, left_out = [], []
+    loaded: dict[str, tuple[FeatureSet, FeatureSet]] = {}
+    for record in records:
+        try:
+            key = repr([record.about.get(n) for n in ("corpus", "preprocessing", "descriptor")])
+            if key not in loaded:
+                loaded[key] = _features(record)
+            with threadpool_limits(1):
+                placed.append(_embed(record, rule, *loaded[key]))
+        except Exception as error:  # of a method of the user's own, too
+            text = str(error) if isinstance(error, UserError) else repr(error)
+            left_out.append(f"{record.row} is not drawn: {text.rstrip('.')}.")
+    return placed, left_out
+
+
+def _embed(record: CellRecord, rule: Rule, source: FeatureSet, target: FeatureSet) -> Placed:
+    """Adapt once more with the rule's setting. The method sees no target label."""
+    from cdmer_bench.methods.embedding import embed
+
+    card = _card(record, "method", Method)
+    setting = record.settings[rule.select(record)]
+    fixed = {name: v for name, v in record.parameters.items() if name not in setting}
+    method = build(card["_target_"], fixed, f"methods.{record.method}", Method)
+    found = embed(method, source.X, source.y, target.X, setting)
+    return record, found.before, found.after
+
+
+def _features(record: CellRecord) -> tuple[FeatureSet, FeatureSet]:
+    """Load the features that a record was made from."""
+    corpus = record.about.get("corpus")
+    if not isinstance(corpus, dict) or not record.used or "cache_dir" not in record.about:
+        raise UserError(
+            "an older version made this record, which does not say of what; run it again"
+        )
+    _is_class((corpus.get("reader") or {}).get("_target_", ""), "corpus.reader", Database)
+    databases = build_databases(corpus)
+    descriptors = {}
+    if any(isinstance(database, ClipDatabase) for database in databases.values()):
+        card = _card(record, "descriptor", Descriptor)
+        key = f"descriptors.{record.descriptor}"
+        descriptors = {
+            record.descriptor: build(card["_target_"], card["parameters"], key, Descriptor)
+        }
+    card = _card(record, "preprocessing", Preprocessing)
+    preprocessing = build(card["_target_"], card["parameters"], "preprocessing", Preprocessing)
+    cache = str(record.about["cache_dir"])
+    keep_kernels_in(user_path(cache))
+    features = Features(databases, descriptors, preprocessing, FeatureStore(cache))
+    sides = []
+    for side, name in (("source", record.source), ("target", record.target)):
+        if not features.is_ready(name, record.descriptor):
+            raise UserError(
+                f"the features of {name} are not in the cache {cache}; the same words with "
+                "`cdmer extract` make them"
+            )
+        held = features.load(name, record.descriptor)
+        if held.sha256 != record.used[side]["features"]:
+            raise UserError(
+                f"the features of {name} are no longer those of the results; run it again"
+            )
+        sides.append(held)
+    source, target = sides
+    return source, matched(source, target)
+
+
+def _card(record: CellRecord, name: str, kind: type) -> dict[str, Any]:
+    card = record.about.get(name)
+    if not isinstance(card, dict):
+        raise UserError(f"its record does not say which {name} made it; run it again")
+    _is_class(card.get("_target_", ""), name, kind)
+    return card
+
+
+def _is_class(target: str, key: str, kind: type) -> None:
+    found = load_target(target, key)
+    if not (isinstance(found, type) and issubclass(found, kind)):
+        raise UserError(f"{key}._target_ is {target}, which is no class of a {kind.__name__}")

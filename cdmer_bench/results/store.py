@@ -7,7 +7,6 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +25,6 @@ from cdmer_bench.io import (
     user_path,
     write_atomically,
 )
-from cdmer_bench.results import plane
 from cdmer_bench.results.record import (
     SELECTION_INPUTS,
     CellRecord,
@@ -52,8 +50,7 @@ class ResultsStore:
     """Finished cells, finished batches of unfinished cells, and failures.
 
     ``cells/<task>/<descriptor>/<method>-<key>/`` holds ``record.json``, ``grid.npz`` and, where a
-    run recorded what further selection rules need, ``selection.npz``, and where its samples lie in
-    the plane, ``plane.npz``;
+    run recorded what further selection rules need, ``selection.npz``;
     ``unfinished/<key>/`` what a cell in progress has so far; ``failures/<key>.json`` why a cell
     failed last time. Folders of several machines can be merged by copying ``cells``.
 
@@ -138,25 +135,6 @@ class ResultsStore:
         folder = self.folder_of(record)
         write_atomically(folder / "selection.npz", pack_arrays(record.selection_inputs()))
         remove_leftovers(folder)
-
-    def plane_path(self, record: CellRecord) -> Path:
-        """Return where the plane of a cell lies."""
-        return self.folder_of(record) / plane.FILE
-
-    def load_plane(self, record: CellRecord) -> plane.Plane | None:
-        """Load the plane of a cell; None if there is none, or it was damaged and is set aside."""
-        return _load_beside(self.plane_path(record), partial(plane.unpack_plane, record))
-
-    def has_plane(self, cell_folder: Path, key: str) -> bool:
-        """Whether the plane of a finished cell is there; a damaged one is set aside."""
-        path = cell_folder / plane.FILE
-        return _load_beside(path, partial(plane.check_key, key)) is not None
-
-    def save_plane(self, record: CellRecord, made: plane.Plane) -> None:
-        """Store the plane of a cell beside its record, which stays as it is."""
-        path = self.plane_path(record)
-        write_atomically(path, plane.pack_plane(record.key, made))
-        remove_leftovers(path.parent)
 
     def save(self, record: CellRecord) -> None:
         """Store a finished cell as a whole: its folder appears only when complete."""

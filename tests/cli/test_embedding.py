@@ -1,0 +1,120 @@
+"""Samples in two dimensions, made again from what records say of their run."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cdmer_bench.cli.embedding import embed_cells
+from cdmer_bench.cli.tables import choose_records
+from cdmer_bench.evaluation.selection import rule
+from cdmer_bench.methods import TCA
+from cdmer_bench.methods.embedding import embed
+from tests.small_corpus import draw_features
+
+ORACLE = rule("oracle")
+STILL = """\
+from dataclasses import dataclass
+import numpy as np
+from cdmer_bench.methods import Method, BatchResult
+
+@dataclass
+class Still(Method):
+    power: float = 2.0
+
+    def prepare(self, Xs, ys, Xt, Xq):
+        return {"distances": np.stack([np.abs(Xq - Xs[ys == c].mean(0)) for c in range(3)], 1)}
+
+    def solve(self, prepared, settings):
+        scores = [-(prepared["distances"] ** s["power"]).sum(-1) for s in settings]
+        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
+"""
+
+
+@pytest.fixture
+def results(corpus, cdmer):
+    corpus.add_method("still", STILL, "{power: [1, 2]}")
+    code, _, err = cdmer(
+        "run", *corpus.arguments("method=tca,still", "task=red/green", "backend=sequential")
+    )
+    assert code == 0, err
+    return str(corpus.folder / "results")
+
+
+def test_samples_lie_where_the_methods_embedding_places_them(corpus, results):
+    records = choose_records(results, None)
+    placed, left_out = embed_cells(records, ORACLE, str(corpus.folder / "my_conf"))
+    assert left_out == []
+    by_row = {record.row: (record, before, after) for record, before, after in placed}
+    assert by_row["Still"][2] is None
+    record, before, after = by_row["TCA"]
+    sides = []
+    for name in ("red", "green"):
+        with np.load(corpus.folder / f"{name}.npz") as file:
+            X = file["features"]
+            sides.append((X.reshape(len(X), -1), file["labels"]))
+    setting = record.settings[ORACLE.select(record)]
+    expected = embed(TCA(), *sides[0], sides[1][0], setting)
+    np.testing.assert_allclose(before, expected.before, atol=1e-9)
+    np.testing.assert_allclose(after, expected.after, atol=1e-9)
+
+
+def test_what_cannot_be_drawn_is_named_and_the_others_are_drawn(corpus, results, cdmer):
+    pytest.importorskip("matplotlib")
+    out = corpus.folder / "embedding.svg"
+    words = ["plot", "embedding", "--results", results, "--out", str(out)]
+    # Without the folder that holds its code, a method of the user's is unknown.
+    (corpus.folder / "my_conf" / "still.py").write_text("raise RuntimeError('broken')")
+    import sys
+
+    sys.modules.pop("still", None)
+    assert cdmer(*words)[0] == 0
+    drawn = out.read_text(encoding="utf-8")
+    assert "Still is not drawn: method._target_ is" in " ".join(drawn.split())
+    assert "after TCA" in drawn
+
+
+def test_features_that_changed_are_not_those_of_the_results(corpus, results, cdmer):
+    corpus.write("green", *draw_features(9, 24))
+    config = str(corpus.folder / "my_conf")
+    code, _, err = cdmer("plot", "embedding", "--results", results, "--config-dir", config)
+    assert code == 2
+    assert "the features of green are no longer those of the results; run it again" in err
+
+
+def test_a_card_in_a_record_calls_nothing_that_is_no_class_of_its_kind(results, tmp_path):
+    (record,) = [r for r in choose_records(results, None) if r.row == "TCA"]
+    marker = tmp_path / "called"
+    for about in (
+        {"method": {"_target_": "os.system", "parameters": {"command": f"touch {marker}"}}},
+        {"method": {"_target_": "pathlib.Path", "parameters": {}}},
+        {"corpus": {**record.about["corpus"], "reader": {"_target_": "os.system"}}},
+    ):
+        asked = replace(record, about={**record.about, **about})
+        placed, (sentence,) = embed_cells([asked], ORACLE)
+        assert placed == []
+        assert "which is no class of a" in sentence
+    assert not marker.exists()
+    old = replace(record, about={})
+    assert "an older version made this record" in embed_cells([old], ORACLE)[1][0]
+
+
+def test_report_shows_them_or_says_why_not(corpus, results, cdmer):
+    config = str(corpus.folder / "my_conf")
+    assert cdmer("report", "--results", results, "--config-dir", config)[0] == 0
+    page = Path(results, "report.html").read_text(encoding="utf-8")
+    figure = page[page.index('<figure class="scatters">') :]
+    panels = figure[: figure.index("</figure>")].split("<svg viewBox")[1:]
+    sizes = [len(np.load(corpus.folder / f"{n}.npz")["labels"]) for n in ("red", "green")]
+    for panel in panels:
+        assert panel.count("<circle") == sum(sizes)
+        assert panel.count(" target") == sizes[1]
+    assert len(panels) == 2
+    corpus.write("green", *draw_features(9, 24))
+    assert cdmer("report", "--results", results, "--config-dir", config)[0] == 0
+    page = Path(results, "report.html").read_text(encoding="utf-8")
+    assert "no longer those of the results" in page
+    assert '<figure class="scatters">' not in page
+    assert json.loads(page.split('id="data">')[1].split("</script>")[0])["cells"]

@@ -118,6 +118,7 @@ def _contents(
     cells = cells_of(records, judged)
     beside = {id(record) for record in rows}
     compared = [cell for cell in cells if id(cell.record) in beside]
+    judged_rows = [j for j, r in zip(judged, records, strict=True) if id(r) in beside]
     tested = compare_cells(rows, chosen)
     overall = compare_methods(tested)
     best, headline, sentences = words.answer(overall, tested, chosen)
@@ -153,9 +154,8 @@ def _contents(
         "ranks": views.rank_strips(overall) if overall else None,
         "tests": views.tests_grid(tested, chosen) if tested else None,
         "unchosen": unchosen(rows, tested, chosen),
-        "rules_grids": views.rules_grids(
-            rows, rules, [j for j, r in zip(judged, records, strict=True) if id(r) in beside]
-        ),
+        "rules_grids": views.rules_grids(rows, rules, judged_rows),
+        "ranking": views.rule_ranking(judged_rows),
         "budget": budget_chart(of_rules.get(chosen.name, []), n_tasks),
         "across": across,
         "up": up,

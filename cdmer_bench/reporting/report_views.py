@@ -14,12 +14,13 @@ from cdmer_bench.reporting.captions import (
     about_rules,
     join_names,
     left_out_phrase,
+    scope,
 )
 from cdmer_bench.reporting.charts import Axis, axis
 from cdmer_bench.reporting.comparison import differences
 from cdmer_bench.reporting.published import AVERAGE, BASELINE, PAPER_DESCRIPTOR, paper_order
 from cdmer_bench.reporting.report_data import Cell, Chosen
-from cdmer_bench.reporting.rules import JudgedCell, summarize_rules
+from cdmer_bench.reporting.rules import JudgedCell, rank_rules, summarize_rules
 from cdmer_bench.reporting.table import Table, TableRow
 from cdmer_bench.reporting.tables import MissingCell
 from cdmer_bench.results.record import CellRecord
@@ -340,6 +341,41 @@ def rules_grids(
         notes=[note for note in notes if note],
     )
     return summary_grid, _judged_grid(judged, names)
+
+
+def rule_ranking(judged: Sequence[JudgedCell]) -> tuple[Strips, Grid] | None:
+    """Return what each rule loses against the oracle, the best first, and the same by method."""
+    ranking = rank_rules(judged)
+    if ranking is None:
+        return None
+    along = axis([v for row in ranking.rules for v in (row.low, row.high, row.loss, 0.0)], margin=0)
+    strips = []
+    for row in ranking.rules:
+        low, at, high = _places(along, (row.low, row.loss, row.high))
+        tip = f"{row.rule}: loses {row.loss:.4f}, 95 % interval {row.low:.4f} to {row.high:.4f}"
+        strips.append(StripRow(row.rule, [(at, tip)], (low, high), text=f"{row.loss:.4f}"))
+    caption = (
+        f"Mean F1 lost against the oracle over {ranking.n_cells} cells on {scope(ranking.tasks)}, "
+        "least first; bars: 95 % intervals, tasks drawn anew."
+    )
+    rows: list[Sequence[Entry]] = [
+        (
+            row.rule,
+            (f"{row.loss:.4f}", row.loss),
+            (f"{row.low:.4f} to {row.high:.4f}", row.low),
+            "-" if np.isnan(row.rank) else (f"{row.rank:.2f}", row.rank),
+            (f"{row.hits} of {ranking.n_cells}", float(row.hits)),
+            *((f"{row.by_method[m]:.4f}", row.by_method[m]) for m in ranking.methods),
+        )
+        for row in ranking.rules
+    ]
+    heads = ("Rule", "Lost", "95 % interval", "Average rank", "Nothing lost in", *ranking.methods)
+    lacks = [lack or f"{name}: too little was recorded" for name, lack in ranking.left_out.items()]
+    notes = [f"Not compared: {'; '.join(lacks)}."] if lacks else []
+    grid = Grid(
+        "Rules over methods and tasks: mean F1 lost", heads, rows, notes=[*notes, DEPENDENCE]
+    )
+    return Strips(caption, "mean F1 lost", strips, _ticks(along)), grid
 
 
 def _with_gap(mean_f1: float | None, gap: float | None, over: str = "") -> Entry:

@@ -347,6 +347,29 @@ def test_average_of_a_rule_says_once_a_row_which_tasks_it_lacks():
     assert rows["TCA"][-1] == "3 of 3"
 
 
+def test_rules_are_ranked_by_what_they_lose_against_the_oracle():
+    made = []
+    for task in (1, 2, 5):
+        rng = np.random.default_rng(task)
+        n = len(record(task).y_target)
+        scores = rng.normal(size=(4, n, 3)).astype(np.float32)
+        settings = [{"k": i} for i in range(4)]
+        made.append(record(task, predictions=scores.argmax(-1), scores=scores, settings=settings))
+    text = section(build_report(made), "rules")
+    best = text[text.index('id="best-rule"') :]
+    shown = re.findall(r'class="label">([^<]*)</span>.*?class="value">([\d.]+)<', best, re.DOTALL)
+    losses = {name: float(value) for name, value in shown}
+    f1 = [[f1_score(r.y_target, p, average="macro") for p in r.predictions] for r in made]
+    for name in ("entropy", "infomax", "class_balance"):
+        lost = [max(s) - s[rule(name).select(r)] for s, r in zip(f1, made, strict=True)]
+        assert losses[name] == pytest.approx(np.mean(lost), abs=5e-5)
+    assert losses["a setting at random"] == pytest.approx(
+        np.mean([max(s) - np.mean(s) for s in f1]), abs=5e-5
+    )
+    order = [name for name, _ in shown][:-1]
+    assert order == sorted(order, key=losses.get)
+
+
 def test_paper_stands_beside_only_for_real_data(page):
     assert "figures equal to every digit" in page
     assert "paper 0." in section(page, "tables")

@@ -134,7 +134,7 @@ def test_every_figure_of_the_report(results, tmp_path):
         expected = with_averages(figures, tasks)
         for row, cells in cells_of(page, f"Table {number}:").items():
             wanted = [
-                "{:.4f} {:.2f}".format(*expected[row, t]) if (row, t) in expected else "-"
+                "{:.4f} {:.2f}".format(*expected[row, t]) if (row, t) in expected else ""
                 for t in [*tasks, "Average"]
             ]
             assert cells == wanted

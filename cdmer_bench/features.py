@@ -3,7 +3,7 @@
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,6 +42,7 @@ from cdmer_bench.preprocessing import Preprocessing
 
 _KEEP_EVERY = 10.0  # seconds of extraction that a killed run may lose
 
+Notes = list[tuple[str, type[Warning]]]  # what was warned of, and as what
 Described = list[NDArray[np.float64]] | DamagedClip  # of a clip, by each descriptor
 
 
@@ -406,8 +407,10 @@ def _each(
     backend: Backend,
 ) -> Iterator[tuple[int, Described]]:
     """Describe each clip where it is read, in parallel; yield its index and its descriptions."""
-    calls = [(describe_clip, (clip, preprocessing, descriptors)) for clip in clips]
-    yield from run_parallel(calls, backend)
+    calls = [(_noted, (describe_clip, clip, preprocessing, descriptors)) for clip in clips]
+    for index, (described, notes) in run_parallel(calls, backend):
+        _tell(clips[index], notes)
+        yield index, described
 
 
 def _in_batches(
@@ -420,7 +423,11 @@ def _in_batches(
     size = max(descriptor.batch_size for descriptor in descriptors)
     for first in range(0, len(clips), size):
         batch = clips[first : first + size]
-        read = dict(run_parallel([(read_clip, (clip, preprocessing)) for clip in batch], backend))
+        read: dict[int, NDArray[np.float64] | DamagedClip] = {}
+        calls = [(_noted, (read_clip, clip, preprocessing)) for clip in batch]
+        for index, (frames_or_damage, notes) in run_parallel(calls, backend):
+            _tell(batch[index], notes)
+            read[index] = frames_or_damage
         frames = {i: read[i] for i in range(len(batch)) if not isinstance(read[i], DamagedClip)}
         where = f"clips {batch[0].name} to {batch[-1].name}"
         rows = [
@@ -436,10 +443,23 @@ def _in_batches(
             )
 
 
+def _noted(function: Callable, *arguments: Any) -> tuple[Any, Notes]:
+    """Call a function in a worker; also return the warnings that it gave."""
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.filterwarnings("always", category=UserWarning)
+        return function(*arguments), [(str(note.message), note.category) for note in notes]
+
+
+def _tell(clip: Clip, notes: Notes) -> None:
+    """Give warnings of a worker here, where the user sees them, with the name of the clip."""
+    for text, category in notes:
+        warnings.warn(f"clip {clip.name}: {text}", category, stacklevel=2)
+
+
 def read_clip(clip: Clip, preprocessing: Preprocessing) -> NDArray[np.float64] | DamagedClip:
     """Read and preprocess a clip."""
     try:
-        return preprocessing(clip.frames())
+        return preprocessing.for_clip(clip)(clip.frames())
     except UserError as error:
         return DamagedClip(clip.name, str(error))
 

@@ -212,7 +212,8 @@ def account_line(account: Account) -> str:
 
 def _build_preprocessing(config: RunConfig) -> Preprocessing:
     card = config.preprocessing
-    return build(card._target_, card.parameters, "preprocessing", Preprocessing)
+    crop = {} if card.crop == "none" else {"crop": card.crop}
+    return build(card._target_, {**card.parameters, **crop}, "preprocessing", Preprocessing)
 
 
 def _build_descriptors(config: RunConfig, databases: dict[str, Database]) -> dict[str, Descriptor]:

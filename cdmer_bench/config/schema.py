@@ -48,6 +48,7 @@ class PreprocessingCard:
 
     _target_: str = MISSING  # dotted path of the class
     title: str = ""
+    crop: str = "none"  # face: the face is found and cut out of the frames first
     parameters: dict[str, Any] = field(default_factory=dict)  # arguments of the class
 
 

@@ -1,7 +1,7 @@
 """C3D fine-tuned on a source database: as a descriptor that is made when first needed."""
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -163,10 +163,7 @@ class Tuning:
 def resized_clip(clip: Clip, preprocessing: Preprocessing) -> np.ndarray | DamagedClip:
     """Read and resize a clip without interpolating it, float32 (T, H, W)."""
     try:
-        frames = clip.frames()
-        # As many frames as there are: temporal interpolation is then the identity.
-        plain = replace(preprocessing, n_frames=max(1, len(frames)), round="none")
-        return plain(frames).astype(np.float32)
+        return preprocessing.for_clip(clip).resized(clip.frames()).astype(np.float32)
     except UserError as error:
         return DamagedClip(clip.name, str(error))
 

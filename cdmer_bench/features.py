@@ -423,7 +423,7 @@ def _in_batches(
     size = max(descriptor.batch_size for descriptor in descriptors)
     for first in range(0, len(clips), size):
         batch = clips[first : first + size]
-        read: dict[int, NDArray[np.float64] | DamagedClip] = {}
+        read: dict[int, Any] = {}
         calls = [(_noted, (read_clip, clip, preprocessing)) for clip in batch]
         for index, (frames_or_damage, notes) in run_parallel(calls, backend):
             _tell(batch[index], notes)

@@ -176,6 +176,7 @@ class Features:
         self._keys: dict[tuple[str, str], str] = {}
         self._frames: dict[str, list[str]] = {}  # fingerprints of the clips of a database
         self._loaded: dict[tuple[str, str], FeatureSet] = {}
+        self._facts: dict[str, Facts] = {}  # by the key in the store
         self._extracted: set[tuple[str, str]] = set()
         self._accounts: dict[tuple[str, str | None], Account] = {}
 
@@ -221,13 +222,16 @@ class Features:
         if (loaded := self._loaded.get((database, descriptor))) is not None:
             return Facts(loaded.sha256, loaded.X.shape, loaded.y, loaded.classes)
         key = self.key(database, descriptor)
+        if key in self._facts:
+            return self._facts[key]
         stored = self.store.load(database, key, "key", "sha256", "shape", "used")
         if stored is None:
             return None
         y, subject = self._labels(database, stored["used"])
         classes = self.databases[database].classes
         sha256 = content_hash(str(stored["sha256"]), y, subject, classes)
-        return Facts(sha256, tuple(int(n) for n in stored["shape"]), y, classes)
+        self._facts[key] = Facts(sha256, tuple(int(n) for n in stored["shape"]), y, classes)
+        return self._facts[key]
 
     def account(self, database: str, descriptor: str) -> Account:
         """Return what is used of a database and what was noticed about it; read once.

@@ -141,13 +141,21 @@ def run_hydra(
     multirun = bool({"-m", "--multirun"} & set(flags))
     overrides = as_text(overrides if multirun else as_lists(overrides), multirun)
     debugging = "HYDRA_FULL_ERROR" in os.environ
+    config_dir = flag_value(flags, "--config-dir", "-cd")
+    own = {"--config-dir", "-cd", config_dir, f"--config-dir={config_dir}"}
+    if set(flags) <= own and not any(o.lstrip("+~").startswith("hydra") for o in overrides):
+        # One job without Hydra's own flags: Hydra would compose its configuration twice.
+        from cdmer_bench.config.catalogue import compose_config
+
+        with nullcontext() if debugging else one_sentence(config_dir):
+            config = compose_config(config_dir, overrides)
+        return job(config)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
     import hydra
     from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: F401
 
     from cdmer_bench.config.catalogue import prepare_hydra
 
-    config_dir = flag_value(flags, "--config-dir", "-cd")
     prepare_hydra(config_dir, overrides)
     codes: list[int] = []
     sys.argv = [f"cdmer {command}", *flags, *overrides]

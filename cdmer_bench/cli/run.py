@@ -96,10 +96,11 @@ def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
     if isinstance(selection_inputs, bool):
         return needed_inputs(RULES) if selection_inputs else ()
     rules = [selection_inputs] if isinstance(selection_inputs, str) else selection_inputs
-    if not isinstance(rules, list) or not all(name in list(RULES) for name in rules):
+    wrong = [r for r in rules if r not in list(RULES)] if isinstance(rules, list) else [rules]
+    if wrong:
         raise UserError(
             f"selection_inputs is {selection_inputs!r}, expected true, false or selection rules "
-            f"such as [source_cv,reverse]; choices: {', '.join(RULES)}"
+            f"such as [source_cv,reverse]; {closest(wrong[0], RULES)}"
         )
     return needed_inputs(rules)
 

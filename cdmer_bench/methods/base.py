@@ -9,7 +9,7 @@ leave the method object as it is; only :meth:`Method.fit` keeps what it learned.
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MethodType
 from typing import Any, ClassVar, Self
@@ -341,8 +341,10 @@ class Method(ABC):
                 f"{type(self).__name__} has no parameter {name!r}; {closest(name, known)}"
             )
 
-    def _defaults(self) -> dict[str, Any]:
-        return {f.name: f.default for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+    @classmethod
+    @cache
+    def _defaults(cls) -> dict[str, Any]:
+        return {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
 
     def parameters(self) -> dict[str, Any]:
         """Return the method's parameters and their values."""

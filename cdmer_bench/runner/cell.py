@@ -121,6 +121,7 @@ def place(cells: Sequence[Cell], features: Features, store: ResultsStore, force:
     force
         Treat finished cells as if they had not been run.
     """
+    known: dict[Any, list[Setting]] = {}
     for cell in cells:
         try:
             sides = [
@@ -138,12 +139,26 @@ def place(cells: Sequence[Cell], features: Features, store: ResultsStore, force:
             for side, name, facts in zip(("source", "target"), names, sides, strict=True):
                 assert facts is not None
                 cell.used[side] = features.used(name, cell.descriptor_name, facts)
-            _place(cell, source, target, store, force)
+            _place(cell, source, target, store, force, known)
 
 
-def _place(cell: Cell, source: Facts, target: Facts, store: ResultsStore, force: bool) -> None:
+def _place(
+    cell: Cell,
+    source: Facts,
+    target: Facts,
+    store: ResultsStore,
+    force: bool,
+    known: dict[Any, list[Setting]],  # the settings of other cells
+) -> None:
     try:
-        cell.settings = _checked_settings(cell, source, target)
+        _check_sides(cell, source, target)
+        sizes = len(source.y), len(target.y), int(np.prod(source.shape[1:]))
+        # A grid without 'all' has the same settings on every task.
+        own = "all" in cell.grid.values() or type(cell.method).settings is not Method.settings
+        same = id(cell.method), repr(cell.grid), sizes if own else ()
+        if same not in known:
+            known[same] = cell.method.settings(cell.grid, sizes)
+        cell.settings = known[same]
     except UserError as error:
         cell.status, cell.reason = "refused", str(error)
     cell.key = cell_key(cell, source, target)
@@ -173,15 +188,8 @@ def cell_key(cell: Cell, source: Facts, target: Facts) -> str:
     )
 
 
-def _checked_settings(cell: Cell, source: Facts, target: Facts) -> list[Setting]:
-    """Return the settings of a cell, or refuse what can be told without solving anything.
-
-    Raises
-    ------
-    UserError
-        If the databases' classes or features do not fit each other, the source lacks a class of
-        the target, or the grid does not suit the method or the samples.
-    """
+def _check_sides(cell: Cell, source: Facts, target: Facts) -> None:
+    """Refuse databases of other classes, and a source that lacks a class of the target."""
     names = cell.task.source, cell.task.target
     if source.classes != target.classes:
         raise UserError(
@@ -195,8 +203,6 @@ def _checked_settings(cell: Cell, source: Facts, target: Facts) -> list[Setting]
                 f"{source.classes[code]!r} that the target {names[1]} holds; add some or leave "
                 "that class out of both"
             )
-    n_features = int(np.prod(source.shape[1:]))
-    return cell.method.settings(cell.grid, (len(source.y), len(target.y), n_features))
 
 
 def class_notes(cell: Cell) -> list[str]:

@@ -12,10 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.svm import SVC
 
 from cdmer_bench.errors import UserError
 
@@ -60,6 +57,8 @@ class VotingMachine:
             winners = np.zeros(n_query, np.intp)
             votes, confidence = np.zeros((n_query, 1)), np.zeros((n_query, 1))
         else:
+            import sklearn
+
             block = block if self.kept is None else block[:, self.kept]
             block = np.ldexp(block, -self.exponent) if self.exponent else block
             with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
@@ -111,6 +110,11 @@ def fit_gram(
     exponent = int(np.frexp(np.abs(gram).max())[1])
     exponent = exponent if exponent > LARGEST_EXPONENT else 0
     gram, C = np.ldexp(gram, -exponent) if exponent else gram, float(np.ldexp(C, exponent))
+    # Importing scikit-learn takes a second, and a plan of what will run solves nothing.
+    import sklearn
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.svm import SVC
+
     machine = SVC(C=C, kernel="precomputed", max_iter=MAX_ITERATIONS, decision_function_shape="ovo")
     with (
         warnings.catch_warnings(),

@@ -116,6 +116,7 @@ class SyntheticDatabase(ClipDatabase):
 
     seed: int = field(default=0, kw_only=True)
     synthetic: bool = field(default=True, kw_only=True)
+    _clips: list[SyntheticClip] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.name not in COUNTS:
@@ -132,11 +133,10 @@ class SyntheticDatabase(ClipDatabase):
 
         By subject; within a subject CASME II's by name, SMIC's by class and number.
         """
-        return [
-            clip
-            for subject, counts in COUNTS[self.name].items()
-            for clip in self._clips_of(subject, counts)
-        ]
+        if not self._clips:
+            for subject, counts in COUNTS[self.name].items():
+                self._clips += self._clips_of(subject, counts)
+        return list(self._clips)
 
     def _clips_of(self, subject: str, counts: tuple[int, ...]) -> list[SyntheticClip]:
         labels = [label for label, count in enumerate(counts) for _ in range(count)]

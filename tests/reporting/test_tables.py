@@ -414,3 +414,32 @@ def test_letters_of_own_databases_are_explained_below():
     scores = score_records([record(5, **own)]).assign(source_title="Amazon")
     table = build_table("own", scores)
     assert "Databases: A is Amazon." in table.notes
+
+
+def test_the_best_of_a_column_is_marked_for_each_rule():
+    """Under a second rule the best is the best under it, though the first rule's is higher."""
+    # From CASME II (73/32/25) to HS: the oracle takes what is right, class balance what has the
+    # proportions of the source.
+    y, balanced = labels("smic_hs"), np.repeat([0, 1, 2], (92, 40, 32))
+    grids = {"TCA": np.stack([y, balanced]), "SA": np.stack([y, np.roll(balanced, 60)])}
+    records = [record(7, label.lower(), label, grid) for label, grid in grids.items()]
+    table = build_table("IV", records, ["oracle", "class_balance"], whole=False)
+    cells = {(r.label, r.selection): r.cells[0] for r in table.rows if r.label != "Average"}
+    by_hand = {label: scores(y, grid[1])[0] for label, grid in grids.items()}
+    assert by_hand["SA"] < by_hand["TCA"] < 1
+    for label in grids:
+        assert cells[label, "class_balance"].figure.mean_f1 == pytest.approx(by_hand[label])
+    assert {place: cell.best_f1 for place, cell in cells.items()} == {
+        ("TCA", "oracle"): True,
+        ("SA", "oracle"): True,
+        ("TCA", "class_balance"): True,
+        ("SA", "class_balance"): False,
+    }
+
+
+def test_only_the_limit_of_the_chosen_setting_is_told():
+    for chosen in (False, True):
+        # The second of three settings is the best one of these records.
+        converged = np.array([chosen, not chosen, chosen])
+        notes = " ".join(build_table("III", [record(5, converged=converged)]).notes)
+        assert ("An iteration limit" in notes) == chosen

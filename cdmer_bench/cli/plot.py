@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.arguments import CommandParser, add_config_dir, add_results, add_selection
 from cdmer_bench.cli.console import say
-from cdmer_bench.cli.stored import choose_records, recorded_failures
-from cdmer_bench.errors import UserError, closest
+from cdmer_bench.cli.stored import choose_records, filtered, recorded_failures, split_words
+from cdmer_bench.errors import UserError
 from cdmer_bench.results.record import CellRecord
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ KINDS = {
     "times": "seconds of computing, for a whole grid and for one setting",
 }
 DRAWN = (*KINDS, "plane")  # an older name of embedding
-_FILTERS = ("method", "task", "descriptor", "corpus")
 
 
 def plot_arguments(parser: CommandParser) -> None:
@@ -86,8 +85,10 @@ def plot_command(options: argparse.Namespace) -> int:
     from cdmer_bench.reporting.plot_style import WIDTHS, save
 
     kind = "embedding" if options.kind == "plane" else options.kind
-    everything, records = filtered(options.results, options.filters)
-    missing = _asked_for(recorded_failures(options.results, records), records, options.filters)
+    _, filters = split_words("plot", options.filters, ())
+    everything = choose_records(options.results, filters.pop("corpus", None))
+    records = filtered(everything, filters)
+    missing = recorded_failures(options.results, records, filters)
     chosen, width = rule(options.selection), WIDTHS[options.width]
     if kind == "parameters":
         drawn, draw = _parameters(everything, records, chosen, width)
@@ -97,48 +98,6 @@ def plot_command(options: argparse.Namespace) -> int:
     save(draw, path, options.dpi)
     say(f"wrote {path}")
     return 0
-
-
-def filtered(results: str, filters: Sequence[str]) -> tuple[list[CellRecord], list[CellRecord]]:
-    """Return the current records of one corpus, and those that ``task=exp05`` and others leave."""
-    wanted: dict[str, str] = {}
-    for text in filters:
-        name, equals, value = text.partition("=")
-        if not equals or name not in _FILTERS:
-            raise UserError(f"{text!r} is no filter; {closest(name, _FILTERS)}, as in task=exp05")
-        wanted[name] = value
-    everything = records = choose_records(results, wanted.pop("corpus", None))
-    for name, value in wanted.items():
-        if value == "all":
-            continue
-        known = sorted({_names(r, name)[0] for r in records})
-        values = value.split(",")
-        for one in values:
-            if not any(one in _names(r, name) for r in records):
-                raise UserError(f"there is no result with {name}={one}; {closest(one, known)}")
-        records = [r for r in records if not set(values).isdisjoint(_names(r, name))]
-        if not records:
-            raise UserError(f"there is no result with all of {' '.join(filters)}")
-    return everything, records
-
-
-def _names(record: CellRecord, what: str) -> list[str]:
-    """Return the words for a record's method, task or descriptor, the usual one first."""
-    names = [getattr(record, what), getattr(record, f"{what}_label")]
-    if what == "task":
-        pair = f"{record.source}/{record.target}"
-        names = [pair, *names] if "__" in record.task else [*names, pair]
-    return names
-
-
-def _asked_for(
-    missing: "list[MissingCell]", records: list[CellRecord], filters: list[str]
-) -> "list[MissingCell]":
-    """Keep the failed cells that the filters would have chosen, had they finished."""
-    for name in (text.partition("=")[0] for text in filters if not text.startswith("corpus=")):
-        labels = {getattr(record, f"{name}_label") for record in records}
-        missing = [cell for cell in missing if getattr(cell, f"{name}_label") in labels]
-    return missing
 
 
 def _name(kind: str, drawn: Sequence[CellRecord], options: argparse.Namespace) -> str:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from cdmer_bench.cli.arguments import CommandParser, add_corpus, add_results, add_selection
 from cdmer_bench.cli.console import say
-from cdmer_bench.cli.stored import choose_records, recorded_failures
+from cdmer_bench.cli.stored import add_words, choose_records, recorded_failures, split_words
 
 
 def report_arguments(parser: CommandParser) -> None:
     """Add the file, and the results it is about."""
+    add_words(parser, (), "the results to show")
     parser.add_argument(
         "--out", metavar="FILE", help="the file (default: report.html in the results folder)"
     )
@@ -28,8 +29,9 @@ def report_command(options: argparse.Namespace) -> int:
     from cdmer_bench.reporting.analysis import comparable
     from cdmer_bench.reporting.html_report import build_report
 
-    records = choose_records(options.results, options.corpus)
-    missing = recorded_failures(options.results, records)
+    _, filters = split_words("report", options.words, ())
+    records = choose_records(options.results, options.corpus, filters)
+    missing = recorded_failures(options.results, records, filters)
     chosen = rule(options.selection)
     mine = [r for r in comparable(records) if r.task == comparable(records)[0].task]
     placed, not_placed = embed_cells(mine, chosen, options.config_dir)

@@ -22,7 +22,7 @@ def add_words(parser: CommandParser, choices: Collection[str], what: str) -> Non
         "words",
         nargs="*",
         metavar="WORD",
-        help=f"{what}; and filters such as corpus=synthetic, task=exp05, task=a/b, method=svm,tca "
+        help=f"{what}; filters such as corpus=synthetic, task=exp05, task=a/b, method=svm,tca "
         "or descriptor=hog_top_p8",
     )
     words.suggested = [*choices, *(f"{name}=" for name in FILTERS)]  # type: ignore[attr-defined]
@@ -37,6 +37,8 @@ def split_words(
         name, equals, value = word.partition("=")
         if equals and name in FILTERS:
             filters[name] = value
+        elif equals:
+            raise UserError(f"{word!r} is no filter; {closest(name, FILTERS)}, as in task=exp05")
         elif word in choices:
             chosen.append(word)
         else:
@@ -76,13 +78,7 @@ def choose_records(
     filters = dict(filters or {})
     chosen = _corpus_of(records, filters.pop("corpus", None) or corpus, wanted, folder)
     records = [record for record in records if record.corpus == chosen]
-    for name, value in filters.items():
-        kept = [record for record in records if matches(record, name, value)]
-        if not kept:
-            known = sorted({getattr(record, name) for record in records})
-            raise UserError(f"there is no result with {name}={value}; {closest(value, known)}")
-        records = kept
-    return sorted_as_paper(records)
+    return sorted_as_paper(filtered(records, filters))
 
 
 def _corpus_of(
@@ -110,27 +106,38 @@ def _corpus_of(
     return chosen
 
 
-def matches(record: CellRecord, name: str, value: str) -> bool:
-    """Whether a record is among those that ``name=value`` stands for in `cdmer run`."""
-    own = {str(getattr(record, name)), str(getattr(record, f"{name}_label", ""))}
-    if name == "task":
-        own.add(f"{record.source}/{record.target}")
-    if name == "method":
-        own.add(record.row)
-    wanted = value.strip("[]").split(",")
-    if name == "task" and "all" in wanted:
-        return True
-    return bool(own & {single for text in wanted for single in _members(name, text.strip())})
+def filtered(records: list[CellRecord], filters: Mapping[str, str]) -> list[CellRecord]:
+    """Return the records that ``method=svm,tca``, ``task=a/b`` and others stand for in a run."""
+    for name, value in filters.items():
+        kept: set[int] = set()
+        for one in (text.strip() for text in value.strip("[]").split(",")):
+            wanted = _members(name, one)
+            found = [r for r in records if one == "all" or not wanted.isdisjoint(_names(r, name))]
+            if not found:
+                known = sorted({_names(record, name)[0] for record in records})
+                raise UserError(f"there is no result with {name}={one}; {closest(one, known)}")
+            kept |= set(map(id, found))
+        records = [record for record in records if id(record) in kept]
+    return records
 
 
-def _members(group: str, name: str) -> list[str]:
-    """List what a name such as ``type1`` or ``all`` stands for, and the name itself."""
+def _names(record: CellRecord, what: str) -> list[str]:
+    """Return the words for a record's method, task or descriptor, the usual one first."""
+    names = [getattr(record, what), getattr(record, f"{what}_label")]
+    if what == "task":
+        pair = f"{record.source}/{record.target}"
+        return [pair, *names] if "__" in record.task else [*names, pair]
+    return [*names, record.row] if what == "method" else names
+
+
+def _members(group: str, name: str) -> set[str]:
+    """Return what a name such as ``type1`` stands for, and the name itself."""
     from cdmer_bench.protocol import members
 
     try:
-        return [name, *members(group, name)]
+        return {name, *members(group, name)}
     except (OSError, ValueError):
-        return [name]
+        return {name}
 
 
 def recorded_failures(

@@ -67,7 +67,7 @@ def test_stats_of_the_tables_asked_for(results, cdmer):
 
 def test_stats_under_a_rule_say_what_to_know_about_it(results, cdmer):
     _, text, _ = cdmer("stats", "--selection", "class_balance", "--results", results)
-    assert "class_balance: it takes the target's class proportions to be the source's" in text
+    assert "class_balance: it assumes the class proportions of the source for the target" in text
     _, text, _ = cdmer("stats", "--results", results)
     assert "class_balance" not in text
 

@@ -1,0 +1,97 @@
+"""Which stored results a command shows, by the words of a run."""
+
+import dataclasses
+
+import pytest
+
+from cdmer_bench.cli.stored import choose_records, filtered, recorded_failures, split_words
+from cdmer_bench.errors import UserError
+from cdmer_bench.results.store import ResultsStore
+from tests.reporting.records import record
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Two methods on Exp.5 and Exp.11, three failures, and an older corpus of its own tasks."""
+    store = ResultsStore(tmp_path / "results")
+    for task in (5, 11):
+        for method, label in (("svm", "Baseline"), ("tca", "TCA")):
+            store.save(record(task, method, label, key=f"{method}{task}".ljust(64, "0")))
+    about = {"date": "2025-01-01T00:00:00+00:00"}
+    own = {"task": "a__b", "task_label": "a → b", "source": "a", "target": "b"}
+    made = record(5, corpus="mine, seed 2", key="g" * 64, about=about)
+    store.save(dataclasses.replace(made, **own))
+    place = {"descriptor_label": "LBP-TOP(R3P8)", "corpus": "released", "error": "no"}
+    for index, (task, method) in enumerate((("Exp.5", "SA"), ("Exp.11", "TCA"), ("Exp.6", "TCA"))):
+        failure = {"task_label": task, "method_label": method, **place}
+        store.save_failure(f"{index}".ljust(64, "a"), failure)
+    return str(store.folder)
+
+
+def places(records):
+    return {(r.method, r.task) for r in records}
+
+
+@pytest.mark.parametrize(
+    ("filters", "left"),
+    [
+        ({"task": "exp05"}, {("svm", "exp05"), ("tca", "exp05")}),
+        ({"task": "type2", "method": "Baseline"}, {("svm", "exp11")}),
+        (
+            {"task": "smic_vis/smic_nir,Exp.11", "method": "tca"},
+            {("tca", "exp05"), ("tca", "exp11")},
+        ),
+        ({"task": "all", "method": "[tca]"}, {("tca", "exp05"), ("tca", "exp11")}),
+    ],
+)
+def test_words_of_a_run_choose_results(results, filters, left):
+    assert places(choose_records(results, None, filters)) == left
+    assert places(filtered(choose_records(results, None), filters)) == left
+
+
+@pytest.mark.parametrize(
+    ("filters", "words"),
+    [
+        ({"task": "exp99"}, "task=exp99; did you mean"),
+        ({"task": "exp05,exp99"}, "task=exp99"),
+        ({"corpus": "mine", "task": "a/c"}, r"task=a/c; did you mean 'a/b'"),
+        ({"corpus": "mined"}, "no results of the corpus 'mined'"),
+    ],
+)
+def test_what_matches_nothing_is_named(results, filters, words):
+    with pytest.raises(UserError, match=words):
+        choose_records(results, None, filters)
+
+
+def test_the_corpus_is_the_newest_that_has_what_is_wanted(results, capsys):
+    assert {r.corpus for r in choose_records(results, None)} == {"released"}
+    own = choose_records(results, None, wanted=lambda r: r.task == "a__b")
+    assert {r.corpus for r in own} == {"mine, seed 2"}
+    assert "showing corpus 'mine, seed 2'; there are results of 'released' too" in (
+        capsys.readouterr().err
+    )
+    assert places(choose_records(results, "mine")) == {("tca", "a__b")}
+
+
+@pytest.mark.parametrize(
+    ("filters", "kept"),
+    [
+        ({}, ["SA", "TCA"]),
+        ({"corpus": "released"}, ["SA", "TCA"]),
+        ({"method": "tca"}, ["TCA"]),
+        ({"task": "exp05"}, ["SA"]),
+        ({"method": "svm", "task": "exp05"}, []),
+    ],
+)
+def test_failures_that_the_filters_leave_out_are_not_told(results, filters, kept):
+    # TCA on Exp.11 has a result; on Exp.6 it has none.
+    records = choose_records(results, None, filters)
+    assert [m.method_label for m in recorded_failures(results, records, filters)] == kept
+
+
+def test_words_that_are_no_choice_are_refused():
+    assert split_words("tables", ["3", "task=exp05", "3"], ("3", "4")) == (["3"], {"task": "exp05"})
+    with pytest.raises(UserError, match=r"'taks=exp05' is no filter; did you mean 'task'"):
+        split_words("tables", ["taks=exp05"], ("3",))
+    with pytest.raises(UserError, match=r"'9' is not a choice for `cdmer tables`"):
+        split_words("tables", ["9"], ("3",))

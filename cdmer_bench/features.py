@@ -4,6 +4,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from cdmer_bench.databases.base import (
     FeatureSet,
     content_hash,
 )
+from cdmer_bench.databases.cropping import CODES as CROPPING_CODES
 from cdmer_bench.databases.damaged_clips import DamagedClip, intact_clips
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
@@ -244,7 +246,12 @@ class Features:
         found = self.databases[database]
         of = descriptor if isinstance(found, FeatureDatabase) else None
         if (database, of) not in self._accounts:
-            self._accounts[database, of] = found.account(of)
+            account = found.account(of)
+            if getattr(self.preprocessing, "crop", "none") != "none":
+                # Whole scenes are what a crop of the preprocessing is for.
+                kept = [f for f in account.findings if f.code not in CROPPING_CODES]
+                account = replace(account, findings=kept)
+            self._accounts[database, of] = account
         return self._accounts[database, of]
 
     def used(self, database: str, descriptor: str, facts: Facts) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from cdmer_bench.databases.base import EMOTIONS, Account, Clip, ClipDatabase, Finding
 from cdmer_bench.databases.clip_folders import FrameClip, is_synthetic
 from cdmer_bench.databases.coding_sheet import name_rows, plural, read_tables
+from cdmer_bench.databases.cropping import judge_cropping
 from cdmer_bench.databases.image_files import frame_number, is_image
 from cdmer_bench.errors import DataMissing, UserError, closest, nearest_neighbour
 from cdmer_bench.io import user_path
@@ -345,5 +346,6 @@ class ClipsDatabase(ClipDatabase):
             usable, findings = check_rows(table, self.path, self.classes)
             rows = _records(table.iloc[usable])
             clips = [make_clip(row, self.classes, self.path.parent) for row in rows]
+            findings += judge_cropping(clips, self.title or self.name)
             self._read = (clips, findings, int((table["database"] == self.name).sum()))
         return self._read

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from cdmer_bench.databases.clip_folders import (
 )
 from cdmer_bench.databases.clips import COLUMNS, make_clip
 from cdmer_bench.databases.coded_layouts import LAYOUTS, CodedLayout, read_coded
+from cdmer_bench.databases.cropping import judge_cropping
 from cdmer_bench.databases.image_files import name_pattern, orientation
 from cdmer_bench.databases.smic import read_smic
 from cdmer_bench.errors import DataMissing, UserError, closest
@@ -135,7 +136,8 @@ class FrameDatabase(ClipDatabase):
             reason = f": {reasons[0].text}, expected {reasons[0].expected}" if reasons else ""
             raise DataMissing(
                 f"{self.title or self.name} has no usable clip below {self.place}{reason}; "
-                "`cdmer data check` with the same corpus= and corpus.root= tells more"
+                "`cdmer data check` with the same corpus= and corpus.root= tells more, and `cdmer "
+                "data clips` starts a clips table for any other layout"
             )
         return clips
 
@@ -202,8 +204,21 @@ class FrameDatabase(ClipDatabase):
                 )  # fmt: skip
             clips = [make_clip(row, self.classes, Path()) for row in reading.rows]
             _note_turned(clips, reading, self.title or self.name)
+            reading.findings += judge_cropping(clips, self.title or self.name)
+            reading.findings = [self._with_way_out(finding) for finding in reading.findings]
             self._read = (reading, clips)
         return self._read
+
+    def _with_way_out(self, finding: Finding) -> Finding:
+        """Say, where nothing was recognised, how to start a clips table."""
+        if finding.code not in ("no-frames", "no-coding-sheet"):
+            return finding
+        corpus = "frames" if self.counts else "frames_extended"
+        way = (
+            f"{finding.action}; or write a clips table, which 'cdmer data clips corpus={corpus} "
+            f"corpus.root={self.root} database={self.name} --out clips.csv' starts"
+        )
+        return replace(finding, action=way)
 
 
 def _note_turned(clips: Sequence[FrameClip], reading: Reading, title: str) -> None:

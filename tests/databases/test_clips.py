@@ -1,0 +1,219 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cdmer_bench.databases.clips import COLUMNS, ClipsDatabase, files_of, read_table
+from cdmer_bench.databases.frames import FrameDatabase
+from cdmer_bench.errors import DataMissing, UserError
+from tests.databases.trees import LAYOUTS
+
+HEAD = ",".join(COLUMNS)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five frames, 8 to 12, of growing grey."""
+    place = tmp_path / "faces" / "a"
+    place.mkdir(parents=True)
+    for number in range(8, 13):
+        cv2.imwrite(str(place / f"img{number:03d}.png"), np.full((6, 8), 10 * number, np.uint8))
+    return tmp_path
+
+
+def table(place, *rows, head=HEAD, name="clips.csv"):
+    path = place / name
+    path.write_text("\n".join([head, *rows]) + "\n", "utf-8")
+    return path
+
+
+def database(path, name="mine", **options):
+    return ClipsDatabase(name, table=str(path), **options)
+
+
+def values(clip):
+    return clip.frames()[:, 0, 0].tolist()
+
+
+def test_a_row_says_all_of_a_clip(folder):
+    path = table(
+        folder,
+        "mine,one,p1,happy,faces/a,9,11,img{n}.png",
+        f"mine,two,p2,sad,{folder / 'faces' / 'a'},,,",
+        "other,three,p3,sad,faces/a,8,8,img{n}.png",
+    )
+    one, two = database(path).clips()
+    assert (one.name, one.subject, one.label, values(one)) == ("one", "p1", 0, [90, 100, 110])
+    assert (two.subject, two.label, values(two)) == ("p2", 1, [80, 90, 100, 110, 120])
+    assert database(path).classes == ("happy", "sad")
+    assert ClipsDatabase.listed(str(path)) == ["mine", "other"]
+    account = database(path).account()
+    assert (account.n_used, account.n_expected) == (2, 2)
+    assert account.class_counts == {"happy": 1, "sad": 1}
+
+
+def test_the_paper_s_classes_keep_the_paper_s_order(folder):
+    labels = ("surprise", "negative", "positive")
+    path = table(folder, *(f"mine,{x},p,{x},faces/a,,," for x in labels))
+    assert database(path).classes == ("negative", "positive", "surprise")
+    assert database(path, classes=["surprise", "negative", "positive"]).clips()[0].label == 0
+
+
+def test_a_box_cuts_the_face(folder):
+    picture = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    cv2.imwrite(str(folder / "faces" / "a" / "b1.png"), picture)
+    path = table(
+        folder,
+        "mine,one,p1,x,faces/a,1,1,b{n}.png,2,1,4,3",
+        "mine,two,p1,y,faces/a,1,1,b{n}.png,,,,",
+        "mine,far,p1,y,faces/a,1,1,b{n}.png,6,1,4,3",
+        head=HEAD + ",x,y,width,height",
+    )
+    one, two, far = database(path).clips()
+    assert np.array_equal(one.frames()[0], picture[1:4, 2:6])
+    assert np.array_equal(two.frames()[0], picture)
+    with pytest.raises(UserError, match=r"the box 6, 1, 4, 3 of clip far leaves"):
+        far.frames()
+    assert one.fingerprint != two.fingerprint
+
+
+WRONG = {  # the row: code, and part of the sentence
+    "mine,,p1,x,faces/a,,,": ("cell-empty", "without clip (row 4: faces/a)"),
+    "mine,b,,,faces/a,,,": ("cell-empty", "without subject and label"),
+    "mine,b,p1,x,faces/nowhere,,,": ("folder-missing", "faces/nowhere"),
+    "mine,b,p1,x,faces/a,nine,,": ("frame-number-unreadable", "'nine' to ''"),
+    "mine,b,p1,x,faces/a,11,9,": ("first-after-last", "11 > 9"),
+    "mine,b,p1,x,faces/a,7,9,": ("frames-missing", "no frame 7"),
+    "mine,b,p1,x,faces/a,9,13,": ("frames-missing", "no frame 13"),
+    "mine,b,p1,x,faces/a,,,face{n}.png": ("frames-missing", "face{n}.png in"),
+    "mine,b,p1,x,faces/a,,,img.png": ("pattern-unusable", "img.png"),
+    "mine,a,p1,x,faces/a,,,": ("clip-twice", "a is in row 3"),
+}
+
+
+@pytest.mark.parametrize("row", WRONG, ids=[code for code, _ in WRONG.values()])
+def test_a_wrong_row_is_named_with_its_line(folder, row):
+    path = table(folder, "", "mine,a,p1,x,faces/a,,,", row)
+    read = database(path)
+    assert [clip.name for clip in read.clips()] == ["a"]
+    (finding,) = read.findings
+    code, said = WRONG[row]
+    assert (finding.severity, finding.code) == ("error", code)
+    assert said in finding.text
+    assert "row 4" in finding.text
+
+
+def test_rows_with_the_same_mistake_are_one_finding(folder):
+    rows = [f"mine,{x},p1,x,faces/{x},,," for x in "bcdefghijk"]
+    read = database(table(folder, "mine,a,p1,x,faces/a,,,", *rows, "mine,z,p1,wrong,faces/a,,,"),
+                    classes=["x", "y"])  # fmt: skip
+    assert [clip.name for clip in read.clips()] == ["a"]
+    assert [f.code for f in read.findings] == ["folder-missing", "label-unknown"]
+    assert "10 rows" in read.findings[0].text
+    assert "rows 3, 4, 5" in read.findings[0].text
+    assert "'wrong'" in read.findings[1].text
+
+
+def test_missing_and_repeated_frames(folder):
+    place = folder / "faces" / "a"
+    path = table(folder, "mine,a,p1,x,faces/a,,,", "mine,b,p1,y,faces/a,,,img{n}.png")
+    (place / "img010.png").unlink()
+    found = database(path).findings
+    assert [(f.severity, f.code) for f in found] == [("warning", "frames-missing")]
+    assert "4 of 5" in found[0].text
+    (place / "img9.png").write_bytes((place / "img009.png").read_bytes())
+    assert {f.code for f in database(path).findings} == {"frame-number-twice"}
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        ("database,clip,subject,folder", "no column label"),
+        ("Subject;Filename", "no column database"),
+    ],
+)
+def test_another_table_is_no_clips_table(tmp_path, head, said):
+    with pytest.raises(UserError, match=said):
+        read_table(table(tmp_path, "a,b,c,d", head=head))
+
+
+def test_no_file_and_no_row(folder):
+    path = table(folder, "mine,a,p1,x,faces/a,,,")
+    with pytest.raises(DataMissing, match=r"did you mean 'clips.csv'"):
+        read_table(folder / "clip.csv")
+    with pytest.raises(DataMissing, match="no row of the database casme2; it has mine"):
+        database(path, "casme2").clips()
+
+
+@pytest.mark.parametrize(
+    ("names", "pattern", "numbers"),
+    [
+        (["img1.jpg", "img10.jpg", "reg_img2.jpg"], "img{n}.jpg", [1, 10]),
+        (["a_007.bmp", "a_008.bmp"], "a_{n}.bmp", [7, 8]),
+        (["1 (1).png", "1.png", "x.txt"], "", [1, 1]),
+        (["c[1]5.png", "c25.png"], "c[1]{n}.png", [5]),
+    ],
+)
+def test_a_pattern_tells_numbers(tmp_path, names, pattern, numbers):
+    for name in names:
+        (tmp_path / name).write_bytes(b"")
+    found = files_of(tmp_path, pattern)
+    assert [number for number, group in found.items() for _ in group] == numbers
+
+
+def cdmer(*words, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "cdmer_bench", *words], cwd=cwd, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("layout", ["casme2-raw", "smic-vis-cropped"])
+def test_the_table_that_was_understood_is_read_back_the_same(tmp_path, layout):
+    tree = LAYOUTS[layout]()
+    root = tree.write(tmp_path)
+    done = cdmer("data", "clips", "corpus=frames", f"corpus.root={root}",
+                 f"database={tree.database}", "--out", "clips.csv", cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "clips.csv").read_text().startswith(HEAD)
+    before = FrameDatabase(tree.database, root=str(root)).clips()
+    after = database(tmp_path / "clips.csv", tree.database).clips()
+    assert [(c.name, c.subject, c.label, c.fingerprint, c.files) for c in before] == [
+        (c.name, c.subject, c.label, c.fingerprint, c.files) for c in after
+    ]
+
+
+def test_what_is_not_recognised_starts_a_table(tmp_path, folder):
+    done = cdmer("data", "clips", f"corpus.root={folder}", "database=casme2", "--out", "t.csv",
+                 cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 2
+    assert "no-coding-sheet" in done.stderr
+    assert "database=casme2 --out clips.csv" in done.stderr
+    assert (tmp_path / "t.csv").read_text().splitlines()[1:] == [
+        "casme2,faces/a,,,faces/a,8,12,img{n}.png,"
+    ]
+
+
+def test_the_example_of_the_page_on_data(tmp_path, folder):
+    """The table that docs/data.md shows is read as the page says."""
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text("utf-8")
+    example = re.search(r"    (database,clip,subject.*?)\n\n", page, re.S)[1].replace(
+        "\n    ", "\n"
+    )
+    rows = [line.split(",") for line in example.splitlines()[1:]]
+    for row in rows:
+        place = folder / row[4]
+        place.mkdir(parents=True, exist_ok=True)
+        for number in range(int(row[5]), int(row[6]) + 1):
+            name = row[7].replace("{n}", f"{number:03d}")
+            cv2.imwrite(str(place / name), np.full((6, 8), number % 250, np.uint8))
+    (folder / "clips.csv").write_text(example, "utf-8")
+    for name in ("lab_a", "lab_b"):
+        read = database(folder / "clips.csv", name)
+        assert not read.findings
+        assert [values(clip) for clip in read.clips()] == [
+            list(range(int(row[5]), int(row[6]) + 1)) for row in rows if row[0] == name
+        ]

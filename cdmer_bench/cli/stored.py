@@ -143,7 +143,7 @@ def _members(group: str, name: str) -> set[str]:
 def recorded_failures(
     folder: str, records: list[CellRecord], filters: Iterable[str] = ()
 ) -> "list[MissingCell]":
-    """Return the cells of the records' corpus that failed and have no record now.
+    """Return the cells of the records' corpus that failed and have no record since.
 
     Of the names in ``filters`` only those whose labels are among the records'.
     """

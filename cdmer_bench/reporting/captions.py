@@ -1,7 +1,7 @@
 """The sentences under a table: what a reader must know before quoting a figure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from cdmer_bench.evaluation.selection import Rule
@@ -29,6 +29,7 @@ def caption(
     scores: "pd.DataFrame",  # the rows of the scores table that stand in it
     rules: Sequence[Rule],  # that chose the settings
     later: Sequence[Paper] = (),  # whose rows stand in it
+    reasons: Mapping[tuple[str, str], str] | None = None,  # by row and column, of what was asked
 ) -> tuple[str, ...]:
     """Return the notes of a table, the most important first."""
     notes = [SYNTHETIC] if table.synthetic else []
@@ -72,6 +73,7 @@ def caption(
             "Below each figure: the paper's, and the difference in mean F1 and in samples "
             "(of averages: in mean F1 and in accuracy)."
         )
+    notes += _failed_since(table, reasons or {})
     notes += [f"No figure (-) for {where}: {reason}." for reason, where in missing_cells(table)]
     if any(cell.reason for row in table.rows if row.label == AVERAGE for cell in row.cells):
         notes.append("A column in which a row has no figure has no average.")
@@ -99,6 +101,20 @@ def _about_letters(table: Table, scores: "pd.DataFrame") -> list[str]:
             names.update(zip(letters, titles, strict=True))
     short = [f"{letter} is {title}" for letter, title in names.items() if letter != title]
     return [f"Databases: {', '.join(short)}."] if short else []
+
+
+def _failed_since(table: Table, reasons: Mapping[tuple[str, str], str]) -> list[str]:
+    """Name the cells whose last run failed, so that their figures are older than that."""
+    tasks = [task for task, _ in table.columns]
+    found: dict[str, list[str]] = {}
+    for row in table.rows:
+        for task, cell in zip(tasks, row.cells, strict=True):
+            if cell.figure is not None and (row.label, task) in reasons:
+                found.setdefault(reasons[row.label, task], []).append(f"{row.name} {task}")
+    return [
+        f"Of an earlier run than the last, which {reason.rstrip('.')}: {join_names(names, 8)}."
+        for reason, names in found.items()
+    ]
 
 
 def missing_cells(table: Table) -> list[tuple[str, str]]:

@@ -143,7 +143,7 @@ def build_table(
     if only_asked:
         asked = {task for _, task in reasons} | set(table.tasks)
         table = _some_columns(table, [c in asked or c == AVERAGE for c, _ in table.columns])
-    return replace(table, notes=caption(table, placed, rules, later))
+    return replace(table, notes=caption(table, placed, rules, later, reasons))
 
 
 def tables_for(

@@ -40,8 +40,11 @@ def superseded(results: ResultsStore | Iterable[CellRecord]) -> list[CellRecord]
 
 
 def current_failures(store: ResultsStore, records: Iterable[CellRecord]) -> list[dict[str, Any]]:
-    """Return why cells failed that are not among ``records``: of each cell its last failure."""
-    return [failure for _, failure in _failures(store, records)[0]]
+    """Return why cells failed that are not among ``records``, or failed after they were made.
+
+    The latter have ``earlier`` set: their figures are those of an earlier run.
+    """
+    return _failures(store, records)[0]
 
 
 def settled_failures(store: ResultsStore) -> list[Path]:
@@ -131,20 +134,27 @@ def _age(record: CellRecord) -> tuple[str, str]:
 
 def _failures(
     store: ResultsStore, records: Iterable[CellRecord]
-) -> tuple[list[tuple[Path, dict[str, Any]]], list[Path]]:
-    """Return the failures that stand, with their files, and the files of the others."""
+) -> tuple[list[dict[str, Any]], list[Path]]:
+    """Return the failures that stand, of each cell the last, and the files of the others."""
     labels = ("corpus", "task_label", "method_label", "descriptor_label")
-    done = {tuple(getattr(r, name) for name in labels) for r in records}
+    made: dict[tuple[str, ...], str] = {}
+    for record in records:
+        place = tuple(getattr(record, name) for name in labels)
+        made[place] = max(made.get(place, ""), _age(record)[0])
     last: dict[tuple[str, ...], tuple[Path, dict[str, Any]]] = {}
-    files = [path for path in store.folder.glob("failures/*.json") if path.is_file()]
     settled = []
-    for path in sorted(files, key=lambda p: (p.stat().st_mtime_ns, p.name)):
-        failure = store.failure(path.stem)
-        if failure is None:
-            continue
-        place = tuple(str(failure[name]) for name in labels)
+    found = [(path, store.failure(path.stem)) for path in store.folder.glob("failures/*.json")]
+    failed = [(path, failure) for path, failure in found if failure is not None]
+    for path, failure in sorted(failed, key=lambda f: (f[1].get("date", ""), f[0].name)):
+        place = tuple(failure[name] for name in labels)
         if place in last:
             settled.append(last[place][0])
         last[place] = path, failure
-    settled += [path for place, (path, _) in last.items() if place in done]
-    return [found for place, found in last.items() if place not in done], settled
+    standing = []
+    for place, (path, failure) in last.items():
+        earlier = place in made
+        if not earlier or failure.get("date", "") > made[place]:
+            standing.append({**failure, "earlier": earlier})
+        else:
+            settled.append(path)
+    return standing, settled

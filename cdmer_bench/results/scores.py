@@ -114,7 +114,9 @@ def load_scores(folder: str | Path, selection: Selection = "oracle") -> "pd.Data
     """
     rules, store = rules_of(selection), _store(folder)
     records = current(store)
-    return score_records(records, rules, current_failures(store, records))
+    # A cell that failed after it had a result keeps the row of that.
+    failures = [f for f in current_failures(store, records) if not f["earlier"]]
+    return score_records(records, rules, failures)
 
 
 def load_predictions(folder: str | Path, selection: Selection = "oracle") -> "pd.DataFrame":

@@ -438,11 +438,17 @@ def store_failure(cell: Cell, store: ResultsStore, failure: Failure) -> None:
         "error": failure.error,
         "trace": failure.trace,
         "user_error": failure.is_user_error,
+        "date": _now(),
     }
     try:
         store.save_failure(cell.key, content)
     except UserError:
         return
+
+
+def _now() -> str:
+    """Return the time, by which the newer of two results is known."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 @lru_cache(maxsize=1)
@@ -463,6 +469,6 @@ def describe_run() -> dict[str, Any]:
         "versions": versions(),
         "host": platform.node(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": _now(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }

@@ -1,7 +1,5 @@
 """Superseded records are shown nowhere; variants have the same label everywhere."""
 
-import os
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -147,10 +145,14 @@ def failure(store, key, day, **changes):
         "descriptor_label": "LBP-TOP(R3P8)",
         "corpus": "released",
         "error": f"on day {day}",
+        "date": f"2026-01-{day:02d}T00:00:00.000+00:00",
         **changes,
     }
     store.save_failure(key, content)
-    os.utime(store.folder / "failures" / f"{key}.json", (day, day))
+
+
+def told(store):
+    return [f["error"] for f in current_failures(store, current(store))]
 
 
 def test_a_failure_stands_until_its_cell_has_a_result_or_fails_again(tmp_path):
@@ -158,11 +160,31 @@ def test_a_failure_stands_until_its_cell_has_a_result_or_fails_again(tmp_path):
     failure(store, "b" * 64, 1)
     failure(store, "a" * 64, 2)
     failure(store, "c" * 64, 3, task_label="Exp.6")
-    assert [f["error"] for f in current_failures(store, current(store))] == ["on day 2", "on day 3"]
+    assert sorted(told(store)) == ["on day 2", "on day 3"]
     assert [p.stem[0] for p in settled_failures(store)] == ["b"]
     store.save(dated(4))
-    assert [f["error"] for f in current_failures(store, current(store))] == ["on day 3"]
+    assert told(store) == ["on day 3"]
     assert sorted(p.stem[0] for p in settled_failures(store)) == ["a", "b"]
+
+
+def test_a_failure_after_a_result_is_told_beside_its_figure(tmp_path):
+    from cdmer_bench.cli.stored import choose_records, recorded_failures
+    from cdmer_bench.reporting import build_table
+    from cdmer_bench.results import load_scores
+
+    store = ResultsStore(tmp_path)
+    store.save(dated(4))
+    failure(store, "a" * 64, 5)
+    (found,) = current_failures(store, current(store))
+    assert found["earlier"]
+    assert settled_failures(store) == []
+    records = choose_records(str(tmp_path), None)
+    table = build_table("III", records, missing=recorded_failures(str(tmp_path), records))
+    (row,) = (row for row in table.rows if row.label == "TCA")
+    assert row.cells[4].figure is not None
+    assert "Of an earlier run than the last, which failed: on day 5: TCA Exp.5." in table.notes
+    # In the scores table the cell stands once, with its figure.
+    assert load_scores(tmp_path)["status"].tolist() == ["done"]
 
 
 @pytest.fixture
@@ -191,7 +213,7 @@ def test_every_picture_and_table_shows_the_current_records_alone(edited):
 
 def test_pictures_have_one_panel_and_one_dot_for_each_cell(edited):
     pytest.importorskip("matplotlib")
-    from cdmer_bench.reporting.plot_confusion import confusion_picture
+    from cdmer_bench.reporting.plot_cells import confusion_picture
 
     from cdmer_bench.cli.stored import choose_records
     from cdmer_bench.reporting.plot_scores import time_picture

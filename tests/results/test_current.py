@@ -213,9 +213,8 @@ def test_every_picture_and_table_shows_the_current_records_alone(edited):
 
 def test_pictures_have_one_panel_and_one_dot_for_each_cell(edited):
     pytest.importorskip("matplotlib")
-    from cdmer_bench.reporting.plot_cells import confusion_picture
-
     from cdmer_bench.cli.stored import choose_records
+    from cdmer_bench.reporting.plot_cells import confusion_picture
     from cdmer_bench.reporting.plot_scores import time_picture
 
     records = choose_records(str(edited.folder), None)

@@ -22,23 +22,9 @@ Intervals = tuple[tuple[int, int], ...]
 def cut_axis(size: int, n_blocks: int, cut: str = "round") -> Intervals:
     """Cut ``size`` positions into ``n_blocks`` runs that neither overlap nor leave gaps.
 
-    Parameters
-    ----------
-    size, n_blocks : int
-    cut : {'round', 'ceil'}
-        Length of all runs but the last: ``floor(size / n_blocks + 0.5)``, which the authors'
-        released features have, or ``ceil(size / n_blocks)``, as in the public LBP-TOP code of
-        Hong et al., version 0.99beta. The last run ends at ``size``.
-
-    Returns
-    -------
-    tuple of (int, int)
-        First position and the one past the last.
-
-    Raises
-    ------
-    UserError
-        If the last run would be empty.
+    All runs but the last have the length ``floor(size / n_blocks + 0.5)``, which the authors'
+    released features have, or with ``cut='ceil'`` ``ceil(size / n_blocks)``, as in the public
+    LBP-TOP code of Hong et al., version 0.99beta. The last run ends at ``size``.
     """
     choice("cut", cut, CUTS)
     # Integers: floor(a / b + 1/2) = (2a + b) // 2b, and -(-a // b) is the ceiling.
@@ -60,20 +46,12 @@ def check_grids(grids: Sequence[int]) -> tuple[int, ...]:
 
 @dataclass(frozen=True)
 class BlockLayout:
-    """The cells of a code map and the blocks that they make up.
+    """The cells of a code map and the blocks that they make up."""
 
-    Attributes
-    ----------
-    cell : ndarray of int, shape (H', W')
-        Index of each position's cell, whether in a block or not; row-major.
-    n_cells : (int, int)
-        Cells along the rows and along the columns.
-    rows, columns : tuple of ndarray of int, shape (g, 2)
-        For each grid the first cell of each of its blocks, and the one past the last.
-    """
-
+    # (H', W'): each position's cell, whether in a block or not; row-major
     cell: NDArray[np.intp]
-    n_cells: tuple[int, int]
+    n_cells: tuple[int, int]  # along the rows and along the columns
+    # For each grid of g x g blocks (g, 2): the first cell of each block, and the one past the last.
     rows: tuple[NDArray[np.intp], ...]
     columns: tuple[NDArray[np.intp], ...]
 
@@ -126,18 +104,12 @@ def _axis_cells(
 
 @lru_cache(maxsize=64)
 def block_layout(
-    shape: tuple[int, int], rows: tuple[Intervals, ...], columns: tuple[Intervals, ...]
+    shape: tuple[int, int],  # of the code map
+    # For each grid the runs that its blocks are the products of, in order, without overlap.
+    rows: tuple[Intervals, ...],
+    columns: tuple[Intervals, ...],
 ) -> BlockLayout:
-    """Lay out the blocks over a code map.
-
-    Parameters
-    ----------
-    shape : (int, int)
-        Height and width of the code map.
-    rows, columns : tuple of intervals, one for each grid
-        The runs of rows and of columns that a grid's blocks are the products of; in increasing
-        order, without overlap.
-    """
+    """Lay out the blocks over a code map."""
     row_cells, row_runs, n_rows = _axis_cells(shape[0], rows)
     column_cells, column_runs, n_columns = _axis_cells(shape[1], columns)
     cell = row_cells[:, None] * n_columns + column_cells
@@ -157,30 +129,13 @@ def _tiling(shape: tuple[int, int], grids: tuple[int, ...], cut: str) -> BlockLa
 
 
 def block_histograms(
-    codes: NDArray[np.integer],
+    codes: NDArray[np.integer],  # (n, H', W'), the first axis is the one that blocks do not cut
     n_bins: int,
-    layout: BlockLayout,
-    bins: NDArray[np.intp] | None = None,
-    weights: NDArray[np.float64] | None = None,
+    layout: BlockLayout,  # for code maps of (H', W')
+    bins: NDArray[np.intp] | None = None,  # of each code; by default the code itself
+    weights: NDArray[np.float64] | None = None,  # (n, H', W')
 ) -> NDArray[np.float64]:
-    """Count codes, or sum weights, per block and bin.
-
-    Parameters
-    ----------
-    codes : ndarray of int, shape (n, H', W')
-        The first axis is the one that blocks do not cut.
-    n_bins : int
-    layout : BlockLayout
-        For code maps of (H', W').
-    bins : ndarray of int, optional
-        Bin of each code, 0 to ``n_bins - 1``; by default the code itself.
-    weights : ndarray of float64, shape (n, H', W'), optional
-
-    Returns
-    -------
-    ndarray of float64, shape (n_blocks, n_bins)
-        Not normalised.
-    """
+    """Count codes, or sum weights, per block and bin: (n_blocks, n_bins), not normalised."""
     index = np.empty(codes.shape, dtype=np.intp)
     if bins is None:
         index[...] = codes

@@ -116,21 +116,6 @@ def orientation_codes(
 
     The orientation in a plane is ``theta = atan2(g_row, g_column)``, with the row and column
     axes (y, x) in XY, (t, x) in XT and (t, y) in YT.
-
-    Parameters
-    ----------
-    frames, bins, zero, signed
-        As for :func:`gradient_histograms`.
-
-    Returns
-    -------
-    tuple of three ndarray of int8, shape (T - 2, H - 2, W - 2)
-        XY, XT, YT; -1 where the voxel has no vote.
-
-    Raises
-    ------
-    UserError
-        For a clip shorter than 3 on an axis, or another number of bins.
     """
     check_votes(bins, zero, signed, "hard")
     parts = gradients(clip_for("HOG-TOP", frames, 3, "central differences"))
@@ -152,34 +137,20 @@ def check_votes(bins: int, zero: str, signed: bool, voting: str) -> None:
 
 
 def gradient_histograms(
-    name: str,
+    name: str,  # the descriptor, for messages
     frames: ArrayLike,
     bins: int,
     grids: Sequence[int],
     *,
-    magnitude: bool,
+    magnitude: bool,  # of the vote: the gradient's in the plane, or 1
     zero: str,
     signed: bool,
     voting: str,
     cut: str,
 ) -> NDArray[np.float64]:
-    """Histogram the gradients' orientations in each plane of each block.
+    """Histogram the gradients' orientations in each plane of each block: (n_blocks, 3, bins).
 
-    Parameters
-    ----------
-    name : str
-        The descriptor, for messages.
-    frames, bins, grids, signed, voting, cut
-        As for :func:`~cdmer_bench.descriptors.hog_top.hog_top`.
-    magnitude : bool
-        Whether a voxel votes with its gradient's magnitude in the plane, or with 1.
-    zero : {'skip', 'vote'}
-        As for :func:`~cdmer_bench.descriptors.higo_top.higo_top`.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_blocks, 3, bins)
-        Planes XY, XT, YT; each histogram sums to 1, or is 0 where nothing votes.
+    Parameters are those of `hog_top` and `higo_top`. A histogram without votes is 0.
     """
     check_votes(bins, zero, signed, voting)
     clip = clip_for(name, frames, 3, "central differences")

@@ -18,23 +18,15 @@ CHUNK = 1024  # positions at a time, whose values stay in the fast memory
 
 
 @kernel
-def count_axis_codes(clip: Floats, R: int, sign: float, margin: float, cell: Integers,
-                     counts: Integers) -> None:  # fmt: skip
-    """Count 64 joint codes per cell: six voxels on the axes, in the order +x, -y, -x, +y, +t, -t.
-
-    Parameters
-    ----------
-    clip : ndarray, shape (T, H, W)
-    R : int
-    sign : float
-        1, or -1 to compare the negative of the clip.
-    margin : float
-        Neighbours as bright as the centre less this count as brighter.
-    cell : ndarray of uint64, shape (H - 2R, W - 2R)
-        The first of a cell's counts.
-    counts : ndarray, shape (n_cells * 64,)
-        Added to.
-    """
+def count_axis_codes(
+    clip: Floats,  # (T, H, W)
+    R: int,
+    sign: float,  # 1, or -1 to compare the negative of the clip
+    margin: float,  # neighbours as bright as the centre less this count as brighter
+    cell: Integers,  # (H - 2R, W - 2R), the first of a cell's counts
+    counts: Integers,  # (n_cells * 64,), added to
+) -> None:
+    """Count joint codes of six voxels on the axes, in the order +x, -y, -x, +y, +t, -t."""
     n_frames, height, width = clip.shape
     voxels, size = clip.reshape(clip.size), height * width
     start, n = R * width + R, (height - 2 * R) * width - 2 * R
@@ -52,24 +44,20 @@ def count_axis_codes(clip: Floats, R: int, sign: float, margin: float, cell: Int
 
 
 @kernel
-def count_circle_codes(clip: Floats, R: int, m: int, g: float, scale: float, margin: float,
-                       bins: Bytes, cell: Integers, counts: Integers) -> None:  # fmt: skip
-    """Count the uniform bins of LBP codes of eight points in XY, XT and YT per cell.
-
-    Parameters
-    ----------
-    clip, R, margin
-        As for :func:`count_axis_codes`.
-    m, g, scale : int, float, float
-        The diagonal points lie between m and m + 1 voxels away on both axes. On one axis their
-        value is ``V + g V'`` (V at m, V' at m + 1), on two that of the first axis' values, in
-        units of 1 / ``scale``.
-    bins : ndarray, shape (256,)
-    cell : ndarray of uint64, shape (H - 2R, W - 2R)
-        The first of a cell's counts.
-    counts : ndarray, shape (3, n_cells * n_bins)
-        Added to.
-    """
+def count_circle_codes(
+    clip: Floats,
+    R: int,
+    # As in lbp_top.between: points lie between m and m + 1 voxels away on both axes, with the
+    # values V + g V' along each, in units of 1 / scale.
+    m: int,
+    g: float,
+    scale: float,
+    margin: float,
+    bins: Bytes,  # (256,)
+    cell: Integers,  # (H - 2R, W - 2R), the first of a cell's counts
+    counts: Integers,  # (3, n_cells * n_bins), added to
+) -> None:
+    """Count the uniform bins of LBP codes of eight points in XY, XT and YT per cell."""
     n_frames, height, width = clip.shape
     voxels, size = clip.reshape(clip.size), height * width
     start, n = R * width + R, (height - 2 * R) * width - 2 * R
@@ -130,25 +118,17 @@ def _set_corner(near: Floats, beside: Floats, beyond: Floats, far: Floats, g: fl
 
 
 @kernel
-def sum_gradient_votes(clip: Floats, magnitude: bool, margin: float, bins: Bytes, cell: Integers,
-                       sums: Floats) -> None:  # fmt: skip
-    """Add up the votes of gradients for the bins of their orientations in XY, XT and YT per cell.
-
-    Parameters
-    ----------
-    clip : ndarray, shape (T, H, W)
-    magnitude : bool
-        Whether a voxel votes with its gradient's magnitude in the plane, or with 1.
-    margin : float
-        Components within it of zero, or of each other, are equal.
-    bins : ndarray, shape (27,)
-        Of the state ``s(row) + 3 s(column) + 9 s(|row| - |column|)``, where s is 1 for positive
-        values, 2 for negative ones and 0 for zero. Votes of 1 go to the state itself.
-    cell : ndarray of uint64, shape (H - 2, W - 2)
-        The first of a cell's sums.
-    sums : ndarray, shape (3, n_cells * n_bins)
-        Added to, in the order (t, y, x) of the voxels.
-    """
+def sum_gradient_votes(
+    clip: Floats,  # (T, H, W)
+    magnitude: bool,  # whether a voxel votes with its gradient's magnitude in the plane, or with 1
+    margin: float,  # components within it of zero, or of each other, are equal
+    # (27,), of the state s(row) + 3 s(column) + 9 s(|row| - |column|), where s is 1 for positive
+    # values, 2 for negative ones and 0 for zero. Votes of 1 go to the state itself.
+    bins: Bytes,
+    cell: Integers,  # (H - 2, W - 2), the first of a cell's sums
+    sums: Floats,  # (3, n_cells * n_bins), added to, in the order (t, y, x) of the voxels
+) -> None:
+    """Add up votes of gradients for the bins of their orientations in XY, XT and YT per cell."""
     n_frames, height, width = clip.shape
     voxels, size = clip.reshape(clip.size), height * width
     start, n = width + 1, (height - 2) * width - 2
@@ -211,26 +191,21 @@ def _magnitudes(row: Floats, column: Floats, weights: Floats) -> None:
 
 
 @kernel
-def count_phase_codes(clip: Floats, wave: Floats, chosen: Integers, factors: Floats,
-                      margin: float, cells: tuple[Integers, Integers, Integers],
-                      counts: Integers) -> None:  # fmt: skip
+def count_phase_codes(
+    clip: Floats,  # (T, H, W)
+    wave: Floats,  # (4,), cos a, sin a, cos 2a, sin 2a, a = 2 pi / 5
+    # (2, 8, 4), for XY and the planes with time: bit j of a code is set where
+    # sum_k factors[j, k] r[chosen[j, k]] >= -margin, r being the eight responses.
+    chosen: Integers,
+    factors: Floats,
+    margin: float,
+    cells: tuple[Integers, Integers, Integers],  # of XY, YT, XT: the first of a cell's counts
+    counts: Integers,  # (3, n_cells * 256), added to
+) -> None:
     """Count LPQ codes of windows of five by five in XY, YT and XT per cell.
 
     The four filters are products of filters along one axis, so a response takes three sums of
     five values along the rows and eight along the columns instead of eight of 25.
-
-    Parameters
-    ----------
-    clip : ndarray, shape (T, H, W)
-    wave : ndarray, shape (4,)
-        cos a, sin a, cos 2a, sin 2a, a = 2 pi / 5.
-    chosen, factors : ndarray, shape (2, 8, 4)
-        Bit j of a code is set where ``sum_k factors[j, k] r[chosen[j, k]] >= -margin``, r being
-        the eight responses; the first for XY, the second for the planes with time.
-    cells : tuple of ndarray of uint64
-        Over the code map of each plane the first of a cell's 256 counts.
-    counts : ndarray, shape (3, n_cells * 256)
-        Added to.
     """
     n_frames, height, width = clip.shape
     voxels, size = clip.reshape(clip.size), height * width

@@ -10,19 +10,7 @@ RGB_WEIGHTS = (0.2989, 0.5870, 0.1140)
 
 
 def real_numbers(values: ArrayLike, what: str) -> NDArray:
-    """Return finite real numbers as an array of their own type.
-
-    Parameters
-    ----------
-    values : array
-    what : {'clip', 'frame'}
-        For the message.
-
-    Raises
-    ------
-    UserError
-        If the values are of another kind, NaN or infinite, or make no array.
-    """
+    """Return finite real numbers as an array of their own type."""
     try:
         array = np.asarray(values)
     except ValueError:
@@ -42,13 +30,7 @@ def real_numbers(values: ArrayLike, what: str) -> NDArray:
 
 
 def check_frames(frames: ArrayLike) -> NDArray:
-    """Return a clip as an array of shape (T, H, W) of its own real type.
-
-    Raises
-    ------
-    UserError
-        If it is not three-dimensional, is empty, or holds NaN, infinity or no numbers.
-    """
+    """Return a clip as an array of shape (T, H, W) of its own real type."""
     array = real_numbers(frames, "clip")
     if array.ndim != 3 or 0 in array.shape:
         raise UserError(

@@ -116,30 +116,12 @@ def _layers(data: memoryview) -> dict[str, NDArray[np.float32]]:
 
 
 def read_caffemodel(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Read the trained layers of a ``.caffemodel`` file.
-
-    Returns
-    -------
-    dict
-        ``<layer>.weight`` and ``<layer>.bias``, in the shapes of the file: C3D 1.0 writes those
-        of fully connected layers as (1, 1, 1, outputs, inputs).
-
-    Raises
-    ------
-    UserError
-        If the file is truncated, no network, or has layers of other than two blobs.
-    """
+    """Read the trained layers of a ``.caffemodel`` file."""
     return _read(path, _layers, "network")
 
 
 def read_binaryproto(path: Path) -> NDArray[np.float32]:
-    """Read the one blob of a ``.binaryproto`` file, such as a mean cube.
-
-    Raises
-    ------
-    UserError
-        If the file is truncated or no blob.
-    """
+    """Read the one blob of a ``.binaryproto`` file, such as a mean cube."""
     return _read(path, read_blob, "blob")
 
 

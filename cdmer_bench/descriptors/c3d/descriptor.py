@@ -36,28 +36,14 @@ _ROWS = {SPORTS1M: "Sports1M", UCF101: "UCF101", FINETUNED: "Finetune"}
 
 
 def network_input(
-    frames: ArrayLike, mean: Sequence[float] | NDArray, how: str = "as_is"
+    frames: ArrayLike,  # (16, 112, 112), grey levels in 0..255, not scaled
+    mean: Sequence[float] | NDArray,  # of blue, green and red: (3,) or (3, 16, 112, 112)
+    how: str = "as_is",
 ) -> NDArray[np.float32]:
     """Turn a grey clip into what C3D was trained on: three channels less their mean.
 
-    Parameters
-    ----------
-    frames : array, shape (16, 112, 112)
-        Grey levels in 0..255, not scaled.
-    mean : 3 floats or array, shape (3, 16, 112, 112)
-        Of blue, green and red: a value a channel, or the central crop of a mean cube.
-    how : {'as_is', 'centre_crop'}
-        ``'as_is'`` takes the frames as they are; ``'centre_crop'`` enlarges them to 128 x 171
-        and cuts the central 112 x 112, as Caffe does with videos, which loses the face's rim.
-
-    Returns
-    -------
-    ndarray of float32, shape (3, 16, 112, 112)
-
-    Raises
-    ------
-    UserError
-        If the clip has another shape.
+    ``how='centre_crop'`` enlarges the frames to 128 x 171 and cuts the central 112 x 112, as
+    Caffe does with videos, which loses the face's rim.
     """
     clip = as_frames(frames)
     if clip.shape != INPUT:
@@ -71,19 +57,7 @@ def network_input(
 
 
 def load_mean(path: str) -> NDArray[np.float64]:
-    """Read a mean cube and cut its centre, (3, 16, 112, 112).
-
-    Parameters
-    ----------
-    path : str
-        ``.npy`` or Caffe's ``.binaryproto``, of shape (3, 16, 128, 171) in blue, green, red,
-        with or without leading sizes of 1.
-
-    Raises
-    ------
-    UserError
-        If the file is not there or holds something else.
-    """
+    """Read a mean cube (3, 16, 128, 171), .npy or .binaryproto; cut its centre, 112 x 112."""
     found = user_path(path)
     if not found.is_file():
         raise UserError(
@@ -109,13 +83,6 @@ def load_network(
     """Build the network in evaluation mode; also give the mean that belongs to its weights.
 
     Parameters are those of :class:`C3D`.
-
-    Raises
-    ------
-    DataMissing
-        If torch or the weight file is not there.
-    UserError
-        If the file is not what was expected.
     """
     path = None if weights == RANDOM else find_file(weights, trained_on)
     _check_torch()
@@ -268,15 +235,7 @@ class C3D(Descriptor):
         return "reduced network" if self.width != 1 else ""
 
     def parameters(self) -> dict[str, Any]:
-        """Return what decides the features, with the SHA-256 of files in place of their paths.
-
-        Raises
-        ------
-        DataMissing
-            If no weight file was given, or torch is not there; the message says which files fit.
-        UserError
-            If the weight file is not there.
-        """
+        """Return what decides the features, with the SHA-256 of files in place of their paths."""
         mean = self.mean if isinstance(self.mean, str) else list(self.mean)
         if isinstance(mean, str) and mean != "auto":
             mean = file_hash(user_path(mean))
@@ -338,7 +297,7 @@ def _three_levels(mean: Any) -> tuple[float, float, float]:
 
 
 def c3d(
-    frames: ArrayLike,
+    frames: ArrayLike,  # (16, 112, 112), grey levels in 0..255
     weights: str,
     layer: str = "fc6",
     *,
@@ -346,24 +305,5 @@ def c3d(
     pool5: str = "auto",
     mean: str | Sequence[float] = "auto",
 ) -> NDArray[np.float64]:
-    """Describe a clip by a hidden layer of C3D.
-
-    Parameters
-    ----------
-    frames : array, shape (16, 112, 112)
-        Grey levels in 0..255.
-    weights, layer, trained_on, pool5, mean
-        As for :class:`C3D`.
-
-    Returns
-    -------
-    ndarray of float64, shape (4096,)
-
-    Raises
-    ------
-    DataMissing
-        If torch or the weight file is not there.
-    UserError
-        If the clip, the file or a parameter is not what was expected.
-    """
+    """Describe a clip by a hidden layer, (4096,); parameters as for :class:`C3D`."""
     return C3D(layer, trained_on, weights, pool5, mean).extract(frames).ravel()

@@ -34,20 +34,7 @@ VERSION = 1  # raised whenever training gives another network
 
 
 class Tuning:
-    """Fine-tuning of a network on one database, and the file that it gives.
-
-    Parameters
-    ----------
-    database : ClipDatabase
-        The source of the tasks that the network serves. Its labels are used, no other's.
-    start : C3D
-        The network to begin with.
-    recipe : Recipe
-    preprocessing : Preprocessing
-        How clips are resized.
-    folder : Path
-        Where networks and checkpoints are stored.
-    """
+    """Fine-tuning of a network on one database, and the file that it gives."""
 
     def __init__(
         self,
@@ -62,13 +49,7 @@ class Tuning:
 
     @cached_property
     def key(self) -> str:
-        """Hash of everything that decides the network but the device.
-
-        Raises
-        ------
-        DataMissing, UserError
-            If the start's weights or the database are not there.
-        """
+        """Hash of everything that decides the network but the device."""
         start = {k: v for k, v in self.start.parameters().items() if k != "layer"}
         return content_key(
             {
@@ -170,13 +151,7 @@ def resized_clip(clip: Clip, preprocessing: Preprocessing) -> np.ndarray | Damag
 
 @dataclass
 class TunedC3D(C3D):
-    """A layer of the network that a :class:`Tuning` makes.
-
-    Parameters
-    ----------
-    tuning : Tuning
-        The other parameters are those of :class:`~cdmer_bench.descriptors.C3D`.
-    """
+    """A layer of the network that a :class:`Tuning` makes."""
 
     tuning: Tuning | None = None
 

@@ -25,23 +25,12 @@ class C3DNetwork(nn.Module):
 
     Eight convolutions 3 x 3 x 3 (padding 1), each followed by ReLU, with max pooling after
     conv1a (1 x 2 x 2), conv2a, conv3b, conv4b and conv5b (2 x 2 x 2); then fc6 and fc7, each
-    with ReLU and dropout, and the linear fc8.
+    with ReLU and dropout, and the linear fc8. With a ``width`` below 1 it has fewer channels
+    and hidden units, for tests.
 
-    Parameters
-    ----------
-    n_classes : int
-        Outputs of fc8.
-    pool5 : {'caffe', 'ports'}
-        How the last pooling covers 7 x 7 maps by 4 x 4 windows. Caffe rounds up without
-        padding: windows {0, 1}, {2, 3}, {4, 5}, {6}. The ports to other libraries pad both
-        sides: {0}, {1, 2}, {3, 4}, {5, 6}. The size of fc6 is the same, its content shifted.
-    width : float
-        Of the channels and hidden units; 1 is C3D, less only for tests.
-
-    References
-    ----------
-    D. Tran, L. Bourdev, R. Fergus, L. Torresani, M. Paluri, Learning spatiotemporal features
-    with 3D convolutional networks, ICCV 2015.
+    ``pool5`` says how the last pooling covers 7 x 7 maps by 4 x 4 windows. Caffe rounds up
+    without padding: windows {0, 1}, {2, 3}, {4, 5}, {6}. The ports to other libraries pad both
+    sides: {0}, {1, 2}, {3, 4}, {5, 6}. The size of fc6 is the same, its content shifted.
     """
 
     def __init__(self, n_classes: int = 487, pool5: str = "caffe", width: float = 1.0) -> None:
@@ -75,15 +64,11 @@ class C3DNetwork(nn.Module):
         return nn.functional.max_pool3d(maps, 2, padding=(0, 1, 1))
 
     def hidden_layers(self, clips: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return fc6 and fc7 after their ReLU, each of shape (n, hidden).
+        """Return fc6 and fc7 after their ReLU, each (n, hidden), of clips (n, 3, 16, 112, 112).
 
-        Parameters
-        ----------
-        clips : Tensor of float32, shape (n, 3, 16, 112, 112)
-            Blue, green, red in 0..255, the mean subtracted.
-        kept : Tensor, shape (2, n, hidden), optional
-            Factors on fc6 and fc7: 2 for the units that dropout keeps, 0 for the others. They
-            are drawn outside, so that they depend neither on the device nor on the batches.
+        ``kept`` (2, n, hidden) holds factors on fc6 and fc7: 2 for the units that dropout keeps,
+        0 for the others. They are drawn outside, so that they depend neither on the device nor
+        on the batches.
         """
         fc6 = torch.relu(self.fc6(self.convolve(clips)))
         fc6 = fc6 if kept is None else fc6 * kept[0]
@@ -96,13 +81,7 @@ class C3DNetwork(nn.Module):
 
 
 def find_device(device: str) -> str:
-    """Return ``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``.
-
-    Raises
-    ------
-    UserError
-        If a GPU was asked for and torch sees none.
-    """
+    """Return ``cpu`` or ``cuda`` for ``auto``, ``cpu`` or ``cuda``."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():

@@ -25,32 +25,7 @@ _SPLIT, _ORDER, _DROPOUT, _DRAW, _CLASSIFIER = range(5)  # streams of random num
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of fine-tuning; the defaults are the paper's and C3D's own UCF101 solver's.
-
-    Parameters
-    ----------
-    n_total, n_validation : int
-        Augmented clips in all, and of those for validation (paper: 3350 and 800).
-    n_steps : int
-        Steps of the optimiser; the paper gives none, the solver 20000.
-    batch : int
-        Augmented clips in a step.
-    learning_rate, momentum, weight_decay : float
-        Biases learn at twice the rate and do not decay.
-    decay_every : int
-    decay : float
-        The rate is multiplied by ``decay`` after every ``decay_every`` steps.
-    keep : {'last', 'best'}
-        The network after the last step, or the first one with the most right validation clips.
-    validate_every : int
-        Steps between two looks at the validation clips.
-    checkpoint_every : int
-        Steps after which a killed run loses nothing.
-    micro_batch : int
-        Clips in the memory at a time; their gradients are added up to the batch's.
-    seed : int
-        Of split, augmentation, order, dropout and the new classifier.
-    """
+    """Settings of fine-tuning; the defaults are the paper's and C3D's own UCF101 solver's."""
 
     n_total: int = 3350
     n_validation: int = 800
@@ -114,34 +89,21 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Split:
-    """Augmented clips as pairs (clip, number of the variant).
+    """Augmented clips as pairs (clip, number of the variant)."""
 
-    Attributes
-    ----------
-    training, validation : ndarray of int, shape (n, 2)
-        No clip occurs on both sides.
-    """
-
-    training: NDArray[np.intp]
-    validation: NDArray[np.intp]
+    training: NDArray[np.intp]  # (n, 2)
+    validation: NDArray[np.intp]  # (n, 2); no clip occurs on both sides
 
 
-def split_by_clip(labels: Sequence[int], n_total: int, n_validation: int, seed: int) -> Split:
+def split_by_clip(
+    labels: Sequence[int],  # class of each clip; each class is shared out in the same proportion
+    n_total: int,  # augmented clips in all
+    n_validation: int,
+    seed: int,
+) -> Split:
     """Share the clips out to training and validation, then number their variants.
 
-    Parameters
-    ----------
-    labels : sequence of int
-        Class of each clip; each class is shared out in the same proportion.
-    n_total, n_validation : int
-        Augmented clips in all and for validation. Each clip of a side gets as many variants as
-        the others, or one more.
-    seed : int
-
-    Raises
-    ------
-    UserError
-        If there are too few clips for both sides, or a class has none to train on.
+    Each clip of a side gets as many variants as the others, or one more.
     """
     y = np.asarray(labels)
     n_held = max(round(len(y) * n_validation / n_total), 1) if n_validation else 0
@@ -177,40 +139,24 @@ def drawn_frames(clip: int, variant: int, seed: int) -> NDArray[np.intp]:
     return SEGMENT * np.arange(N_SEGMENTS) + rng.integers(0, SEGMENT, N_SEGMENTS)
 
 
-def augmented(frames: NDArray, clip: int, variant: int, seed: int) -> NDArray[np.float64]:
-    """Return a variant of a clip: interpolated to 160 frames, of which 16 are drawn.
-
-    Parameters
-    ----------
-    frames : array, shape (T, H, W)
-        Resized, not yet interpolated.
-    clip, variant, seed : int
-        Decide the draw.
-
-    Returns
-    -------
-    ndarray of float64, shape (16, H, W)
-        The drawn frames of ``tim(frames, 160)``; only these are computed.
-    """
+def augmented(
+    frames: NDArray,  # (T, H, W), resized, not yet interpolated
+    clip: int,
+    variant: int,
+    seed: int,
+) -> NDArray[np.float64]:
+    """Return a variant of a clip: interpolated to 160 frames, of which 16 are drawn."""
     rows = tim_matrix(len(frames), N_FRAMES)[drawn_frames(clip, variant, seed)]
     return combine_frames(rows, frames.astype(np.float64))
 
 
 @dataclass
 class Samples:
-    """The source's clips, resized and not yet interpolated.
+    """The source's clips, resized and not yet interpolated."""
 
-    Attributes
-    ----------
-    frames : list of ndarray of float32, shape (T, H, W) each
-    labels : list of int
-        Class indices of the source; no target's labels come here.
-    as_input : callable
-        From (16, H, W) grey levels to the network's input, (3, 16, 112, 112) float32.
-    """
-
-    frames: list[NDArray[np.float32]]
-    labels: list[int]
+    frames: list[NDArray[np.float32]]  # list of ndarray of float32, shape (T, H, W) each
+    labels: list[int]  # class indices of the source; no target's labels come here
+    # from (16, H, W) grey levels to the network's input, (3, 16, 112, 112) float32
     as_input: Callable[[NDArray], NDArray[np.float32]]
 
     def inputs(self, pairs: NDArray[np.intp], seed: int) -> NDArray[np.float32]:
@@ -245,20 +191,7 @@ def load_tensors(path: Path, key: str) -> dict[str, Any] | None:
 
 
 class Training:
-    """One fine-tuning run.
-
-    Parameters
-    ----------
-    network : C3DNetwork
-        The start, with a classifier of any size; changed in place.
-    n_classes : int
-        Of the new classifier, drawn as Caffe's solver does: N(0, 0.01^2), biases 0.
-    samples, split, recipe
-    device : {'cpu', 'cuda'}
-    checkpoint : Path
-    key : str
-        What a checkpoint must say to be taken up.
-    """
+    """One fine-tuning run."""
 
     def __init__(
         self,

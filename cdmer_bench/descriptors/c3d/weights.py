@@ -47,33 +47,17 @@ _FAMILIES = {
 
 @dataclass(frozen=True)
 class Weights:
-    """The content of a weight file.
+    """The content of a weight file."""
 
-    Attributes
-    ----------
-    tensors : dict from str to Tensor
-        Under Caffe's names, ``conv1a.weight`` to ``fc7.bias``, and ``fc8.*`` where it is there.
-    pool5 : {'caffe', 'ports'}
-        The alignment of the last pooling that the weights were trained with.
-    mean : tuple of 3 float
-        Blue, green, red; what was subtracted from the frames in training.
-    """
-
+    # under Caffe's names, ``conv1a.weight`` to ``fc7.bias``, and ``fc8.*`` where it is there
     tensors: dict[str, Any]
-    pool5: str
+    pool5: str  # the alignment of the last pooling that the weights were trained with
+    # blue, green, red; what was subtracted from the frames in training
     mean: tuple[float, float, float]
 
 
 def find_file(path: str | None, trained_on: str) -> Path:
-    """Return the weight file, or say which files fit and how to pass them.
-
-    Raises
-    ------
-    DataMissing
-        If no file was given.
-    UserError
-        If the given one is not there.
-    """
+    """Return the weight file, or say which files fit and how to pass them."""
     how = f"give {WHICH_FIT[trained_on]} by {OPTIONS[trained_on]}=/path/to/it"
     if path is None:
         raise DataMissing(f"no weights: C3D ({trained_on}) has no weight file; {how}")
@@ -83,23 +67,13 @@ def find_file(path: str | None, trained_on: str) -> Path:
     return found
 
 
-def load_weights(path: Path, trained_on: str, width: float = 1.0) -> Weights:
-    """Read a weight file of any known family; code inside the file is never run.
-
-    Parameters
-    ----------
-    path : Path
-    trained_on : {'sports1m', 'ucf101', 'finetuned'}
-        What the user says the weights are; refused where the file shows something else.
-    width : float
-        Of the network that the shapes must fit; 1 but in tests.
-
-    Raises
-    ------
-    UserError
-        If the file is damaged, has unknown or missing layers, wrong shapes or another number
-        of classes.
-    """
+def load_weights(
+    path: Path,
+    # what the user says the weights are; refused where the file shows something else
+    trained_on: str,
+    width: float = 1.0,  # of the network that the shapes must fit; 1 but in tests
+) -> Weights:
+    """Read a weight file of any known family; code inside the file is never run."""
     check_suffix(path)
     with path.open("rb") as file:
         start = file.read(2)
@@ -147,13 +121,7 @@ def _read_caffe(path: Path) -> dict[str, Any]:
 
 
 def read_tensors(path: Path) -> Any:
-    """Read a file of torch without running code in it, and compare its checksums if it has any.
-
-    Raises
-    ------
-    Exception
-        Of many kinds, if it is damaged or holds more than plain tensors.
-    """
+    """Read a file of torch without running code in it, and compare its checksums if it has any."""
     import torch
 
     if zipfile.is_zipfile(path):

@@ -312,6 +312,13 @@ def _cut(cut: Cut, cropped: bool, whole_folders: bool, anew: bool | None) -> Non
              f"{cut.found.folder.path}", "reg_img46.jpg and the like", "restore the original names")
         )  # fmt: skip
         return
+    unnumbered = len(cut.found.folder.files) - len(frames)
+    if unnumbered:
+        cut.problems.append(
+            ("warning", "images-without-number",
+             f"{unnumbered} images without a number in their names in {cut.found.folder.path}",
+             "frames only", "they are not used; check that none is a frame")
+        )  # fmt: skip
     repeated = repeated_numbers(frames)
     if repeated:
         cut.problems.append(

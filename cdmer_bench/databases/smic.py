@@ -225,23 +225,27 @@ def _read_annotation(
     own = {role: (f"{role}f{camera.lower()}", *HEADINGS[role]) for role in ("onset", "offset")}
     read = []
     for path, parts in sheets:
-        told = told_camera(parts)
-        if (wanted and not path.as_posix().endswith(wanted)) or (not wanted and told != camera):
+        named = told_camera(parts)
+        if (wanted and not path.as_posix().endswith(wanted)) or named not in (camera, None):
             continue
         try:
             tables = read_coding_sheets(
                 path, worksheet or None, own, ("subject", "clip", "onset", "offset")
             )
         except UserError as error:
-            code = "sheet-xls" if path.suffix.lower() == ".xls" else "sheet-unreadable"
-            reading.note(
-                "warning", code, path, str(error), "a readable annotation sheet",
-                "see what was found",
-            )  # fmt: skip
+            if named or wanted:
+                code = "sheet-xls" if path.suffix.lower() == ".xls" else "sheet-unreadable"
+                reading.note(
+                    "warning", code, path, str(error), "a readable annotation sheet",
+                    "see what was found",
+                )  # fmt: skip
             continue
         for one in tables:
             one.rows = [row for row in one.rows if _key(row.clip)]
-            if one.rows and told_camera([one.worksheet]) in (camera, None):
+            told = told_camera([*parts, one.worksheet])
+            if told is None and f"onsetf{camera.lower()}" in one.headings:
+                told = camera
+            if one.rows and (told == camera or wanted):
                 read.append(one)
     if not read:
         return None

@@ -1,0 +1,277 @@
+"""The table of kinds: what is given, what must come out; each row fails without its fix.
+
+Kinds that concern the place of folders, frames and rows are in `test_trees`; here are those of
+single files, of sheets with known counts, and of the choices that settle a finding.
+"""
+
+import sys
+from copy import deepcopy
+
+import cv2
+import numpy as np
+import pytest
+
+from cdmer_bench.databases.coding_sheet import read_coding_sheet, read_tables
+from cdmer_bench.databases.frames import FrameDatabase
+from cdmer_bench.databases.image_files import orientation, read_grey
+from cdmer_bench.databases.synthetic.database import COUNTS
+from cdmer_bench.errors import DataMissing, UserError
+from tests.databases.trees import (
+    CASME2_HEADINGS,
+    LAYOUTS,
+    Sheet,
+    picture,
+    smic,
+    text_writer,
+    write_xls,
+    write_xlsx,
+)
+
+PICTURE = np.kron(np.arange(12, dtype=np.uint8).reshape(3, 4) * 20, np.ones((8, 8), np.uint8))
+UPRIGHT = {
+    1: PICTURE, 2: PICTURE[:, ::-1], 3: PICTURE[::-1, ::-1], 4: PICTURE[::-1], 5: PICTURE.T,
+    6: np.rot90(PICTURE, -1), 7: PICTURE[::-1, ::-1].T, 8: np.rot90(PICTURE),
+}  # fmt: skip
+
+
+def write_turned(path, mark):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = mark
+    how = {"tiffinfo": {274: mark}} if path.suffix == ".tif" else {"exif": exif.tobytes()}
+    Image.fromarray(PICTURE).save(
+        path, **how, **({"quality": 100} if path.suffix == ".jpg" else {})
+    )
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+@pytest.mark.parametrize("mark", UPRIGHT)
+def test_a_turned_picture_is_upright_in_every_format(tmp_path, suffix, mark):
+    path = tmp_path / f"img1{suffix}"
+    write_turned(path, mark)
+    assert orientation(path) == mark
+    read = read_grey(path)
+    assert read.shape == UPRIGHT[mark].shape
+    assert np.abs(read.astype(int) - UPRIGHT[mark]).max() <= 1
+
+
+def test_turned_frames_are_a_finding(tmp_path):
+    tree = smic("NIR", ["NIR"], "{:05d}.png")
+    root = tree.write(tmp_path)
+    for path in root.rglob("*.png"):
+        write_turned(path, 3)
+    found = {f.code: f for f in FrameDatabase("smic_nir", root=str(root)).findings}
+    assert "7 clips with frames marked as turned" in found["frames-turned"].text
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
+@pytest.mark.parametrize("tail", [bytes(9000), b"\xff" * 9000, b"note of the camera" * 500])
+def test_what_follows_a_whole_picture_is_no_harm(tmp_path, suffix, tail):
+    path = tmp_path / f"img1{suffix}"
+    cv2.imwrite(str(path), PICTURE)
+    plain = read_grey(path)
+    path.write_bytes(path.read_bytes() + tail)
+    assert np.array_equal(read_grey(path), plain)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**24])
+def test_a_bitmap_with_a_wrong_length_field_is_whole(tmp_path, length):
+    path = tmp_path / "img1.bmp"
+    cv2.imwrite(str(path), PICTURE)
+    content = path.read_bytes()
+    path.write_bytes(content[:2] + length.to_bytes(4, "little") + content[6:])
+    assert np.array_equal(read_grey(path), PICTURE)
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(UserError, match="cut short"):
+        read_grey(path)
+
+
+def test_a_jpeg_is_cut_though_its_preview_is_whole(tmp_path):
+    whole = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8))[1]
+    whole = whole.tobytes()
+    preview = b"\xff\xe1" + (len(whole) + 2).to_bytes(2, "big") + whole
+    path = tmp_path / "img1.jpg"
+    path.write_bytes(whole[:2] + preview + whole[2:])
+    assert read_grey(path).shape == (60, 60)
+    path.write_bytes((whole[:2] + preview + whole[2:])[:-200])
+    with pytest.raises(UserError, match="cut short"):
+        read_grey(path)
+
+
+def test_images_beside_the_frames_are_named(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    tree.extra[(tree.clips[0].place / "apex.jpg").as_posix()] = picture(".jpg", 9)
+    database = FrameDatabase("casme2", root=str(tree.write(tmp_path)))
+    assert len(database.clips()) == 7
+    found = {f.code: f for f in database.findings}
+    assert "1 images without a number" in found["images-without-number"].text
+
+
+# Sheets
+
+
+ROWS = [
+    ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Estimated Emotion"],
+    [1, "EP01_01", 46, "/", 86, "Happiness"],
+    ["02", " EP02_02 ", "50.0", 55.0, "61", "disgust"],
+]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "write"),
+    [
+        (".xlsx", write_xlsx),
+        (".xls", write_xls),
+        (".csv", text_writer()),
+        (".csv", text_writer(";", "utf-8-sig")),
+        (".csv", text_writer("\t", "utf-16")),
+        (".csv", text_writer(";", "gb18030")),
+        (".csv", text_writer("\t", "utf-16-be")),
+    ],
+)
+def test_a_sheet_in_every_form(tmp_path, suffix, write):
+    write(tmp_path / f"sheet{suffix}", [["编码"], *ROWS])
+    rows = read_coding_sheet(tmp_path / f"sheet{suffix}")
+    assert [(r.subject, r.clip, r.onset, r.apex, r.offset, r.emotion, r.row) for r in rows] == [
+        ("1", "EP01_01", 46, None, 86, "happiness", 3),
+        ("02", "EP02_02", 50, 55, 61, "disgust", 4),
+    ]
+    assert next(iter(read_tables(tmp_path / f"sheet{suffix}").values()))[0][0] == "编码"
+
+
+@pytest.mark.parametrize(("name", "package"), [("sheet.xls", "xlrd"), ("sheet.xlsx", "openpyxl")])
+def test_without_its_package_a_sheet_says_what_to_do(tmp_path, monkeypatch, name, package):
+    (write_xls if package == "xlrd" else write_xlsx)(tmp_path / name, ROWS)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=f"needs the package {package}; run: pip install") as told:
+        read_coding_sheet(tmp_path / name)
+    assert ("save it as .xlsx" in str(told.value)) == (package == "xlrd")
+
+
+def casme2_of_counts(tmp_path, without=(), recoded=()):
+    """A tree with the paper's 130 clips; some rows left out, or surprise instead of sadness."""
+    names = {24: ["EP02_07", "EP07_01", "EP07_04f", "EP10_03"]}
+    rows = []
+    for subject, counts in COUNTS["casme2"].items():
+        number = int(subject[3:])
+        emotions = [w for w, n in zip(("disgust", "happiness", "surprise"), counts, strict=True)
+                    for _ in range(n)]  # fmt: skip
+        for place, emotion in enumerate(emotions):
+            special = names.get(number, [])
+            name = special[place] if place < len(special) else f"EP11_{place:02d}"
+            if (number, name) in without:
+                continue
+            emotion = "surprise" if (number, name) in recoded else emotion
+            rows.append([number, name, None, 5, 6, 8, None, "4", emotion])
+            for frame in range(5, 9):
+                path = tmp_path / "Cropped" / subject / name / f"reg_img{frame}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(picture(".jpg", 10 * frame))
+    write_xlsx(tmp_path / "CASME2-coding.xlsx", [CASME2_HEADINGS, *rows])
+    return FrameDatabase("casme2", root=str(tmp_path), counts={"negative": 73, "positive": 32,
+                                                               "surprise": 25})  # fmt: skip
+
+
+def test_the_versions_of_casme2_s_sheet_are_explained(tmp_path):
+    removed = {(24, "EP02_07")}
+    recoded = {(24, name) for name in ("EP07_01", "EP07_04f", "EP10_03")}
+    for place, (without, changed, code, said) in enumerate(
+        [
+            ((), (), None, ""),
+            (removed, recoded, "sheet-2019", "69/32/28"),
+            (removed, (), "sheet-2014", "72/32/25"),
+        ]
+    ):
+        database = casme2_of_counts(tmp_path / str(place), without, changed)
+        found = {f.code: f for f in database.findings}
+        assert ({"sheet-2019", "sheet-2014"} & set(found)) == ({code} if code else set())
+        if code:
+            assert said in found[code].text
+            assert "73/32/25" in found[code].expected
+        account = database.account()
+        assert list(account.class_counts.values()) == [
+            int(n) for n in (said or "73/32/25").split("/")
+        ]
+
+
+def test_a_key_settles_which_sheet_counts(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    other = deepcopy(tree.sheets[0].rows)
+    other[1][-1] = "fear"
+    tree.sheets.append(Sheet("new/labels.xlsx", other, more={"Third": deepcopy(other)}))
+    root = str(tree.write(tmp_path))
+    settled = FrameDatabase("casme2", root=root, sheet="new/labels.xlsx", worksheet="Third")
+    assert settled.clips()[0].label == 0
+    assert not [f for f in settled.findings if f.severity == "error"]
+    assert any("labels.xlsx" in line for line in settled.interpretation)
+    told = next(
+        f for f in FrameDatabase("casme2", root=root).findings if f.code == "sheets-contradict"
+    )
+    assert "happiness, frames 46 to 56 in row 2, but fear, frames 46 to 56 in row 2" in told.text
+    assert "sheet=" in told.action
+
+
+def test_words_of_one_s_own_get_a_class(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    tree.sheets[0].rows[1][-1] = "Smiling"
+    root = str(tree.write(tmp_path))
+    without = FrameDatabase("casme2", root=root)
+    assert len(without.clips()) == 6
+    told = next(f for f in without.findings if f.code == "emotion-unknown")
+    assert "1 row with the unknown emotion 'smiling' (row 2)" in told.text
+    words = {"smiling": "positive", "disgust": "negative"}
+    clips = FrameDatabase("casme2", root=root, emotions=words).clips()
+    assert [(c.name, c.label) for c in clips] == [
+        ("sub01/EP02_01f", 1), ("sub03/EP01_2", 0), ("sub17/EP05_02", 0),
+    ]  # fmt: skip
+
+
+def test_findings_of_rows_count_and_name_lines(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    for line in (1, 3, 4):
+        tree.sheets[0].rows[line][-1] = "Sad"
+    found = FrameDatabase("casme2", root=str(tree.write(tmp_path))).findings
+    (told,) = [f for f in found if f.code == "emotion-unknown"]
+    assert "3 rows with the unknown emotion 'sad' (rows 2, 4, 5)" in told.text
+    assert "did you mean" in told.action
+
+
+# SMIC
+
+
+def test_a_sheet_of_smic_e_shifts_files_that_count_from_one(tmp_path):
+    tree = smic("VIS", ["SMIC_E_VIS_crop"], "reg_{:05d}.bmp", 9)
+    tree.change(shows=lambda c: dict(enumerate(c.shows, start=1)))
+    database = FrameDatabase("smic_vis", root=str(tree.write(tmp_path)))
+    read = [(c.name, c.label, c.frames()[:, 0, 0].tolist()) for c in database.clips()]
+    assert read == tree.expected()
+    for row in tree.sheets[0].rows:
+        del row[2]  # FirstF, without which the shift is unknown
+    database = FrameDatabase("smic_vis", root=str(tree.write(tmp_path)))
+    with pytest.raises(DataMissing, match="numbered anew in each folder"):
+        database.clips()
+
+
+def test_one_workbook_of_smic_e_has_a_worksheet_for_each_camera(tmp_path):
+    tree = smic("NIR", ["SMIC_E", "NIR"], "{:05d}.bmp", 9)
+    wrong = deepcopy(tree.sheets[0].rows)
+    for row in wrong[1:]:
+        row[3] += 1
+    tree.sheets = [Sheet("SMIC-E.xlsx", [["see the other worksheets"]],
+                         more={"VIS": wrong, "NIR": tree.sheets[0].rows})]  # fmt: skip
+    database = FrameDatabase("smic_nir", root=str(tree.write(tmp_path)))
+    read = [(c.name, c.label, c.frames()[:, 0, 0].tolist()) for c in database.clips()]
+    assert read == tree.expected()
+    assert any("(worksheet NIR)" in line for line in database.interpretation)
+
+
+def test_the_nir_sheet_s_own_columns_count(tmp_path):
+    tree = smic("NIR", ["SMIC-E_NIR"], "{:05d}.bmp", 9)
+    headings, *rows = tree.sheets[0].rows
+    tree.sheets[0].rows = [[*headings, "OnsetF NIR", "OffsetF NIR"]] + [
+        [*row[:3], row[3] + 2, row[4] - 1, row[5], row[3], row[4]] for row in rows
+    ]
+    database = FrameDatabase("smic_nir", root=str(tree.write(tmp_path)))
+    read = [(c.name, c.label, c.frames()[:, 0, 0].tolist()) for c in database.clips()]
+    assert read == tree.expected()

@@ -46,7 +46,8 @@ class CommandParser(argparse.ArgumentParser):
         slot = slots[min(n_before, len(slots) - 1)] if slots else None
         if slot is None or (n_before >= len(slots) and slot.nargs != "*"):
             return []
-        return _starting(last, getattr(slot, "suggested", slot.choices))
+        offered = getattr(slot, "suggested", slot.choices) or ()
+        return _starting(last, (choice for choice in offered if choice not in before))
 
     def _takes_value(self, word: str) -> bool:
         action = self._option_string_actions.get(word)

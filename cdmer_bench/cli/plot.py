@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cdmer_bench.cli.arguments import CommandParser, add_config_dir, add_results, add_selection
 from cdmer_bench.cli.console import say
-from cdmer_bench.cli.stored import choose_records, filtered, recorded_failures, split_words
+from cdmer_bench.cli.stored import add_words, choose_records, recorded_failures, split_words
 from cdmer_bench.errors import UserError
 from cdmer_bench.results.record import CellRecord
 
@@ -33,16 +33,7 @@ DRAWN = (*KINDS, "plane")  # an older name of embedding
 
 def plot_arguments(parser: CommandParser) -> None:
     """Add what to draw, from which results, and the file."""
-    parser.add_argument(
-        "kind", nargs="?", choices=DRAWN, help="what to draw; without it, what there is"
-    )
-    parser.add_argument(
-        "filters",
-        nargs="*",
-        default=[],
-        help="draw only these results, such as method=rstr task=exp05 "
-        "(also descriptor= and corpus=)",
-    )
+    add_words(parser, DRAWN, "what to draw; without it, what there is")
     add_results(parser)
     add_selection(parser)
     parser.add_argument(
@@ -67,8 +58,9 @@ def plot_arguments(parser: CommandParser) -> None:
 
 
 def plot_command(options: argparse.Namespace) -> int:
-    """Draw a picture of the results."""
-    if options.kind is None:
+    """Draw pictures of the results."""
+    kinds, filters = split_words("plot", options.words, DRAWN)
+    if not kinds:
         for kind, text in KINDS.items():
             print(f"{kind:<12}{text}")
         say("draw one with `cdmer plot KIND`, a part of the results with method= and task=")
@@ -81,33 +73,37 @@ def plot_command(options: argparse.Namespace) -> int:
         ) from None
     if options.dpi < 1:
         raise UserError(f"--dpi is {options.dpi}, expected at least 1; 300 suits print")
+    if options.out and len(kinds) > 1:
+        raise UserError(
+            f"--out names one file, but {len(kinds)} pictures are asked for; leave it out"
+        )
     from cdmer_bench.evaluation.selection import rule
     from cdmer_bench.reporting.plot_style import WIDTHS, save
 
-    kind = "embedding" if options.kind == "plane" else options.kind
-    _, filters = split_words("plot", options.filters, ())
-    everything = choose_records(options.results, filters.pop("corpus", None))
-    records = filtered(everything, filters)
+    records = choose_records(options.results, None, filters)
     missing = recorded_failures(options.results, records, filters)
     chosen, width = rule(options.selection), WIDTHS[options.width]
-    if kind == "parameters":
-        drawn, draw = _parameters(everything, records, chosen, width)
-    else:
+    for kind in kinds:
+        kind = "embedding" if kind == "plane" else kind
         drawn, draw = _picture(kind, records, chosen, missing, width, options)
-    path = Path(options.out or Path(options.results) / _name(kind, drawn, options))
-    save(draw, path, options.dpi)
-    say(f"wrote {path}")
+        path = Path(options.out or Path(options.results) / _name(kind, drawn, filters, options))
+        save(draw, path, options.dpi)
+        say(f"wrote {path}")
     return 0
 
 
-def _name(kind: str, drawn: Sequence[CellRecord], options: argparse.Namespace) -> str:
+def _name(
+    kind: str,
+    drawn: Sequence[CellRecord],
+    filters: dict[str, str],
+    options: argparse.Namespace,
+) -> str:
     """Name a file by what is drawn: kind, methods and tasks, and what was asked for besides."""
     parts = [kind]
     for what in ("method", "task"):
         names = list(dict.fromkeys(getattr(record, what) for record in drawn))
         parts.append("_".join(names) if len(names) <= 3 else f"{len(names)}_{what}s")
-    asked = dict(text.partition("=")[::2] for text in options.filters)
-    parts += [asked[name] for name in ("descriptor", "corpus") if name in asked]
+    parts += [filters[name] for name in ("descriptor", "corpus") if name in filters]
     parts += [options.selection] if options.selection != "oracle" else []
     parts += ["one_column"] if options.width == "one" else []
     name = "-".join(re.sub(r"[^A-Za-z0-9_.+]+", "_", part).strip("_") for part in parts)
@@ -143,6 +139,9 @@ def _picture(
         return comparable(records), _ranks(records, rule, width)
     if kind == "regions":
         return _regions(records, rule, width)
+    if kind == "parameters":
+        everything = choose_records(options.results, records[0].corpus)
+        return _parameters(everything, records, rule, width)
     return _embedding(records, rule, width, options)
 
 

@@ -4,14 +4,20 @@ import argparse
 import webbrowser
 from pathlib import Path
 
-from cdmer_bench.cli.arguments import CommandParser, add_corpus, add_results, add_selection
+from cdmer_bench.cli.arguments import (
+    CommandParser,
+    add_config_dir,
+    add_corpus,
+    add_results,
+    add_selection,
+)
 from cdmer_bench.cli.console import say
 from cdmer_bench.cli.stored import add_words, choose_records, recorded_failures, split_words
 
 
 def report_arguments(parser: CommandParser) -> None:
-    """Add the file, and the results it is about."""
-    add_words(parser, (), "the results to show")
+    """Add which results it is about, and the file."""
+    add_words(parser, (), "a report of all results of a corpus")
     parser.add_argument(
         "--out", metavar="FILE", help="the file (default: report.html in the results folder)"
     )
@@ -19,6 +25,7 @@ def report_arguments(parser: CommandParser) -> None:
     add_results(parser)
     add_corpus(parser)
     add_selection(parser)
+    add_config_dir(parser)
 
 
 def report_command(options: argparse.Namespace) -> int:

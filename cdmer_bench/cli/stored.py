@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cdmer_bench.reporting import MissingCell
 
 FILTERS = ("corpus", "task", "method", "descriptor")
+_OPTIONS = {"results.dir": "--results", "selection": "--selection"}  # of keys of `cdmer run`
 
 
 def add_words(parser: CommandParser, choices: Collection[str], what: str) -> None:
@@ -41,10 +42,13 @@ def split_words(
             raise UserError(f"{word!r} is no filter; {closest(name, FILTERS)}, as in task=exp05")
         elif word in choices:
             chosen.append(word)
+        elif equals and name in _OPTIONS:
+            raise UserError(f"{name} is a key of `cdmer run`; here it is {_OPTIONS[name]} {value}")
         else:
             known = [*choices, *(f"{name}=..." for name in FILTERS)]
             raise UserError(
-                f"{word!r} is not a choice for `cdmer {command}`; {closest(word, known)}"
+                f"{word!r} is not a choice for `cdmer {command}`; "
+                f"{closest(f'{name}=...' if equals else word, known)}"
             )
     return list(dict.fromkeys(chosen)), filters
 

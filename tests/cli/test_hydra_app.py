@@ -41,6 +41,9 @@ def test_comma_lists_of_groups_become_lists(given, written):
     assert as_lists([given]) == [written]
 
 
+FILTERS = ["corpus=", "task=", "method=", "descriptor="]
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -52,9 +55,9 @@ def test_comma_lists_of_groups_become_lists(given, written):
         ("cdmer plot ran", ["ranks"]),
         ("cdmer run n_j", ["n_jobs="]),
         ("cdmer run --cf", ["--cfg"]),
-        ("cdmer plot ", [*DRAWN]),
+        ("cdmer plot ", [*DRAWN, *FILTERS]),
         ("cdmer plot plane --ou", ["--out"]),
-        ("cdmer plot plane ", []),
+        ("cdmer plot plane ", [*DRAWN[:-1], *FILTERS]),
         ("cdmer tables --format t", ["text", "tex"]),
         ("cdmer tables --format tex al", ["all"]),
         ("cdmer check method tk", ["tkl"]),

@@ -62,10 +62,19 @@ def test_each_picture_has_a_file_of_its_own_name(results, cdmer):
     assert files == set(wanted)
 
 
+def test_several_kinds_are_drawn_at_once(results, cdmer):
+    assert cdmer("plot", "scores", "times", "method=tca", "--results", results)[0] == 0
+    files = {path.name for path in Path(results).iterdir() if path.is_file()}
+    assert files == {"scores-tca-exp05_exp11.svg", "times-tca-exp05_exp11.svg"}
+    code, _, err = cdmer("plot", "scores", "times", "--results", results, "--out", "a.svg")
+    assert code == 2
+    assert "--out names one file, but 2 pictures are asked for" in err
+
+
 def test_what_is_no_filter_or_matches_nothing_is_refused(results, cdmer):
     for words, said in (
         (["task=exp99"], "there is no result with task=exp99; did you mean"),
-        (["taks=exp05"], "'taks=exp05' is no filter; did you mean 'task'"),
+        (["taks=exp05"], "'taks=exp05' is not a choice for `cdmer plot`; did you mean 'task=...'"),
         (["--dpi", "0"], "--dpi is 0, expected at least 1"),
     ):
         code, _, err = cdmer("plot", "scores", *words, "--results", results)

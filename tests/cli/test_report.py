@@ -1,6 +1,7 @@
 """The commands on a results folder: report, stats, audit."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,13 @@ def test_report_is_opened_or_says_that_there_is_no_browser(results, monkeypatch,
     assert main(["report", "--open", "--results", results]) == 0
     assert opened == [f"file://{results}/report.html"]
     assert ("no browser was found" in capsys.readouterr().err) != found
+
+
+def test_report_of_a_part_of_the_results(results, cdmer):
+    assert cdmer("report", "task=smic_vis/smic_nir", "--results", results)[0] == 0
+    page = Path(results, "report.html").read_text(encoding="utf-8")
+    assert "2 methods on Exp.5" in page
+    assert "Exp.11" not in page.split('id="data">')[1].split("</script>")[0]
 
 
 def test_failures_of_other_corpora_and_of_finished_cells_are_not_named(results, cdmer):

@@ -134,6 +134,7 @@ def run_hydra(
     command: str,  # for messages
     arguments: list[str],
     job: Job,  # called with the RunConfig; returns an exit code; a UserError ends only that job
+    joint: Callable[[list["RunConfig"]], None] | None = None,  # called after the jobs of ``-m``
 ) -> int:
     """Compose the configuration and call ``job`` on it, once or (with ``-m``) many times."""
     flags, overrides = split_flags(arguments)
@@ -158,19 +159,25 @@ def run_hydra(
 
     prepare_hydra(config_dir, overrides)
     codes: list[int] = []
+    done: list[RunConfig] = []
+    swept = {o.partition("=")[0] for o in overrides if "," in o}
     sys.argv = [f"cdmer {command}", *flags, *overrides]
     try:
         with nullcontext() if debugging else one_sentence(config_dir):
             hydra.main(config_path="pkg://cdmer_bench.conf", config_name="run", version_base="1.3")(
-                _guarded(job, codes)
+                _guarded(job, codes, done, swept)
             )()
     except JobFailed as failed:
         say("cdmer: a launched job failed; its output is in results.dir/multirun/.submitit")
         codes.append(failed.code)
+    if joint:
+        joint(done)
     return 1 if 1 in codes else max(codes, default=0)
 
 
-def _guarded(job: Job, codes: list[int]) -> "Callable[[DictConfig], None]":
+def _guarded(
+    job: Job, codes: list[int], done: "list[RunConfig]", swept: set[str]
+) -> "Callable[[DictConfig], None]":
     """Return what Hydra calls: it checks the configuration, runs the job and keeps its code."""
     from cdmer_bench.config.schema import validate
 
@@ -181,7 +188,11 @@ def _guarded(job: Job, codes: list[int]) -> "Callable[[DictConfig], None]":
         # the order is kept, so that a name is the same module here and there.
         sys.path[:] = [*importable, *(folder for folder in sys.path if folder not in importable)]
         try:
-            code = job(validate(config))
+            checked = validate(config)
+            if words := _swept(swept):
+                print(f"== {words}", flush=True)
+            code = job(checked)
+            done.append(checked)
         except BrokenPipeError:
             raise
         except (UserError, MemoryError, OSError) as error:
@@ -192,6 +203,18 @@ def _guarded(job: Job, codes: list[int]) -> "Callable[[DictConfig], None]":
             raise JobFailed(code)
 
     return job_of
+
+
+def _swept(swept: set[str]) -> str:
+    """Return what tells this job of a multirun from the others."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+        return ""
+    hydra = HydraConfig.get()
+    words = [w for w in hydra.overrides.task if w.partition("=")[0] in swept]
+    return f"job {hydra.job.num + 1}: {' '.join(words)}"
 
 
 def compose(config_dir: str | None, overrides: list[str]) -> "RunConfig":

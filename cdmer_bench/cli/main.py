@@ -35,7 +35,8 @@ def call(name: str, arguments: list[str]) -> int:
     if name in CONFIGURED:
         from cdmer_bench.cli.hydra_app import run_hydra
 
-        return run_hydra(name, arguments, function)
+        joint = getattr(command_module(name), "joint_table", None)
+        return run_hydra(name, arguments, function, joint)
     return int(function(command_parser(name).parse_intermixed_args(arguments)))
 
 

@@ -1,8 +1,11 @@
 """`cdmer run`: plan, extract what is missing, run, print the tables."""
 
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.cli.console import (
@@ -17,6 +20,7 @@ from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.databases.base import ClipDatabase
 from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell, class_notes, place, summary
 from cdmer_bench.runner.execute import Spread, run_cells
 from cdmer_bench.runner.forecast import expected_times, setting_weights
@@ -24,6 +28,7 @@ from cdmer_bench.runner.selection_inputs import lacking, record_selection_inputs
 
 if TYPE_CHECKING:
     from cdmer_bench.evaluation.selection import Rule
+    from cdmer_bench.reporting import Table
 
 _NOTES = 2  # different remarks of a method that are told after a run
 
@@ -57,13 +62,12 @@ def run_command(config: RunConfig) -> int:
     weights = setting_weights(todo, session.features, session.store)
     run_cells(cells, session.features, spread, config.force, weights)
     failed = record_selection_inputs(cells, session.features, spread, inputs) if inputs else 0
-    records = []
-    for cell in (cell for cell in cells if cell.status == "done"):
-        record = session.store.load(cell.folder(session.store))
-        if record is not None:
-            records.append(cell.renewed(record, session.store))
-    print_tables(records, cells, chosen, config.against == "paper")
-    return report(cells, records) or int(failed > 0)
+    records = finished(cells, session.store)
+    print_tables(records, cells, chosen, config)
+    code = report(cells, records) or int(failed > 0)
+    if records:
+        say(_next_steps(config))
+    return code
 
 
 def sides(cell: Cell) -> list[tuple[str, str]]:
@@ -160,9 +164,9 @@ def print_plan(cells: Sequence[Cell], session: Session) -> None:
 
 
 def print_tables(
-    records: list[CellRecord], cells: Sequence[Cell], chosen: "Rule", against_paper: bool
+    records: list[CellRecord], cells: Sequence[Cell], chosen: "Rule", config: RunConfig
 ) -> None:
-    """Print the tables of the finished cells, with the reasons for the others."""
+    """Print the tables of the finished cells; the whole caption with ``notes=true``."""
     from cdmer_bench.reporting import MissingCell, render_all, tables_for
 
     missing = [
@@ -176,18 +180,78 @@ def print_tables(
         if cell.status != "done"
     ]
     if records:
+        against = config.against == "paper"
         tables = tables_for(
-            records, chosen, missing=missing, against_paper=against_paper, only_asked=True
+            records, chosen, missing=missing, against_paper=against, only_asked=True
         )
         columns = shutil.get_terminal_size((120, 24)).columns
+        if not config.notes:
+            tables = [shortened(table, chosen, columns) for table in tables]
         print(render_all(tables, "text", bold=bold_wanted(), width=columns))
+
+
+def shortened(table: "Table", chosen: "Rule", width: int) -> "Table":
+    """Leave three lines of caption, and averages only where they are complete."""
+    from cdmer_bench.reporting.captions import NO_COMPARISON
+    from cdmer_bench.reporting.published import AVERAGE
+
+    where = [table.corpus, table.descriptor, chosen.label]
+    where += ["errors in the data were ignored"] if "ignored" in " ".join(table.remarks) else []
+    lacking = [
+        note for note in table.notes if note.startswith("No figure") or note == NO_COMPARISON
+    ]
+    notes = [f"{'; '.join(filter(None, where))}."]
+    notes += [shorten(" ".join(lacking), width, placeholder=" ...")] if lacking else []
+    n_columns, rows = len(table.columns), table.rows
+    counts = [row.cells[-1].coverage for row in rows if row.cells]
+    if table.columns[-1][0] == AVERAGE and any(c and c[1] >= n_columns for c in counts):
+        n_columns -= 1  # over tasks that nobody asked for
+    if n_columns < len(table.columns) or len(rows) < 3:
+        rows = tuple(row for row in rows if row.label != AVERAGE)
+    return replace(
+        table,
+        title=table.title.partition(";")[0],
+        columns=table.columns[:n_columns],
+        rows=tuple(replace(row, cells=row.cells[:n_columns]) for row in rows),
+        notes=tuple(notes),
+    )
+
+
+def _next_steps(config: RunConfig) -> str:
+    folder = config.results.dir
+    where = "" if folder == "results" else f" --results {shlex.quote(folder)}"
+    more = "" if config.notes else "; notes=true shows the whole caption"
+    return f"results lie in {folder}; next: cdmer report --open{where}, cdmer stats{where}{more}"
+
+
+def joint_table(configs: Sequence[RunConfig]) -> None:
+    """Print one table of all jobs of a multirun, if they choose settings by the same rule."""
+    configs = [config for config in configs if not config.dry_run]
+    if len(configs) < 2 or any(config.selection != configs[0].selection for config in configs):
+        return
+    records: dict[str, CellRecord] = {}
+    everything: list[Cell] = []
+    for config in configs:
+        session = Session.of(config)
+        cells = session.cells()
+        place(cells, session.features, session.store, force=False)
+        everything += cells
+        records |= {record.key: record for record in finished(cells, session.store)}
+    print("== all jobs")
+    print_tables(list(records.values()), everything, chosen_rule(configs[0]), configs[0])
+
+
+def finished(cells: Sequence[Cell], store: ResultsStore) -> list[CellRecord]:
+    """Load the records of cells that are done, with the labels of the cards in use."""
+    found = [(c, store.load(c.folder(store))) for c in cells if c.status == "done"]
+    return [cell.renewed(record, store) for cell, record in found if record is not None]
 
 
 def report(cells: Sequence[Cell], records: list[CellRecord]) -> int:
     """Tell what is missing and what the user should know; return the exit code."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for cell in cells:
-        if cell.status != "done" and (cell.status != "without data" or not records):
+        if cell.status != "done":
             by_reason.setdefault((cell.status, cell.reason), []).append(cell.name)
     for (status, reason), names in by_reason.items():
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""

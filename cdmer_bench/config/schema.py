@@ -142,6 +142,7 @@ class RunConfig:
     only: dict[str, list[str]] = field(default_factory=dict)
     against: str | None = None
     progress: bool = True
+    notes: bool = False
 
 
 _OPEN = ("grid", "only", "settings")  # keys below which the user may add more

@@ -52,6 +52,17 @@ def test_the_table_holds_the_figures_of_an_independent_svm(corpus, cdmer):
     assert "chosen with the target labels" in out
 
 
+def test_a_run_prints_three_lines_of_caption_and_what_could_be_done_next(corpus, cdmer):
+    words = corpus.arguments("method=svm,gfk", "task=red/green")
+    _, out, err = cdmer("run", *words)
+    assert out.index("----") == len("".join(out.splitlines(keepends=True)[:2]))
+    assert "Settings tried" not in out
+    assert "cdmer report --open --results" in err.splitlines()[-1]
+    _, whole, err = cdmer("run", *words, "notes=true")
+    assert "Settings tried: " in whole
+    assert "notes=true" not in err
+
+
 def test_the_csv_of_tables_is_the_long_form(corpus, cdmer):
     cdmer("run", *corpus.arguments("method=gfk", "task=red/green"))
     code, out, _ = cdmer("tables", "--format", "csv", "--results", str(corpus.folder / "results"))
@@ -116,7 +127,8 @@ def test_the_plan_counts_what_is_done_to_do_and_without_data(corpus, cdmer):
 def test_tasks_without_data_are_reported_and_the_others_run(corpus, cdmer):
     code, out, err = cdmer("run", *corpus.arguments("method=svm", "task=red/green,red/blue"))
     assert code == 0
-    assert "blue.npz" in out
+    assert "blue.npz" in err
+    assert "No figure (-) for Baseline (R → B): without data" in out
     assert "1 done, 0 to do, 0 failed, 1 without data" in err
     assert "(1 of 2)" in out  # the average is not printed as if it were whole
 
@@ -176,7 +188,15 @@ def test_a_changed_feature_file_is_noticed(corpus, cdmer):
 def test_multirun_runs_a_job_for_each_value(corpus, cdmer):
     code, out, _ = cdmer("run", "-m", *corpus.arguments("method=svm,gfk", "task=red/green"))
     assert code == 0
-    assert out.count("Own tasks") == 2
+    assert [line for line in out.splitlines() if line.startswith("==")] == [
+        "== job 1: method=svm",
+        "== job 2: method=gfk",
+        "== all jobs",
+    ]
+    joint = out.partition("== all jobs")[2]
+    assert "Baseline" in joint
+    assert "GFK" in joint
+    assert out.count("Own tasks") == 3
 
 
 def test_cfg_job_shows_the_configuration(corpus, cdmer):

@@ -48,22 +48,11 @@ def read_casme2(
     emotions: Mapping[str, str] | None = None,
     sheet: str = "",
     worksheet: str = "",
+    # 'sheet' takes the emotions as they are written. 'paper' undoes, in the sheet of 2019, the
+    # changes to the four clips of subject 24, which gives the paper's 73/32/25
     coding: str = "sheet",
 ) -> Reading:
-    """Find the clips of CASME II in a scanned tree; see `read_coded`.
-
-    Parameters
-    ----------
-    coding : {'sheet', 'paper'}
-        'sheet' takes the emotions as they are written. 'paper' undoes, in the sheet of 2019,
-        the changes to the four clips of subject 24, which gives the paper's 73/32/25.
-
-    Returns
-    -------
-    Reading
-        Clips in the order of the sheet's rows, which for the early sheet is the order of the
-        authors' released features.
-    """
+    """Find the clips of CASME II in a scanned tree; see `read_coded`."""
     if coding not in CODINGS:
         raise UserError(f"coding of casme2 is {coding!r}, expected one of {', '.join(CODINGS)}")
     mapping = dict(EMOTION_CLASSES if emotions is None else emotions)

@@ -23,20 +23,12 @@ MAX_DEPTH = 12  # folders below the root; released trees need at most 8
 
 @dataclass(frozen=True)
 class ClipFolder:
-    """A folder with images directly in it, or a folder with nothing below it.
+    """A folder with images directly in it, or a folder with nothing below it."""
 
-    Attributes
-    ----------
-    path : Path
-        Absolute.
-    files : tuple of str
-        Names of the images, in no particular order; empty for a clip without frames.
-    parts : tuple of str
-        Names of the folders from the root's own to this one; no folder above the root counts.
-    """
-
-    path: Path
+    path: Path  # absolute
+    # names of the images, in no particular order; empty for a clip without frames
     files: tuple[str, ...]
+    # names of the folders from the root's own to this one; no folder above the root counts
     parts: tuple[str, ...]
 
     @cached_property
@@ -48,32 +40,19 @@ class ClipFolder:
 
 @dataclass
 class Reading:
-    """What a reader understood of a tree.
+    """What a reader understood of a tree."""
 
-    Attributes
-    ----------
-    rows : list of dict
-        A row of the clips table for each usable clip, in the database's frozen order.
-    findings : list of Finding
-    interpretation : list of str
-        The choices that were made, one sentence each.
-    n_coded : int or None
-        Clips of the classes that a coding sheet names; None without a sheet.
-    folders : list of ClipFolder
-        All that were scanned.
-    known : set of Path
-        Those that the reader recognised, used or not.
-    n_folders : int
-        Of them those that could be clips of this database.
-    """
-
+    # a row of the clips table for each usable clip, in the database's frozen order
     rows: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    # the choices that were made, one sentence each
     interpretation: list[str] = field(default_factory=list)
+    # clips of the classes that a coding sheet names; None without a sheet
     n_coded: int | None = None
-    folders: Sequence[ClipFolder] = ()
+    folders: Sequence[ClipFolder] = ()  # all that were scanned
+    # those that the reader recognised, used or not
     known: set[Path] = field(default_factory=set)
-    n_folders: int = 0
+    n_folders: int = 0  # of them those that could be clips of this database
 
     @property
     def is_absent(self) -> bool:
@@ -89,25 +68,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class FrameClip(Clip):
-    """A clip whose frames are image files.
-
-    Attributes
-    ----------
-    name, subject, label, fingerprint
-        See `Clip`. The fingerprint is the hash of the files' content, in time order.
-    files : tuple of Path
-        In time order.
-    emotion : str
-        The emotion in the database's own words.
-    box : (int, int, int, int) or None
-        Left, top, width and height of the face; None takes the whole picture.
-    """
+    """A clip whose frames are image files."""
 
     name: str
     subject: str
     label: int
-    files: tuple[Path, ...]
-    emotion: str = ""
+    files: tuple[Path, ...]  # in time order
+    emotion: str = ""  # the emotion in the database's own words
+    # left, top, width and height of the face; None takes the whole picture
     box: tuple[int, int, int, int] | None = None
 
     @classmethod
@@ -130,13 +98,7 @@ class FrameClip(Clip):
         return content if self.box is None else content_key([content, self.box])
 
     def frames(self) -> NDArray:
-        """Read the frames, shape (T, height, width), uint8, or float64 for 16-bit files.
-
-        Raises
-        ------
-        UserError
-            If a frame is damaged or of another size than the first.
-        """
+        """Read the frames, shape (T, height, width), uint8, or float64 for 16-bit files."""
         images = [read_grey(path) for path in self.files]
         for path, image in zip(self.files, images, strict=True):
             if image.shape != images[0].shape:
@@ -157,29 +119,13 @@ class FrameClip(Clip):
 
 
 def scan_tree(
-    root: Path, unreadable: Callable[[OSError], object] | None = None
+    root: Path,
+    # called with the OSError of each folder that may not be listed; such a folder is passed by
+    unreadable: Callable[[OSError], object] | None = None,
 ) -> tuple[list[ClipFolder], list[Path]]:
     """List the folders that could be clips, and all coding sheets, below a folder.
 
     Links to folders are followed; a folder that can be reached twice counts once.
-
-    Parameters
-    ----------
-    root : Path
-    unreadable : callable, optional
-        Called with the OSError of each folder that may not be listed; such a folder is passed by.
-
-    Returns
-    -------
-    folders : list of ClipFolder
-        Those that hold images or have no subfolder, sorted by path.
-    sheets : list of Path
-        Workbooks and tables of text, sorted by path.
-
-    Raises
-    ------
-    DataMissing
-        If ``root`` is no folder.
     """
     if not root.is_dir():
         raise DataMissing(

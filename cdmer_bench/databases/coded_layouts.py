@@ -71,55 +71,28 @@ def told_database(parts: Sequence[str]) -> str | None:
 
 @dataclass(frozen=True)
 class CodedLayout:
-    """How a database lies on disk.
+    """How a database lies on disk."""
 
-    Attributes
-    ----------
-    name : str
-        A key of ``NAMES``.
-    title : str
-    clip : str
-        Regular expression of a clip's folder; its groups ``clip`` and ``subject`` tell which.
-    example : str
-        A frame's path and the sheet's name, for messages.
-    form : str
-        Of a clip's folder, for messages.
-    coded_clip : str
-        Regular expression of a clip's name in the coding sheet; '' is that of the folder.
-    emotions : mapping
-        From emotions to classes.
-    without_class : tuple of str
-        Further emotions of the database.
-    several : bool
-        Whether a recording may hold several micro-expressions.
-    counts_from : int or None
-        Number of the first frame of the recordings, where that is known.
-    cropped : str
-        Regular expression for folders whose frames are cropped to the face.
-    within : str
-        Regular expression for a folder that must be among those above; '' for none.
-    skipped : str
-        Regular expression for folders that hold something else.
-    read_sheets : callable
-    tested : bool
-        Whether the reader was tried on the real release.
-    """
-
-    name: str
+    name: str  # a key of `NAMES`
     title: str
+    # regular expression of a clip's folder; its groups `clip` and `subject` tell which
     clip: str
-    example: str
-    form: str = "of images"
+    example: str  # a frame's path and the sheet's name, for messages
+    form: str = "of images"  # of a clip's folder, for messages
+    # regular expression of a clip's name in the coding sheet; '' is that of the folder
     coded_clip: str = ""
+    # from emotions to classes
     emotions: Mapping[str, str] = field(default_factory=lambda: EMOTION_CLASSES)
-    without_class: tuple[str, ...] = NO_CLASS
-    several: bool = False
+    without_class: tuple[str, ...] = NO_CLASS  # further emotions of the database
+    several: bool = False  # whether a recording may hold several micro-expressions
+    # number of the first frame of the recordings, where that is known
     counts_from: int | None = None
+    # regular expression for folders whose frames are cropped to the face
     cropped: str = r"crop|_aligned$"
-    within: str = ""
-    skipped: str = r"(?!)"
+    within: str = ""  # regular expression for a folder that must be among those above; '' for none
+    skipped: str = r"(?!)"  # regular expression for folders that hold something else
     read_sheets: Callable[..., list[CodingSheet]] = read_coding_sheets
-    tested: bool = False
+    tested: bool = False  # whether the reader was tried on the real release
 
     def find(self, folders: Sequence[ClipFolder], reading: Reading) -> list[Found]:
         """Recognise the clips among folders of images, below folders of this database if told."""
@@ -148,38 +121,19 @@ class CodedLayout:
 
 def read_coded(
     layout: CodedLayout,
-    folders: Sequence[ClipFolder],
+    folders: Sequence[ClipFolder],  # from `scan_tree`
+    # possible coding sheets, each with the names of the folders from the root to it
     sheets: Sequence[tuple[Path, Sequence[str]]],
     release: str = "auto",
-    emotions: Mapping[str, str] | None = None,
-    sheet: str = "",
+    emotions: Mapping[str, str] | None = None,  # from emotions to classes; None is the layout's
+    sheet: str = "",  # end of the coding sheet's path, where several would do
     worksheet: str = "",
+    # changes the rows of the chosen sheet, and notes it
     correct: Callable[[CodingSheet, Reading], None] | None = None,
+    # of sheets that contradict each other, the one with the least value is read
     prefer: Callable[[CodingSheet], object] = lambda sheet: 0,
 ) -> Reading:
-    """Find the clips of a database in a scanned tree, in the order of its coding sheet.
-
-    Parameters
-    ----------
-    layout : CodedLayout
-    folders
-        From `scan_tree`.
-    sheets
-        Possible coding sheets, each with the names of the folders from the root to it.
-    release : {'auto', 'cropped', 'raw'}
-    emotions : mapping, optional
-        From emotions to classes; None is the layout's.
-    sheet, worksheet : str
-        End of the coding sheet's path, and name of the worksheet, where several would do.
-    correct : callable, optional
-        Changes the rows of the chosen sheet, and notes it.
-    prefer : callable, optional
-        Of sheets that contradict each other, the one with the least value is read.
-
-    Returns
-    -------
-    Reading
-    """
+    """Find the clips of a database in a scanned tree, in the order of its coding sheet."""
     reading = Reading()
     mapping = dict(layout.emotions if emotions is None else emotions)
     if not layout.tested:
@@ -373,11 +327,6 @@ def read_casme_squared_sheets(path: Path, worksheet: str | None = None) -> list[
     The first has subject, video (``anger1_1``), onset, apex, offset, action units, emotion,
     type and self-report; the second tells each subject's folder (columns 2 and 3), the third
     each video's four digits (columns 1 and 2). Macro-expressions are left out.
-
-    Raises
-    ------
-    UserError
-        If the file does not have these sheets.
     """
     tables = list(read_tables(path).values())
     if len(tables) < 3 or not all(tables[:3]):

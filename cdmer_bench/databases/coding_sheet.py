@@ -38,30 +38,19 @@ _MOST_BYTES = 2**26  # of a workbook when unpacked; coding sheets take less than
 
 @dataclass(frozen=True)
 class CodedClip:
-    """One row of a coding sheet.
-
-    Attributes
-    ----------
-    subject, clip, emotion : str
-        Without surrounding blanks; the emotion in lower case.
-    onset, apex, offset : int or None
-        Frame numbers; None where the sheet says that there is none (CASME II writes ``/``).
-    row : int
-        In the sheet, the first being 1.
-    first : int or None
-        Number of the recording's first frame, where the sheet tells (SMIC-E).
-    shipped : str
-        Name of the folder that holds this clip alone, where a database ships such (CAS(ME)^3).
-    """
+    """One row of a coding sheet."""
 
     subject: str
     clip: str
+    # frame numbers; None where the sheet says that there is none (CASME II writes /)
     onset: int | None
     apex: int | None
     offset: int | None
-    emotion: str
-    row: int
+    emotion: str  # in lower case
+    row: int  # in the sheet, the first being 1
+    # number of the recording's first frame, where the sheet tells (SMIC-E)
     first: int | None = None
+    # name of the folder that holds this clip alone, where a database ships such (CAS(ME)^3)
     shipped: str = ""
 
     @property
@@ -77,25 +66,13 @@ class CodedClip:
 
 @dataclass
 class CodingSheet:
-    """One worksheet of a coding sheet.
-
-    Attributes
-    ----------
-    path : Path
-    worksheet : str
-        Its name; '' where the file has one table only.
-    headings : list of str
-        The words above the columns, lower-case letters and digits only.
-    rows : list of CodedClip
-    findings : list of Finding
-        What was noticed about rows.
-    """
+    """One worksheet of a coding sheet."""
 
     path: Path
-    worksheet: str
-    headings: list[str]
+    worksheet: str  # its name; '' where the file has one table only
+    headings: list[str]  # the words above the columns, lower-case letters and digits only
     rows: list[CodedClip] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)  # what was noticed about rows
 
     def __str__(self) -> str:
         return f"{self.path} (worksheet {self.worksheet})" if self.worksheet else str(self.path)
@@ -128,32 +105,17 @@ def subject_number(text: object) -> int | None:
 
 
 def read_coding_sheet(
-    path: Path,
-    sheet: str | None = None,
+    path: Path,  # a workbook (.xlsx, .xlsm, .xls), or text with commas, semicolons or tabs
+    sheet: str | None = None,  # name of the worksheet; None is the first with such headings
+    # from subject, clip, onset, apex, offset, emotion to headings, where
+    # they differ from the usual ones
     headings: Mapping[str, Sequence[str]] | None = None,
-    required: Sequence[str] = REQUIRED,
+    required: Sequence[str] = REQUIRED,  # columns that the sheet must have
 ) -> list[CodedClip]:
     """Read the rows of a coding sheet that name a subject and a clip.
 
     The heading row is found by its words, so rows of text above it, blank columns and another
     order of columns do no harm; rows of text below the table are left out.
-
-    Parameters
-    ----------
-    path : Path
-        A workbook (.xlsx, .xlsm, .xls), or text with commas, semicolons or tabs.
-    sheet : str, optional
-        Name of the worksheet; None is the first with such headings.
-    headings : mapping, optional
-        From ``subject``, ``clip``, ``onset``, ``apex``, ``offset``, ``emotion`` to headings,
-        where they differ from the usual ones.
-    required : sequence of str
-        Columns that the sheet must have.
-
-    Raises
-    ------
-    UserError
-        If the file is damaged, or has no such table.
     """
     return read_coding_sheets(path, sheet, headings, required)[0].rows
 
@@ -164,13 +126,7 @@ def read_coding_sheets(
     headings: Mapping[str, Sequence[str]] | None = None,
     required: Sequence[str] = REQUIRED,
 ) -> list[CodingSheet]:
-    """Read every worksheet with the headings of a coding sheet, as `read_coding_sheet`.
-
-    Raises
-    ------
-    UserError
-        If there is none.
-    """
+    """Read every worksheet with the headings of a coding sheet, as `read_coding_sheet`."""
     wanted = {**HEADINGS, **(headings or {})}
     tables = read_tables(path)
     if worksheet:
@@ -200,13 +156,7 @@ def read_coding_sheets(
 
 
 def read_tables(path: Path) -> dict[str, list[list[str]]]:
-    """Read every worksheet as rows of cells of text; a whole number is written without a point.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read, with what to do about it.
-    """
+    """Read every worksheet as rows of cells of text; a whole number is written without a point."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -381,16 +331,11 @@ def frame(text: str) -> Any:
     return int(found[1]) if found else False
 
 
-def check_emotions(sheet: CodingSheet, known: Sequence[str]) -> None:
-    """Drop rows whose emotion is empty or unknown, with a finding that names each word.
-
-    Parameters
-    ----------
-    sheet : CodingSheet
-        Changed.
-    known : sequence of str
-        Emotions of the database.
-    """
+def check_emotions(
+    sheet: CodingSheet,  # changed
+    known: Sequence[str],  # emotions of the database
+) -> None:
+    """Drop rows whose emotion is empty or unknown, with a finding that names each word."""
     lines = defaultdict(list)
     for row in sheet.rows:
         if row.emotion not in known:
@@ -412,16 +357,12 @@ def check_emotions(sheet: CodingSheet, known: Sequence[str]) -> None:
     sheet.rows = [row for row in sheet.rows if row.emotion in known]
 
 
-def settle_repeated(sheet: CodingSheet, several: bool) -> None:
-    """Keep one of identical rows, and none of rows that contradict each other.
-
-    Parameters
-    ----------
-    sheet : CodingSheet
-        Changed.
-    several : bool
-        Whether one recording may hold several micro-expressions, which their onsets tell apart.
-    """
+def settle_repeated(
+    sheet: CodingSheet,  # changed
+    # whether one recording may hold several micro-expressions, which their onsets tell apart
+    several: bool,
+) -> None:
+    """Keep one of identical rows, and none of rows that contradict each other."""
     groups: dict[Any, list[CodedClip]] = defaultdict(list)
     for row in sheet.rows:
         groups[(row.key, row.onset if several else None)].append(row)

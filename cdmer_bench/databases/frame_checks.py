@@ -33,22 +33,13 @@ Progress = Callable[[Iterable[FrameClip]], Iterable[FrameClip]]
 
 @dataclass
 class FrameCheck:
-    """All that was noticed of the databases of a corpus.
+    """All that was noticed of the databases of a corpus."""
 
-    Attributes
-    ----------
-    findings : list of Finding
-        Errors first.
-    counts : dict
-        Database to class to ``{'found': n, 'expected': n or None}``; expected is the corrected
-        Table I, None for databases outside the paper.
-    interpretation : list of str
-        The choices that the readers made.
-    """
-
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)  # errors first
+    # database to class to {'found': n, 'expected': n or None}; expected is the corrected Table
+    # I, None for databases outside the paper
     counts: dict[str, dict[str, dict[str, int | None]]] = field(default_factory=dict)
-    interpretation: list[str] = field(default_factory=list)
+    interpretation: list[str] = field(default_factory=list)  # the choices that the readers made
 
     @property
     def passed(self) -> bool:
@@ -103,28 +94,14 @@ def grouped(findings: Sequence[Finding], most: int = 3) -> list[str]:
 
 
 def check_frames(
-    root: str | Path,
+    root: str | Path,  # the folder of all databases
+    # those to check; None is the paper's four, read with the default options
     databases: Sequence[Checked] | None = None,
+    # whether to open every frame; else only empty and forbidden files are noticed
     read_images: bool = True,
-    progress: Progress | None = None,
+    progress: Progress | None = None,  # wraps the iteration over clips, for a progress bar
 ) -> FrameCheck:
-    """Check the databases of frames below a folder, or of a clips table.
-
-    Parameters
-    ----------
-    root : path
-        The folder of all databases.
-    databases : sequence of FrameDatabase or ClipsDatabase, optional
-        Those to check; None is the paper's four, read with the default options.
-    read_images : bool
-        Whether to open every frame; else only empty and forbidden files are noticed.
-    progress : callable, optional
-        Wraps the iteration over clips, for a progress bar.
-
-    Returns
-    -------
-    FrameCheck
-    """
+    """Check the databases of frames below a folder, or of a clips table."""
     if databases is None:
         databases = [
             FrameDatabase(k, title, root=str(root)) for k, title in PAPER_DATABASES.items()

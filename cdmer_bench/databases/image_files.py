@@ -52,17 +52,6 @@ def read_grey(path: Path) -> NDArray:
     Colour is converted as ``0.2989 R + 0.5870 G + 0.1140 B`` and rounded; an alpha channel is
     dropped; 16-bit values are divided by 257 and stay unrounded. A picture is turned as the
     camera's mark (EXIF orientation) says, in JPEG, PNG and TIFF alike.
-
-    Returns
-    -------
-    ndarray of uint8 or float64, shape (height, width)
-
-    Raises
-    ------
-    UserError
-        If the file is empty, cut short, damaged or no image. Decoders fill what is missing of a
-        cut file with grey and return it, so the file's end is checked before; of damage inside
-        a JPEG they only warn, so a warning counts as damage.
     """
     import cv2
 

@@ -27,22 +27,12 @@ _NEAR = 0.9  # of the most clips: cropped faces that lack no more are taken befo
 
 @dataclass(frozen=True)
 class Found:
-    """A folder that a database's reader recognises as a clip.
-
-    Attributes
-    ----------
-    folder : ClipFolder
-    key : (int or None, str)
-    base : tuple of str
-        The folders above those of classes and subjects.
-    between : tuple of str
-        Folders of other names between the subject and the images.
-    """
+    """A folder that a database's reader recognises as a clip."""
 
     folder: ClipFolder
     key: Key
-    base: tuple[str, ...]
-    between: tuple[str, ...] = ()
+    base: tuple[str, ...]  # the folders above those of classes and subjects
+    between: tuple[str, ...] = ()  # folders of other names between the subject and the images
 
     @property
     def emotion(self) -> str:
@@ -51,16 +41,12 @@ class Found:
         return next((name for name in named if name in EMOTION_FOLDERS), "")
 
 
-def recognise(folder: ClipFolder, name: re.Pattern[str]) -> Found | None:
-    """Recognise a clip by its name and the subject's, whatever folders lie between and above.
-
-    Parameters
-    ----------
-    folder : ClipFolder
-    name : pattern
-        Of the clip's folder; its groups ``clip`` and ``subject``, as far as it has them, say
-        which it is.
-    """
+def recognise(
+    folder: ClipFolder,
+    # of the clip's folder; its groups `clip` and `subject`, as far as it has them, say which it is
+    name: re.Pattern[str],
+) -> Found | None:
+    """Recognise a clip by its name and the subject's, whatever folders lie between and above."""
     parts = folder.parts
     for place in range(len(parts) - 1, 0, -1):
         told = name.fullmatch(parts[place].strip())
@@ -89,20 +75,11 @@ def _is_structure(part: str) -> bool:
 
 @dataclass
 class Release:
-    """Folders of one kind that together are one form in which a database was released.
+    """Folders of one kind that together are one form in which a database was released."""
 
-    Attributes
-    ----------
-    kind : str
-        ``cropped`` (registered faces), ``raw`` or ``extended``.
-    places : list of Path
-        The folders that hold it.
-    folders : dict
-        From the clip's key to its folders; more than one is a mistake.
-    """
-
-    kind: str
+    kind: str  # cropped (registered faces), raw or extended
     bases: list[tuple[str, ...]]
+    # from the clip's key to its folders; more than one is a mistake
     folders: dict[Key, list[Found]] = field(default_factory=lambda: defaultdict(list))
 
     @property
@@ -151,19 +128,11 @@ def _beside(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
 
 @dataclass
 class Cut:
-    """What is made of a coded row and the folder that it names.
-
-    Attributes
-    ----------
-    found : Found or None
-    row : CodedClip
-    frames : list of (int, str)
-        Those from onset to offset; empty where they are uncertain.
-    problems : list of Problem
-    """
+    """What is made of a coded row and the folder that it names."""
 
     found: Found | None
     row: CodedClip
+    # those from onset to offset; empty where they are uncertain
     frames: Frames = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -176,17 +145,13 @@ class Cut:
 
 
 def cut_release(
-    release: Release, rows: Sequence[CodedClip], whole_folders: bool, counts_from: int | None
+    release: Release,
+    rows: Sequence[CodedClip],
+    whole_folders: bool,  # whether a folder without onset and offset is the clip
+    # the number of the first frame of the database's recordings, where that is known
+    counts_from: int | None,
 ) -> list[Cut]:
-    """Cut every coded clip out of the folders of a release, judging their numbers together.
-
-    Parameters
-    ----------
-    whole_folders : bool
-        Whether a folder without onset and offset is the clip.
-    counts_from : int or None
-        The number of the first frame of the database's recordings, where that is known.
-    """
+    """Cut every coded clip out of the folders of a release, judging their numbers together."""
     cuts = []
     for row in rows:
         shipped = release.folders.get((row.key[0], row.shipped.lower()), []) if row.shipped else []

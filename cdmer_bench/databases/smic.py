@@ -38,10 +38,12 @@ _EXTENDED = re.compile(r"smic[ _-]?((hs|vis|nir)[ _-]?)?e(xtended)?([ _-]|$)|[ _
 
 
 def read_smic(
-    folders: Sequence[ClipFolder],
+    folders: Sequence[ClipFolder],  # from `scan_tree`
+    # possible annotation sheets, each with the names of the folders from the root to it
     sheets: Sequence[tuple[Path, Sequence[str]]],
     camera: str,
     release: str = "auto",
+    # end of the annotation sheet's path, and name of the worksheet, where several would do
     sheet: str = "",
     worksheet: str = "",
 ) -> Reading:
@@ -50,23 +52,6 @@ def read_smic(
     A clip is a folder ``s<k>_{ne,po,sur}_<i>``, whose name gives subject and class. In SMIC_all
     it holds the frames from onset to offset; in SMIC-E it holds more, and the annotation sheet
     says where onset and offset are. ``non_micro`` folders are passed over.
-
-    Parameters
-    ----------
-    folders
-        From `scan_tree`.
-    sheets
-        Possible annotation sheets, each with the names of the folders from the root to it.
-    camera : {'HS', 'VIS', 'NIR'}
-    release : {'auto', 'cropped', 'raw', 'extended'}
-    sheet, worksheet : str
-        End of the annotation sheet's path, and name of the worksheet, where several would do.
-
-    Returns
-    -------
-    Reading
-        Clips by subject, class (negative, positive, surprise) and index, which is the order of
-        the authors' released features.
     """
     reading = Reading()
     title = f"SMIC ({camera})"

@@ -106,9 +106,10 @@ def read_table(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     if not path.is_file():
+        found = "corpus.table is empty" if path == Path() else f"{path} is no file"
         raise DataMissing(
-            f"{path} is no file; {nearest_neighbour(path)}give a clips table with corpus.table="
-            "FILE, which 'cdmer data clips' writes"
+            f"{found}; {nearest_neighbour(path)}give a clips table with corpus.table=FILE, which "
+            "'cdmer data clips' writes"
         )
     rows = next(iter(read_tables(path).values()), [])
     lines = [number for number, row in enumerate(rows, start=1) if any(row)]

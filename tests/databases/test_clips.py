@@ -145,6 +145,8 @@ def test_no_file_and_no_row(folder):
     path = table(folder, "mine,a,p1,x,faces/a,,,")
     with pytest.raises(DataMissing, match=r"did you mean 'clips.csv'"):
         read_table(folder / "clip.csv")
+    with pytest.raises(DataMissing, match=r"corpus\.table is empty; give a clips table"):
+        database("").clips()
     with pytest.raises(DataMissing, match="no row of the database casme2; it has mine"):
         database(path, "casme2").clips()
 

@@ -85,7 +85,7 @@ def tables_arguments(parser: CommandParser) -> None:
     parser.add_argument(
         "--descriptor",
         metavar="LABEL",
-        help="label of the descriptor of Tables III and IV (default: the paper's)",
+        help="label of the descriptor of Tables III and IV (default: the paper's, if it was run)",
     )
     add_results(parser)
     add_config_dir(parser)
@@ -101,11 +101,14 @@ def _tables(
 ) -> "list[Table]":
     """Build what a word such as ``3``, ``own`` or ``all`` stands for."""
     from cdmer_bench.reporting import build_table, tables_for
+    from cdmer_bench.reporting.analysis import comparable
     from cdmer_bench.reporting.published import PAPER_DESCRIPTOR
 
     if number in _NUMBERS:
+        of_table = comparable([r for r in records if _belongs(r, number)])
+        usual = of_table[0].descriptor_label if of_table else PAPER_DESCRIPTOR
         table = build_table(
-            _NUMBERS[number], records, rules, descriptor=descriptor or PAPER_DESCRIPTOR, **options
+            _NUMBERS[number], records, rules, descriptor=descriptor or usual, **options
         )
         return [table]
     found = tables_for(records, rules, **options)

@@ -33,7 +33,6 @@ def render_all(
     *,
     bold: bool = False,
     width: int = 120,
-    most_notes: int | None = None,
 ) -> str:
     """Render tables after one another; as CSV and JSON in one list of cells.
 
@@ -47,8 +46,6 @@ def render_all(
         For ``text``: best figures in bold by ANSI codes; pass ``stdout.isatty()``.
     width : int
         For ``text``: columns of the terminal, from which the spacing is chosen.
-    most_notes : int, optional
-        For ``text``: notes that are shown of each table; by default all.
 
     Returns
     -------
@@ -61,8 +58,7 @@ def render_all(
         For an unknown format.
     """
     if format == "text":
-        parts = (to_text(t, bold=bold, width=width, most_notes=most_notes) for t in tables)
-        return "\n".join(parts)
+        return "\n".join(to_text(table, bold=bold, width=width) for table in tables)
     whole: Mapping[str, Callable[[Sequence[Table]], str]] = {
         "csv": to_csv,
         "json": to_json,
@@ -153,9 +149,7 @@ def to_json(tables: Iterable[Table]) -> str:
     return json.dumps(long_form(tables), indent=1, ensure_ascii=False) + "\n"
 
 
-def to_text(
-    table: Table, *, bold: bool = False, width: int = 120, most_notes: int | None = None
-) -> str:
+def to_text(table: Table, *, bold: bool = False, width: int = 120) -> str:
     """Render a table in fixed-width columns.
 
     If it is wider than ``width``, ``0.8002 / 80.28`` becomes ``0.8002/80.28`` and columns move
@@ -167,7 +161,7 @@ def to_text(
             break
     ruler = "-" * max(map(_visible, lines))
     caption = textwrap.wrap(f"{table.heading}.", width)
-    for note in table.notes[:most_notes]:
+    for note in table.notes:
         caption += textwrap.wrap(one_line(note), width, subsequent_indent="  ")
     # Tasks of the user's own have no directions to write in a second line.
     head, body = [line for line in lines[:2] if line], lines[2:]

@@ -166,3 +166,34 @@ def test_later_papers_and_their_audit(own, cdmer):
     assert code == 0
     assert "Accuracies that no count of right predictions gives: 10" in out
     assert "copied with other figures: 3" in out
+
+
+def test_table_iii_is_that_of_the_descriptor_that_was_run(tmp_path, cdmer):
+    store = ResultsStore(tmp_path / "r")
+    hog = {"descriptor": "hog_top_p8", "descriptor_label": "HOG-TOP(p=8)"}
+    store.save(record(5, key="h".ljust(64, "0"), **hog))
+    folder = str(store.folder)
+    shown = cdmer("tables", "3", "--results", folder)[1]
+    assert "Descriptor: HOG-TOP(p=8)." in shown
+    assert "(1 of 6)" in shown
+    store.save(record(6, key="l".ljust(64, "0")))
+    assert "LBP-TOP(R3P8)" in cdmer("tables", "3", "--results", folder)[1]
+    assert "HOG" in cdmer("tables", "3", "descriptor=hog_top_p8", "--results", folder)[1]
+
+
+def test_a_folder_of_failures_alone_is_exported_and_told(tmp_path, cdmer):
+    store = ResultsStore(tmp_path / "r")
+    place = {"task_label": "Exp.5", "method_label": "TCA", "descriptor_label": "LBP-TOP(R3P8)"}
+    store.save_failure("a" * 64, {**place, "corpus": "released", "error": "ValueError: no"})
+    folder = str(store.folder)
+    frame = pd.read_csv(io.StringIO(cdmer("export", "--results", folder)[1]))
+    assert frame["reason"].tolist() == ["failed: ValueError: no"]
+    assert frame["mean_f1"].isna().all()
+    for words in (("export", "--predictions"), ("export",)):
+        assert cdmer(*words, "--results", folder)[0] == 0
+    code, _, err = cdmer("tables", "--results", folder)
+    assert code == 2
+    assert "holds no finished cell, and 1 failed" in err
+    (store.folder / "failures" / f"{'a' * 64}.json").unlink()
+    (store.folder / "cells").mkdir()
+    assert cdmer("export", "--results", folder)[0] == 0

@@ -39,8 +39,8 @@ def to_latex(table: Table) -> str:
     """
     rows = [row for row in table.rows if any(cell.figure for cell in row.cells)]
     # LaTeX numbers the table itself.
-    marker = "SYNTHETIC DATA: " if table.synthetic else ""
-    caption = escape(f"{marker}{table.content}.")
+    marker = "Synthetic data: m" if table.synthetic else "M"
+    caption = escape(f"{marker}{table.content[1:]}.")
     notes = [escape(note) for note in table.notes]
     names = [table.shown_name(row) for row in rows]
     broken = max(map(len, names), default=0) > _LONGEST_NAME

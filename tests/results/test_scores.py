@@ -168,6 +168,13 @@ def test_other_counts_than_those_of_table_i_are_remarked_with_the_findings():
     ]
 
 
+def test_the_classes_are_compared_with_table_i_one_by_one():
+    # As many clips as Table I has, with negative and positive the other way round.
+    y = np.repeat([0, 1, 2], (28, 23, 20)).astype(np.uint8)
+    (sentence,) = remarks(record(5, predictions=y[None], y_target=y), "target")
+    assert sentence == "SMIC-NIR has 71 clips (28/23/20) where Table I has 71 (23/28/20)."
+
+
 def test_a_target_without_a_class_says_what_a_mean_f1_can_be():
     y = np.repeat([0, 1], (30, 41)).astype(np.uint8)
     made = record(5, predictions=y[None], y_target=y)

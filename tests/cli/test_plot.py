@@ -74,7 +74,7 @@ def test_several_kinds_are_drawn_at_once(results, cdmer):
 def test_what_is_no_filter_or_matches_nothing_is_refused(results, cdmer):
     for words, said in (
         (["task=exp99"], "there is no result with task=exp99; did you mean"),
-        (["taks=exp05"], "'taks=exp05' is not a choice for `cdmer plot`; did you mean 'task=...'"),
+        (["taks=exp05"], "'taks=exp05' is no filter; did you mean 'task'"),
         (["--dpi", "0"], "--dpi is 0, expected at least 1"),
     ):
         code, _, err = cdmer("plot", "scores", *words, "--results", results)

@@ -1,9 +1,6 @@
 import pytest
 
-from cdmer_bench.cli.completion import choices
 from cdmer_bench.cli.hydra_app import as_lists, as_text, compose, flag_value, split_flags
-from cdmer_bench.cli.main import command_parser
-from cdmer_bench.cli.plot import DRAWN
 from cdmer_bench.errors import UserError
 
 
@@ -39,42 +36,6 @@ def test_the_folder_is_found_however_it_is_written(flags):
 )
 def test_comma_lists_of_groups_become_lists(given, written):
     assert as_lists([given]) == [written]
-
-
-FILTERS = ["corpus=", "task=", "method=", "descriptor="]
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("cdmer ru", ["run"]),
-        ("cdmer run method=tk", ["method=tkl"]),
-        ("cdmer run method=tca,gf", ["method=tca,gfk"]),
-        ("cdmer run task=type", ["task=type1", "task=type2"]),
-        ("cdmer list me", ["methods"]),
-        ("cdmer plot ran", ["ranks"]),
-        ("cdmer run n_j", ["n_jobs="]),
-        ("cdmer run --cf", ["--cfg"]),
-        ("cdmer plot ", [*DRAWN, *FILTERS]),
-        ("cdmer plot plane --ou", ["--out"]),
-        ("cdmer plot plane ", [*DRAWN[:-1], *FILTERS]),
-        ("cdmer tables --format t", ["text", "tex"]),
-        ("cdmer tables --format tex al", ["all"]),
-        ("cdmer check method tk", ["tkl"]),
-        ("cdmer check method tkl sol", ["solver="]),
-        ("cdmer da", ["data"]),
-        ("cdmer data ", ["fetch", "check", "clips", "synthesize"]),
-        ("cdmer data s", ["synthesize"]),
-        ("cdmer results m", ["merge"]),
-        ("cdmer data check corpus=fr", ["corpus=frames", "corpus=frames_extended"]),
-        ("cdmer data fetch ", ["released"]),
-        ("cdmer data check --q", ["--quick"]),
-        ("cdmer data nothing ", []),
-        ("cdmer nothing ", []),
-    ],
-)
-def test_completion_of_commands_and_overrides(line, expected):
-    assert choices(line, command_parser) == expected
 
 
 @pytest.mark.parametrize(

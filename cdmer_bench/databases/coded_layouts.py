@@ -141,9 +141,14 @@ def read_coded(
     found = layout.find(folders, reading)
     reading.n_folders = len(found)
     read = _read_sheets(layout, sheets, sheet, worksheet, reading)
-    chosen = _choose_sheet(layout, read, {one.key for one in found}, prefer, reading)
-    if chosen is None:
+    if not read:
+        chosen_by = f" whose path ends with {sheet}" if sheet else ""
+        reading.note(
+            "error", "no-coding-sheet", layout.title, f"no coding sheet{chosen_by}", layout.example,
+            "copy the database's coding sheet into the root",
+        )  # fmt: skip
         return reading
+    chosen = _choose_sheet(layout, read, {one.key for one in found}, prefer, reading)
     known = list(dict.fromkeys([*mapping, *layout.emotions, *layout.without_class]))
     every_row = list(chosen.rows)
     if correct is not None:
@@ -277,14 +282,8 @@ def _choose_sheet(
     keys: set[Key],
     prefer: Callable[[CodingSheet], object],
     reading: Reading,
-) -> CodingSheet | None:
+) -> CodingSheet:
     """Choose one of several sheets; where they contradict each other, that is an error."""
-    if not read:
-        reading.note(
-            "error", "no-coding-sheet", layout.title, "no coding sheet", layout.example,
-            "copy the database's coding sheet into the root",
-        )  # fmt: skip
-        return None
 
     def matched(sheet: CodingSheet) -> int:
         return sum(row.key in keys for row in sheet.rows)

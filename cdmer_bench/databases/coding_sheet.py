@@ -24,8 +24,8 @@ HEADINGS: dict[str, tuple[str, ...]] = {
     "apex": ("apexframe", "apex", "apexf", "apexf1"),
     "offset": ("offsetframe", "offset", "offsetf", "offsetfnir", "offsetfvis", "offsetfhs"),
     "emotion": (
-        "estimatedemotion", "estimatedemotions", "emotion", "emotionlabel", "emotionclass",
-        "label", "expression",
+        "estimatedemotion", "estimatedemotions", "emotion", "emotions", "emotionlabel",
+        "emotionclass", "label", "expression",
     ),
     "first": ("firstf", "firstframe"),
     "type": ("expressiontype", "type", "micro", "micromacro"),

@@ -65,6 +65,9 @@ FORMATS: dict[str, Reader] = {
 }
 
 
+RELEASES = ("auto", "cropped", "raw", "extended")
+
+
 @dataclass
 class FrameDatabase(ClipDatabase):
     """A licensed database in the folders and with the coding sheet that its owners released.
@@ -110,6 +113,11 @@ class FrameDatabase(ClipDatabase):
             raise UserError(
                 f"databases.{self.name}.format is {self.format!r}, which no reader knows; "
                 f"{closest(self.format, FORMATS)}"
+            )
+        if self.release not in RELEASES:
+            raise UserError(
+                f"databases.{self.name}.release is {self.release!r}; "
+                f"{closest(self.release, RELEASES)}"
             )
         self.synthetic = self.synthetic or is_synthetic(self.place)
 

@@ -102,11 +102,9 @@ def find_releases(found: Iterable[Found], kind: Callable[[Sequence[Found]], str]
         keys = {one.key for one in members}
         of_kind = kind(members)
         for release in releases:
-            theirs = set(release.folders)
-            if (
-                release.kind == of_kind
-                and any(_beside(base, other) for other in release.bases)
-                and len(keys & theirs) <= _OVERLAP * min(len(keys), len(theirs))
+            shared = len(keys & set(release.folders))
+            if release.kind == of_kind and shared <= _OVERLAP * min(
+                len(keys), len(release.folders)
             ):
                 release.bases.append(base)
                 break
@@ -116,14 +114,6 @@ def find_releases(found: Iterable[Found], kind: Callable[[Sequence[Found]], str]
         for one in members:
             release.folders[one.key].append(one)
     return releases
-
-
-def _beside(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Tell whether two folders differ in one name of their paths, or one lies in the other."""
-    if len(one) == len(other):
-        return sum(a != b for a, b in zip(one, other, strict=True)) <= 1
-    shorter, longer = sorted((one, other), key=len)
-    return longer[: len(shorter)] == shorter
 
 
 @dataclass

@@ -208,7 +208,7 @@ def test_a_key_settles_which_sheet_counts(tmp_path):
     told = next(
         f for f in FrameDatabase("casme2", root=root).findings if f.code == "sheets-contradict"
     )
-    assert "happiness, frames 46 to 56 in row 2, but fear, frames 46 to 56 in row 2" in told.text
+    assert "happiness, frames 26 to 36 in row 2, but fear, frames 26 to 36 in row 2" in told.text
     assert "sheet=" in told.action
 
 

@@ -57,6 +57,10 @@ def folder_of_a_part(tree):
     tree.change(above=lambda c: [*c.above, "part 1" if c.subject < 5 else "part 2"])
 
 
+def folders_of_classes_of_two_levels(tree):
+    tree.change(above=lambda c: [*c.above, f"all {c.emotion} clips", f"{c.emotion[:3]} cut"])
+
+
 def folder_for_each_subject(tree):
     tree.change(above=lambda c: [*c.above, f"person {'abcdefghijklmnopqrst'[c.subject - 1]}"])
 
@@ -273,6 +277,10 @@ def empty_emotion(tree):
     tree.sheets[0].rows[_first(tree.sheets[0])][_column(tree.sheets[0], *EMOTION)] = None
 
 
+def formula_never_computed(tree):
+    tree.sheets[0].rows[_first(tree.sheets[0])][_column(tree.sheets[0], *EMOTION)] = '="fear"'
+
+
 def misspelt_emotion(tree):
     tree.sheets[0].rows[_first(tree.sheets[0])][_column(tree.sheets[0], *EMOTION)] = "happinness"
 
@@ -348,6 +356,7 @@ TABLE = [  # deviation, layouts, code
     (by_class_then_subject, [*CASME2, *SMIC, *SMIC_E, "samm", "casme"], ""),
     (by_subject_then_class, [*CASME2, "samm", "casme"], ""),
     (folder_of_a_part, [*CASME2, *SMIC, *SMIC_E, *OTHERS], ""),
+    (folders_of_classes_of_two_levels, [*CASME2, *SMIC, "samm", "casme"], ""),
     (folder_for_each_subject, [*CASME2, *SMIC, *SMIC_E], ""),
     (other_suffix, [*CASME2, *SMIC, *OTHERS], ""),
     (no_zeros, [*SMIC, *SMIC_E, "samm"], ""),
@@ -392,6 +401,7 @@ TABLE = [  # deviation, layouts, code
     (unreadable_number, [*SHEETS, *SMIC_E], "frame-number-unreadable"),
     (no_number, ["casme2-raw", "casme2-selected"], "onset-offset-unusable"),
     (empty_emotion, SHEETS, "emotion-empty"),
+    (formula_never_computed, SHEETS, "emotion-empty"),
     (misspelt_emotion, SHEETS, "emotion-unknown"),
     (row_without_name, [*SHEETS, *SMIC_E], "row-without-clip"),
     (same_row_twice, SHEETS, "+rows-repeated"),
@@ -475,7 +485,7 @@ def test_too_long_clips_of_smic_without_a_sheet(tmp_path):
 def test_equal_findings_are_one_line_of_the_check(tmp_path):
     tree = casme2(["Cropped"], "reg_img{}.jpg")
     tree.change(shows={})
-    tree.clips[0].shows = {46: 46}
+    tree.clips[0].shows = {26: 26}
     check = check_frames(tree.write(tmp_path), [FrameDatabase("casme2", root=str(tmp_path))])
     alike = [f for f in check.findings if f.code == "clip-without-frames"]
     lines = [line for line in check.text().splitlines() if "clip-without-frames" in line]

@@ -222,13 +222,13 @@ def write_xls(path, rows):
 # Layouts
 
 EVENTS = [  # subject, clip, emotion, onset, offset
-    (1, "EP02_01f", "happiness", 46, 56),
+    (1, "EP02_01f", "happiness", 26, 36),
     (1, "EP03_02", "others", 31, 38),
     (1, "EP19_01", "surprise", 12, 20),
     (3, "EP01_2", "disgust", 9, 17),
-    (7, "EP06_02_01", "sadness", 95, 108),
-    (7, "EP06_02_02", "fear", 99, 106),
-    (9, "EP09f", "surprise", 998, 1006),
+    (7, "EP06_02_01", "sadness", 35, 48),
+    (7, "EP06_02_02", "fear", 29, 36),
+    (9, "EP09f", "surprise", 28, 36),
     (17, "EP01_06", "repression", 5, 12),
     (17, "EP05_02", "disgust", 21, 31),
 ]

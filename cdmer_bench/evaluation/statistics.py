@@ -137,11 +137,10 @@ class Ranking:
     """Friedman's test over tasks."""
 
     average_ranks: NDArray[np.float64]  # (n_methods,), 1 is best; ties share their mean rank
-    chi2: float  # friedman's statistic, corrected for ties
+    chi2: float  # Friedman's statistic, corrected for ties
     p: float  # of Iman and Davenport's F, which is less conservative than chi2
-    f: float  # iman and Davenport's statistic
-    # nemenyi's, at 5 %: average ranks closer than this do not differ significantly
-    critical_difference: float
+    f: float  # Iman and Davenport's statistic
+    critical_difference: float  # Nemenyi's at 5 %, of average ranks
     n_tasks: int
 
 

@@ -43,9 +43,9 @@ class CellComparison:
     mean_f1: float
     accuracy: float
     interval: Interval
-    only_this: int | None = None  # samples that one of the two alone has right
-    only_baseline: int | None = None  # samples that one of the two alone has right
-    p: float | None = None  # mcNemar's exact test; None for the Baseline itself or without it
+    only_this: int | None = None  # clips that only this method has right
+    only_baseline: int | None = None
+    p: float | None = None  # of McNemar's exact test; None for the Baseline and without it
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,11 @@ class MethodComparison:
     methods: tuple[str, ...]
     scores: NDArray[np.float64]  # (n_tasks, n_methods), mean F1
     left_out: tuple[str, ...]  # methods without a result on some of these tasks
-    # or None, wilcoxon against the Baseline, and after Holm; None without a Baseline
-    p: NDArray[np.float64] | None
-    # or None, wilcoxon against the Baseline, and after Holm; None without a Baseline
-    adjusted: NDArray[np.float64] | None
-    ranking: Ranking | None  # none below two tasks or three methods
-    # tasks that some methods have a result on, but not all of those compared
-    tasks_left_out: tuple[str, ...] = ()
-    # those of the methods compared that lack a result on some of the tasks left out
-    lacking: tuple[str, ...] = ()
+    p: NDArray[np.float64] | None  # Wilcoxon's against the Baseline; None without it
+    adjusted: NDArray[np.float64] | None  # after Holm
+    ranking: Ranking | None  # None below two tasks or three methods
+    tasks_left_out: tuple[str, ...] = ()  # on which some of the methods have no result
+    lacking: tuple[str, ...] = ()  # these methods
 
     @property
     def over(self) -> str:
@@ -205,10 +201,9 @@ def _shared_tasks(tasks_of: Mapping[str, set[str]], control: str | None) -> set[
 
 
 def stats_text(
-    records: Sequence[CellRecord],  # one for each task and method
-    rule: Rule,  # the rule that chooses the settings
-    # iterable, cells that were asked for and have no result, such as failed ones
-    missing: Iterable[Asked] = (),
+    records: Sequence[CellRecord],  # one for each task and row
+    rule: Rule,
+    missing: Iterable[Asked] = (),  # cells that were asked for and have no result
 ) -> str:
     """Return intervals and tests of each cell, and of the methods over tasks."""
     lines, cells = _head(records, rule, missing), compare_cells(records, rule)

@@ -51,9 +51,9 @@ class Finding:
     """Something in the paper's tables that a reader should know."""
 
     kind: str  # A key of ``KINDS``
-    table: str  # where; rows of several cells are joined by commas
-    row: str  # where; rows of several cells are joined by commas
-    column: str  # where; rows of several cells are joined by commas
+    table: str  # several are joined by commas, as rows are
+    row: str
+    column: str
     statement: str  # what is wrong or remarkable, in a sentence
     evidence: str  # what anyone can recompute
     numbers: dict[str, Any] = field(default_factory=dict)  # the numbers of the evidence
@@ -80,7 +80,7 @@ def as_text(findings: Sequence[Finding], kinds: Sequence[str] = OF_BENCHMARK) ->
 
 
 def audit(
-    cells: Cells | None = None,  # printed cells by (table, row, column); by default the paper's
+    cells: Cells | None = None,  # by default the paper's
 ) -> list[Finding]:
     """Check every printed figure of Tables III to VII, and Table I through them."""
     cells = published() if cells is None else cells

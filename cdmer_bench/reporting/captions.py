@@ -193,9 +193,8 @@ class Asked(Protocol):
 
 
 def absences(
-    records: Iterable[CellRecord],  # iterable of CellRecord
-    # iterable, cells that were asked for and may have no result, such as failed ones
-    missing: Iterable[Asked] = (),
+    records: Iterable[CellRecord],
+    missing: Iterable[Asked] = (),  # cells that were asked for, such as failed ones
 ) -> str:
     """Name the tasks that methods lack a result on although others were run there, or nothing."""
     done: dict[str, set[str]] = {}

@@ -17,9 +17,7 @@ class Difference:
     figure: Figure  # ours
     printed: Printed  # the paper's
     mean_f1: float  # ours as printed to four decimals, minus the paper's
-    # right predictions more than in the paper, whose count is the one nearest to its accuracy; None
-    # for an average
-    samples: int | None
+    samples: int | None  # right ones more than in the paper; None for an average
     selection: str = "oracle"  # name of the rule that chose our setting
 
     @property

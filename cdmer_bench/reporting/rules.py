@@ -25,13 +25,13 @@ class RuleSummary:
 
     method: str
     rule: str
-    mean_f1: float | None  # means over ``n`` tasks; None if there is none
-    gap: float | None  # means over ``n`` tasks; None if there is none
-    n: int  # tasks with a result and the rule's input, and tasks that any method was run on
-    of: int  # tasks with a result and the rule's input, and tasks that any method was run on
+    mean_f1: float | None  # mean over ``n`` tasks; None if there is none
+    gap: float | None  # lost against the oracle, likewise
+    n: int  # tasks with a result and the rule's input
+    of: int  # tasks that any method was run on
     lack: str = ""  # what was not recorded
-    left_out: int = 0  # settings at which the rule is undefined, of all settings of the ``n`` tasks
-    settings: int = 0  # settings at which the rule is undefined, of all settings of the ``n`` tasks
+    left_out: int = 0  # settings at which the rule is undefined
+    settings: int = 0  # all settings of the ``n`` tasks
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,7 @@ class JudgedCell:
     method: str
     n_settings: int
     choices: tuple[Choice, ...]  # one for each rule
-    # expected best mean F1 on the target of so many settings drawn at random, for those of
-    # ``BUDGETS`` that the grid holds
-    budgets: dict[int, float]
+    budgets: dict[int, float]  # expected best mean F1 of so many settings drawn at random
 
 
 def judge_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> list[JudgedCell]:

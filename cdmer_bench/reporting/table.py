@@ -17,24 +17,20 @@ class Figure:
     n_settings: int = 0  # settings that the rule chose from; 0 for an average
     n_target: int = 0  # samples of the target; 0 for an average
     setting: str = ""  # the chosen setting, such as ``k = 20``
-    converged: bool = True  # false if an iteration limit ended the solver at this setting
-    # settings among them that the rule left out, because its criterion is undefined there
-    n_undefined: int = 0
+    converged: bool = True  # False if an iteration limit ended the solver at this setting
+    n_undefined: int = 0  # settings at which the rule's criterion is undefined
 
 
 @dataclass(frozen=True)
 class TableCell:
     """One cell of a table."""
 
-    figure: Figure | None = None  # none if there is no result, or an average would lack some
+    figure: Figure | None = None  # None if there is no result, or an average would lack some
     reason: str = ""  # why there is no figure
-    # for an average: how many of how many results there are
-    coverage: tuple[int, int] | None = None
+    coverage: tuple[int, int] | None = None  # of an average: how many of how many results
     printed: Printed | None = None  # what the paper prints here, if it is to be compared
-    # whether this is the best of its column, as printed to four and two decimals
-    best_f1: bool = False
-    # whether this is the best of its column, as printed to four and two decimals
-    best_accuracy: bool = False
+    best_f1: bool = False  # of its column, as printed to four decimals
+    best_accuracy: bool = False  # to two decimals
 
     @property
     def parts(self) -> tuple[str, str] | None:
@@ -81,8 +77,7 @@ class TableRow:
     cells: tuple[TableCell, ...]
     variant: str = ""  # what tells this row from others of the same label, such as ``exact solver``
     selection: str = "oracle"  # name of the rule
-    method: str = ""  # their names; empty for a row of averages and one that nothing was run for
-    # their names; empty for a row of averages and one that nothing was run for
+    method: str = ""  # name; empty for averages, and where nothing was run
     descriptor: str = ""
 
     @property
@@ -98,15 +93,12 @@ class Table:
     number: str  # ``III`` to ``VII``, or ``own`` for tasks outside the paper
     title: str
     row_header: str
-    # tuple of (str, str), label and direction, such as ``Exp.1`` and ``H → V``; the last may be the
-    # averages
-    columns: tuple[tuple[str, str], ...]
+    columns: tuple[tuple[str, str], ...]  # label and direction, such as ``Exp.1``, ``H → V``
     rows: tuple[TableRow, ...]
-    # sentences of the caption: marker of synthetic data, corpus, rule, grids, missing cells
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # sentences of the caption
     corpus: str = ""
     synthetic: bool = False
-    descriptor: str = ""  # descriptor of all rows, empty where rows are descriptors
+    descriptor: str = ""  # of all rows; empty where rows are descriptors
     against_paper: bool = False  # whether cells hold the printed figures
     # dict from str to (str, str, str), name, source and target of the task of each column that has
     # results

@@ -156,10 +156,9 @@ def load_predictions(folder: str | Path, selection: Selection = "oracle") -> "pd
 
 
 def score_records(
-    records: Iterable[CellRecord],  # iterable of CellRecord, current ones
-    selection: Selection = "oracle",  # str, Rule or sequence of them
-    # iterable of mapping, cells without a record: their labels, the corpus and an ``error``
-    failures: Iterable[Mapping[str, Any]] = (),
+    records: Iterable[CellRecord],  # current ones
+    selection: Selection = "oracle",
+    failures: Iterable[Mapping[str, Any]] = (),  # labels, corpus and error of cells without one
 ) -> "pd.DataFrame":
     """Return the scores table of records in memory; see :func:`load_scores`."""
     import pandas as pd
@@ -182,7 +181,7 @@ def rows_of(table: "pd.DataFrame") -> list[Any]:
 
 
 def pack_table(
-    table: "pd.DataFrame",  # pandas.DataFrame
+    table: "pd.DataFrame",
     suffix: str,  # ``.csv``, ``.json`` (a list of objects) or ``.parquet``
 ) -> bytes:
     """Return a table as the content of a file."""

@@ -166,6 +166,10 @@ def test_other_counts_than_those_of_table_i_are_remarked_with_the_findings():
         "Errors in the data of SMIC (NIR) were ignored (data.errors=ignore).",
         "The target SMIC (NIR) has one clip of the class surprise.",
     ]
+    # Without data.errors=ignore nothing was ignored.
+    told = " ".join(remarks(made_with(made, errors_ignored=False), "target"))
+    assert "24 errors" in told
+    assert "ignored" not in told
 
 
 def test_the_classes_are_compared_with_table_i_one_by_one():

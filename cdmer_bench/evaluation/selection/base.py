@@ -58,8 +58,7 @@ class Selected:
     """What a rule chose from a grid."""
 
     index: int  # of the setting, in the grid's order
-    # settings at which the criterion is undefined, so that they could not be chosen
-    n_undefined: int = 0
+    n_undefined: int = 0  # settings at which the criterion is undefined
 
 
 @dataclass(frozen=True)
@@ -158,9 +157,8 @@ class Oracle(Rule):
 class Fixed(Rule):
     """Settings fixed before any run, the same for all tasks."""
 
-    # from a method's name to its parameters, such as ``{"tca": {"k": 20}}``. A parameter that is
-    # not named, and every parameter of a method that is not, keeps the method's default. A grid of
-    # one setting that is another one has no fixed setting either
+    # By the method's name, such as ``{"tca": {"k": 20}}``. A parameter that is not named, and every
+    # parameter of a method that is not, keeps the method's default.
     settings: Mapping[str, Mapping[str, Any]] | None = None
 
     def __post_init__(self) -> None:
@@ -214,14 +212,12 @@ def _same(value: Any, wanted: Any) -> bool:
 class Choice:
     """What a rule chose for one cell."""
 
-    rule: str  # name of the rule
-    index: int | None = None  # index of the setting; None if the rule lacks its input
-    mean_f1: float | None = None  # scores on the target at that setting
-    accuracy: float | None = None  # scores on the target at that setting
-    # mean F1 of the oracle's setting minus that of this one; never negative
-    gap: float | None = None
-    # settings that the rule left out, because its criterion is undefined there
-    n_undefined: int = 0
+    rule: str  # its name
+    index: int | None = None  # of the setting; None if the rule lacks its input
+    mean_f1: float | None = None  # on the target, at that setting
+    accuracy: float | None = None
+    gap: float | None = None  # mean F1 lost against the oracle's setting; never negative
+    n_undefined: int = 0  # settings at which the rule is undefined
     lack: str = ""  # what was not recorded
 
 

@@ -91,8 +91,7 @@ class ClassBalance(Rule):
 class NeighborhoodDensity(Rule):
     """Soft neighbourhood density: target samples should have many close neighbours."""
 
-    # of the softmax over neighbours, at least 0.002; 0.05 in the reference
-    temperature: float = 0.05
+    temperature: float = 0.05  # of the softmax over neighbours, as in the reference
 
     def __post_init__(self) -> None:
         """Check the temperature."""
@@ -170,7 +169,7 @@ def _row_ranges(n: int) -> Iterator[slice]:
 
 def _entropy_sums(
     units: NDArray[np.float64],  # (n_settings, n, n_classes), class probabilities, of length 1
-    rows: slice,  # slice, the samples
+    rows: slice,  # the samples
     temperature: float,
 ) -> NDArray[np.float64]:
     """Return the sum of some samples' entropies of the softmax over their cosines to the others.

@@ -443,3 +443,11 @@ def test_only_the_limit_of_the_chosen_setting_is_told():
         converged = np.array([chosen, not chosen, chosen])
         notes = " ".join(build_table("III", [record(5, converged=converged)]).notes)
         assert ("An iteration limit" in notes) == chosen
+
+
+def test_one_generated_database_marks_the_whole_table():
+    mixed = [record(5, synthetic=True), record(6)]
+    assert "[SYNTHETIC DATA]" in build_table("III", mixed).heading
+    # And a table of that corpus without any figure.
+    assert "[SYNTHETIC DATA]" in build_table("IV", mixed).heading
+    assert "[SYNTHETIC DATA]" not in build_table("III", mixed[1:]).heading

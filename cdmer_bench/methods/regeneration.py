@@ -326,6 +326,4 @@ def _note(found: Regeneration, machine: VotingMachine) -> str:
             if np.isnan(found.gap)
             else f"the relative duality gap is {found.gap:.1e}"
         )
-    if not machine.converged:
-        notes.append("LIBSVM stopped at its limit of iterations")
     return "; ".join(notes)

@@ -82,9 +82,7 @@ def batch_result(classified: Sequence[Classified]) -> BatchResult:
     )
     for index, (machine, _, remarks) in enumerate(classified):
         notes = [*remarks, machine.note]
-        if not machine.converged:
-            result.converged[index] = False
-            notes.append(f"LIBSVM stopped at its limit after {machine.iterations} iterations")
+        result.converged[index] = machine.converged
         if any(notes):
             result.notes[index] = "; ".join(filter(None, notes))
     result.note_single_classes()

@@ -7,20 +7,29 @@ LIBSVM, hence the classes are renumbered by first appearance here, and the order
 samples is part of the result.
 """
 
+import itertools
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.solvers.low_rank_svm import train_soft_margin
 
 # LIBSVM holds kernel values as 32-bit floats, which end at 2^128. Larger kernels are divided by a
 # power of two and C is multiplied by it, which is the same problem to the last bit.
 LARGEST_EXPONENT = 100
 # LIBSVM 3 stops here too (svm.cpp, Solver::Solve); scikit-learn alone would go on for ever.
 MAX_ITERATIONS = 10_000_000
+# Iterations for a pair of classes after which the same problem is given to an interior point. With
+# up to three pairs they are many, because the printed figures are of LIBSVM's solution, which is
+# optimal to its tolerance of 1e-3 only; there it seldom takes more than half of them.
+PATIENCE_OF_FEW, PATIENCE = 1_000_000, 5_000
+# Duality gap over the objective up to which the interior point's solution counts.
+RELATIVE_GAP = 1e-5
 
 
 class Decision(NamedTuple):
@@ -28,6 +37,19 @@ class Decision(NamedTuple):
 
     predictions: NDArray[np.intp]  # (n_query,)
     scores: NDArray[np.float64]  # (n_query, n_classes)
+
+
+class PairMachine(NamedTuple):
+    """The machine of one pair of classes, trained apart; positive is the first of them."""
+
+    members: NDArray[np.intp]  # its training samples
+    coefficients: NDArray[np.float64]  # of these
+    bias: float
+    converged: bool
+
+    def decide(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the decision values of the queries of a block (n_query, n_train)."""
+        return block[:, self.members] @ self.coefficients + self.bias
 
 
 @dataclass(frozen=True)
@@ -42,6 +64,8 @@ class VotingMachine:
     iterations: int = 0  # of LIBSVM, summed over the pairs of classes
     note: str = ""  # what the user should know about the fit
     exponent: int = 0  # the machine's kernel is the given one over 2^exponent
+    # In the place of the machine's own.
+    pairs: Mapping[int, PairMachine] = field(default_factory=dict)
 
     def predict(self, block: NDArray[np.float64]) -> Decision:
         """Predict from the kernel (n_query, n_train) of the queries with the training samples.
@@ -66,6 +90,8 @@ class VotingMachine:
             if len(self.classes) == 2:
                 # scikit-learn turns the sign in the binary case: positive is the second class.
                 pairwise = -pairwise[:, None]
+            for pair, machine in self.pairs.items():
+                pairwise[:, pair] = machine.decide(block)
             votes, confidence = _count_votes(pairwise, len(self.classes))
             winners = votes.argmax(1)
         rows = np.arange(n_query)
@@ -110,12 +136,43 @@ def fit_gram(
     exponent = int(np.frexp(np.abs(gram).max())[1])
     exponent = exponent if exponent > LARGEST_EXPONENT else 0
     gram, C = np.ldexp(gram, -exponent) if exponent else gram, float(np.ldexp(C, exponent))
+    n_pairs = len(classes) * (len(classes) - 1) // 2
+    patience = PATIENCE_OF_FEW if n_pairs <= 3 else PATIENCE
+    machine = _train(gram, codes, C, weights, patience)
+    costs = np.full(len(ys), C) if weights is None else C * weights
+    pairs = {
+        int(pair): _train_apart(gram, codes, costs, int(pair))
+        for pair in np.flatnonzero(machine.n_iter_ >= patience)
+    }
+    if pairs:
+        note = "; ".join(filter(None, [note, _apart_note(pairs, n_pairs, patience)]))
+    return VotingMachine(
+        classes=classes,
+        n_classes=width,
+        kept=kept,
+        machine=machine,
+        converged=all(pair.converged for pair in pairs.values()),
+        iterations=int(np.sum(machine.n_iter_)),
+        note=note,
+        exponent=exponent,
+        pairs=pairs,
+    )
+
+
+def _train(
+    gram: NDArray[np.float64],
+    codes: NDArray[np.intp],
+    C: float,
+    weights: NDArray[np.float64] | None,
+    max_iterations: int,
+) -> Any:
+    """Return LIBSVM's machines as an SVC, each trained for at most so many iterations."""
     # Importing scikit-learn takes a second, and a plan of what will run solves nothing.
     import sklearn
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import SVC
 
-    machine = SVC(C=C, kernel="precomputed", max_iter=MAX_ITERATIONS, decision_function_shape="ovo")
+    machine = SVC(C=C, kernel="precomputed", max_iter=max_iterations, decision_function_shape="ovo")
     with (
         warnings.catch_warnings(),
         sklearn.config_context(assume_finite=True, skip_parameter_validation=True),
@@ -128,9 +185,38 @@ def fit_gram(
                 f"LIBSVM could not train with C = {C:.3g} on kernel values up to "
                 f"{np.abs(gram).max():.3g} ({error}); scale the features to values near 1"
             ) from None
-    converged = machine.fit_status_ == 0
-    return VotingMachine(
-        classes, width, kept, machine, converged, int(np.sum(machine.n_iter_)), note, exponent
+    return machine
+
+
+def _train_apart(
+    gram: NDArray[np.float64], codes: NDArray[np.intp], costs: NDArray[np.float64], pair: int
+) -> PairMachine:
+    """Train the machine of one pair by the interior point, else by LIBSVM up to its own limit."""
+    first, second = list(itertools.combinations(range(codes.max() + 1), 2))[pair]
+    members = np.flatnonzero((codes == first) | (codes == second))
+    block, y = gram[np.ix_(members, members)], np.where(codes[members] == first, 1.0, -1.0)
+    found = train_soft_margin(block, y, costs[members])
+    if found.gap <= RELATIVE_GAP:
+        return PairMachine(members, found.coefficients, found.bias, True)
+    machine = _train(block, y.astype(np.intp), 1.0, costs[members], MAX_ITERATIONS)
+    coefficients = np.zeros(len(members))
+    coefficients[machine.support_] = machine.dual_coef_[0]
+    return PairMachine(
+        members, coefficients, float(machine.intercept_[0]), machine.fit_status_ == 0
+    )
+
+
+def _apart_note(pairs: Mapping[int, PairMachine], n_pairs: int, patience: int) -> str:
+    """Say which machines were trained in another way, and what to do about those that failed."""
+    stopped = sum(not pair.converged for pair in pairs.values())
+    if stopped:
+        return (
+            f"LIBSVM stopped at its limit for {stopped} of {n_pairs} pairs of classes, which no "
+            "plane parts; divide the features by a constant, or lower C"
+        )
+    return (
+        f"{len(pairs)} of {n_pairs} pairs of classes were solved by an interior point, as LIBSVM "
+        f"was not done after {patience:,} iterations"
     )
 
 

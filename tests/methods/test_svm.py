@@ -57,7 +57,7 @@ def test_notes_gather_remarks_and_the_machines_own():
     result = batch_result([plain, remarked, stopped])
     assert result.notes == {
         1: "k was reduced",
-        2: "reduced; odd weights; LIBSVM stopped at its limit after 7 iterations",
+        2: "reduced; odd weights",
     }
     assert result.converged.tolist() == [True, True, False]
     assert result.predictions.tolist() == [[0, 1]] * 3

@@ -1,9 +1,13 @@
+import itertools
+
 import numpy as np
 import pytest
+import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.solvers import libsvm
 from cdmer_bench.solvers.libsvm import first_appearance, fit_gram
 from tests.methods.oracles import arrays, case
 
@@ -127,11 +131,67 @@ def test_refuses_what_is_not_finite_and_a_cost_that_is_not_positive():
         fit_gram(np.eye(3), np.array([0, 1, 1]), C=0.0)
 
 
-def test_iteration_limit_is_reported(monkeypatch):
+@pytest.mark.parametrize("n_classes", [2, 3, 5])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_pairs_that_libsvm_does_not_finish_are_solved_all_the_same(
+    monkeypatch, n_classes, weighted
+):
+    rng = np.random.default_rng(n_classes)
+    ys = rng.permutation(np.arange(60) % n_classes)
+    X = rng.normal(size=(60, 4)) + ys[:, None] / 2
+    Q = rng.normal(size=(30, 4)) + 1
+    weights = rng.uniform(0.5, 2, 60) if weighted else None
+    usual = fit_gram(X @ X.T, ys, weights=weights)
+    assert not usual.pairs
+    monkeypatch.setattr(libsvm, "PATIENCE", 3)
+    monkeypatch.setattr(libsvm, "PATIENCE_OF_FEW", 3)
+    apart = fit_gram(X @ X.T, ys, weights=weights)
+    n_pairs = n_classes * (n_classes - 1) // 2
+    assert len(apart.pairs) == n_pairs
+    assert apart.converged
+    assert f"{n_pairs} of {n_pairs} pairs of classes were solved by an interior" in apart.note
+    expected, found = usual.predict(Q @ X.T), apart.predict(Q @ X.T)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-2)
+    np.testing.assert_array_equal(found.predictions, expected.predictions)
+    # And by LIBSVM itself where the interior point gives no certificate.
+    monkeypatch.setattr(libsvm, "RELATIVE_GAP", -1.0)
+    again = fit_gram(X @ X.T, ys, weights=weights).predict(Q @ X.T)
+    np.testing.assert_allclose(again.scores, expected.scores, atol=1e-2)
+
+
+def test_a_limit_that_is_met_says_what_to_do(monkeypatch):
     Xs, ys, _ = case("A")
-    assert fit_gram(Xs @ Xs.T, ys - 1).machine.max_iter == 10**7  # Solver::Solve of svm.cpp
-    monkeypatch.setattr("cdmer_bench.solvers.libsvm.MAX_ITERATIONS", 2)
-    assert not fit_gram(Xs @ Xs.T, ys - 1).converged
+    monkeypatch.setattr(libsvm, "PATIENCE_OF_FEW", 2)
+    monkeypatch.setattr(libsvm, "RELATIVE_GAP", -1.0)
+    assert fit_gram(Xs @ Xs.T, ys - 1).converged
+    monkeypatch.setattr(libsvm, "MAX_ITERATIONS", 2)  # it is that of Solver::Solve of svm.cpp
+    stopped = fit_gram(Xs @ Xs.T, ys - 1)
+    assert not stopped.converged
+    assert "3 of 3 pairs of classes" in stopped.note
+    assert stopped.note.endswith("divide the features by a constant, or lower C")
+
+
+def test_classes_that_no_plane_parts_are_done_on_large_components():
+    rng = np.random.default_rng(0)
+    ys = np.arange(300) % 6
+    X = 1e3 * (rng.normal(size=(300, 5)) + rng.normal(size=(6, 5))[ys] / 3)
+    machine = fit_gram(X @ X.T, ys)
+    assert machine.converged
+    assert len(machine.pairs) == 15
+    for pair, (a, b) in enumerate(itertools.combinations(machine.classes, 2)):
+        # The optimum by a general solver, of the problem with w divided by 1000.
+        Z, y = X[(ys == a) | (ys == b)] / 1e3, np.where(ys[(ys == a) | (ys == b)] == a, 1.0, -1.0)
+        n, margin = len(y), y[:, None] * np.column_stack([Z, np.ones(len(y))])
+        linear = scipy.optimize.linprog(
+            np.r_[np.zeros(6), np.ones(n)],
+            A_ub=-np.column_stack([margin, np.eye(n)]),
+            b_ub=-np.ones(n),
+            bounds=[(None, None)] * 6 + [(0, None)] * n,
+        )
+        # |w|^2 / 2 is below 1e-5 of the slack, which is least for the linear program.
+        decision = machine.pairs[pair].decide((X @ X.T)[(ys == a) | (ys == b)])
+        slack = np.maximum(0, 1 - y * decision).sum()
+        assert slack == pytest.approx(linear.fun, rel=1e-4)
 
 
 @pytest.mark.parametrize("exponent", [98, 122, 140, 900])

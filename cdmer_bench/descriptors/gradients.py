@@ -189,10 +189,13 @@ def _compiled_votes(
     """Sum the votes for the bins of each plane of each block, shape (n_blocks, 3, bins)."""
     table = _bin_table(bins, zero_bin)
     n = bins + 1 if magnitude else 27  # whole votes are counted first and sorted into bins later
-    sums = np.zeros((3, layout.total * n))
-    firsts = layout.firsts(n)
-    sum_gradient_votes(clip, magnitude, ZERO_MARGIN, table.astype(np.uint8), firsts, sums)
-    planes = sums.reshape(3, layout.total, n)
+    sums = np.zeros((3, layout.total * n if magnitude else 0))
+    counts = np.zeros((3, 0 if magnitude else layout.total * n), dtype=np.int32)
+    sum_gradient_votes(
+        clip, magnitude, ZERO_MARGIN, table.astype(np.uint8), layout.firsts(n), sums, counts
+    )
     if not magnitude:
-        return ((layout.members @ planes) @ np.eye(bins + 1)[table, :bins]).swapaxes(0, 1)
-    return np.stack([layout.pool(plane) for plane in planes], axis=1)[..., :bins]
+        planes = layout.members @ counts.reshape(3, layout.total, n).astype(np.float64)
+        return (planes @ np.eye(bins + 1)[table, :bins]).swapaxes(0, 1)
+    votes = [layout.pool(plane.reshape(-1, n)) for plane in sums]
+    return np.stack(votes, axis=1)[..., :bins]

@@ -120,13 +120,14 @@ def _set_corner(near: Floats, beside: Floats, beyond: Floats, far: Floats, g: fl
 @kernel
 def sum_gradient_votes(
     clip: Floats,  # (T, H, W)
-    magnitude: bool,  # whether a voxel votes with its gradient's magnitude in the plane, or with 1
+    magnitude: bool,  # whether votes of the gradient's magnitude are summed, or votes counted
     margin: float,  # components within it of zero, or of each other, are equal
     # (27,), of the state s(row) + 3 s(column) + 9 s(|row| - |column|), where s is 1 for positive
-    # values, 2 for negative ones and 0 for zero. Votes of 1 go to the state itself.
+    # values, 2 for negative ones and 0 for zero. Votes are counted for the state itself.
     bins: Bytes,
     cell: Integers,  # (H - 2, W - 2), the first of a cell's sums
     sums: Floats,  # (3, n_cells * n_bins), added to, in the order (t, y, x) of the voxels
+    counts: Integers,  # (3, n_cells * 27), added to
 ) -> None:
     """Add up votes of gradients for the bins of their orientations in XY, XT and YT per cell."""
     n_frames, height, width = clip.shape
@@ -156,9 +157,9 @@ def sum_gradient_votes(
             else:
                 for x in range(width - 2):
                     i, k = y * width + x, cell[y, x]
-                    sums[0, k + states[0, i]] += 1.0
-                    sums[1, k + states[1, i]] += 1.0
-                    sums[2, k + states[2, i]] += 1.0
+                    counts[0, k + states[0, i]] += 1
+                    counts[1, k + states[1, i]] += 1
+                    counts[2, k + states[2, i]] += 1
 
 
 @kernel

@@ -85,7 +85,7 @@ def load_network(
     Parameters are those of :class:`C3D`.
     """
     path = None if weights == RANDOM else find_file(weights, trained_on)
-    _check_torch()
+    check_torch()
     sha256 = "" if path is None else file_hash(path)
     return _load_network(path, sha256, trained_on, pool5, width)
 
@@ -111,10 +111,11 @@ def _load_network(
     return network.eval(), found.mean
 
 
-def _check_torch() -> None:
+def check_torch(network: str = "C3D") -> None:
+    """Say how to get torch if it is not installed."""
     if find_spec("torch") is None:
         raise DataMissing(
-            "no weights: C3D needs torch, which is not installed; "
+            f"no weights: {network} needs torch, which is not installed; "
             "`pip install 'cdmer-bench[c3d]'` installs it"
         )
 
@@ -247,7 +248,7 @@ class C3D(Descriptor):
             "mean": mean,
             "frames": self.frames,
         }
-        _check_torch()
+        check_torch()
         return found if self.width == 1 else {**found, "width": self.width}
 
     def weights_identity(self) -> str:

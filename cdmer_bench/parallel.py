@@ -130,6 +130,9 @@ def run_parallel(calls: Iterable[Call], backend: Backend) -> Iterator[tuple[int,
         return
     import joblib
 
+    # Otherwise a worker looks for modules in the working folder first, where a queue.py or
+    # random.py of the user's would stand in for Python's own. It gets this process's sys.path.
+    os.environ["PYTHONSAFEPATH"] = "1"
     with joblib.parallel_config(
         "loky",
         n_jobs=backend.n_jobs,
@@ -161,6 +164,7 @@ def start_beside(function: Callable[..., Any], *arguments: Any) -> Callable[[], 
     from joblib.externals.loky import ProcessPoolExecutor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
+    os.environ["PYTHONSAFEPATH"] = "1"
     if joblib.cpu_count() < 2:
         return lambda: run_single_threaded(0, function, arguments)[1]
     executor = ProcessPoolExecutor(1, initializer=start_worker, initargs=(os.getpid(),))

@@ -183,7 +183,9 @@ def test_a_run_with_workers_writes_nowhere_else(watched):
     written = everything(watched.folder / "results")
     assert {name.split("/")[0] for name in written} <= {"cells", "claims", "failures", "unfinished"}
     assert not [name for name in written if name.startswith(("unfinished/", "claims/"))]
-    features = sorted(name for name in everything(watched.folder / "cache") if "." in name)
+    cached = everything(watched.folder / "cache")
+    assert {name.split("/")[0] for name in cached} <= {"features", "hashes.json", "kernels"}
+    features = sorted(name for name in cached if name.endswith(".npz"))
     assert [name.rpartition("-")[0] for name in features] == ["features/left", "features/right"]
     assert (watched.folder / "cache").stat().st_mode & 0o777 == 0o700
 

@@ -42,12 +42,11 @@ def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
         )
     if InstalledConfigs not in Plugins.instance().discover(SearchPathPlugin):
         Plugins.instance().register(InstalledConfigs)
-    # The working folder may hold anything, so it comes last: no file there stands in for a library.
+    # Last, because these folders may hold anything: no file there stands in for a library.
     _given[:] = [str(Path(config_dir).resolve())] if config_dir else []
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    if config_dir and str(Path(config_dir).resolve()) not in sys.path:
-        sys.path.insert(0, str(Path(config_dir).resolve()))
+    for folder in [*_given, str(Path.cwd())]:
+        if folder not in sys.path:
+            sys.path.append(folder)
     for source, target in pairs(overrides):
         ConfigStore.instance().store(
             group=f"task/{source}",

@@ -1,0 +1,102 @@
+"""Print seconds of preparation and of a setting, and how both grow, for each method and solver.
+
+Three tasks of random histograms: a base, one of twice the samples, and one of a fifth of the
+features. The exponents follow from their ratios. All is CPU time under one thread.
+"""
+
+import csv
+import os
+import sys
+import time
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import numpy as np
+
+from cdmer_bench.config.build import build_method
+from cdmer_bench.config.catalogue import compose_config
+from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.preprocessing import Preprocessing
+from cdmer_bench.runner.forecast import COLUMNS, calibrate
+from cdmer_bench.runner.solve import pose
+
+BASE, MORE, NARROW = (142, 5100), (284, 5100), (142, 1020)
+N_SETTINGS = 4  # at least, in whole batches from the middle of the grid
+
+
+def samples(n, n_features):
+    """Histograms of 85 blocks around three class means, half of them source."""
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 3
+    means = rng.gamma(2.0, size=(3, 85, n_features // 85))
+    X = means[y] * rng.gamma(3.0, size=(n, 85, n_features // 85))
+    return X / X.sum(axis=-1, keepdims=True), y
+
+
+def measure(method, grid, n, n_features):
+    """Return (seconds of preparation, seconds of a setting)."""
+    X, y = samples(n, n_features)
+    half = n // 2
+    settings = method.settings(grid, (half, n - half, n_features))
+    started = time.process_time()
+    problem = pose(method, X[:half], y[:half], X[half:], X[half:], settings, 3)
+    prepared = time.process_time() - started
+    solved, count = 0.0, 0
+    middle = len(problem.pieces) // 2
+    for piece in problem.pieces[middle:] + problem.pieces[:middle]:
+        # The first run may compile or import.
+        for _ in range(2 if count == 0 else 1):
+            started = time.process_time()
+            piece.solve(problem.arrays)
+            seconds = time.process_time() - started
+        solved, count = solved + seconds, count + len(piece.indices)
+        if count >= N_SETTINGS:
+            break
+    return max(prepared, 1e-4), max(solved / count, 1e-6)
+
+
+def describe(descriptor):
+    """Return the seconds of a clip."""
+    clip = Preprocessing()(np.random.default_rng(0).integers(0, 256, (40, 140, 120), np.uint8))
+    descriptor.extract(clip)
+    started = time.process_time()
+    descriptor.extract(clip)
+    return time.process_time() - started
+
+
+def main(chosen):
+    writer = csv.DictWriter(sys.stdout, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    config = compose_config(None, ["method=all", "descriptor=all"])
+    speed = calibrate()
+    for name, card in config.methods.items():
+        for solver in ("paper", "exact"):
+            method = build_method(name, card, solver)
+            has = "solver" in method.parameters()
+            if (chosen and name not in chosen) or (solver == "exact" and not has):
+                continue
+            base, more, narrow = (measure(method, card.grid, *size) for size in (BASE, MORE, NARROW))
+            row = {"what": name, "solver": solver if has else "", "machine": f"{speed:.4g}"}
+            row |= {"n": BASE[0], "n_features": BASE[1]}
+            for index, part in enumerate(("prepare", "solve")):
+                row[part] = f"{base[index]:.3g}"
+                row[f"{part}_n"] = f"{np.log2(more[index] / base[index]):.2f}"
+                row[f"{part}_d"] = f"{np.log(base[index] / narrow[index]) / np.log(5):.2f}"
+            writer.writerow(row)
+            sys.stdout.flush()
+    for name, card in config.descriptors.items():
+        if chosen and name not in chosen:
+            continue
+        from cdmer_bench.config.build import build
+
+        descriptor = build(card._target_, dict(card.parameters), name, Descriptor)
+        if descriptor.in_batches:
+            continue
+        row = {"what": type(descriptor).__name__, "solver": descriptor.label}
+        writer.writerow(row | {"machine": f"{speed:.4g}", "solve": f"{describe(descriptor):.3g}"})
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

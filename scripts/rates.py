@@ -5,16 +5,12 @@ features. The exponents follow from their ratios. All is CPU time under one thre
 """
 
 import csv
-import os
 import sys
 import time
 
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ[variable] = "1"
-
 import numpy as np
 
-from cdmer_bench.config.build import build_method
+from cdmer_bench.config.build import build, build_method
 from cdmer_bench.config.catalogue import compose_config
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.preprocessing import Preprocessing
@@ -76,7 +72,9 @@ def main(chosen):
             has = "solver" in method.parameters()
             if (chosen and name not in chosen) or (solver == "exact" and not has):
                 continue
-            base, more, narrow = (measure(method, card.grid, *size) for size in (BASE, MORE, NARROW))
+            base, more, narrow = (
+                measure(method, card.grid, *size) for size in (BASE, MORE, NARROW)
+            )
             row = {"what": name, "solver": solver if has else "", "machine": f"{speed:.4g}"}
             row |= {"n": BASE[0], "n_features": BASE[1]}
             for index, part in enumerate(("prepare", "solve")):
@@ -88,8 +86,6 @@ def main(chosen):
     for name, card in config.descriptors.items():
         if chosen and name not in chosen:
             continue
-        from cdmer_bench.config.build import build
-
         descriptor = build(card._target_, dict(card.parameters), name, Descriptor)
         if descriptor.in_batches:
             continue

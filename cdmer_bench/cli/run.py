@@ -42,10 +42,7 @@ def run_command(config: RunConfig) -> int:
     session.check_data(dict.fromkeys(side for cell in cells for side in sides(cell)))
     place(cells, session.features, session.store, config.force)
     if config.dry_run:
-        print_plan(cells, session)
-        if inputs:
-            n_lacking = len(lacking(cells, session.store, inputs))
-            print(f"{n_lacking} done cells lack their selection inputs")
+        print_plan(cells, session, inputs)
         return 0
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
     if todo or (inputs and lacking(cells, session.store, inputs)):
@@ -141,7 +138,7 @@ def _refuse(cells: Sequence[Cell], error: UserError) -> None:
         cell.status, cell.reason = "refused", str(error)
 
 
-def print_plan(cells: Sequence[Cell], session: Session) -> None:
+def print_plan(cells: Sequence[Cell], session: Session, inputs: Sequence[str]) -> None:
     """Print where each method stands on the tasks, and every reason once."""
     reasons: dict[str, None] = {}
     rows: dict[tuple[str, str], dict[str, list[str]]] = {}
@@ -158,8 +155,11 @@ def print_plan(cells: Sequence[Cell], session: Session) -> None:
             title = ""
     for reason in reasons:
         print(reason)
-    for line in expected_times(cells, session.features, session.store, session.backend):
+    for line in expected_times(cells, session.features, session.store, session.backend, inputs):
         print(line)
+    if inputs:
+        n_lacking = len(lacking(cells, session.store, inputs))
+        print(f"{n_lacking} done cells lack their selection inputs")
     print(summary(cells))
 
 

@@ -13,7 +13,7 @@ from cdmer_bench.features import Facts, Features
 from cdmer_bench.identity import code_hash, identity, texts_of
 from cdmer_bench.io import content_key
 from cdmer_bench.methods.base import Method
-from cdmer_bench.methods.inputs import Setting
+from cdmer_bench.methods.inputs import Setting, shape_samples
 from cdmer_bench.protocol import Task
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.scores import class_remarks
@@ -189,7 +189,7 @@ def cell_key(cell: Cell, source: Facts, target: Facts) -> str:
 
 
 def _check_sides(cell: Cell, source: Facts, target: Facts) -> None:
-    """Refuse databases of other classes, and a source that lacks a class of the target."""
+    """Refuse other classes, a class that only the target has, and missing blocks."""
     names = cell.task.source, cell.task.target
     if source.classes != target.classes:
         raise UserError(
@@ -203,6 +203,9 @@ def _check_sides(cell: Cell, source: Facts, target: Facts) -> None:
                 f"{source.classes[code]!r} that the target {names[1]} holds; add some or leave "
                 "that class out of both"
             )
+    for name, facts in zip(names, (source, target), strict=True):
+        one = np.zeros((1, *facts.shape[1:]))
+        shape_samples(one, f"{cell.descriptor_label} of {name}", cell.method.needs_blocks)
 
 
 def class_notes(cell: Cell) -> list[str]:

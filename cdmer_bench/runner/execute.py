@@ -397,6 +397,7 @@ class CellWork(Work):
             about={
                 **describe_run(),
                 "seconds": round(part.seconds, 3),
+                "n_features": int(np.prod(target.X.shape[1:])),
                 "wall_seconds": round(time.monotonic() - self.started, 3),
                 **cell.about,
             },

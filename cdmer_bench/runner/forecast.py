@@ -1,77 +1,131 @@
-"""What a run will take, from measured rates."""
+"""What a run will take: measured rates, scaled to the task and to the speed of this machine.
+
+``rates.csv`` holds, for each method and solver, the seconds that preparation and a setting took on
+a base task, and the powers of the numbers of samples and of features by which they grow; for each
+descriptor the seconds of a clip. ``scripts/rates`` measures them. A method that this results folder
+has cells of goes by these instead. A small computation tells how fast this machine is.
+"""
 
 import csv
-import math
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
+
+import numpy as np
 
 from cdmer_bench.databases.base import ClipDatabase
 from cdmer_bench.errors import UserError
 from cdmer_bench.features import Features
+from cdmer_bench.methods.base import Method
 from cdmer_bench.parallel import Backend
+from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell, counted
+
+COLUMNS = (
+    *("what", "solver", "machine", "n", "n_features"),
+    *("prepare", "prepare_n", "prepare_d", "solve", "solve_n", "solve_d"),
+)
+_WIDTH = 15_045  # features, where they are not extracted yet: those of LBP-TOP with 8 neighbours
+_DISTINCT = 0.5  # share of settings that predict something of their own, for reverse validation
+_N_FOLDS = 5
+_READING = 0.03  # seconds of a clip, to read and preprocess its frames
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What a setting takes on average.
+    """What preparation and a setting take, and how both grow.
 
     Attributes
     ----------
-    seconds : float
-        Of one core.
-    n : int
-        Samples of the task, source and target together.
+    n, n_features : int
+        Of the task that was measured; n counts source and target together.
+    prepare, solve : float
+        Seconds of one core.
+    prepare_powers, solve_powers : tuple of float
+        Of the numbers of samples and of features.
     origin : str
-        Where it was measured: ``this folder's rate`` or ``the shipped rate``.
+        ``this folder's rate`` or ``the shipped rate``.
     """
 
-    seconds: float
     n: int
-    origin: str
+    n_features: int
+    prepare: float
+    solve: float
+    prepare_powers: tuple[float, float] = (2.0, 1.0)
+    solve_powers: tuple[float, float] = (2.0, 0.0)
+    origin: str = "the shipped rate"
+
+    def seconds(self, n: int, n_features: int, n_settings: float, n_fits: float = 1.0) -> float:
+        """Return what settings on a task take, prepared ``n_fits`` times."""
+        ratio = np.array([n / self.n, n_features / self.n_features])
+        prepared = self.prepare * float(np.prod(ratio**self.prepare_powers))
+        solved = self.solve * float(np.prod(ratio**self.solve_powers))
+        return n_fits * prepared + n_settings * solved
 
 
-def reference_rates() -> dict[tuple[str, str], Rate]:
-    """Return the shipped rates by method and solver; made by ``scripts/rates``."""
+def calibrate() -> float:
+    """Return the seconds that this machine takes for a small, fixed computation."""
+    matrix = np.random.default_rng(0).random((160, 160))
+    symmetric = matrix + matrix.T
+    best = np.inf
+    for _ in range(3):
+        started = time.perf_counter()
+        np.linalg.eigh(symmetric)
+        for _ in range(10):
+            symmetric @ symmetric
+        sum(i * i for i in range(10_000))
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+@lru_cache(maxsize=1)
+def shipped_rates() -> dict[tuple[str, str], Rate]:
+    """Return the rates of methods by name and solver, and of descriptors by class and label."""
     text = files("cdmer_bench.runner").joinpath("rates.csv").read_text()
-    return {
-        (row["method"], row["solver"]): Rate(
-            float(row["seconds_per_setting"]), int(row["n_samples"]), "the shipped rate"
+    here = calibrate()
+    rates = {}
+    for row in csv.DictReader(text.splitlines()):
+        speed = here / float(row["machine"])
+        number = {name: float(row[name] or 0) for name in COLUMNS[3:]}
+        rates[row["what"], row["solver"]] = Rate(
+            int(number["n"]) or 1,
+            int(number["n_features"]) or 1,
+            number["prepare"] * speed,
+            number["solve"] * speed,
+            (number["prepare_n"], number["prepare_d"]),
+            (number["solve_n"], number["solve_d"]),
         )
-        for row in csv.DictReader(text.splitlines())
-    }
-
-
-def measured_rates(store: ResultsStore) -> dict[tuple[str, str], Rate]:
-    """Return the rates of the cells that this results folder holds, the largest task's each."""
-    rates: dict[tuple[str, str], Rate] = {}
-    for record in store.records():
-        seconds, n_settings = record.about.get("seconds"), len(record.settings)
-        n = len(record.y_source) + len(record.y_target)
-        key = (record.method, record.solver)
-        if seconds is not None and (key not in rates or rates[key].n < n):
-            rates[key] = Rate(float(seconds) / n_settings, n, "this folder's rate")
     return rates
 
 
-def known_rates(store: ResultsStore) -> dict[tuple[str, str], Rate]:
-    """Return the shipped rates, and in their place those that this results folder holds."""
-    return {**reference_rates(), **measured_rates(store)}
+def known_rates(records: Iterable[CellRecord]) -> dict[tuple[str, str], Rate]:
+    """Return the shipped rates, and in their place those of records, the largest task's each."""
+    rates = dict(shipped_rates())
+    largest: dict[tuple[str, str], int] = {}
+    for record in records:
+        key, n = (record.method, record.solver), len(record.y_source) + len(record.y_target)
+        seconds, width = record.about.get("seconds"), record.about.get("n_features")
+        if seconds is None or width is None or n <= largest.get(key, 0):
+            continue
+        largest[key] = n
+        powers = shipped_rates().get(key)
+        each = float(seconds) / len(record.settings)
+        rates[key] = Rate(
+            n, int(width), 0.0, each,
+            solve_powers=powers.solve_powers if powers else (2.0, 0.0),
+            origin="this folder's rate",
+        )  # fmt: skip
+    return rates
 
 
-def rate_of(cell: Cell, features: Features, rates: dict[tuple[str, str], Rate]) -> Rate | None:
-    """Return the rate of a cell's method, scaled to its task; None if unknown.
-
-    It is scaled by the square of the number of samples, which is how Gram matrices grow.
-    """
-    solver = str(cell.method.parameters().get("solver", ""))
-    rate, sizes = rates.get((cell.method_name, solver)), task_sizes(cell, features)
-    if rate is None or sizes is None:
-        return None
-    n = sizes[0] + sizes[1]
-    return Rate(rate.seconds * (n / rate.n) ** 2, n, rate.origin)
+def rate_of(method: Method, name: str, rates: dict[tuple[str, str], Rate]) -> Rate | None:
+    """Return the rate of a method under its name; of one of this package, its class's too."""
+    solver = str(method.parameters().get("solver", ""))
+    module = type(method).__module__.rpartition(".")[2]
+    return rates.get((name, solver)) or rates.get((module, solver))
 
 
 def setting_weights(
@@ -81,64 +135,123 @@ def setting_weights(
 
     A method without a rate counts as the mean of the others; without any, all settings count 1.
     """
-    rates = known_rates(store)
-    found = {cell.key: rate_of(cell, features, rates) for cell in cells}
-    seconds = {key: rate.seconds for key, rate in found.items() if rate is not None}
+    rates = known_rates(store.records())
+    seconds = {}
+    for cell in cells:
+        rate = rate_of(cell.method, cell.method_name, rates)
+        sizes = task_sizes(cell, features)
+        if rate is not None and sizes is not None and cell.settings:
+            count = len(cell.settings)
+            seconds[cell.key] = rate.seconds(sizes[0] + sizes[1], sizes[2], count) / count
     mean = sum(seconds.values()) / len(seconds) if seconds else 1.0
-    return {key: seconds.get(key, mean) for key in found}
+    return {cell.key: seconds.get(cell.key, mean) for cell in cells}
 
 
 def expected_times(
-    cells: Sequence[Cell], features: Features, store: ResultsStore, backend: Backend
+    cells: Sequence[Cell],
+    features: Features,
+    store: ResultsStore,
+    backend: Backend,
+    inputs: Sequence[str] = (),
 ) -> list[str]:
-    """Return a line on each method that is to run, and one on all of them.
+    """Return lines on what is to run: features, each method, selection inputs, and all together.
 
-    Methods without a rate are named. Extraction is not counted, and a line says so.
+    ``inputs`` are the names of the selection inputs to be recorded. Methods without a rate are
+    named.
     """
+    rates = known_rates(store.records())
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
-    rates = known_rates(store)
+    lines, total, unknown = _extraction(todo, features, rates)
     found: dict[tuple[str, str], list[tuple[int, float]]] = {}
-    unknown = set()
-    for cell in todo:
-        n_settings = expected_settings(cell, features)
-        rate = rate_of(cell, features, rates)
-        if rate is None or n_settings == 0:
-            unknown.add(cell.method_label)
+    validated: list[float] = []
+    for cell in cells:
+        runs = cell.status in ("to do", "failed")
+        if not runs and not (inputs and cell.status == "done"):
             continue
-        title = f"{cell.method_label}, {cell.descriptor_label}"
-        known = (n_settings, n_settings * rate.seconds)
-        found.setdefault((title, rate.origin), []).append(known)
-    lines = [
-        f"{title}: {counted(sum(n for n, _ in parts), 'setting')} on "
-        f"{counted(len(parts), 'task')}, "
-        f"about {duration(sum(seconds for _, seconds in parts))} of one core (by {origin})"
-        for (title, origin), parts in found.items()
-    ]
+        n_settings, sizes = expected_settings(cell, features), task_sizes(cell, features)
+        rate = rate_of(cell.method, cell.method_name, rates)
+        if rate is None or sizes is None or n_settings == 0:
+            unknown[cell.method_label] = None
+            continue
+        if runs:
+            seconds = rate.seconds(sizes[0] + sizes[1], sizes[2], n_settings)
+            title = f"{cell.method_label}, {cell.descriptor_label}"
+            found.setdefault((title, rate.origin), []).append((n_settings, seconds))
+            total += seconds
+        missing = set(inputs) - _recorded(cell, store)
+        if missing:
+            validated.append(_validation(rate, sizes, n_settings, missing))
+    for (title, origin), parts in found.items():
+        lines.append(
+            f"{title}: {counted(sum(n for n, _ in parts), 'setting')} on "
+            f"{counted(len(parts), 'task')}, about {duration(sum(s for _, s in parts))} of one "
+            f"core (by {origin})"
+        )
+    if validated:
+        lines.append(
+            f"selection inputs of {counted(len(validated), 'cell')}, about "
+            f"{duration(sum(validated))} of one core"
+        )
+        total += sum(validated)
     if lines:
         workers = backend.count_workers()
-        total = sum(seconds for parts in found.values() for _, seconds in parts)
         lines.append(f"together about {duration(total / workers)} on {counted(workers, 'core')}")
     if unknown:
         lines.append(f"no measured rate for {', '.join(sorted(unknown))}")
-    n_clips = clips_to_extract(todo, features)
-    if n_clips:
-        lines.append(f"before that, features of {counted(n_clips, 'clip')}; that is not counted")
     return lines
 
 
-def clips_to_extract(cells: Sequence[Cell], features: Features) -> int:
-    """Return how many clips lack the features that cells need, once for each descriptor."""
+def _extraction(
+    cells: Sequence[Cell], features: Features, rates: dict[tuple[str, str], Rate]
+) -> tuple[list[str], float, dict[str, None]]:
+    """Return a line on the features to extract, their seconds, and what has no rate."""
     wanted = dict.fromkeys(
         (name, cell.descriptor_name)
         for cell in cells
         for name in (cell.task.source, cell.task.target)
     )
-    return sum(
-        len(database.clips())
+    missing = [
+        (database, features.descriptors[descriptor])
         for name, descriptor in wanted
         if isinstance(database := features.databases[name], ClipDatabase)
         and not features.is_ready(name, descriptor)
-    )
+    ]
+    if not missing:
+        return [], 0.0, {}
+    seconds = 0.0
+    unknown: dict[str, None] = {}
+    for database, descriptor in missing:
+        rate = rates.get((type(descriptor).__name__, descriptor.label))
+        if rate is None:
+            unknown[descriptor.label] = None
+        else:
+            seconds += len(database.clips()) * rate.solve
+    read = {database.name: database for database, _ in missing}
+    seconds += _READING * sum(len(database.clips()) for database in read.values())
+    n_clips = sum(len(database.clips()) for database, _ in missing)
+    line = f"features of {counted(n_clips, 'clip')}, about {duration(seconds)} of one core"
+    return [line], seconds, unknown
+
+
+def _recorded(cell: Cell, store: ResultsStore) -> set[str]:
+    """Return the selection inputs that a cell's record has."""
+    record = store.load(cell.folder(store)) if cell.status == "done" else None
+    return set(record.extras) if record is not None else set()
+
+
+def _validation(
+    rate: Rate, sizes: tuple[int, int, int], n_settings: int, missing: set[str]
+) -> float:
+    """Return the seconds of source cross-validation and of reverse validation."""
+    n_source, n_target, n_features = sizes
+    seconds = 0.0
+    if "source_cv_predictions" in missing:
+        kept = n_source - n_source // _N_FOLDS + n_target
+        seconds += _N_FOLDS * rate.seconds(kept, n_features, n_settings)
+    if "reverse_predictions" in missing:
+        n_fits = max(1.0, _DISTINCT * n_settings)
+        seconds += rate.seconds(n_source + n_target, n_features, n_settings, n_fits)
+    return seconds
 
 
 def expected_settings(cell: Cell, features: Features) -> int:
@@ -157,20 +270,18 @@ def expected_settings(cell: Cell, features: Features) -> int:
 def task_sizes(cell: Cell, features: Features) -> tuple[int, int, int] | None:
     """Return (n_source, n_target, n_features), or None if the data cannot be read.
 
-    Of clips that are not extracted yet the width is unknown; it is taken as large, which only
-    matters for dimensions beyond it.
+    Of clips that are not extracted yet the width is unknown; it is taken as the paper's.
     """
-    counts = []
-    width = 2**20
+    counts, width = [], _WIDTH
     for name in (cell.task.source, cell.task.target):
         database = features.databases[name]
         try:
-            if isinstance(database, ClipDatabase):
+            facts = features.facts(name, cell.descriptor_name)
+            if facts is not None:
+                counts.append(len(facts.y))
+                width = int(np.prod(facts.shape[1:]))
+            elif isinstance(database, ClipDatabase):
                 counts.append(len(database.clips()))
-            else:
-                X = features.load(name, cell.descriptor_name).X
-                counts.append(len(X))
-                width = math.prod(X.shape[1:])
         except UserError:
             return None
     return counts[0], counts[1], width

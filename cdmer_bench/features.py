@@ -309,7 +309,9 @@ class Features:
                 stacklevel=2,
             )
         y, subject = self._labels(name, stored["used"])
-        return FeatureSet(name, stored["X"], y, subject, database.classes)
+        clips = list(database.clips())
+        names = tuple(clips[index].name for index in stored["used"])
+        return FeatureSet(name, stored["X"], y, subject, database.classes, clips=names)
 
     def extract(
         self,

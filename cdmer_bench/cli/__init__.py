@@ -29,6 +29,8 @@ COMMANDS = {
     "data synthesize": ("data", "write the synthetic databases as images"),
     "results merge": ("results", "put the results of several machines into one folder"),
     "results prune": ("results", "remove superseded results and failures that no longer stand"),
+    "results pack": ("results", "put results without the data into one file to publish"),
+    "results verify": ("results", "recompute every figure of a packed file"),
     "audit": ("tables", "check the paper's own tables against themselves"),
     "doctor": ("doctor", "show versions, BLAS, cores and folders"),
     "completion": ("completion", "print the shell code for completion"),

@@ -1,4 +1,4 @@
-"""`cdmer results`: merge the results of several machines, prune those that are superseded."""
+"""`cdmer results`: merge, prune, pack and verify results."""
 
 import argparse
 import sys
@@ -9,9 +9,9 @@ import numpy as np
 
 from cdmer_bench.cli.arguments import CommandParser, add_results
 from cdmer_bench.cli.console import say
-from cdmer_bench.errors import UserError, nearest_neighbour
-from cdmer_bench.io import remove
-from cdmer_bench.results.current import settled_failures, superseded
+from cdmer_bench.errors import UserError, closest, nearest_neighbour
+from cdmer_bench.io import remove, user_path, write_atomically
+from cdmer_bench.results.current import current, settled_failures, superseded
 from cdmer_bench.results.record import SELECTION_INPUTS, CellRecord
 from cdmer_bench.results.store import ResultsStore
 
@@ -73,6 +73,51 @@ def prune_command(options: argparse.Namespace) -> int:
         path.unlink(missing_ok=True)
     say(f"removed; {busy} are in the hands of another process" if busy else "removed")
     return 0
+
+
+def pack_arguments(parser: CommandParser) -> None:
+    """Add the file to write and the results folder."""
+    parser.add_argument("out", metavar="OUT.zip", help="the file to write")
+    add_results(parser, "the results folder to pack")
+    parser.add_argument("--corpus", metavar="NAME", help="only results of this corpus")
+
+
+def pack_command(options: argparse.Namespace) -> int:
+    """Put the current results, without the data, into one file that may be published."""
+    from cdmer_bench.results.archive import pack
+
+    _check_cells(options.results)
+    records = current(ResultsStore(options.results))
+    if options.corpus is not None:
+        known = {record.corpus for record in records}
+        records = [record for record in records if record.corpus == options.corpus]
+        if not records:
+            raise UserError(
+                f"{options.results} has no result of the corpus {options.corpus!r}; "
+                f"{closest(options.corpus, known)}"
+            )
+    data = pack(records)
+    write_atomically(user_path(options.out), data)
+    say(
+        f"{options.out}: {len(records)} {_cells(len(records))}, {len(data) / 1e6:.1f} MB, with the "
+        "names of clips and subjects but nothing else of the data"
+    )
+    return 0
+
+
+def verify_arguments(parser: CommandParser) -> None:
+    """Add the file to check and the results folder to compare with."""
+    parser.add_argument("file", metavar="FILE.zip", help="a file of `cdmer results pack`")
+    add_results(parser, "your own results, to compare the data with")
+
+
+def verify_command(options: argparse.Namespace) -> int:
+    """Recompute every figure of a packed file, and compare its data with your own."""
+    from cdmer_bench.results.archive import verify
+
+    lines, wrong = verify(user_path(options.file), current(ResultsStore(options.results)))
+    print("\n".join(lines))
+    return int(wrong > 0)
 
 
 def _agreed() -> bool:

@@ -45,6 +45,10 @@ def tables_command(options: argparse.Namespace) -> int:
     )
     if options.descriptor is not None:
         _check_descriptor(options.descriptor, numbers, records)
+    if options.beside:
+        from cdmer_bench.results.archive import beside
+
+        records = records + beside(options.beside, records)
     missing = recorded_failures(options.results, records, filters)
     tables: list[Table] = []
     for number in numbers:
@@ -79,6 +83,12 @@ def tables_arguments(parser: CommandParser) -> None:
         "--against",
         metavar="PAPERS",
         help="put printed figures beside: paper, and later papers such as tgsr2022,madtn2021",
+    )
+    parser.add_argument(
+        "--with",
+        dest="beside",
+        metavar="ZIP",
+        help="put the rows of another laboratory's `cdmer results pack` beside",
     )
     add_selection(parser, several=True)
     add_corpus(parser)

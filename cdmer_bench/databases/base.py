@@ -152,6 +152,7 @@ class FeatureSet:
     fingerprint: str = ""
     names: tuple[str, ...] | None = None
     findings: tuple[Finding, ...] = ()
+    clips: tuple[str, ...] | None = None  # names of the clips, where they have any
 
     def __post_init__(self) -> None:
         wrong = np.flatnonzero(~np.isin(self.y, np.arange(len(self.classes))))

@@ -65,10 +65,10 @@ def _split(records: Sequence[CellRecord]) -> tuple[list[CellRecord], list[CellRe
     for record in newest.values():
         names[_cell(record)] = _parameter_names(record)
     kept = {id(r) for r in newest.values() if _parameter_names(r) == names[_cell(r)]}
-    rows: dict[tuple[str, str, str], list[CellRecord]] = {}
+    rows: dict[tuple[str, ...], list[CellRecord]] = {}
     for record in records:
         if id(record) in kept:
-            place = (record.corpus, record.method_label, record.descriptor_label)
+            place = (record.corpus, record.method_label, record.descriptor_label, record.variant)
             rows.setdefault(place, []).append(record)
     variants = {id(r): name for row in rows.values() for r, name in _variants(row)}
     shown = [replace(r, variant=r.variant or variants[id(r)]) for r in records if id(r) in kept]
@@ -86,7 +86,7 @@ def _cell(record: CellRecord) -> tuple[str, ...]:
 
 def _identity(record: CellRecord) -> tuple:
     traits = tuple(sorted((name, repr(value)) for name, value in _traits(record).items()))
-    return *_cell(record), *traits
+    return *_cell(record), record.variant, *traits
 
 
 def _traits(record: CellRecord) -> dict[str, Any]:

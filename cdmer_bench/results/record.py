@@ -22,7 +22,7 @@ SELECTION_INPUTS = (
 SELECTION_VERSION = 1
 
 _ARRAYS = ("predictions", "y_target", "y_source", "converged", "iterations")
-_OPTIONAL_ARRAYS = ("scores", "subject_target")
+_OPTIONAL_ARRAYS = ("scores", "subject_target", "clips_target")
 _APART = (*_ARRAYS, *_OPTIONAL_ARRAYS, "extras", "variant")
 
 
@@ -94,6 +94,8 @@ class CellRecord:
         class, the number of ``findings`` of each severity, and ``remarks`` on features of files.
     errors_ignored : bool
         Whether the data had findings of severity error, and ``data.errors=ignore`` was given.
+    clips_target : ndarray of str, shape (n_target,), or None
+        Names of the target's clips, where they have any.
     variant : str
         What tells it from other records of its method, task and descriptor, such as
         ``exact solver``; not stored, given by :func:`cdmer_bench.results.current.current`.
@@ -128,6 +130,7 @@ class CellRecord:
     used: dict[str, Any] = field(default_factory=dict)
     errors_ignored: bool = False
     variant: str = ""
+    clips_target: NDArray[np.str_] | None = None
 
     @property
     def row(self) -> str:

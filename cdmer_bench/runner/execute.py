@@ -401,6 +401,7 @@ class CellWork(Work):
                 "wall_seconds": round(time.monotonic() - self.started, 3),
                 **cell.about,
             },
+            clips_target=None if target.clips is None else np.array(target.clips),
             **cell.shown(),
         )
 

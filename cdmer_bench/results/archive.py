@@ -1,0 +1,252 @@
+"""Results without the data: one file to publish, and what is checked of another's.
+
+A ZIP holds the current cells: every setting's predictions by clip, the setting that each rule
+chose with its figures, content hashes of the features, and versions. It holds nothing derived from
+frames but the predictions: no features, no decision values, no paths, no commands.
+
+An archive comes from a stranger. Only the files that it should hold are read, never more than
+half of the memory, without pickle; whatever else is in it is refused.
+"""
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation.metrics import grid_scores
+from cdmer_bench.evaluation.selection import RULES, NotRecorded, rule
+from cdmer_bench.io import check_archive_size, content_key, pack_arrays, visible
+from cdmer_bench.results.record import CellRecord, record_of
+
+FORMAT = 1
+_MEMBER = re.compile(r"cells/\d{5}/(record\.json|grid\.npz)|manifest\.json")
+_TEXTS = ("key", "task", "task_label", "source", "target", "method", "method_label",
+          "descriptor", "descriptor_label", "corpus", "grid", "solver")  # fmt: skip
+_KEPT = ("versions", "date", "seconds", "wall_seconds", "n_features", "descriptor_note")
+
+
+def pack(records: Sequence[CellRecord]) -> bytes:
+    """Return the archive of records; the same records give the same bytes.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    if not records:
+        raise UserError("there is no result to pack; run something first")
+    members: dict[str, bytes] = {}
+    for number, record in enumerate(records):
+        told = {name: record.about[name] for name in _KEPT if name in record.about}
+        plain = replace(record, scores=None, extras={}, about=told)
+        content = {**plain.content(), "figures": figures(record)}
+        members[f"cells/{number:05d}/record.json"] = json.dumps(content, sort_keys=True).encode()
+        members[f"cells/{number:05d}/grid.npz"] = pack_arrays(plain.arrays())
+    files = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    manifest = {"format": FORMAT, "files": files, "sha256": content_key(files)}
+    members = {"manifest.json": json.dumps(manifest, indent=1).encode(), **members}
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, data)
+    return buffer.getvalue()
+
+
+def figures(record: CellRecord) -> dict[str, dict[str, float | int]]:
+    """Return by each rule that has its inputs the chosen setting, mean F1 and accuracy."""
+    found: dict[str, dict[str, float | int]] = {}
+    for name in RULES:
+        try:
+            index = rule(name).select(record)
+        except (NotRecorded, UserError):
+            continue
+        found[name] = {"setting": index, **_figures_of(record, index)}
+    return found
+
+
+def _figures_of(record: CellRecord, index: int) -> dict[str, float]:
+    one = record.predictions[index : index + 1]
+    f1, accuracy = grid_scores(record.y_target, one, len(record.classes))
+    return {"mean_f1": round(float(f1[0]), 10), "accuracy": round(float(accuracy[0]), 10)}
+
+
+def read(path: Path) -> list[tuple[CellRecord, dict[str, Any]]]:
+    """Read an archive: each record, and the figures that it says.
+
+    Raises
+    ------
+    UserError
+        If it is damaged, or holds anything that :func:`pack` does not write.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _members(archive, path)
+    except FileNotFoundError:
+        raise UserError(f"{path} is not there; name the file of a `cdmer results pack`") from None
+    except UserError:
+        raise
+    except Exception as error:  # zipfile, zlib and json each raise their own kinds
+        raise _refused(path, f"it is no whole archive ({error})") from None
+    found = []
+    for name in sorted(name for name in members if name.endswith("record.json")):
+        try:
+            found.append(_cell(members[name], members[name.replace("record.json", "grid.npz")]))
+        except Exception as error:  # json, numpy and zipfile each raise their own kinds
+            raise _refused(path, f"{name} is no cell of this version ({error})") from None
+    return found
+
+
+def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, bytes]:
+    """Read every member whose name, size and checksum are as they should be."""
+    names = [info.filename for info in archive.infolist()]
+    strange = [name for name in names if not _MEMBER.fullmatch(name)]
+    if strange or len(set(names)) < len(names) or "manifest.json" not in names:
+        what = f"the file {visible(strange[0])[:80]!r}" if strange else "files twice or no manifest"
+        raise _refused(path, f"it holds {what}")
+    check_archive_size(archive, path)
+    members = {}
+    for info in archive.infolist():
+        with archive.open(info) as file:
+            members[info.filename] = file.read(info.file_size + 1)
+        if len(members[info.filename]) != info.file_size:
+            raise _refused(path, f"{info.filename} has another size than it says")
+    manifest = json.loads(members.pop("manifest.json"))
+    files = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise _refused(path, "its manifest is of another version")
+    if manifest.get("files") != files:
+        raise _refused(path, "its checksums do not fit its files")
+    return members
+
+
+def _cell(content: bytes, arrays: bytes) -> tuple[CellRecord, dict[str, Any]]:
+    told = json.loads(content)
+    said = told.pop("figures")
+    with np.load(io.BytesIO(arrays), allow_pickle=False) as archive:
+        check_archive_size(archive.zip, Path("grid.npz"))
+        held = {name: archive[name] for name in archive.files}
+    record = record_of(told, held)
+    _check(record)
+    if not isinstance(said, dict) or not set(said) <= set(RULES):
+        raise ValueError("its figures are of no known rules")
+    shown: dict[str, Any] = {name: visible(getattr(record, name)) for name in _TEXTS}
+    return replace(record, **shown), said
+
+
+def _check(record: CellRecord) -> None:
+    """Refuse parts of other types and shapes than a run's."""
+    n_settings, n_target = len(record.settings), len(record.y_target)
+    shapes = {
+        "y_target": (n_target,), "y_source": (len(record.y_source),),
+        "predictions": (n_settings, n_target), "converged": (n_settings,),
+        "iterations": (n_settings,),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        array: NDArray = getattr(record, name)
+        if array.shape != shape or array.dtype.kind not in "bui" or not array.size:
+            raise ValueError(f"{name} has the shape {array.shape} and type {array.dtype}")
+    for name in ("y_target", "y_source", "predictions"):
+        if getattr(record, name).max() >= len(record.classes):
+            raise ValueError(f"{name} holds a class that there is not")
+    if not all(isinstance(getattr(record, name), str) for name in _TEXTS):
+        raise ValueError("a name is no text")
+    if not re.fullmatch("[0-9a-f]{64}", record.key):
+        raise ValueError("its key is none")
+    tables: Iterable[Any] = (record.about, record.used, record.parameters, *record.settings)
+    if not all(isinstance(table, dict) for table in tables):
+        raise ValueError("a table of names and values is something else")
+
+
+def _refused(path: Path, reason: str) -> UserError:
+    return UserError(f"{path} is refused: {reason}; ask for a file of `cdmer results pack`")
+
+
+def verify(path: Path, own: Sequence[CellRecord]) -> tuple[list[str], int]:
+    """Recompute every figure of an archive, and compare its data with one's own results.
+
+    Parameters
+    ----------
+    path
+    own
+        Records of one's own, whose features may be of the same data.
+
+    Returns
+    -------
+    lines : list of str
+        What was found.
+    wrong : int
+        Number of figures that are not what the predictions give.
+    """
+    lines, n_figures, wrong = [], 0, 0
+    packed = read(path)
+    for record, said in packed:
+        for name, told in said.items():
+            n_figures += 1
+            problem = _wrong(record, name, told)
+            if problem:
+                wrong += 1
+                who = f"{record.task_label} {record.method_label} {record.descriptor_label}"
+                lines.append(f"{who}, {name}: {problem}")
+    lines.append(
+        f"{path}: {len(packed)} cells, {n_figures} figures recomputed from the predictions, "
+        + (f"{wrong} of them are others" if wrong else "all equal")
+    )
+    return lines + _compared([record for record, _ in packed], own), wrong
+
+
+def _wrong(record: CellRecord, name: str, told: Mapping[str, Any]) -> str:
+    """Say what is wrong with a figure, or nothing."""
+    index = told.get("setting")
+    if not isinstance(index, int) or not 0 <= index < len(record.settings):
+        return f"there is no setting {index!r}"
+    found = _figures_of(record, index)
+    for measure, value in found.items():
+        if told.get(measure) != value:
+            return f"{measure} is {told.get(measure)!r}, but the predictions give {value}"
+    if name == "oracle" and index != rule("oracle").select(record):
+        return f"setting {index} is not the one that the oracle chooses"
+    return ""
+
+
+def _compared(packed: Sequence[CellRecord], own: Sequence[CellRecord]) -> list[str]:
+    """Say of each database and descriptor whether one's own features have the same content."""
+
+    def contents(records: Sequence[CellRecord]) -> dict[tuple[str, str], str]:
+        return {
+            (str(side.get("title")), record.descriptor_label): str(side.get("features"))
+            for record in records
+            for side in record.used.values()
+        }
+
+    mine, lines = contents(own), []
+    for (title, descriptor), sha256 in contents(packed).items():
+        if (title, descriptor) not in mine:
+            said = "none of your own here to compare with"
+        elif mine[title, descriptor] == sha256:
+            said = "the same content as yours"
+        else:
+            said = "other content than yours"
+        lines.append(visible(f"{title}, {descriptor}: {said} ({sha256[:12]})"))
+    return lines
+
+
+def beside(path: str, own: Sequence[CellRecord]) -> list[CellRecord]:
+    """Return the records of an archive as rows of their own, beside those of one's own corpus."""
+    corpora = {record.corpus for record in own}
+    name = Path(path).stem
+    found = [record for record, _ in read(Path(path)) if record.corpus in corpora]
+    return [
+        replace(r, variant=f"{r.variant}, {name}" if r.variant else name, key=f"{r.key} {name}")
+        for r in found
+    ]

@@ -1,5 +1,6 @@
 """Compose the configuration of the command line by Hydra, and put its errors in one sentence."""
 
+import logging
 import os
 import platform
 import re
@@ -151,6 +152,7 @@ def run_hydra(
         with nullcontext() if debugging else one_sentence(config_dir):
             config = compose_config(config_dir, overrides)
         return job(config)
+    logging.raiseExceptions = False  # `--info | head` closes what Hydra logs to
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises instead of printing and exiting
     import hydra
     from hydra.core.override_parser.overrides_parser import OverridesParser  # noqa: F401

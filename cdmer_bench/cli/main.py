@@ -73,7 +73,9 @@ def main(argv: list[str] | None = None) -> int:
         if name not in COMMANDS:
             print(usage(name), end="")
             return 0
-        return call(name, rest)
+        code = call(name, rest)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print(
             "\ncdmer: interrupted; finished work is kept, the same command goes on from there",

@@ -99,3 +99,11 @@ def test_warnings_are_sentences_without_the_line_of_code():
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert ended.stderr == "cdmer: warning: one clip is short\n"
+
+
+@pytest.mark.parametrize("words", ["run --info", "run --cfg job", "list methods", "run --help"])
+def test_a_reader_that_leaves_early_is_no_error(words):
+    line = f"{sys.executable} -m cdmer_bench {words} | head -1"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -172,3 +173,12 @@ def test_every_dependency_is_explained():
         assert row, extra
         for requirement in requirements:
             assert re.split("[^a-z0-9-]", requirement)[0] in row.group(), requirement
+
+
+def test_the_index_names_every_page_and_every_extra_that_users_install():
+    index = (ROOT / "docs" / "README.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in index
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for extra in set(project["optional-dependencies"]) - {"test", "dev", "bench"}:
+        assert f"pip install '.[{extra}]'" in index

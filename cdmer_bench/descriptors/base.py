@@ -17,8 +17,8 @@ class Descriptor(ABC):
     """Base of the descriptors.
 
     A subclass is a dataclass whose fields are the descriptor's parameters. It writes
-    :attr:`label` and :meth:`extract`, and checks its parameters when it is made, so that a
-    mistake shows before the first clip is read.
+    :meth:`extract`, and checks its parameters when it is made, so that a mistake shows before the
+    first clip is read.
 
     Attributes
     ----------
@@ -35,9 +35,9 @@ class Descriptor(ABC):
     batch_size: int = 1
 
     @property
-    @abstractmethod
     def label(self) -> str:
-        """The name of the descriptor's row in the paper's tables, ``'LBP-TOP(R1P4)'``."""
+        """The name of the descriptor for messages; its row in tables has the label of its card."""
+        return type(self).__name__
 
     @abstractmethod
     def extract(self, frames: ArrayLike) -> NDArray[np.float64]:

@@ -185,7 +185,8 @@ def shape_samples(
         raise UserError(
             f"the method selects facial blocks, but {name} has shape {array.shape}; pass samples "
             "as (n_samples, n_blocks, block_dim), for example X.reshape(n, 85, -1) for "
-            "block-major features of the grids 1, 2, 4, 8"
+            "block-major features of the grids 1, 2, 4, 8; in a card of feature files the key "
+            "blocks says it, such as blocks: {n_blocks: 85, layout: block_major}"
         )
     return array.reshape(len(array), array.shape[1], -1)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cdmer_bench.descriptors import higo_top, hog_top, lbp_sip, lbp_top, lpq_top
+from cdmer_bench.descriptors import Descriptor, higo_top, hog_top, lbp_sip, lbp_top, lpq_top
 from cdmer_bench.errors import UserError
 from cdmer_bench.preprocessing import Preprocessing, tim
 
@@ -89,3 +89,11 @@ def test_the_clip_is_left_as_it_was(descriptor):
     first = descriptor(clip, grids=GRIDS)
     first[...] = 9  # what was returned is no part of anything kept
     assert np.array_equal(descriptor(clip, grids=GRIDS), descriptor(CLIP, grids=GRIDS))
+
+
+def test_a_descriptor_needs_no_label_of_its_own():
+    class Plain(Descriptor):
+        def extract(self, frames):
+            return np.zeros((1, 1, 1))
+
+    assert Plain().label == "Plain"

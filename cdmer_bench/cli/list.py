@@ -154,19 +154,20 @@ def _built(options: argparse.Namespace) -> "dict[str, Database]":
 
 
 def _runs(options: argparse.Namespace) -> tuple[tuple[str, ...], Rows]:
+    from cdmer_bench.results.current import current
     from cdmer_bench.results.store import ResultsStore
 
     rows = [
         (
             str(record.about.get("date", ""))[:16].replace("T", " "),
             record.task_label,
-            record.method_label,
+            record.row,
             record.descriptor_label,
             str(len(record.settings)),
             record.key[:12],
             record.corpus,
         )
-        for record in ResultsStore(options.results).records()
+        for record in current(ResultsStore(options.results))
     ]
     if not rows:
         print(f"no finished cell in {options.results}")

@@ -147,6 +147,13 @@ def test_prune_removes_what_is_superseded_and_says_how_much(edited, cdmer):
     assert "nothing to remove" in cdmer("results", "prune", "--results", folder)[2]
 
 
+def test_superseded_results_are_not_listed(edited, cdmer):
+    _, out, _ = cdmer("list", "runs", "--results", str(edited.folder))
+    assert "b" * 12 in out
+    assert "c" * 12 in out
+    assert "a" * 12 not in out
+
+
 def test_prune_asks_in_a_terminal_alone(edited, cdmer, monkeypatch):
     folder = str(edited.folder)
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)

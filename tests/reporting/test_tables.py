@@ -451,3 +451,13 @@ def test_one_generated_database_marks_the_whole_table():
     # And a table of that corpus without any figure.
     assert "[SYNTHETIC DATA]" in build_table("IV", mixed).heading
     assert "[SYNTHETIC DATA]" not in build_table("III", mixed[1:]).heading
+
+
+def test_figures_of_the_benchmark_are_its_own_not_those_that_a_later_paper_copied():
+    later = [later_paper("tgsr2022")]
+    made = [record(6, "tkl", "TKL")]
+    # The later paper copied 0.7580.
+    table = build_table("III", made, whole=False, against_paper=True, later=later)
+    assert cell(table, "TKL", "Exp.6").printed == Printed(0.7579, 76.06)
+    table = build_table("III", made, whole=False, later=later)
+    assert cell(table, "TKL", "Exp.6").printed is None

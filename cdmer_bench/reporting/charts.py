@@ -132,34 +132,17 @@ class Chart:
 
 
 def chart(
-    title: str,
+    title: str,  # what a reader who cannot see the picture is told
     lines: Sequence[Line],
-    labels: tuple[str, str],
+    labels: tuple[str, str],  # (str, str), of the x-axis and the y-axis
     *,
-    x: Axis | None = None,
-    y: Axis | None = None,
-    across: float | None = None,
-    diagonal: bool = False,
-    legend: bool = True,
+    x: Axis | None = None,  # by default they hold all values
+    y: Axis | None = None,  # by default they hold all values
+    across: float | None = None,  # height of a level line, such as the Baseline's score
+    diagonal: bool = False,  # whether the line of equal x and y is drawn
+    legend: bool = True,  # whether the page names the lines
 ) -> Chart:
-    """Lay lines out.
-
-    Parameters
-    ----------
-    title : str
-        What a reader who cannot see the picture is told.
-    lines : sequence of Line
-    labels : (str, str)
-        Of the x-axis and the y-axis.
-    x, y : Axis, optional
-        By default they hold all values.
-    across : float, optional
-        Height of a level line, such as the Baseline's score.
-    diagonal : bool
-        Whether the line of equal x and y is drawn.
-    legend : bool
-        Whether the page names the lines.
-    """
+    """Lay lines out."""
     every = [np.concatenate([np.asarray(getattr(m, n), dtype=float) for m in lines]) for n in "xy"]
     if across is not None:
         every[1] = np.append(every[1], across)

@@ -330,27 +330,18 @@ _Panel = tuple[str, CellRecord, NDArray[np.float64]]
 
 
 def embedding_picture(
+    # sequence of (CellRecord, ndarray, ndarray or None), cells of one task and descriptor with the
+    # places of source, then target samples before and after adaptation, shape (n, 2); None for a
+    # method that moves no sample
     drawn: Sequence[tuple[CellRecord, NDArray, NDArray | None]],
-    rule: str = "oracle",
-    left_out: Sequence[str] = (),
-    width: float = TWO,
+    rule: str = "oracle",  # the rule that chose the settings
+    left_out: Sequence[str] = (),  # sentences on methods that could not be drawn
+    width: float = TWO,  # in inches
 ) -> "Figure":
     """Draw the samples of one task in two dimensions before adaptation, and after each method's.
 
     Open markers are source samples, filled ones target samples; colour and shape are the true
     class, which for the target no method saw.
-
-    Parameters
-    ----------
-    drawn : sequence of (CellRecord, ndarray, ndarray or None)
-        Cells of one task and descriptor with the places of source, then target samples before
-        and after adaptation, shape (n, 2); None for a method that moves no sample.
-    rule : str
-        The rule that chose the settings.
-    left_out : sequence of str
-        Sentences on methods that could not be drawn.
-    width : float
-        In inches.
     """
     first, before, _ = drawn[0]
     moved = [(f"after {short(r.row, 16)}", r, after) for r, _, after in drawn if after is not None]

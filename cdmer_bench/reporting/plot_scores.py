@@ -246,31 +246,18 @@ def time_picture(
 
 
 def rank_picture(
-    names: Sequence[str],
+    names: Sequence[str],  # of the methods, in the order of ``ranking.average_ranks``
     ranking: Ranking,
-    synthetic: bool = False,
+    synthetic: bool = False,  # whether the scores are of generated databases
     *,
+    # what the ranks are over, such as ``7 of 12 tasks``; by default the number of tasks
     over: str = "",
-    left_out: Sequence[str] = (),
-    width: float = TWO,
+    left_out: Sequence[str] = (),  # sentences on what lacks a result and is not ranked
+    width: float = TWO,  # in inches
 ) -> "Figure":
     """Draw the critical-difference diagram of Demsar (JMLR 7, 2006), best at the left.
 
     Bars join methods whose average ranks do not differ significantly.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Of the methods, in the order of ``ranking.average_ranks``.
-    ranking : Ranking
-    synthetic : bool
-        Whether the scores are of generated databases.
-    over : str
-        What the ranks are over, such as ``7 of 12 tasks``; by default the number of tasks.
-    left_out : sequence of str
-        Sentences on what lacks a result and is not ranked.
-    width : float
-        In inches.
     """
     ranks = ranking.average_ranks
     k = len(ranks)

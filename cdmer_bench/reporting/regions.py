@@ -20,13 +20,7 @@ KNOWN_GRIDS = {sum(g * g for g in grids): grids for grids in (BLOCK_GRIDS, BLOCK
 
 
 def grids_of(n_blocks: int) -> tuple[int, ...]:
-    """Return the grids that make up so many blocks.
-
-    Raises
-    ------
-    UserError
-        If the number belongs to no known set of grids.
-    """
+    """Return the grids that make up so many blocks."""
     if n_blocks in KNOWN_GRIDS:
         return KNOWN_GRIDS[n_blocks]
     raise UserError(
@@ -35,26 +29,14 @@ def grids_of(n_blocks: int) -> tuple[int, ...]:
     )
 
 
-def block_images(weights: ArrayLike, grids: tuple[int, ...] | None = None) -> list[NDArray]:
-    """Arrange block weights as images, row 0 at the top of the face.
-
-    Parameters
-    ----------
-    weights : array, shape (n_blocks,)
-        In the features' order: grid by grid, within a grid column by column from the left, a
-        column from the top.
-    grids : tuple of int, optional
-        Blocks a side of each grid; by default found from the number of blocks.
-
-    Returns
-    -------
-    list of ndarray, shape (g, g) for each grid
-
-    Raises
-    ------
-    UserError
-        If the number of weights is not that of the grids.
-    """
+def block_images(
+    # (n_blocks,), in the features' order: grid by grid, within a grid column by column from the
+    # left, a column from the top
+    weights: ArrayLike,
+    # blocks a side of each grid; by default found from the number of blocks
+    grids: tuple[int, ...] | None = None,
+) -> list[NDArray]:
+    """Arrange block weights as images, row 0 at the top of the face."""
     values = np.asarray(weights, dtype=float)
     sides = grids_of(len(values)) if grids is None else grids
     if sum(g * g for g in sides) != len(values):
@@ -64,18 +46,10 @@ def block_images(weights: ArrayLike, grids: tuple[int, ...] | None = None) -> li
     return [part.reshape(g, g).T for g, part in zip(sides, parts, strict=True)]
 
 
-def overlay(images: Sequence[NDArray]) -> NDArray[np.float64]:
-    """Lay grids over one another: at each place the sum of the weights of its blocks.
-
-    Parameters
-    ----------
-    images : sequence of ndarray, shape (g, g)
-
-    Returns
-    -------
-    ndarray, shape (n, n)
-        n is the least common multiple of the sides.
-    """
+def overlay(
+    images: Sequence[NDArray],  # sequence of ndarray, shape (g, g)
+) -> NDArray[np.float64]:
+    """Lay grids over one another: at each place the sum of the weights of its blocks."""
     side = math.lcm(*map(len, images))
     stretched = [np.kron(g, np.ones((side // len(g),) * 2)) for g in images]
     return np.sum(stretched, axis=0)

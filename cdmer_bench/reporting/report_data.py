@@ -21,20 +21,12 @@ _POINTS = 24
 
 @dataclass(frozen=True)
 class Measure:
-    """A number that tables, heat map and curves can show.
+    """A number that tables, heat map and curves can show."""
 
-    Attributes
-    ----------
-    name : str
-        As the page's script knows it: ``f1``, ``accuracy``, or ``recall0`` for the first class.
-    label : str
-    digits : int
-        Decimals that are shown.
-    """
-
+    # as the page's script knows it: ``f1``, ``accuracy``, or ``recall0`` for the first class
     name: str
     label: str
-    digits: int
+    digits: int  # decimals that are shown
 
 
 def measures(classes: Sequence[str]) -> list[Measure]:
@@ -43,19 +35,10 @@ def measures(classes: Sequence[str]) -> list[Measure]:
     return [Measure("f1", "mean F1", 4), Measure("accuracy", "accuracy (%)", 2), *recalls]
 
 
-def measured(counts: NDArray) -> NDArray[np.float64]:
-    """Return the measures of confusion matrices; a class without a clip has no recall, NaN.
-
-    Parameters
-    ----------
-    counts : ndarray of int, shape (..., n_classes, n_classes)
-        Rows are true classes.
-
-    Returns
-    -------
-    ndarray, shape (..., 2 + n_classes)
-        In the order of :func:`measures`.
-    """
+def measured(
+    counts: NDArray,  # (..., n_classes, n_classes), rows are true classes
+) -> NDArray[np.float64]:
+    """Return the measures of confusion matrices; a class without a clip has no recall, NaN."""
     right, true = counts.diagonal(axis1=-2, axis2=-1), counts.sum(axis=-1)
     with np.errstate(invalid="ignore"):
         recall = 100.0 * right / np.where(true, true, np.nan)
@@ -66,35 +49,20 @@ def measured(counts: NDArray) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What a rule chose from a grid.
+    """What a rule chose from a grid."""
 
-    Attributes
-    ----------
-    index : int
-        Of the setting.
-    setting : str
-    counts : ndarray of int, shape (n_classes, n_classes)
-        Clips of the target by true class (rows) and predicted class.
-    """
-
-    index: int
+    index: int  # of the setting
     setting: str
+    # (n_classes, n_classes), clips of the target by true class (rows) and predicted class
     counts: NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A method with its whole grid on one task.
-
-    Attributes
-    ----------
-    record : CellRecord
-    chosen : dict from str to Chosen or str
-        By rule; a text says why a rule chooses nothing.
-    """
+    """A method with its whole grid on one task."""
 
     record: CellRecord
-    chosen: dict[str, Chosen | str]
+    chosen: dict[str, Chosen | str]  # by rule; a text says why a rule chooses nothing
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -128,20 +96,13 @@ def cells_of(records: Sequence[CellRecord], judged: Sequence[JudgedCell]) -> lis
 
 @dataclass(frozen=True)
 class Curve:
-    """What a rule reaches if only so many settings, drawn at random, had been tried.
-
-    Attributes
-    ----------
-    method : str
-    budgets : ndarray of int, shape (n_budgets,)
-    values : ndarray, shape (n_budgets, n_measures)
-        Expected measures at the setting that the rule chooses among them: exact, without
-        sampling. Means over the method's tasks, of which one with a smaller grid keeps its last.
-    n_tasks : int
-    """
+    """What a rule reaches if only so many settings, drawn at random, had been tried."""
 
     method: str
-    budgets: NDArray[np.intp]
+    budgets: NDArray[np.intp]  # (n_budgets,)
+    # (n_budgets, n_measures), expected measures at the setting that the rule chooses among them:
+    # exact, without sampling. Means over the method's tasks, of which one with a smaller grid keeps
+    # its last
     values: NDArray[np.float64]
     n_tasks: int
 

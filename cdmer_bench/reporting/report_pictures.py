@@ -63,20 +63,12 @@ def pair_chart(cells: Sequence[Cell], rule: str, across: str, up: str) -> Chart:
 
 @dataclass(frozen=True)
 class Map:
-    """Scores over two parameters: a row and a column for each value.
-
-    Attributes
-    ----------
-    title : str
-    columns, rows : list of str
-        Values; empty where there is no room for the label of each.
-    places : list of list
-        (shade, text, chosen) for each row and column.
-    """
+    """Scores over two parameters: a row and a column for each value."""
 
     title: str
-    columns: list[str]
-    rows: list[str]
+    columns: list[str]  # values; empty where there is no room for the label of each
+    rows: list[str]  # values; empty where there is no room for the label of each
+    # (shade, text, chosen) for each row and column
     places: list[list[tuple[float | None, str, bool]]]
 
 

@@ -31,22 +31,12 @@ Entry = str | tuple[str, float]
 
 @dataclass(frozen=True)
 class Grid:
-    """A table whose columns can be sorted.
-
-    Attributes
-    ----------
-    caption : str
-    heads : sequence of str
-    rows : sequence
-    words : collection of int
-        Columns that hold sentences and may wrap.
-    notes : sequence of str
-    """
+    """A table whose columns can be sorted."""
 
     caption: str
     heads: Sequence[str]
     rows: Sequence[Sequence[Entry]]
-    words: Sequence[int] = ()
+    words: Sequence[int] = ()  # collection of int, columns that hold sentences and may wrap
     notes: Sequence[str] = field(default=())
 
     @property
@@ -92,14 +82,7 @@ def _ticks(along: Axis) -> list[tuple[float, str]]:
 
 
 def row_index(records: Sequence[CellRecord]) -> dict[tuple[str, str, str], int]:
-    """Return where the figure of a table's row and column comes from.
-
-    Returns
-    -------
-    dict from (str, str, str) to int
-        By descriptor, row and task; with an empty descriptor for tables whose rows are
-        descriptors.
-    """
+    """Return where the figure of a table's row and column comes from."""
     found: dict[tuple[str, str, str], int] = {}
     for number, record in enumerate(records):
         found[record.descriptor_label, record.row, record.task_label] = number
@@ -125,16 +108,11 @@ def cell_numbers(
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Mean F1 of methods by tasks with their average, the best method first.
-
-    Attributes
-    ----------
-    tasks : list of str
-    rows : list of (str, list)
-        A method with, for each task and the average, (shade, text, numbers of cells, best).
-    """
+    """Mean F1 of methods by tasks with their average, the best method first."""
 
     tasks: list[str]
+    # list of (str, list), A method with, for each task and the average, (shade, text, numbers of
+    # cells, best)
     rows: list[tuple[str, list[tuple[float | None, str, list[int], bool]]]]
 
 

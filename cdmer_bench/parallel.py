@@ -2,10 +2,12 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -107,10 +109,16 @@ def run_single_threaded(index: int, function: Callable[..., Any], arguments: Seq
     With more threads small problems take up to fifty times as long, and sums are added in
     another order, so that results would depend on the machine.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):
+    with _thread_pools(len(sys.modules)).limit(limits=1):
         return index, function(*arguments)
+
+
+@lru_cache(maxsize=1)
+def _thread_pools(n_modules: int) -> Any:
+    """Return what limits threads; the libraries are looked for anew once modules were imported."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def run_parallel(calls: Iterable[Call], backend: Backend) -> Iterator[tuple[int, Any]]:

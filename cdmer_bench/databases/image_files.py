@@ -4,8 +4,9 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,16 +133,27 @@ def _with_warnings_of_decoder(decode: Callable[[], NDArray | None]) -> tuple[NDA
 
     libjpeg and libpng have no other way to say through OpenCV that a picture is damaged.
     """
-    with tempfile.TemporaryFile() as written:
-        standard_error = os.dup(2)
-        try:
-            os.dup2(written.fileno(), 2)
-            image = decode()
-        finally:
-            os.dup2(standard_error, 2)
-            os.close(standard_error)
-        written.seek(0)
-        return image, written.read().decode(errors="replace").strip()
+    written = _catcher(os.getpid()).fileno()
+    standard_error = os.dup(2)
+    try:
+        os.dup2(written, 2)
+        image = decode()
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
+    size = os.lseek(written, 0, os.SEEK_CUR)
+    if not size:
+        return image, ""
+    text = os.pread(written, size, 0).decode(errors="replace").strip()
+    os.lseek(written, 0, os.SEEK_SET)
+    os.ftruncate(written, 0)
+    return image, text
+
+
+@lru_cache(maxsize=1)
+def _catcher(process: int) -> IO[bytes]:
+    """Return the file of a process that takes what decoders say."""
+    return tempfile.TemporaryFile()
 
 
 def _to_grey(image: NDArray, path: Path) -> NDArray:

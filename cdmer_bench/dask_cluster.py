@@ -194,7 +194,7 @@ def run_on_cluster(
 
         try:
             yield from _stream(client, iter(calls))
-        except (CancelledError, CommClosedError):
+        except (CancelledError, CommClosedError, OSError):  # calls keep their own OSErrors
             raise UserError(
                 f"the connection to the dask scheduler at {address} was lost; finished work is "
                 "kept, start the scheduler and run the same command again"

@@ -100,7 +100,7 @@ COMMANDS = {
     "tables in a file": (("tables", "all", *RESULTS, "--out", "new/tables.csv"), {"new"}),
     "report": (("report", *RESULTS), {"results/report.html"}),
     "report elsewhere": (("report", *RESULTS, "--out", "new/report.html"), {"new"}),
-    "plot": (("plot", "scores", *RESULTS), {"results/scores.svg"}),
+    "plot": (("plot", "scores", *RESULTS), {"results/scores-svm-red__green.svg"}),
     "plot elsewhere": (("plot", "scores", *RESULTS, "--out", "new/scores.png"), {"new"}),
     "stats": (("stats", *RESULTS), set()),
     "audit": (("audit",), set()),
@@ -113,8 +113,8 @@ COMMANDS = {
     "fetch": (("data", "fetch", "released", "--from", "my_conf", "--to", "fetched"), {"fetched"}),
     "completion": (("completion", "bash"), set()),
 }
-# Those that end with a sentence here: no task of the paper, no frames, no released file.
-FINDING_NOTHING = ("stats", "data check", "fetch")
+# Those that end with a sentence here: no frames, no released file.
+FINDING_NOTHING = ("data check", "fetch")
 # Matplotlib keeps a list of the fonts that it found.
 FONTS = ("home/.cache/matplotlib", "home/.config/matplotlib")
 

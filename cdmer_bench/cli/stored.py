@@ -161,7 +161,10 @@ def recorded_failures(
         if name != "corpus"
     }
     return [
-        MissingCell(*(failure[name] for name in labels), f"failed: {failure['error']}")
+        MissingCell(
+            *(failure[name] for name in labels),
+            f"{'refused' if failure.get('user_error') else 'failed'}: {failure['error']}",
+        )
         for failure in current_failures(ResultsStore(folder), records)
         if failure["corpus"] == records[0].corpus
         and all(failure[name] in known for name, known in kept.items())

@@ -167,6 +167,8 @@ def _place(
     failure = store.failure(cell.key)
     if not force and store.load(cell.folder(store)) is not None:
         cell.status = "done"
+    elif failure is not None and failure.get("user_error"):
+        cell.reason = f"refused last time: {failure['error']}"
     elif failure is not None:
         cell.status, cell.reason = "failed", str(failure.get("error", ""))
 

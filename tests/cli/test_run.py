@@ -278,3 +278,27 @@ def test_another_benchmark_of_four_domains_and_ten_classes_runs_from_a_yaml_alon
         assert set(np.unique(record.predictions)) <= set(range(10))
         best = (record.predictions == record.y_target).mean(axis=1).max()
         assert best > 0.5  # chance is 0.1
+
+
+def test_refused_and_failed_are_the_same_words_everywhere(own_method, cdmer):
+    code = METHOD.replace('ZeroDivisionError("broken', 'UserError("unfit').replace(
+        "import numpy as np\n", "import numpy as np\nfrom cdmer_bench.errors import UserError\n"
+    )
+    own_method.add_method("strict", code.replace("Mine", "Strict"), "{power: [1]}", broken=True)
+    own_method.add_method("mine", METHOD, "{power: [1]}", broken=True)
+    words = own_method.arguments("method=svm,mine,strict", "task=red/green")
+    code, _, err = cdmer("run", *words)
+    assert code == 1
+    assert "refused: R → G Strict" in err
+    assert "failed: R → G Mine" in err
+    assert "1 done, 0 to do, 1 failed, 0 without data, 1 refused" in err
+    _, out, _ = cdmer("run", *words, "dry_run=true")
+    assert "refused last time: unfit on purpose" in out
+    results = ("--results", str(own_method.folder / "results"))
+    _, out, _ = cdmer("tables", *results)
+    said = " ".join(out.split())
+    assert "Strict (all tasks): refused: unfit on purpose" in said
+    assert "Mine (all tasks): failed:" in said
+    _, out, _ = cdmer("export", *results)
+    status = {row["method"]: row["status"] for row in csv.DictReader(io.StringIO(out))}
+    assert status == {"svm": "done", "mine": "failed", "strict": "refused"}

@@ -23,13 +23,14 @@ from cdmer_bench.reporting.captions import (
     CHOSEN_ON_TARGET,
     SYNTHETIC,
     Asked,
+    about_letters,
     about_unchosen,
     absences,
     scope,
 )
 from cdmer_bench.reporting.published import BASELINE, PAPER_DESCRIPTOR, paper_order
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.scores import SIDES, remarks
+from cdmer_bench.results.scores import SIDES, database_title, remarks
 
 _LONGEST = 32  # characters of a label in a column of text
 
@@ -241,6 +242,8 @@ def _head(records: Sequence[CellRecord], rule: Rule, missing: Iterable[Asked]) -
     lines.append(
         f"Tasks: {scope(r.task_label for r in records)}." + (f" {lacking}" if lacking else "")
     )
+    titles = ((r.task_label, *(database_title(r, side) for side in SIDES)) for r in records)
+    lines += map(one_line, about_letters(titles))
     if rule.caveat:
         lines.append(f"{rule.name}: {rule.caveat}.")
     return lines

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from cdmer_bench.evaluation.selection import Rule
-from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, Paper, paper_order
+from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, LAYOUTS, Paper, paper_order
 from cdmer_bench.reporting.table import PRINTED, Table, TableRow
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.scores import rows_of
@@ -40,7 +40,7 @@ def caption(
     if table.descriptor:
         about += f" Descriptor: {table.descriptor}."
     notes.append(about)
-    notes += _about_letters(table, scores)
+    notes += about_letters((s.task_label, s.source_title, s.target_title) for s in rows_of(scores))
     notes += [f"Selection: {r.label}." for r in rules]
     notes += about_rules(rules)
     if any(r.uses_target_labels for r in rules):
@@ -89,15 +89,12 @@ def about_data(scores: "pd.DataFrame") -> list[str]:
     return [text for text in dict.fromkeys(remarks) if text]
 
 
-def _about_letters(table: Table, scores: "pd.DataFrame") -> list[str]:
-    """Name the databases that stand as letters in the columns of tasks outside the paper."""
-    if table.number != "own":
-        return []
+def about_letters(tasks: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Name the databases behind labels such as ``A → B``, from (label, source, target) titles."""
     names: dict[str, str] = {}
-    for score in rows_of(scores):
-        letters = score.task_label.split(" → ")
-        if len(letters) == 2:
-            titles = (score.source_title, score.target_title)
+    for label, *titles in tasks:
+        letters = label.split(" → ")
+        if len(letters) == len(titles):
             names.update(zip(letters, titles, strict=True))
     short = [f"{letter} is {title}" for letter, title in names.items() if letter != title]
     return [f"Databases: {', '.join(short)}."] if short else []
@@ -277,8 +274,10 @@ def _left_out_settings(table: Table) -> list[str]:
 
 def _about_grids(scores: "pd.DataFrame") -> list[str]:
     notes = []
-    for grid in sorted(set(scores["grid"]) - {"paper", ""}):
-        names = join_names(list(scores.loc[scores["grid"] == grid, "method_label"]), 20)
+    # Methods outside the paper have no grid there.
+    known = scores[scores["method_label"].isin(LAYOUTS["III"].rows)]
+    for grid in sorted(set(known["grid"]) - {"paper", ""}):
+        names = join_names(list(known.loc[known["grid"] == grid, "method_label"]), 20)
         which = "a grid of the user's own" if grid == "own" else f"the {grid} grid"
         notes.append(f"Run with {which}, not the paper's: {names}.")
     for solver, phrase in (

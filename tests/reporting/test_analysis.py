@@ -1,6 +1,7 @@
 """What is compared with what when cells are missing."""
 
 import html
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -193,3 +194,11 @@ def test_statistics_name_methods_that_failed_everywhere():
     failed = [MissingCell("Exp.6", "TCA", "LBP-TOP(R3P8)", "failed: no")]
     text = stats_text(variants, ORACLE, failed)
     assert "No result: TCA [paper solver] (Exp.6); TCA [exact solver] (Exp.6)." in text
+
+
+def test_letters_of_own_databases_are_explained():
+    used = {"source": {"title": "Amazon"}, "target": {"title": "DSLR"}}
+    own = {"task": "a__d", "task_label": "A → D", "source": "a", "target": "d", "used": used}
+    text = stats_text([replace(record(5), **own)], ORACLE)
+    assert "Databases: A is Amazon, D is DSLR." in text
+    assert "Databases:" not in stats_text([record(5)], ORACLE)

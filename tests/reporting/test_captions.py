@@ -118,3 +118,10 @@ def test_statistics_of_a_long_or_hostile_label_stay_in_their_columns():
     lines = [line for line in text.splitlines() if line.startswith("Exp.")]
     assert len(lines) == 4
     assert len({line.index("0.") for line in lines}) == 1
+
+
+def test_only_methods_of_the_paper_can_be_run_with_another_grid_than_its():
+    made = [record(5, grid="own"), record(5, "mine", "Mine", grid="own"), record(5, "sa", "SA")]
+    notes = build_table("III", made).notes
+    (note,) = (note for note in notes if "grid of the user" in note)
+    assert note == "Run with a grid of the user's own, not the paper's: TCA."

@@ -89,7 +89,7 @@ def about_data(scores: "pd.DataFrame") -> list[str]:
     return [text for text in dict.fromkeys(remarks) if text]
 
 
-def about_letters(tasks: Iterable[tuple[str, str, str]]) -> list[str]:
+def about_letters(tasks: Iterable[tuple[str, ...]]) -> list[str]:
     """Name the databases behind labels such as ``A → B``, from (label, source, target) titles."""
     names: dict[str, str] = {}
     for label, *titles in tasks:

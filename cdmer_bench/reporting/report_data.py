@@ -64,12 +64,6 @@ class Cell:
     record: CellRecord
     chosen: dict[str, Chosen | str]  # by rule; a text says why a rule chooses nothing
 
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """Row, task and descriptor."""
-        record = self.record
-        return record.row, record.task_label, record.descriptor_label
-
     def values(self, rule: str) -> NDArray[np.float64] | None:
         """Return the measures at the setting that the rule chooses, or None."""
         chosen = self.chosen.get(rule)

@@ -9,8 +9,10 @@ from cdmer_bench.reporting.captions import absences, join_names, task_span
 from cdmer_bench.reporting.published import DIRECTIONS, paper_order
 from cdmer_bench.reporting.tables import MissingCell
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.scores import database_title, remarks
 
 _EVIDENCE = 0.05
+_SIDES = ("source", "target")
 
 
 def of_the_paper(records: Iterable[CellRecord]) -> bool:
@@ -55,6 +57,9 @@ def warnings(
     lines = []
     if any(r.synthetic for r in records):
         lines.append(("Synthetic", "generated databases, not CASME II or SMIC."))
+    about = dict.fromkeys(text for r in records for s in _SIDES for text in remarks(r, s))
+    if about:
+        lines.append(("Data", join_names([*about], 2, " ")))
     lacking = [absences(compared, missing)]
     tasks = {r.task_label for r in records}
     if tasks < set(DIRECTIONS):
@@ -169,7 +174,7 @@ def facts(records: Sequence[CellRecord], rule: Rule) -> list[tuple[str, str]]:
     pairs = [
         ("Results", f"{_count(cells, 'finished cell')}, {_count(settings, 'setting')} in all"),
         ("Corpus", _names(r.corpus for r in records)),
-        ("Databases", _names(sorted({d for r in records for d in (r.source, r.target)}))),
+        ("Databases", _names(sorted({database_title(r, s) for r in records for s in _SIDES}))),
         ("Methods", _names(paper_order(r.row for r in records))),
         ("Descriptors", _names(paper_order(r.descriptor_label for r in records))),
         ("Tasks", _tasks(records)),

@@ -4,6 +4,7 @@ import html
 import itertools
 import json
 import re
+from dataclasses import dataclass
 from html.parser import HTMLParser
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.selection import rule
+from cdmer_bench.evaluation.selection import Rule, rule
 from cdmer_bench.reporting import MissingCell
 from cdmer_bench.reporting.html_report import build_report
 from cdmer_bench.reporting.report_data import cells_of, curves, measured
@@ -166,6 +167,20 @@ def test_warnings_are_a_line_each(page):
     assert "Not complete" not in whole
 
 
+def test_what_is_wrong_with_the_data_stands_on_the_first_screen():
+    y = record(5).y_target[:-1]
+    findings = {"error": 2, "warning": 0, "note": 0}
+    used = {"database": "smic_nir", "title": "SMIC-NIR", "findings": findings}
+    few = record(5, predictions=y[None], y_target=y, used={"target": used}, errors_ignored=True)
+    first = first_screen(build_report([few]))
+    (told,) = re.findall("<li><b>Data:</b> (.*?)</li>", first)
+    assert "SMIC-NIR has 70 clips (23/28/19) where Table I has 71 (23/28/20)" in told
+    assert "errors in the data of SMIC-NIR were ignored (data.errors=ignore)" in told.replace(
+        "E", "e"
+    )
+    assert "<b>Data:</b>" not in first_screen(build_report([record(5)]))
+
+
 def test_databases_of_a_user_are_spoken_of_as_his():
     own = [
         record(5, *name, task_label="Lab A → Lab B", corpus="mine", classes=("p", "q", "r"))
@@ -264,6 +279,27 @@ def test_curves_are_means_over_all_parts_of_the_grid(name):
         picked = [max(part, key=lambda i: criterion[i]) for part in parts]
         assert values == pytest.approx(np.mean([of_setting[i] for i in picked], axis=0))
     assert curve.budgets.tolist() == [1, 2, 3, 4, 5]
+
+
+@dataclass(frozen=True)
+class Tied(Rule):
+    """The second setting is better by rounding alone, so the first is chosen."""
+
+    name = "tied"
+    label = "tied"
+
+    def criterion(self, record):
+        return np.array([1.0, 1.0 + 2e-16, 0.0])
+
+
+def test_a_curve_ends_at_the_figure_that_the_tables_show():
+    made, chosen = record(5), Tied()
+    cells = cells_of([made], judge_rules([made], [chosen]))
+    ((curve,),) = curves(cells, [chosen]).values()
+    f1 = [f1_score(made.y_target, p, average="macro") for p in made.predictions]
+    assert f1[0] != f1[1]
+    assert curve.values[-1, 0] == pytest.approx(f1[0])
+    assert cells[0].values("tied")[0] == pytest.approx(f1[0])
 
 
 def test_a_curve_says_over_how_many_tasks_it_is():

@@ -15,13 +15,14 @@ from cdmer_bench.databases.base import (
     Account,
     Clip,
     ClipDatabase,
+    DamagedClip,
     Database,
     FeatureDatabase,
     FeatureSet,
     content_hash,
+    intact_clips,
 )
 from cdmer_bench.databases.cropping import CODES as CROPPING_CODES
-from cdmer_bench.databases.damaged_clips import DamagedClip, intact_clips
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
 from cdmer_bench.identity import code_hash, identity

@@ -133,8 +133,7 @@ class Session:
                 continue  # the cells that need it say why
             line = account_line(account)
             if account.findings:
-                corpus = self.config.corpus.get("name")
-                line += f": cdmer data check corpus={corpus} tells more"
+                line += f": {self._check_command()} tells more"
             if line not in said:
                 said[line] = None
                 say(line)
@@ -146,6 +145,11 @@ class Session:
                 "check` lists: correct them, or give data.errors=ignore to go on with what can be "
                 "read, and every table will say so"
             )
+
+    def _check_command(self) -> str:
+        corpus = self.config.corpus
+        places = [f"corpus.{key}={corpus[key]}" for key in ("root", "table") if corpus.get(key)]
+        return " ".join(["cdmer data check", f"corpus={corpus.get('name')}", *places])
 
     def make_ready(self, descriptors: Sequence[str], open_bar: OpenBar | None) -> None:
         """Tune and load the models of descriptors; a bad one is an error for its own cells."""

@@ -1,10 +1,12 @@
 """What a database is: clips with subjects and labels, or features already extracted."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -330,3 +332,29 @@ class FeatureDatabase(Database):
         DataMissing
             As for :meth:`load`.
         """
+
+
+@dataclass(frozen=True)
+class DamagedClip:
+    """A clip whose frames cannot be read, and why."""
+
+    name: str
+    reason: str
+
+
+def intact_clips(
+    database: ClipDatabase,
+    clips: Sequence[Clip],
+    found: Sequence[Any],  # of each clip what was made of its frames, or a DamagedClip
+) -> tuple[list[Clip], list[Any]]:
+    """Keep the clips that could be read, and what was found of each; warn of the others."""
+    title = database.title or database.name
+    for damaged in found:
+        if isinstance(damaged, DamagedClip):
+            warnings.warn(
+                f"{title}: clip {damaged.name} is left out: {damaged.reason}", stacklevel=2
+            )
+    pairs = [p for p in zip(clips, found, strict=True) if not isinstance(p[1], DamagedClip)]
+    if not pairs:
+        raise UserError(f"no clip of {title} can be read (first: {found[0].reason})")
+    return [clip for clip, _ in pairs], [result for _, result in pairs]

@@ -4,9 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
+from cdmer_bench.databases.base import ClipDatabase
 from cdmer_bench.databases.clip_folders import FrameClip
 from cdmer_bench.databases.cropping import judge_cropping
 from cdmer_bench.databases.synthetic.database import SyntheticDatabase
+from cdmer_bench.features import Features, FeatureStore
+from cdmer_bench.preprocessing import Preprocessing
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +67,22 @@ def test_a_box_of_the_clips_table_is_looked_at_instead_of_the_scene(tmp_path, fa
     made = [scene(face, (480, 640), 240, (100, 200)) for face in faces]
     pictures = [picture for picture, _ in made]
     assert not judge_cropping(clips_of(tmp_path, pictures, made[0][1]), "CASME II")
+
+
+def test_scenes_are_no_error_where_the_face_is_cut_out(tmp_path, faces):
+    class Scenes(ClipDatabase):
+        def clips(self):
+            return clips_of(tmp_path, [scene(f, (480, 640), 240, (100, 200))[0] for f in faces])
+
+        def account(self, descriptor=None):
+            found = judge_cropping(self.clips(), self.title)
+            return self._account([0, 0, 1], None, found)
+
+    for crop, codes in (("none", ["frames-uncropped"]), ("face", [])):
+        features = Features(
+            {"scenes": Scenes("scenes")},
+            {},
+            Preprocessing(crop=crop),
+            FeatureStore(tmp_path / "cache"),
+        )
+        assert [f.code for f in features.account("scenes", "lbp_sip_r1").findings] == codes

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cdmer_bench.databases.base import Clip, ClipDatabase
-from cdmer_bench.databases.damaged_clips import DamagedClip, intact_clips
+from cdmer_bench.databases.base import Clip, ClipDatabase, DamagedClip, intact_clips
 from cdmer_bench.descriptors.c3d.descriptor import (
     C3D,
     load_network,

@@ -11,6 +11,7 @@ from cdmer_bench.cli.console import say
 from cdmer_bench.cli.stored import add_words, choose_records, recorded_failures, split_words
 from cdmer_bench.errors import UserError
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.runner.cell import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,8 +153,8 @@ def _ranks(records: list[CellRecord], rule: "Rule", width: float) -> "Callable[[
     overall = compare_methods(compare_cells(comparable(records), rule))
     if overall is None or overall.ranking is None:
         raise UserError(
-            f"{len({r.method for r in records})} methods on {len({r.task for r in records})} tasks "
-            "were found; ranks need at least three methods that share two tasks"
+            f"{counted(len({r.method for r in records}), 'method')} on "
+            f"{counted(len({r.task for r in records}), 'task')} were found; ranks need at least three methods that share two tasks"
         )
     ranking, synthetic = overall.ranking, any(r.synthetic for r in records)
     return lambda: rank_picture(

@@ -300,5 +300,5 @@ def test_refused_and_failed_are_the_same_words_everywhere(own_method, cdmer):
     assert "Strict (all tasks): refused: unfit on purpose" in said
     assert "Mine (all tasks): failed:" in said
     _, out, _ = cdmer("export", *results)
-    status = {row["method"]: row["status"] for row in csv.DictReader(io.StringIO(out))}
-    assert status == {"svm": "done", "mine": "failed", "strict": "refused"}
+    status = {row["method_label"]: row["status"] for row in csv.DictReader(io.StringIO(out))}
+    assert status == {"Baseline": "done", "Mine": "failed", "Strict": "refused"}

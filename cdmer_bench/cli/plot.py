@@ -154,7 +154,8 @@ def _ranks(records: list[CellRecord], rule: "Rule", width: float) -> "Callable[[
     if overall is None or overall.ranking is None:
         raise UserError(
             f"{counted(len({r.method for r in records}), 'method')} on "
-            f"{counted(len({r.task for r in records}), 'task')} were found; ranks need at least three methods that share two tasks"
+            f"{counted(len({r.task for r in records}), 'task')} were found; ranks need "
+            "at least three methods that share two tasks"
         )
     ranking, synthetic = overall.ranking, any(r.synthetic for r in records)
     return lambda: rank_picture(

@@ -1,0 +1,130 @@
+"""Exit codes of mixtures: what worked is shown, and the code says that something did not."""
+
+import pytest
+
+BREAKS = """\
+from dataclasses import dataclass
+import numpy as np
+from cdmer_bench.errors import UserError
+from cdmer_bench.methods import Method, BatchResult
+
+@dataclass
+class Breaks(Method):
+    when: str = "never"
+    level: float = 0.0
+
+    def prepare(self, Xs, ys, Xt, Xq):
+        if self.when == "folds" and len(Xq) < 10:
+            raise ZeroDivisionError("broken on purpose")
+        if self.when == "data":
+            raise UserError("these data do not suit it")
+        return {"n": np.array(len(Xq))}
+
+    def solve(self, prepared, settings):
+        if self.when == "always":
+            raise ZeroDivisionError("broken on purpose")
+        n = int(prepared["n"])
+        return BatchResult.closed_form(np.tile(np.arange(n) % 3, (len(settings), 1)))
+"""
+
+
+@pytest.fixture
+def breaking(corpus):
+    corpus.add_method("breaks", BREAKS, "{level: [0.0, 1.0]}", when="never")
+    return corpus
+
+
+def call(corpus, cdmer, *more):
+    words = corpus.arguments("backend=sequential", "progress=false", *more)
+    flags = [word for word in more if word == "-m"]
+    return cdmer("run", *flags, *(word for word in words if word != "-m"))
+
+
+@pytest.mark.parametrize(
+    ("when", "code", "status"),
+    [("never", 0, ""), ("always", 1, "failed"), ("data", 1, "refused")],
+)
+def test_a_cell_that_went_wrong_beside_good_ones(breaking, cdmer, when, code, status):
+    words = ("method=svm,breaks", "task=red/green", f"methods.breaks.parameters.when={when}")
+    ended, out, err = call(breaking, cdmer, *words)
+    assert ended == code, err
+    assert "Baseline" in out  # what worked is shown
+    if status:
+        assert f"{status}: R → G Breaks" in err
+    # What was computed is kept, and the same command says the same again.
+    assert call(breaking, cdmer, *words)[0] == code
+
+
+def test_nothing_but_refused_cells_is_the_users_to_mend(breaking, cdmer):
+    words = ("method=breaks", "task=red/green", "methods.breaks.parameters.when=data")
+    code, _, err = call(breaking, cdmer, *words)
+    assert code == 2
+    assert "these data do not suit it" in err
+
+
+def test_a_grid_that_does_not_suit_is_refused_before_anything_runs(corpus, cdmer):
+    words = ("method=svm,gfk", "task=red/green", "methods.gfk.grid.k=[40]")
+    plan = call(corpus, cdmer, *words, "dry_run=true")
+    assert plan[0] == 0
+    assert "1 to do" in plan[1]
+    assert "1 refused" in plan[1]
+    code, out, err = call(corpus, cdmer, *words)
+    assert code == 1
+    assert "Baseline" in out
+    assert "refused: R → G GFK" in err
+
+
+def test_features_without_blocks_are_refused_for_a_method_that_needs_them(corpus, cdmer):
+    import numpy as np
+
+    for name in ("red", "green"):
+        with np.load(corpus.folder / f"{name}.npz") as held:
+            X, y = held["features"], held["labels"]
+        corpus.write(name, X.reshape(len(X), -1), y)
+    code, out, _ = call(corpus, cdmer, "method=svm,rstr", "task=red/green", "dry_run=true")
+    assert code == 0
+    assert "selects facial blocks" in out
+    assert "1 to do" in out
+    assert "RSTR, given features: " not in out  # no hours are told of what will not run
+
+
+def test_a_selection_input_that_failed(breaking, cdmer):
+    words = ("method=svm,breaks", "task=red/green", "methods.breaks.parameters.when=folds")
+    code, out, err = call(breaking, cdmer, *words, "selection_inputs=[source_cv]")
+    assert code == 1, err
+    assert "source_cv_predictions could not be recorded: ZeroDivisionError" in err
+    assert "Breaks" in out
+    assert "2 cells: 2 done" in err
+
+
+@pytest.mark.parametrize(("methods", "code"), [("svm,sa", 0), ("svm,breaks", 1), ("breaks,svm", 1)])
+def test_jobs_of_a_multirun_that_end_with_other_codes(corpus, cdmer, methods, code):
+    corpus.add_method("breaks", BREAKS, "{level: [0.0, 1.0]}", when="always")
+    ended, out, _ = call(corpus, cdmer, "-m", f"method={methods}", "task=red/green")
+    assert ended == code
+    assert "Baseline" in out
+
+
+def test_jobs_of_a_multirun_that_end_with_1_and_2(breaking, cdmer):
+    words = ("-m", "method=breaks", "task=red/green")
+    ended, *_ = call(breaking, cdmer, *words, "methods.breaks.parameters.when=always,data")
+    assert ended == 1  # a failed cell outweighs what the user can mend
+
+
+def test_classes_that_a_side_lacks_are_told_and_kept(corpus, cdmer):
+    import numpy as np
+
+    from cdmer_bench.results.store import ResultsStore
+    from tests.small_corpus import draw_features
+
+    X, y = draw_features(2, 18)
+    keep = np.r_[np.flatnonzero(y != 2)]
+    corpus.write("green", X[keep], y[keep])
+    code, out, err = call(corpus, cdmer, "method=svm", "task=red/green")
+    assert code == 0
+    assert "no clip" in err + out
+    assert "high" in err.partition("no clip")[2]
+    (record,) = ResultsStore(corpus.folder / "results").records()
+    assert record.used["target"]["class_counts"] == {"low": 6, "mid": 6, "high": 0}
+    assert record.used["source"]["n_clips"] == 24
+    assert record.about["seconds"] <= record.about["wall_seconds"] + 5

@@ -10,8 +10,8 @@ _MODULES = {
     "render": "formats",
     "render_all": "formats",
     "FORMATS": "formats",
-    "differences": "comparison",
-    "summarize": "comparison",
+    "differences": "published",
+    "summarize": "published",
     "Table": "table",
 }
 __all__ = list(_MODULES)

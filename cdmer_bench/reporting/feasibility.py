@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -12,14 +11,6 @@ from numpy.typing import NDArray
 # margin covers the rounding of binary fractions and is far below the spacing of real scores.
 _MARGIN = 1e-9
 _HALF_F1, _HALF_PERCENT = 0.00005, 0.005
-
-
-@dataclass(frozen=True)
-class Witness:
-    """A confusion matrix that has a printed mean F1."""
-
-    right: tuple[int, ...]  # right predictions of each class
-    predicted: tuple[int, ...]  # predictions of each class
 
 
 def counts_with_accuracy(percent: float, n: int) -> list[int]:
@@ -32,8 +23,11 @@ def find_matrix(
     mean_f1: float,  # as printed, four decimals
     n_right: int,
     class_counts: tuple[int, ...],  # true samples of each class
-) -> Witness | None:
-    """Find a confusion matrix of three classes with that mean F1 and so many right predictions."""
+) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Find a confusion matrix of three classes with that mean F1 and so many right predictions.
+
+    It is told by the right predictions and the predictions of each class; None if there is none.
+    """
     n_wrong = sum(class_counts) - n_right
     low, high = 3 * (mean_f1 - _HALF_F1), 3 * (mean_f1 + _HALF_F1)
     wrong = _splits(n_wrong)
@@ -51,7 +45,7 @@ def find_matrix(
         ).all(axis=1)
         if fits.any():
             found = wrong[fits.argmax()]
-            return Witness(right, tuple(int(r + w) for r, w in zip(right, found, strict=True)))
+            return right, tuple(int(r + w) for r, w in zip(right, found, strict=True))
     return None
 
 

@@ -21,8 +21,7 @@ from cdmer_bench.reporting.analysis import (
     unchosen,
 )
 from cdmer_bench.reporting.captions import SYNTHETIC, scope
-from cdmer_bench.reporting.comparison import summarize
-from cdmer_bench.reporting.published import AVERAGE, paper_order, sorted_as_paper
+from cdmer_bench.reporting.published import AVERAGE, paper_order, sorted_as_paper, summarize
 from cdmer_bench.reporting.report_data import (
     Cell,
     cells_of,

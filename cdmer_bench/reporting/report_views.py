@@ -18,8 +18,13 @@ from cdmer_bench.reporting.captions import (
     scope,
 )
 from cdmer_bench.reporting.charts import Axis, axis
-from cdmer_bench.reporting.comparison import differences
-from cdmer_bench.reporting.published import AVERAGE, BASELINE, PAPER_DESCRIPTOR, paper_order
+from cdmer_bench.reporting.published import (
+    AVERAGE,
+    BASELINE,
+    PAPER_DESCRIPTOR,
+    differences,
+    paper_order,
+)
 from cdmer_bench.reporting.report_data import Cell, Chosen
 from cdmer_bench.reporting.rules import JudgedCell, rank_rules, summarize_rules
 from cdmer_bench.reporting.table import Table, TableRow

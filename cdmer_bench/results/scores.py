@@ -30,25 +30,9 @@ _CELL = ("corpus", "synthetic", "task", "task_label", "source", "target")
 _TITLES = ("source_title", "target_title", "source_remarks", "target_remarks")
 _WHO = ("method", "method_label", "variant", "row", "descriptor", "descriptor_label")
 COLUMNS = (
-    *_CELL,
-    *_WHO,
-    "grid",
-    "solver",
-    "selection",
-    "setting",
-    "n_settings",
-    "n_undefined",
-    "n_target",
-    "mean_f1",
-    "accuracy",
-    "converged",
-    "seconds",
-    "wall_seconds",
-    "reason",
-    "status",
-    *_TITLES,
-    "descriptor_note",
-    "key",
+    *(*_CELL, *_WHO, "grid", "solver", "selection", "setting"),
+    *("n_settings", "n_undefined", "n_target", "mean_f1", "accuracy", "converged"),
+    *("seconds", "wall_seconds", "reason", "status", *_TITLES, "descriptor_note", "key"),
 )
 
 

@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,31 +26,8 @@ class NotRecorded(UserError):
         self.short = short
 
 
-class Evaluated(Protocol):
-    """The part of a cell's record that selection rules read; see ``CellRecord``."""
-
-    @property
-    def method(self) -> str: ...  # noqa: D102
-    @property
-    def method_label(self) -> str: ...  # noqa: D102
-    @property
-    def task_label(self) -> str: ...  # noqa: D102
-    @property
-    def classes(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def parameters(self) -> Mapping[str, Any]: ...  # noqa: D102
-    @property
-    def settings(self) -> list[dict[str, Any]]: ...  # noqa: D102
-    @property
-    def predictions(self) -> NDArray[np.uint8]: ...  # noqa: D102
-    @property
-    def y_target(self) -> NDArray[np.uint8]: ...  # noqa: D102
-    @property
-    def y_source(self) -> NDArray[np.uint8]: ...  # noqa: D102
-    @property
-    def scores(self) -> NDArray[np.float32] | None: ...  # noqa: D102
-    @property
-    def extras(self) -> Mapping[str, NDArray]: ...  # noqa: D102
+# A cell's record; ``results`` imports this package, not the other way round.
+Evaluated = Any
 
 
 @dataclass(frozen=True)

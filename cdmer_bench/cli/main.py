@@ -35,7 +35,7 @@ def call(name: str, arguments: list[str]) -> int:
     if name in CONFIGURED:
         from cdmer_bench.cli.hydra_app import run_hydra
 
-        joint = getattr(command_module(name), "joint_table", None)
+        joint = command_module(name).joint_table if name == "run" else None
         return run_hydra(name, arguments, function, joint)
     return int(function(command_parser(name).parse_intermixed_args(arguments)))
 

@@ -1,4 +1,4 @@
-"""`cdmer run`: plan, extract what is missing, run, print the tables."""
+"""`cdmer run` and `extract`: plan, extract what is missing, run, print the tables."""
 
 import shlex
 import shutil
@@ -8,20 +8,14 @@ from dataclasses import replace
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from cdmer_bench.cli.console import (
-    bold_wanted,
-    open_clips_bar,
-    open_settings_bar,
-    open_steps_bar,
-    say,
-)
+from cdmer_bench.cli.console import bold_wanted, open_settings_bar, say
 from cdmer_bench.cli.session import Session
 from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.databases.base import ClipDatabase
 from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
-from cdmer_bench.runner.cell import Cell, class_notes, place, summary
+from cdmer_bench.runner.cell import Cell, class_notes, counted, place, summary
 from cdmer_bench.runner.execute import Spread, run_cells
 from cdmer_bench.runner.forecast import expected_times, setting_weights
 from cdmer_bench.runner.selection_inputs import lacking, record_selection_inputs
@@ -49,7 +43,11 @@ def run_command(config: RunConfig) -> int:
         session.store.check_writable()
     unplaced = [cell for cell in todo if not cell.key]
     if unplaced:
-        extract_for(session, unplaced)
+        _, problems = session.extract(side for cell in unplaced for side in sides(cell))
+        for cell in unplaced:
+            for side in sides(cell):
+                if side in problems:
+                    cell.status, cell.reason = "refused", str(problems[side])
         unplaced = [cell for cell in unplaced if cell.status == "to do"]
         place(unplaced, session.features, session.store, config.force)
     for note in dict.fromkeys(note for cell in cells for note in class_notes(cell)):
@@ -106,36 +104,34 @@ def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
     return needed_inputs(rules)
 
 
-def extract_for(session: Session, cells: Sequence[Cell]) -> None:
-    """Extract the features that cells need and the store lacks.
-
-    Cells whose model or database cannot be used are refused; the others go on.
-    """
-    bar = session.config.progress
-    for descriptor in dict.fromkeys(cell.descriptor_name for cell in cells):
-        mine = [cell for cell in cells if cell.descriptor_name == descriptor]
-        try:
-            session.make_ready([descriptor], open_steps_bar if bar else None)
-        except UserError as error:
-            _refuse(mine, error)
-    needed: dict[str, dict[str, None]] = {}
-    for cell in (cell for cell in cells if cell.status == "to do"):
-        for name, descriptor in sides(cell):
-            needed.setdefault(name, {})[descriptor] = None
-    for name, descriptors in needed.items():
-        database = session.databases[name]
-        if isinstance(database, ClipDatabase):
-            try:
-                session.features.extract(
-                    database, list(descriptors), session.backend, open_clips_bar if bar else None
-                )
-            except UserError as error:
-                _refuse([c for c in cells if name in (c.task.source, c.task.target)], error)
-
-
-def _refuse(cells: Sequence[Cell], error: UserError) -> None:
-    for cell in cells:
-        cell.status, cell.reason = "refused", str(error)
+def extract_command(config: RunConfig) -> int:
+    """Extract every chosen descriptor of every database that the chosen tasks need."""
+    session = Session.of(config)
+    if not any(isinstance(d, ClipDatabase) for d in session.databases.values()):
+        raise UserError(
+            f"the corpus {session.corpus!r} holds features that are already extracted; choose "
+            "a corpus of clips, such as corpus=synthetic or corpus=frames"
+        )
+    wanted = dict.fromkeys(
+        (name, session.descriptor_for(descriptor, task))
+        for task in session.tasks
+        for name in (task.source, task.target)
+        for descriptor in config.descriptors
+    )
+    session.check_data(wanted)
+    extracted, problems = session.extract(wanted)
+    usable = [side for side in wanted if side not in problems]
+    for name in dict.fromkeys(name for name, _ in usable):
+        made = len([d for d in extracted.get(name, ()) if (name, d) not in problems])
+        there = sum(other == name for other, _ in usable) - made
+        title = session.databases[name].title or name
+        say(f"{title}: {counted(made, 'descriptor')} extracted, {there} were there already")
+    for reason in dict.fromkeys(map(str, problems.values())):
+        mine = ", ".join(" ".join(side) for side, e in problems.items() if str(e) == reason)
+        say(f"without features: {mine}: {reason}")
+    if not usable:
+        raise DataMissing("nothing that was chosen has its databases and files on this machine")
+    return int(any(not isinstance(error, DataMissing) for error in problems.values()))
 
 
 def print_plan(cells: Sequence[Cell], session: Session, inputs: Sequence[str]) -> None:

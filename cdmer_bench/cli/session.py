@@ -1,10 +1,10 @@
 """The objects of one run, built from its configuration."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from cdmer_bench.cli.console import say
+from cdmer_bench.cli.console import open_clips_bar, open_steps_bar, say
 from cdmer_bench.compiled import keep_kernels_in
 from cdmer_bench.config.build import (
     build,
@@ -151,15 +151,41 @@ class Session:
         places = [f"corpus.{key}={corpus[key]}" for key in ("root", "table") if corpus.get(key)]
         return " ".join(["cdmer data check", f"corpus={corpus.get('name')}", *places])
 
-    def make_ready(self, descriptors: Sequence[str], open_bar: OpenBar | None) -> None:
-        """Tune and load the models of descriptors; a bad one is an error for its own cells."""
-        for name in descriptors:
-            built = self.features.descriptors.get(name)
-            tuning = getattr(built, "tuning", None)
-            if tuning is not None:
-                tuning.run(self.backend, open_bar)
-            if built is not None:
-                built.check_ready()
+    def extract(
+        self, sides: Iterable[tuple[str, str]]
+    ) -> tuple[dict[str, list[str]], dict[tuple[str, str], UserError]]:
+        """Extract the features of databases and descriptors that the store lacks.
+
+        Returns the descriptors that were extracted, by database, and why some cannot be.
+        """
+        bars = self.config.progress
+        missing: dict[str, list[str]] = {}
+        problems: dict[tuple[str, str], UserError] = {}
+        for name, descriptor in dict.fromkeys(sides):
+            try:
+                if not self.features.is_ready(name, descriptor):
+                    self._make_ready(descriptor, open_steps_bar if bars else None)
+                    missing.setdefault(name, []).append(descriptor)
+            except UserError as error:
+                problems[name, descriptor] = error
+        for name, descriptors in missing.items():
+            database = self.databases[name]
+            assert isinstance(database, ClipDatabase)
+            try:
+                open_bar = open_clips_bar if bars else None
+                self.features.extract(database, descriptors, self.backend, open_bar)
+            except UserError as error:
+                problems |= dict.fromkeys(((name, d) for d in descriptors), error)
+        return missing, problems
+
+    def _make_ready(self, descriptor: str, open_bar: OpenBar | None) -> None:
+        """Tune and load the model of a descriptor, if it has one."""
+        built = self.features.descriptors.get(descriptor)
+        tuning = getattr(built, "tuning", None)
+        if tuning is not None:
+            tuning.run(self.backend, open_bar)
+        if built is not None:
+            built.check_ready()
 
     def _cell(self, task: Task, method_name: str, method: Method, descriptor: str) -> Cell:
         card = self.config.methods[method_name]

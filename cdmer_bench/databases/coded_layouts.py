@@ -7,7 +7,7 @@ its clips; which frames belong to a clip is decided in `releases`.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cdmer_bench.databases.clip_folders import ClipFolder, Reading
@@ -207,7 +207,7 @@ def read_coded(
     add_clips(
         cuts, reading, layout.title, "sub{:02d}".format, name, lambda row: mapping[row.emotion]
     )
-    note_uncoded(taken, every_row, reading, layout.title)
+    note_uncoded(taken, every_row, cuts, reading, layout.title)
     return reading
 
 
@@ -256,7 +256,13 @@ def _read_sheets(
                 other.append(path.name)
             continue
         for one in sheets:
-            fitting = sum(coded.fullmatch(row.clip) is not None for row in one.rows)
+            told_clips = [(row, coded.fullmatch(row.clip)) for row in one.rows]
+            fitting = sum(clip is not None for _, clip in told_clips)
+            # A name such as sub01_EP02_01f stands for EP02_01f.
+            one.rows = [
+                replace(row, clip=clip.groupdict().get("clip") or row.clip) if clip else row
+                for row, clip in told_clips
+            ]
             macro = re.search(r"macro|(?<![a-z])mae(?![a-z])", f"{path.name} {one.worksheet}", re.I)
             if macro and "micro" not in f"{path.name} {one.worksheet}".lower():
                 reading.note(
@@ -362,8 +368,7 @@ def read_casme_squared_sheets(path: Path, worksheet: str | None = None) -> list[
                 offset,
                 cell(row, 6).lower(),
                 number,
-                None,
-                shipped,
+                shipped=shipped,
             )
         )
     sheet.note("note", "macro-expressions", lines["macro"], "of macro-expressions",
@@ -379,12 +384,8 @@ def read_casme3_sheets(path: Path, worksheet: str | None = None) -> list[CodingS
     sheets = read_coding_sheets(path, worksheet)
     for sheet in sheets:
         sheet.rows = [
-            CodedClip(
-                r.subject, r.clip, r.onset, r.apex, r.offset, r.emotion, r.row, r.first,
-                f"spno.{r.key[0]}_{r.clip}_{r.onset}",
-            )
-            for r in sheet.rows
-        ]  # fmt: skip
+            replace(row, shipped=f"spno.{row.key[0]}_{row.clip}_{row.onset}") for row in sheet.rows
+        ]
     return sheets
 
 

@@ -28,8 +28,10 @@ HEADINGS: dict[str, tuple[str, ...]] = {
         "emotionclass", "label", "expression",
     ),
     "first": ("firstf", "firstframe"),
+    "last": ("lastf", "lastframe"),
     "type": ("expressiontype", "type", "micro", "micromacro"),
 }  # fmt: skip
+NUMBERS = ("onset", "apex", "offset", "first", "last")
 # Columns of a sheet that marks emotions instead of naming them (4DME).
 MARKS = ("positive", "negative", "surprise", "repression", "others")
 ABSENT = ("", "/", "\\", "-", "?", "-1", "n/a", "na", "none", "nan", "null")
@@ -48,8 +50,9 @@ class CodedClip:
     offset: int | None
     emotion: str  # in lower case
     row: int  # in the sheet, the first being 1
-    # number of the recording's first frame, where the sheet tells (SMIC-E)
+    # numbers of the recording's first and last frame, where the sheet tells (SMIC-E)
     first: int | None = None
+    last: int | None = None
     # name of the folder that holds this clip alone, where a database ships such (CAS(ME)^3)
     shipped: str = ""
 
@@ -275,7 +278,7 @@ def _read_rows(
             continue
         if "positive" in columns:
             cell["emotion"] = _marked(cell)
-        frames = {role: frame(cell.get(role, "")) for role in ("onset", "apex", "offset", "first")}
+        frames = {role: frame(cell.get(role, "")) for role in NUMBERS}
         if frames["apex"] is False:
             lines["apex"].append(number)
         if frames["onset"] is False or frames["offset"] is False:
@@ -291,6 +294,7 @@ def _read_rows(
                 cell.get("emotion", "").lower(),
                 number,
                 None if frames["first"] is False else frames["first"],
+                None if frames["last"] is False else frames["last"],
             )
         )
     for name, severity, code, found, expected, action in _ROW_FINDINGS:

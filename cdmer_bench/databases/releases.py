@@ -295,7 +295,8 @@ def _cut(cut: Cut, cropped: bool, whole_folders: bool, anew: bool | None) -> Non
                  "correct the row, or use the cropped frames")
             )  # fmt: skip
         return
-    if row.first is not None and (anew is not None or not _holds(frames, row)):
+    whole_recording = row.last is None or row.last - (row.first or 0) + 1 == len(frames)
+    if row.first is not None and whole_recording and (anew is not None or not _holds(frames, row)):
         shift = row.first - frames[0][0]
         frames = [(number + shift, name) for number, name in frames]
         anew = None
@@ -435,15 +436,21 @@ def add_clips(
             )
 
 
-def note_uncoded(release: Release, rows: Iterable[CodedClip], reading: Reading, title: str) -> None:
+def note_uncoded(
+    release: Release,
+    rows: Iterable[CodedClip],
+    cuts: Iterable[Cut],
+    reading: Reading,
+    title: str,
+) -> None:
     """Name the folders of a release that no row of the coding sheet names."""
     keys = {key for row in rows for key in (row.key, (row.key[0], row.shipped.lower()))}
-    names = {name for _, name in keys}
+    used = {cut.found.folder.path for cut in cuts if cut.found}
     uncoded = sorted(
         str(one.folder.path)
         for key, folders in release.folders.items()
         for one in folders
-        if key not in keys and not (key[0] is None and key[1] in names)
+        if key not in keys and one.folder.path not in used
     )
     if uncoded:
         reading.note(

@@ -237,6 +237,27 @@ def test_findings_of_rows_count_and_name_lines(tmp_path):
     assert "did you mean" in told.action
 
 
+def test_names_with_the_subject_stand_for_the_clip(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    for row in tree.sheets[0].rows[1:]:
+        row[1] = f"sub{row[0]:02d}_{row[1]}"
+    tree.change(folder=lambda c: f"sub{c.subject:02d}_{c.folder}", subject_folder="")
+    database = FrameDatabase("casme2", root=str(tree.write(tmp_path)))
+    read = [(c.name, c.label, c.frames()[:, 0, 0].tolist()) for c in database.clips()]
+    assert read == tree.expected()
+
+
+def test_a_copied_subject_folder_is_named(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    copied = tree.clips[0].place.parent.parent / "sub01 - Copy" / "EP02_01f" / "reg_img1.jpg"
+    tree.extra[copied.as_posix()] = picture(".jpg", 9)
+    database = FrameDatabase("casme2", root=str(tree.write(tmp_path)))
+    read = [(c.name, c.label, c.frames()[:, 0, 0].tolist()) for c in database.clips()]
+    assert read == tree.expected()
+    found = {f.code: f for f in database.findings}
+    assert "sub01 - Copy" in found["frames-without-label"].text
+
+
 # SMIC
 
 
@@ -248,6 +269,16 @@ def test_a_sheet_of_smic_e_shifts_files_that_count_from_one(tmp_path):
     assert read == tree.expected()
     for row in tree.sheets[0].rows:
         del row[2]  # FirstF, without which the shift is unknown
+    database = FrameDatabase("smic_vis", root=str(tree.write(tmp_path)))
+    with pytest.raises(DataMissing, match="numbered anew in each folder"):
+        database.clips()
+
+
+def test_files_are_shifted_only_where_the_folder_holds_the_whole_recording(tmp_path):
+    tree = smic("VIS", ["SMIC_E_VIS_crop"], "reg_{:05d}.bmp", 9)
+    for place, row in enumerate(tree.sheets[0].rows):
+        row.append(row[4] + 9 if place else "LastF")
+    tree.change(shows=lambda c: dict(enumerate(list(c.shows)[2:-2], start=1)))
     database = FrameDatabase("smic_vis", root=str(tree.write(tmp_path)))
     with pytest.raises(DataMissing, match="numbered anew in each folder"):
         database.clips()

@@ -193,7 +193,7 @@ class I3D(Descriptor):
     @property
     def label(self) -> str:
         """The row's name."""
-        return "I3D (Kinetics-400)"
+        return "I3D (not in the paper)"
 
     def parameters(self) -> dict[str, Any]:
         """Return what decides the features: the one weight file that fits."""

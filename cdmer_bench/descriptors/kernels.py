@@ -14,6 +14,7 @@ from cdmer_bench.compiled import kernel
 Floats = NDArray[np.float64]
 Integers = NDArray[np.integer]
 Bytes = NDArray[np.uint8]
+RESPONSES = np.array([5, 6, 7, 10, 13, 14, 15, 16])  # rows of Re1, Im1, ..., Re4, Im4
 CHUNK = 1024  # positions at a time, whose values stay in the fast memory
 
 
@@ -196,11 +197,13 @@ def count_phase_codes(
     clip: Floats,  # (T, H, W)
     wave: Floats,  # (4,), cos a, sin a, cos 2a, sin 2a, a = 2 pi / 5
     # (2, 8, 4), for XY and the planes with time: bit j of a code is set where
-    # sum_k factors[j, k] r[chosen[j, k]] >= -margin, r being the eight responses.
+    # sum_k factors[j, k] r[chosen[j, k]] >= -margin, r being the rows RESPONSES of the work.
     chosen: Integers,
     factors: Floats,
     margin: float,
-    cells: tuple[Integers, Integers, Integers],  # of XY, YT, XT: the first of a cell's counts
+    xy_cell: Integers,  # the first of a cell's counts
+    yt_cell: Integers,
+    xt_cell: Integers,
     counts: Integers,  # (3, n_cells * 256), added to
 ) -> None:
     """Count LPQ codes of windows of five by five in XY, YT and XT per cell.
@@ -223,14 +226,15 @@ def count_phase_codes(
     for t in range(n_frames):
         first = t * size
         for plane in range(3 if 2 <= t < n_frames - 2 else 1):
-            start = first + (2, 2 * width, 2)[plane] + (2 * width if plane == 0 else 0)
-            n = size - (4 * width + 4, 4 * width, 4)[plane]
+            lost_rows, lost_columns = (0 if plane == 2 else 4), (0 if plane == 1 else 4)
+            cell = xy_cell if plane == 0 else yt_cell if plane == 1 else xt_cell
+            start = first + (lost_rows * width + lost_columns) // 2
+            n = size - lost_rows * width - lost_columns
             kind = min(plane, 1)
             _phase_codes(sums[plane // 2], start, n, 1 if plane == 0 else size, wave,
                          chosen[kind], factors[kind], -margin, work, codes)  # fmt: skip
-            cell = cells[plane]
-            for y in range(height - (4, 4, 0)[plane]):
-                for x in range(width - (4, 0, 4)[plane]):
+            for y in range(height - lost_rows):
+                for x in range(width - lost_columns):
                     counts[plane, cell[y, x] + codes[y * width + x]] += 1
 
 
@@ -244,7 +248,6 @@ def _phase_codes(sums: Floats, start: int, n: int, step: int, wave: Floats, chos
         for k in range(3):
             u, c, s = work[4 + 3 * k, :m], work[5 + 3 * k, :m], work[6 + 3 * k, :m]
             _five(sums[k], start + done, step, wave, work, u, c, s)
-        rows = (5, 6, 7, 10, 13, 14, 15, 16)  # of Re1, Im1, ..., Re4, Im4
         for k in range(2):
             sign = -1.0 if k == 0 else 1.0
             _add(work[8], work[12], sign, work[13 + 2 * k, :m])
@@ -253,8 +256,8 @@ def _phase_codes(sums: Floats, start: int, n: int, step: int, wave: Floats, chos
         part[:] = 0
         for bit in range(8):
             a, b, c, d = chosen[bit, 0], chosen[bit, 1], chosen[bit, 2], chosen[bit, 3]
-            _set_phase(work[rows[a]], work[rows[b]], work[rows[c]], work[rows[d]], factors[bit],
-                       threshold, 1 << bit, part)  # fmt: skip
+            _set_phase(work[a], work[b], work[c], work[d], factors[bit], threshold, 1 << bit,
+                       part)  # fmt: skip
 
 
 @kernel

@@ -20,7 +20,7 @@ from cdmer_bench.descriptors.blocks import (
     normalised,
     tiling,
 )
-from cdmer_bench.descriptors.kernels import count_phase_codes
+from cdmer_bench.descriptors.kernels import RESPONSES, count_phase_codes
 from cdmer_bench.errors import UserError, choice
 
 WINDOW = 5  # voxels and frames, "the default one ([5, 5, 5])" in the paper
@@ -274,10 +274,10 @@ def lpq_top(
         counts = [block_histograms(codes, 256, layout) for codes, layout in planes]
         return normalised(np.stack(counts, axis=1))
     cell_counts = np.zeros((3, max(layout.total for layout in layouts), 256), dtype=np.int32)
-    firsts = tuple(layout.firsts(256) for layout in layouts)
+    firsts = [layout.firsts(256) for layout in layouts]
     angle = 2 * np.pi / WINDOW * np.array([1, 2])
     wave = np.ravel([np.cos(angle), np.sin(angle)], order="F")
-    count_phase_codes(clip, wave, *terms, TIE_MARGIN, firsts, cell_counts.reshape(3, -1))
+    count_phase_codes(clip, wave, *terms, TIE_MARGIN, *firsts, cell_counts.reshape(3, -1))
     pairs = zip(cell_counts, layouts, strict=True)
     counts = [layout.pool(part[: layout.total]) for part, layout in pairs]
     return normalised(np.stack(counts, axis=1))
@@ -295,7 +295,7 @@ def _four_terms(decorr: float) -> tuple[NDArray[np.intp], NDArray[np.float64]] |
     factors = np.take_along_axis(V, chosen, axis=2)
     left_out = V.copy()
     np.put_along_axis(left_out, chosen, 0, axis=2)
-    return (chosen, factors) if np.abs(left_out).max() < 1e-12 else None
+    return (RESPONSES[chosen], factors) if np.abs(left_out).max() < 1e-12 else None
 
 
 @dataclass

@@ -15,6 +15,7 @@ _MODULES = {
     "DRFST": "drfs_t",
     "DRLS": "drls",
     "RSTR": "rstr",
+    "TGSR": "tgsr",
     "Method": "base",
     "BatchResult": "base",
 }

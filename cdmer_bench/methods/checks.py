@@ -16,7 +16,7 @@ from cdmer_bench.methods.inputs import Setting, check_task
 
 MOST_SETTINGS = 12  # settings of a grid that are tried, spread evenly over it
 N_SOURCE, N_TARGET, N_CLASSES = 24, 15, 3
-N_BLOCKS, BLOCK_DIM = 4, 5
+N_BLOCKS, BLOCK_DIM = 5, 6
 
 Drawn = tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.float64]]
 

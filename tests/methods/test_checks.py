@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from cdmer_bench.methods import GFK, SVM, TCA, BatchResult
+from cdmer_bench.methods import GFK, SVM, TCA, TGSR, BatchResult
 from cdmer_bench.methods.checks import MethodChecks
 from tests.contracts import failures
 
 
-@pytest.mark.parametrize("method", [SVM(), GFK(), TCA()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("method", [SVM(), GFK(), TCA(), TGSR()], ids=lambda m: type(m).__name__)
 def test_the_packages_own_methods_pass(method):
     assert failures(MethodChecks(method).checks()) == {}
 

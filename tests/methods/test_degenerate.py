@@ -24,6 +24,7 @@ from cdmer_bench.methods import (
     STM,
     SVM,
     TCA,
+    TGSR,
     TKL,
     TSRG,
 )
@@ -39,6 +40,7 @@ METHODS = {
     "tkl": TKL(),
     "drls": DRLS(),
     "rstr": RSTR(),
+    "tgsr": TGSR(),
     "stm": STM(),
     "stm, active set": STM(qp="active-set"),
     "stm, exact": STM(solver="exact"),

@@ -281,6 +281,16 @@ function say() {
     `Now shown: ${label}, settings chosen by ${state.rule}.` + (means.length ?
       ` Best average: ${means[0][0]}, ${write(means[0][1], state.measure)}.` : "");
 }
+// What a table's notes say of the rule holds for the rule that the page opens with.
+function rewriteNotes() {
+  for (const note of all(".of-rule")) {
+    note.dataset.first ??= note.textContent;
+    const about = note.dataset.first.startsWith("Selection:");
+    note.hidden = state.rule !== start && !about;
+    note.textContent = state.rule === start || !about ? note.dataset.first
+      : `Selection: ${data.rules[state.rule]}.`;
+  }
+}
 function update() {
   for (const element of all("[data-row]")) {
     element.classList.toggle("off", state.hidden.has(element.dataset.row));
@@ -291,6 +301,7 @@ function update() {
   drawCurves();
   drawPairs();
   drawMatrices();
+  rewriteNotes();
   say();
 }
 

@@ -342,6 +342,10 @@ def test_descriptors_and_variants_have_their_own_cells():
         assert numbers
         for number in numbers:
             assert (data[int(number)]["row"], data[int(number)]["descriptor"]) == (row, descriptor)
+    # In the table of descriptors the Baseline is that of the paper's descriptor.
+    descriptors = text[text.index("Table V:") :]
+    (number,) = re.findall(r'data-row="Baseline">.*?data-cells="(\d+)"', descriptors, re.DOTALL)[:1]
+    assert data[int(number)]["descriptor"] == "LBP-TOP(R3P8)"
 
 
 def test_confusion_matrices_have_true_classes_in_rows(page):

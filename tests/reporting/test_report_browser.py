@@ -104,6 +104,7 @@ PROBES = r"""
     framed: all(wide, "#heat .best").length, points: points(), matrices: matrix(),
     ticks: all(wide, "#budget svg.wide .grid text").map(t => t.textContent),
     pairs: all(wide, "#pair svg.wide circle title").map(t => t.textContent),
+    notes: all(wide, ".of-rule").filter(n => !n.hidden).map(n => n.textContent),
     now: one(wide, "#now").textContent, caption: one(wide, "#heat-caption").textContent});
   const matrix = () => Array.from(one(wide, "[data-matrix]").querySelectorAll("td"))
     .map(td => parseInt(td.firstChild.data));
@@ -313,6 +314,8 @@ def test_curves_pairs_and_matrices_follow_the_switches(found):
         expected = confusion_matrix(first.y_target, chosen(first, name)).ravel().tolist()
         assert found[switch]["matrices"] == expected
     assert found["start"]["now"] == ""
+    assert found["start"]["notes"][0].startswith("Selection: oracle")
+    assert found["entropy"]["notes"] == ["Selection: entropy: most certain predictions."]
     assert "recall of positive" in found["recall"]["now"]
     assert "chosen by entropy" in found["entropy"]["caption"]
     (pair,) = found["paired"]

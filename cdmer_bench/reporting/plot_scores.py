@@ -45,7 +45,8 @@ def score_map(*tables: Table, width: float = TWO) -> "Figure":
         raise UserError("there is no table to draw; run a method on a task first")
     values = [_mean_f1(table) for table in tables]
     heights = [1.6 + max(len(v), 1) for v in values]
-    figure = new_figure(width, 0.7 + 0.21 * sum(heights))
+    own = is_narrow(width) and any(table.number == "own" for table in tables)
+    figure = new_figure(width, 0.7 + 0.21 * sum(heights) + 0.8 * own)
     panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, table, matrix in zip(panels, tables, values, strict=True):
         _map(axes, table, matrix, is_narrow(width))
@@ -107,7 +108,9 @@ def _map(axes: "Axes", table: Table, values: NDArray[np.float64], narrow: bool) 
         axes.axvline(len(table.columns) - 1.5, color="white", linewidth=3)
     heads = [_head(label, way, narrow) for label, way in table.columns]
     size = 5.5 if narrow else 6.5
-    axes.set_xticks(range(len(heads)), heads, size=size)
+    # A narrow column has no room for the names of two databases but upwards.
+    turned = 90 if narrow and any(len(line) > 8 for h in heads for line in h.split("\n")) else 0
+    axes.set_xticks(range(len(heads)), heads, size=size, rotation=turned)
     axes.set_yticks(range(len(names)), names, size=size)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, pad=2)
@@ -122,7 +125,7 @@ def _map(axes: "Axes", table: Table, values: NDArray[np.float64], narrow: bool) 
 def _head(label: str, way: str, narrow: bool) -> str:
     if label == AVERAGE:
         return "mean" if narrow else AVERAGE
-    name = label.removeprefix("Exp.") if narrow else lines(label, 9, 3)
+    name = short(label.removeprefix("Exp."), 22) if narrow else lines(label, 9, 3)
     return f"{name}\n{way.replace(' ', '') if narrow else way}".strip()
 
 
@@ -143,8 +146,13 @@ def budget_picture(
         for method in paper_order(r.row for r in records)
     }
     narrow = is_narrow(width)
-    figure = new_figure(width, 3.2 + 0.065 * len(by_method) if narrow else 3.0)
-    axes = figure.add_subplot()
+    keys = 0.6 + 0.16 * -(-len(by_method) // 2)
+    figure = new_figure(width, 2.8 + keys if narrow else 3.0)
+    if narrow:
+        axes, below = figure.subplots(2, 1, height_ratios=(2.0, keys))
+        below.set_axis_off()
+    else:
+        axes = below = figure.add_subplot()
     most = max(len(r.settings) for r in records)
     for index, (method, mine) in enumerate(by_method.items()):
         scores = [grid_scores(r.y_target, r.predictions, len(r.classes))[0] for r in mine]
@@ -158,7 +166,7 @@ def budget_picture(
         axes.plot(
             budgets,
             means,
-            label=f"{short(method)} ({_span(mine)}){_lacking(mine, n_tasks)}",
+            label=f"{short(method, 12 if narrow else 24)} ({_span(mine)}){_lacking(mine, n_tasks)}",
             # Apart from the end, so that lines can be told apart in grey.
             markevery=[*range(0, len(budgets) - 4, 9), len(budgets) - 1],
             clip_on=False,
@@ -169,13 +177,15 @@ def budget_picture(
     axes.set(xlabel="settings tried at random", ylabel="expected best mean F1")
     over = scope(r.task_label for r in records)
     mean = over if n_tasks == 1 else f"mean over {over}"
-    axes.legend(
+    legend = below.legend(
+        *axes.get_legend_handles_labels(),
         loc="upper center" if narrow else "center left",
-        bbox_to_anchor=(0.45, -0.22) if narrow else (1.02, 0.5),
+        bbox_to_anchor=None if narrow else (1.02, 0.5),
         ncols=2 if narrow else 1,
         title="method (settings)",
         columnspacing=1.0,
     )
+    legend.set_in_layout(not narrow)
     title(figure, f"How many settings are worth trying ({mean})", any(r.synthetic for r in records))
     remark(
         figure,
@@ -230,13 +240,14 @@ def time_picture(
             axes.plot([middle, middle], [index - 0.34, index + 0.34], color=_MARK, linewidth=2)
         log_scale(axes)
         names = [
-            f"{short(m)}{_lacking([r for r in timed if r.row == m], n_tasks)}" for m in methods
+            f"{short(m, 10 if narrow else 24)}{_lacking([r for r in timed if r.row == m], n_tasks)}"
+            for m in methods
         ]
         axes.set_yticks(range(len(methods)), names if axes is panels[0] or narrow else [])
         axes.set_ylim(len(methods) - 0.5, -0.5)
         axes.grid(axis="x", color="#E5E5E5")
         axes.set_axisbelow(True)
-        axes.set_xlabel(f"seconds of computing {label}")
+        axes.set_xlabel(f"seconds {label}" if narrow else f"seconds of computing {label}")
     over = scope(r.task_label for r in timed)
     title(figure, f"What methods cost ({over})", any(r.synthetic for r in records))
     machines = join_names([str(r.about.get("machine") or "") for r in timed], 3)

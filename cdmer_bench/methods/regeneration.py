@@ -41,7 +41,7 @@ solver with RSTR (:mod:`cdmer_bench.solvers.label_regression`). Coefficients are
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -53,9 +53,17 @@ from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
 from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.solvers.kernels import pooled_kernel
 from cdmer_bench.solvers.lasso_paths import certify
-from cdmer_bench.solvers.lasso_sums import RELATIVE_GAP, solve_lassos, sum_lassos
-from cdmer_bench.solvers.libsvm import VotingMachine
+from cdmer_bench.solvers.lasso_sums import (
+    LARGEST_SUMS,
+    RELATIVE_GAP,
+    solve_lassos,
+    sum_lassos,
+)
+from cdmer_bench.solvers.libsvm import Decision, VotingMachine
 from cdmer_bench.solvers.response_ialm import ResponseIALM
+from cdmer_bench.solvers.single_ialm import SingleIALM, arrays_of
+
+DEVICES = ("auto", "cpu", "cuda")
 
 
 class Regeneration(NamedTuple):
@@ -73,13 +81,17 @@ class Regeneration(NamedTuple):
         Steps of the loop, or the most breakpoints of a path.
     gap : float
         Duality gap over the objective, exact solver only, otherwise NaN.
+    errors : sequence of (ndarray, ndarray or None)
+        Where float32 was used: what may be missing in ``projected`` and ``square``, by the
+        witness of several samples.
     """
 
     projected: NDArray[np.float64]
     square: NDArray[np.float64] | None
     converged: bool
     iterations: int
-    gap: float
+    gap: float = float("nan")
+    errors: Sequence[tuple[NDArray[np.float64], NDArray[np.float64] | None]] = ()
 
 
 def pool(
@@ -172,56 +184,65 @@ def _responses(fixed: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.hstack([fixed.T, np.zeros((fixed.shape[1], 1))])
 
 
-def regenerate(prepared: Prepared, chosen: Sequence[Setting], square: bool) -> list[Regeneration]:
-    """Solve settings that hold every parameter, those of one lambda together."""
-    found: dict[int, Regeneration] = {}
-    for lam, solver in dict.fromkeys((v["lam"], v["solver"]) for v in chosen):
-        members = [i for i, v in enumerate(chosen) if (v["lam"], v["solver"]) == (lam, solver)]
-        mus = [float(chosen[i]["mu"]) for i in members]
-        solve = _regenerate_exactly if solver == "exact" else _regenerate_as_paper
-        found.update(zip(members, solve(prepared, float(lam), mus, square), strict=True))
-    return [found[index] for index in range(len(chosen))]
+def regenerate(
+    prepared: Prepared, chosen: Sequence[Setting], square: bool, device: str = "auto"
+) -> Iterator[tuple[int, Regeneration]]:
+    """Solve settings that hold every parameter, those of one lambda together.
+
+    Yields each one's place and outcome; few are held at a time.
+    """
+    n, n_raw = len(prepared["kernel"]), len(prepared["raw"])
+    size = max(1, LARGEST_SUMS // (8 * n * (n_raw + (n if square else 0))))
+    for members in group_by(chosen, lambda setting: (setting["lam"], setting["solver"])):
+        lam, solver = float(chosen[members[0]]["lam"]), chosen[members[0]]["solver"]
+        for group in (members[i : i + size] for i in range(0, len(members), size)):
+            mus = [float(chosen[i]["mu"]) for i in group]
+            if solver == "exact":
+                found = _regenerate_exactly(prepared, lam, mus, square)
+            else:
+                found = _regenerate_as_paper(prepared, lam, mus, square, device)
+            yield from zip(group, found, strict=True)
 
 
 def _regenerate_as_paper(
-    prepared: Prepared, lam: float, mus: list[float], square: bool
-) -> list[Regeneration]:
-    """Run the authors' loop for each mu of one lambda."""
+    prepared: Prepared, lam: float, mus: list[float], square: bool, device: str
+) -> Iterator[Regeneration]:
+    """Run the authors' loop for each mu of one lambda, in float32 if that pays."""
     design, correlations = _lassos(prepared["kernel"], prepared["fixed"], lam)
-    loop = ResponseIALM(design)
-    results = []
-    for mu in mus:
-        P, iterations, converged = loop.solve(correlations, mu)
-        results.append(
-            Regeneration(
-                P.T @ prepared["raw"].T,
-                P.T @ P if square else None,
-                converged,
-                iterations,
-                float("nan"),
+    raw = prepared["raw"].T
+    if device != "float64" and SingleIALM.pays(len(correlations), len(mus), design.shape):
+        loop = SingleIALM(design, arrays_of(device))
+        for sums in loop.solve(correlations, mus, raw, square):
+            yield Regeneration(
+                sums.projected,
+                sums.square,
+                sums.converged,
+                sums.iterations,
+                errors=sums.errors(raw),
             )
-        )
-    return results
+        return
+    loop64 = ResponseIALM(design)
+    for mu in mus:
+        P, iterations, converged = loop64.solve(correlations, mu)
+        yield Regeneration(P.T @ raw, P.T @ P if square else None, converged, iterations)
 
 
 def _regenerate_exactly(
     prepared: Prepared, lam: float, mus: list[float], square: bool
-) -> list[Regeneration]:
+) -> Iterator[Regeneration]:
     """Walk the lasso paths of one lambda, past every mu."""
     fixed, raw = prepared["fixed"], prepared["raw"]
-    design, _ = _lassos(prepared["kernel"], fixed, lam)
-    found = sum_lassos(design, _responses(fixed), mus, raw.T, square=square)
+    design = design_matrix(prepared["kernel"], len(fixed), lam)
+    found = sum_lassos(design, fixed.T, mus, raw.T, square=square)
     relative = found.gap / np.maximum(found.objective, np.finfo(float).tiny)
-    return [
-        Regeneration(
+    for i in range(len(mus)):
+        yield Regeneration(
             found.projected[i],
             found.square[i] if square else None,
             bool(relative[i] <= RELATIVE_GAP),
             found.breakpoints,
             float(relative[i]),
         )
-        for i in range(len(mus))
-    ]
 
 
 def check_parameters(name: str, values: Mapping[str, Any]) -> None:
@@ -254,12 +275,16 @@ class Regenerator(Method):
         Cost of the linear SVM, > 0.
     solver : {'paper', 'exact'}
         See :mod:`cdmer_bench.methods.regeneration`.
+    device : {'auto', 'cpu', 'cuda'}
+        Where the float32 part of the paper's solver runs: on a GPU if there is one, or as told. No
+        prediction depends on it, so it is in no key and cannot be searched.
     """
 
     lam: float = 1.0
     mu: float = 0.1
     C: float = 1.0
     solver: str = "paper"
+    device: str = "auto"
 
     _squares: ClassVar[bool]  # whether the machine needs P P'
 
@@ -273,42 +298,74 @@ class Regenerator(Method):
         """Refuse a value that is outside its parameter's range."""
         super().check_values(setting)
         check_parameters(type(self).__name__, self.complete(setting))
+        if "device" in setting or self.device not in DEVICES:
+            raise UserError(
+                f"{type(self).__name__}: device is {setting.get('device', self.device)!r}; it is "
+                f"one of {', '.join(DEVICES)}, the same for all settings"
+            )
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters that results depend on; the device is none of them."""
+        return {k: v for k, v in super().parameters().items() if k != "device"}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return all that makes the same method again."""
+        return {**self.parameters(), "device": self.device}
 
     def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
-        """Group the settings of one lambda: all if exact (one path), else by two."""
+        """Group the settings of one lambda, which share a path or the steps' matrices."""
         full = [self.complete(setting) for setting in settings]
-        batches = []
-        for members in group_by(full, lambda setting: (setting["lam"], setting["solver"])):
-            size = len(members) if full[members[0]]["solver"] == "exact" else 2
-            batches += [members[i : i + size] for i in range(0, len(members), size)]
-        return batches
+        return group_by(full, lambda setting: (setting["lam"], setting["solver"]))
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Solve the settings, those of one lambda together."""
         chosen = [self.complete(setting) for setting in settings]
-        found = regenerate(prepared, chosen, self._squares)
-        predictions, scores, notes = [], [], {}
-        for index, values in enumerate(chosen):
-            machine, block = self._decide(prepared, found[index], values["C"])
-            decision = machine.predict(block)
-            predictions.append(decision.predictions)
-            scores.append(decision.scores)
-            note = _note(found[index], machine)
+        decisions: dict[int, Decision] = {}
+        converged, iterations = np.empty(len(chosen), bool), np.empty(len(chosen), np.intp)
+        notes = {}
+        for index, found in regenerate(prepared, chosen, self._squares, self.device):
+            C = chosen[index]["C"]
+            machine, block = self._decide(prepared, found, C)
+            if found.errors and not self._is_certain(prepared, found, C, machine, block):
+                [(_, found)] = regenerate(prepared, [chosen[index]], self._squares, "float64")
+                machine, block = self._decide(prepared, found, C)
+            decisions[index] = machine.predict(block)
+            converged[index], iterations[index] = found.converged, found.iterations
+            note = _note(found, machine)
             if note:
                 notes[index] = note
-        result = BatchResult(
-            np.array(predictions),
-            np.array(scores),
-            np.array([found[i].converged for i in range(len(chosen))]),
-            np.array([found[i].iterations for i in range(len(chosen))], np.intp),
-            notes,
-        )
+        predictions, scores = zip(*(decisions[i] for i in range(len(chosen))), strict=True)
+        result = BatchResult(np.array(predictions), np.array(scores), converged, iterations, notes)
         result.note_single_classes()
         return result
 
+    def _is_certain(
+        self,
+        prepared: Prepared,
+        found: Regeneration,
+        C: float,
+        machine: VotingMachine,
+        block: NDArray[np.float64],
+    ) -> bool:
+        """Tell whether no pairwise vote could turn by what float32 may have missed.
+
+        What each witness says is missing is put in, and the machine trained anew; the largest
+        change of a clip's decision value must be below the value itself.
+        """
+        values = machine.pairwise(block)
+        bound = np.zeros_like(values)
+        for projected, square in found.errors:
+            other = found._replace(
+                projected=found.projected + projected,
+                square=None if square is None or found.square is None else found.square + square,
+            )
+            other_machine, other_block = self._decide(prepared, other, C)
+            bound = np.maximum(bound, np.abs(other_machine.pairwise(other_block) - values))
+        return bool((np.abs(values) > bound).all())
+
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
         """Return the products of raw and regenerated samples; see :meth:`Method.adapted_kernel`."""
-        return self._join(prepared, regenerate(prepared, [self.complete(setting)], True)[0])
+        return self._join(prepared, next(regenerate(prepared, [self.complete(setting)], True))[1])
 
     @abstractmethod
     def _join(self, prepared: Prepared, found: Regeneration) -> NDArray[np.float64]:

@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 RELATIVE_GAP = 1e-6  # up to which a solution counts as exact
 CHUNK = 512  # responses whose sums are added up together
-LARGEST_SUMS = 1 << 29  # bytes; more penalties are walked in several groups
+LARGEST_SUMS = 1 << 29  # bytes of the sums that callers should ask for at once
 
 
 @dataclass
@@ -53,14 +53,22 @@ class LassoSums:
         squares = np.zeros((q if square else 0, n, n))
         return cls(np.zeros((q, n, n_raw)), squares, np.zeros(q), np.zeros(q))
 
-    def add(self, part: "LassoSums", places: NDArray[np.intp]) -> None:
-        """Add the sums over other responses, for the penalties at ``places`` here."""
-        self.projected[places] += part.projected
-        if len(self.square):
-            self.square[places] += part.square
-        self.objective[places] += part.objective
-        self.gap[places] += part.gap
+    def add(self, part: "LassoSums") -> None:
+        """Add the sums over other responses."""
+        for mine, other in (
+            (self.projected, part.projected),
+            (self.square, part.square),
+            (self.objective, part.objective),
+            (self.gap, part.gap),
+        ):
+            mine += other
         self.breakpoints = max(self.breakpoints, part.breakpoints)
+
+    def turned(self, order: NDArray[np.intp]) -> "LassoSums":
+        """Return the sums in another order of the penalties."""
+        squares = self.square[order] if len(self.square) else self.square
+        sums = self.projected[order], squares, self.objective[order], self.gap[order]
+        return LassoSums(*sums, self.breakpoints)
 
 
 def sum_lassos(
@@ -72,8 +80,8 @@ def sum_lassos(
     ----------
     design : ndarray, shape (m, n)
         A.
-    responses : ndarray, shape (D, m)
-        The y as rows.
+    responses : ndarray, shape (D, m) or less wide
+        The y as rows; what is missing at their ends is zero.
     mus : sequence of float
         q penalties, > 0, in any order.
     raw : ndarray, shape (D, n_raw)
@@ -82,15 +90,12 @@ def sum_lassos(
         Whether P P' is wanted.
     """
     penalties = np.asarray(mus, dtype=np.float64)
-    n, n_raw = design.shape[1], raw.shape[1]
     falling = np.argsort(-penalties, kind="stable")
-    size = max(1, LARGEST_SUMS // (8 * n * (n_raw + (n if square else 0))))
-    total = LassoSums.zeros(len(penalties), n, n_raw, square)
-    for first in range(0, len(falling), size):
-        group = falling[first : first + size]
-        for part in _Task(design, responses, penalties[group], raw, square).parts():
-            total.add(part, group)
-    return total
+    task = _Task(design, responses, penalties[falling], raw, square)
+    total = task.nothing()
+    for part in task.parts():
+        total.add(part)
+    return total if (np.diff(falling) == 1).all() else total.turned(np.argsort(falling))
 
 
 def solve_lassos(design: Array, responses: Array, mu: float) -> Array:
@@ -140,12 +145,18 @@ class _Task:
             for first in range(0, len(chunks), threads):  # so that few sums wait at a time
                 yield from pool.map(walk, chunks[first : first + threads])
 
+    def _padded(self, rows: slice | NDArray[np.intp]) -> Array:
+        """Return responses with the zeros at their ends."""
+        chosen = self.responses[rows]
+        padded = np.zeros((len(chosen), len(self.design)))
+        padded[:, : chosen.shape[1]] = chosen
+        return padded
+
     def _walk_compiled(self, chunk: slice, rank: int, rows: Array) -> LassoSums:
         from cdmer_bench.solvers.lasso_kernel import walk_paths
 
         sums = self.nothing()
-        responses = np.ascontiguousarray(self.responses[chunk])
-        raw = np.ascontiguousarray(self.raw[chunk])
+        responses, raw = self._padded(chunk), np.ascontiguousarray(self.raw[chunk])
         objective, gap = np.zeros((2, len(responses), len(self.mus)))
         starts = 2 * responses @ self.design
         most = walk_paths(
@@ -157,8 +168,9 @@ class _Task:
         return sums
 
     def _walk_by_numpy(self) -> Iterator[LassoSums]:
-        for part in lasso_paths(self.gram, self.responses @ self.design, list(self.mus)):
-            responses, raw = self.responses[part.rows], self.raw[part.rows]
+        correlations = self.responses @ self.design[: self.responses.shape[1]]
+        for part in lasso_paths(self.gram, correlations, list(self.mus)):
+            responses, raw = self._padded(part.rows), self.raw[part.rows]
             sums = self.nothing()
             objective, gap = np.zeros((2, len(responses), len(self.mus)))
             for i, (mu, P) in enumerate(zip(self.mus, part.coefficients, strict=True)):

@@ -81,23 +81,29 @@ class VotingMachine:
             winners = np.zeros(n_query, np.intp)
             votes, confidence = np.zeros((n_query, 1)), np.zeros((n_query, 1))
         else:
-            import sklearn
-
-            block = block if self.kept is None else block[:, self.kept]
-            block = np.ldexp(block, -self.exponent) if self.exponent else block
-            with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
-                pairwise = self.machine.decision_function(block)
-            if len(self.classes) == 2:
-                # scikit-learn turns the sign in the binary case: positive is the second class.
-                pairwise = -pairwise[:, None]
-            for pair, machine in self.pairs.items():
-                pairwise[:, pair] = machine.decide(block)
-            votes, confidence = _count_votes(pairwise, len(self.classes))
+            votes, confidence = _count_votes(self.pairwise(block), len(self.classes))
             winners = votes.argmax(1)
         rows = np.arange(n_query)
         scores[:, self.classes] = votes + confidence / (4 * (1 + np.abs(confidence)))
         scores[rows, self.classes[winners]] += 0.75
         return Decision(self.classes[winners], scores)
+
+    def pairwise(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the decision values of the pairs of classes, shape (n_query, n_pairs)."""
+        if self.machine is None:
+            return np.ones((len(block), 0))
+        import sklearn
+
+        block = block if self.kept is None else block[:, self.kept]
+        block = np.ldexp(block, -self.exponent) if self.exponent else block
+        with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
+            values = self.machine.decision_function(block)
+        if len(self.classes) == 2:
+            # scikit-learn turns the sign in the binary case: positive is the second class.
+            values = -values[:, None]
+        for pair, machine in self.pairs.items():
+            values[:, pair] = machine.decide(block)
+        return values
 
 
 def fit_gram(

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.drfs_t import DRFST
 from cdmer_bench.methods.inputs import expand_grid, parse_range
-from cdmer_bench.methods.regeneration import regeneration_coefficients
+from cdmer_bench.methods.regeneration import regenerate, regeneration_coefficients
 from cdmer_bench.methods.tsrg import TSRG
 from tests.methods.oracles import arrays, case, random_task, thinned
 
@@ -109,10 +109,10 @@ def test_paper_grid_holds_the_259_settings_and_the_reduced_one_76_of_them(method
 @METHODS
 def test_batches_keep_to_one_lambda_and_hold_every_setting_once(method):
     found = method().settings(None, (30, 25, 12))
-    for solver, size in (("paper", 2), ("exact", 37)):
+    for solver in ("paper", "exact"):
         batches = method(solver=solver).batches(found)
         assert sorted(i for batch in batches for i in batch) == list(range(259))
-        assert max(map(len, batches)) == size
+        assert [len(batch) for batch in batches] == 7 * [37]
         assert all(len({found[i]["lam"] for i in batch}) == 1 for batch in batches)
 
 
@@ -182,3 +182,74 @@ def test_features_whose_kernel_overflows_are_refused(method):
     Xs, ys, Xt = random_task(1)
     with pytest.raises(UserError, match="rescale"):
         method().fit(1e100 * Xs, ys, 1e100 * Xt)
+
+
+def large_task(seed=4, n_features=1500):
+    """Histograms of so many features that the paper's solver begins in float32."""
+    rng = np.random.default_rng(seed)
+    base = rng.gamma(0.5, size=n_features) + 0.02
+    by_class = base * rng.gamma(20, 1 / 20, size=(3, n_features))
+    ys, yt = np.arange(24) % 3, np.arange(18) % 3
+    Xs, Xt = (
+        by_class[y] * rng.gamma(5, 1 / 5, size=(len(y), n_features)) / (3 * base.max())
+        for y in (ys, yt)
+    )
+    return Xs, ys, 1.2 * Xt
+
+
+@METHODS
+def test_float32_predicts_as_float64_and_says_which_settings_it_could_not(method, monkeypatch):
+    Xs, ys, Xt = large_task()
+    grid = {"lam": [1.0], "mu": [0.005, 0.05, 0.5, 3.0]}
+    kinds = []
+    judge = method._is_certain
+
+    def watched(self, *arguments):
+        kinds.append(judge(self, *arguments))
+        return kinds[-1]
+
+    monkeypatch.setattr(method, "_is_certain", watched)
+    _, predictions = method().predict_grid(Xs, ys, Xt, grid)
+    assert len(kinds) == 4
+    assert any(kinds)
+    alone = [method(lam=1.0, mu=mu).fit(Xs, ys, Xt).predict(Xt) for mu in grid["mu"]]
+    np.testing.assert_array_equal(predictions, alone)
+
+
+@METHODS
+def test_a_setting_whose_votes_are_in_doubt_is_solved_in_float64(method, monkeypatch):
+    Xs, ys, Xt = large_task()
+    prepared = method().prepare(Xs, ys, Xt, Xt)
+    settings = [{"lam": 1.0, "mu": mu} for mu in (0.05, 0.5, 1.0, 3.0)]
+    certain = method().solve(prepared, settings)
+    monkeypatch.setattr(method, "_is_certain", lambda *arguments: False)
+    doubted = method().solve(prepared, settings)
+    alone = [method().solve(prepared, [setting]) for setting in settings]
+    np.testing.assert_array_equal(doubted.scores, [one.scores[0] for one in alone])
+    np.testing.assert_array_equal(doubted.iterations, [one.iterations[0] for one in alone])
+    assert np.abs(certain.scores - doubted.scores).max() < 1e-2
+    assert (certain.scores != doubted.scores).any()
+
+
+@METHODS
+def test_votes_closer_than_what_may_be_missing_are_in_doubt(method):
+    Xs, ys, Xt = random_task(3)
+    prepared = method().prepare(Xs, ys, Xt, Xt)
+    chosen = method().complete({})
+    _, found = next(regenerate(prepared, [chosen], True))
+    machine, block = method()._decide(prepared, found, 1.0)
+    least = np.abs(machine.pairwise(block)).min()
+    for share, expected in ((1e-9, True), (1e3, False)):
+        error = share * least / np.abs(block).max() * found.projected
+        doubtful = found._replace(errors=[(error, share * found.square)])
+        assert method()._is_certain(prepared, doubtful, 1.0, machine, block) == expected
+
+
+def test_the_device_is_no_parameter_of_a_result():
+    assert "device" not in TSRG(device="cpu").parameters()
+    assert TSRG(device="cpu").get_params()["device"] == "cpu"
+    Xs, ys, Xt = random_task(1)
+    with pytest.raises(UserError, match="auto, cpu, cuda"):
+        TSRG(device="gpu").fit(Xs, ys, Xt)
+    with pytest.raises(UserError, match="same for all settings"):
+        DRFST().predict_grid(Xs, ys, Xt, [{"device": "cpu"}])

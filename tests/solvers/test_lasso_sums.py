@@ -72,19 +72,34 @@ def test_sums_are_those_of_stored_solutions(no_numba, seed, m, n, offset, repeat
 
 
 @pytest.mark.skipif(not compiled_available(), reason="numba is not there")
-def test_neither_threads_nor_groups_of_penalties_nor_their_order_change_a_bit(monkeypatch):
+def test_neither_threads_nor_the_company_of_penalties_nor_their_order_change_a_bit(monkeypatch):
     monkeypatch.setattr(lasso_sums, "CHUNK", 7)
     design, responses, raw = draw(1)
     mus = [0.3, 1.0, 0.01, 0.1]
     found = []
-    for threads, size, order in [(1, 1 << 29, 1), (3, 1 << 29, 1), (1, 1, 1), (2, 6000, -1)]:
+    for threads, order in [(1, [0, 1, 2, 3]), (3, [0, 1, 2, 3]), (2, [3, 2, 1, 0]), (1, [2, 0])]:
         monkeypatch.setattr(lasso_sums, "_threads", lambda threads=threads: threads)
-        monkeypatch.setattr(lasso_sums, "LARGEST_SUMS", size)
-        sums = sum_lassos(design, responses, mus[::order], raw, square=True)
-        found.append([array[::order] for array in (sums.projected, sums.square, sums.gap)])
+        sums = sum_lassos(design, responses, [mus[i] for i in order], raw, square=True)
+        found.append(
+            {
+                i: [a[k] for a in (sums.projected, sums.square, sums.gap)]
+                for k, i in enumerate(order)
+            }
+        )
     for other in found[1:]:
-        for mine, theirs in zip(found[0], other, strict=True):
-            np.testing.assert_array_equal(mine, theirs)
+        for i, arrays in other.items():
+            for mine, theirs in zip(found[0][i], arrays, strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+
+
+def test_responses_end_in_zeros_where_they_are_short(form):
+    design, responses, raw = draw(3)
+    padded = np.hstack([responses[:, :-2], np.zeros((len(responses), 2))])
+    short, whole = (
+        sum_lassos(design, y, [0.1], raw, square=True) for y in (responses[:, :-2], padded)
+    )
+    np.testing.assert_allclose(short.square, whole.square, rtol=1e-9)
+    np.testing.assert_allclose(short.objective, whole.objective, rtol=1e-9)
 
 
 def test_without_squares_the_rest_is_the_same(form):

@@ -85,9 +85,13 @@ def grouped(findings: Sequence[Finding], most: int = 3) -> list[str]:
         if len(alike) == 1:
             lines.append(str(alike[0]))
             continue
-        examples = "; ".join(f"{one.where}: found {one.text}" for one in alike[:most])
+        same = len({one.expected for one in alike}) == 1
+        examples = "; ".join(
+            f"{one.where}: found {one.text}" + ("" if same else f", expected {one.expected}")
+            for one in alike[:most]
+        )
         more = f"; and {len(alike) - most} more" if len(alike) > most else ""
-        expected = f"; expected {alike[0].expected}" if alike[0].expected else ""
+        expected = f"; expected {alike[0].expected}" if same and alike[0].expected else ""
         todo = f"; {action}" if action else ""
         lines.append(f"{severity}: {code}: {len(alike)} times: {examples}{more}{expected}{todo}")
     return lines

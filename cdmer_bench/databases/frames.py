@@ -221,7 +221,7 @@ class FrameDatabase(ClipDatabase):
         """Say, where nothing was recognised, how to start a clips table."""
         if finding.code not in ("no-frames", "no-coding-sheet"):
             return finding
-        corpus = "frames" if self.counts else "frames_extended"
+        corpus = "frames_extended" if self.format in LAYOUTS else "frames"
         way = (
             f"{finding.action}; or write a clips table, which 'cdmer data clips corpus={corpus} "
             f"corpus.root={self.root} database={self.name} --out clips.csv' starts"

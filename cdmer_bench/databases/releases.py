@@ -395,9 +395,10 @@ def choose_release(
     )
     for pair in cut_by_release:
         used = "" if pair is chosen else "not used: "
+        whole = "" if n_clean(pair) == n_found(pair) else f", {n_clean(pair)} of them whole"
         reading.interpretation.append(
             f"{title}: {used}{pair[0].kind} frames from {pair[0].place} "
-            f"({n_found(pair)} of {len(pair[1])} {unit})"
+            f"({n_found(pair)} of {len(pair[1])} {unit}{whole})"
         )
     return chosen
 

@@ -493,3 +493,12 @@ def test_equal_findings_are_one_line_of_the_check(tmp_path):
     assert len(lines) == 1
     assert "6 times" in lines[0]
     assert lines[0].count("no folder with images") == 3
+    tree = casme2(["other"], "img{}.jpg")
+    margins_numbered_anew(4, 1)(tree)
+    check = check_frames(tree.write(tmp_path / "other"))
+    (line,) = [line for line in check.text().splitlines() if "frames-outside-coding" in line]
+    assert "7 times" in line
+    assert "frames 1 to 19, numbered anew in each folder" in line
+    assert "expected frames 26 to 36" in line
+    assert "expected frames 12 to 20" in line
+    assert any("7 of 7 coded clips, 0 of them whole" in text for text in check.interpretation)

@@ -1,6 +1,7 @@
 """Databases of frames on disk, whatever their layout: one class, one reader for each format."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -119,6 +120,12 @@ class FrameDatabase(ClipDatabase):
                 f"databases.{self.name}.release is {self.release!r}; "
                 f"{closest(self.release, RELEASES)}"
             )
+        for emotion, label in (self.emotions or {}).items():
+            if label not in self.classes:
+                raise UserError(
+                    f"databases.{self.name}.emotions.{emotion} is {label!r}, which is no class; "
+                    f"{closest(label, self.classes)}"
+                )
         self.synthetic = self.synthetic or is_synthetic(self.place)
 
     @property
@@ -210,6 +217,15 @@ class FrameDatabase(ClipDatabase):
                     f"a folder that may not be listed ({error.strerror})", "a readable folder",
                     "if it holds clips, make it readable (chmod u+rx)",
                 )  # fmt: skip
+            others = Counter(r["label"] for r in reading.rows if r["label"] not in self.classes)
+            if others:
+                listed = ", ".join(f"{label} {count}" for label, count in others.items())
+                reading.note(
+                    "note", "classes-left-out", self.title or self.name,
+                    f"clips of other classes ({listed})", f"classes {', '.join(self.classes)}",
+                    "they are left out, as the key classes says",
+                )  # fmt: skip
+                reading.rows = [r for r in reading.rows if r["label"] in self.classes]
             clips = [make_clip(row, self.classes, Path()) for row in reading.rows]
             _note_turned(clips, reading, self.title or self.name)
             reading.findings += judge_cropping(clips, self.title or self.name)

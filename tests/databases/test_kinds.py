@@ -227,6 +227,16 @@ def test_words_of_one_s_own_get_a_class(tmp_path):
     ]  # fmt: skip
 
 
+def test_classes_of_one_s_own(tmp_path):
+    root = str(LAYOUTS["casme2-cropped"]().write(tmp_path))
+    two = FrameDatabase("casme2", root=root, classes=("surprise", "negative"))
+    assert [c.label for c in two.clips()] == [0, 1, 1, 1, 0, 1]
+    told = next(f for f in two.findings if f.code == "classes-left-out")
+    assert "(positive 1)" in told.text
+    with pytest.raises(UserError, match=r"emotions\.sad is 'negtive', which is no class; did you"):
+        FrameDatabase("casme2", root=root, emotions={"sad": "negtive"})
+
+
 def test_findings_of_rows_count_and_name_lines(tmp_path):
     tree = LAYOUTS["casme2-cropped"]()
     for line in (1, 3, 4):

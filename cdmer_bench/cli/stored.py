@@ -38,12 +38,12 @@ def split_words(
         name, equals, value = word.partition("=")
         if equals and name in FILTERS:
             filters[name] = value
+        elif equals and name in _OPTIONS:
+            raise UserError(f"{name} is a key of `cdmer run`; here it is {_OPTIONS[name]} {value}")
         elif equals:
             raise UserError(f"{word!r} is no filter; {closest(name, FILTERS)}, as in task=exp05")
         elif word in choices:
             chosen.append(word)
-        elif equals and name in _OPTIONS:
-            raise UserError(f"{name} is a key of `cdmer run`; here it is {_OPTIONS[name]} {value}")
         else:
             known = [*choices, *(f"{name}=..." for name in FILTERS)]
             raise UserError(

@@ -102,3 +102,8 @@ def test_the_keys_in_the_help_of_a_run_are_accepted(cdmer):
     code, out, err = cdmer("run", *chosen, *(word for word in given if word != "grid=reduced"))
     assert code == 0, err
     assert "dry_run: true" in out
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - set(CONFIGURED)))
+def test_every_command_takes_a_folder_of_configuration(name):
+    assert "--config-dir" in command_parser(name)._option_string_actions

@@ -1,4 +1,7 @@
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -64,3 +67,25 @@ def test_characters_that_a_console_lacks_fall_back_at_the_same_width(monkeypatch
     assert len(text.strip()) == len("H → V, 0.5 × λ, Pietikäinen, 中文, 漢x?")
     if encoding == "ascii":
         assert text.strip() == "H > V, 0.5 x l, Pietikainen, ??, ?x?"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437"])
+@pytest.mark.parametrize("command", ["list tasks", "audit", "run --help"])
+def test_commands_end_well_on_a_console_that_lacks_characters(command, encoding):
+    done = subprocess.run(
+        [sys.executable, "-m", "cdmer_bench", *command.split()],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+    assert done.stdout.decode(encoding)
+    assert (b"smic_vis > smic_nir" in done.stdout) == (command == "list tasks")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp437"])
+def test_a_run_prints_its_table_on_a_console_that_lacks_characters(corpus, encoding):
+    words, environment = corpus.command(
+        "run", *corpus.arguments("method=svm", "task=red/green"), PYTHONIOENCODING=encoding
+    )
+    done = subprocess.run(words, capture_output=True, check=True, env=environment)
+    assert b"R > G" in done.stdout

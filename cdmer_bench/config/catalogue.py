@@ -42,7 +42,7 @@ def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
         )
     if InstalledConfigs not in Plugins.instance().discover(SearchPathPlugin):
         Plugins.instance().register(InstalledConfigs)
-    # Last, because these folders may hold anything: no file there stands in for a library.
+    # Last, so that a file of the user never hides a library of the same name.
     _given[:] = [str(Path(config_dir).resolve())] if config_dir else []
     for folder in [*_given, str(Path.cwd())]:
         if folder not in sys.path:

@@ -1,4 +1,4 @@
-"""What a grid's size is worth: the expected best score of a random part of it."""
+"""The best score that is to be expected of a part of a grid, drawn at random."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

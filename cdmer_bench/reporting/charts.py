@@ -98,26 +98,13 @@ class Drawing:
     lines: list[dict[str, Any]] = field(default_factory=list)
     across: float | None = None
     diagonal: tuple[float, float, float, float] | None = None
+    # Where the plot begins and ends.
+    left = _LEFT
+    top = _TOP
 
-    @property
-    def left(self) -> int:
-        """Where the plot begins."""
-        return _LEFT
-
-    @property
-    def right(self) -> int:
-        """Where the plot ends."""
-        return self.width - _RIGHT
-
-    @property
-    def top(self) -> int:
-        """Where the plot begins."""
-        return _TOP
-
-    @property
-    def bottom(self) -> int:
-        """Where the plot ends."""
-        return self.height - _BOTTOM
+    def __post_init__(self) -> None:
+        """Place the plot's right and lower end."""
+        self.right, self.bottom = self.width - _RIGHT, self.height - _BOTTOM
 
 
 @dataclass(frozen=True)

@@ -275,6 +275,8 @@ function say() {
   const means = rows.map(row => [row.dataset.row, Number(row.lastElementChild.dataset.sort)])
     .filter(([, v]) => Number.isFinite(v)).sort((a, b) => b[1] - a[1]);
   const label = data.measures[state.measure].label;
+  byId("first-words").textContent = label;
+  byId("second-words").textContent = data.measures[state.measure === 0 ? 1 : 0].label;
   byId("heat-caption").textContent = `${label}, settings chosen by ${state.rule}`;
   const changed = state.measure !== 0 || state.rule !== start || state.hidden.size;
   byId("now").textContent = !changed ? "" :
@@ -306,7 +308,7 @@ function update() {
 }
 
 // ---- Switches, hover, keyboard.
-byId("controls").hidden = false;
+byId("controls").hidden = byId("sorting").hidden = false;
 const start = byId("rule").value;
 state.rule = start;
 byId("measure").addEventListener("change", event => { state.measure = Number(event.target.value); update(); });

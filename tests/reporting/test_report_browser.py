@@ -105,6 +105,7 @@ PROBES = r"""
     ticks: all(wide, "#budget svg.wide .grid text").map(t => t.textContent),
     pairs: all(wide, "#pair svg.wide circle title").map(t => t.textContent),
     notes: all(wide, ".of-rule").filter(n => !n.hidden).map(n => n.textContent),
+    words: ["first", "second"].map(n => one(wide, `#${n}-words`).textContent),
     now: one(wide, "#now").textContent, caption: one(wide, "#heat-caption").textContent});
   const matrix = () => Array.from(one(wide, "[data-matrix]").querySelectorAll("td"))
     .map(td => parseInt(td.firstChild.data));
@@ -314,6 +315,8 @@ def test_curves_pairs_and_matrices_follow_the_switches(found):
         expected = confusion_matrix(first.y_target, chosen(first, name)).ravel().tolist()
         assert found[switch]["matrices"] == expected
     assert found["start"]["now"] == ""
+    assert found["start"]["words"] == ["mean F1", "accuracy (%)"]
+    assert found["recall"]["words"] == ["recall of positive (%)", "mean F1"]
     assert found["start"]["notes"][0].startswith("Selection: oracle")
     assert found["entropy"]["notes"] == ["Selection: entropy: most certain predictions."]
     assert "recall of positive" in found["recall"]["now"]

@@ -122,13 +122,20 @@ def compare_cells(records: Sequence[CellRecord], rule: Rule) -> list[CellCompari
         tested: tuple = (None, None, None)
         base = chosen.get((task, control or ""))
         if base is not None and method != control:
-            other = base[0].predictions[base[1]]
-            if np.array_equal(base[0].y_target, record.y_target):
-                tested = mcnemar(record.y_target, prediction, other)
+            # By the names of the classes; another order of them is no other database.
+            (true, mine), (same, other) = _in_names(record, index), _in_names(*base)
+            if np.array_equal(true, same):
+                tested = mcnemar(true, mine, other)
         comparisons.append(
             CellComparison(task, method, float(f1[0]), float(percent[0]), interval, *tested)
         )
     return comparisons
+
+
+def _in_names(record: CellRecord, index: int) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    """Return the true and the predicted classes of the target's clips at a setting."""
+    names = np.array(record.classes)
+    return names[record.y_target], names[record.predictions[index]]
 
 
 def unchosen(

@@ -66,6 +66,22 @@ def test_mcnemar_against_the_baseline_of_the_same_task():
     assert cells["TCA"].p == pytest.approx(2 * 0.5**71)
 
 
+def test_cells_are_compared_by_the_names_of_their_classes():
+    y = labels("smic_nir")
+    right, wrong = y[None], ((y + 1) % 3)[None]
+    tca = record(5, "tca", "TCA", right)
+    # The Baseline of a run whose card lists the classes in another order, with other numbers.
+    order = ("surprise", "positive", "negative")
+    turned = {"classes": order, "y_target": 2 - y}
+    baseline = record(5, "svm", "Baseline", 2 - wrong, **turned)
+    cells = {c.method: c for c in compare_cells([baseline, tca], ORACLE)}
+    assert (cells["TCA"].only_this, cells["TCA"].only_baseline) == (71, 0)
+    # The same numbers for other classes are other clips, which cannot be compared.
+    other = record(5, "svm", "Baseline", wrong, classes=("a", "b", "c"))
+    cells = {c.method: c for c in compare_cells([other, tca], ORACLE)}
+    assert cells["TCA"].p is None
+
+
 def test_subjects_are_drawn_where_known():
     subjects = np.array([f"s{i // 9}" for i in range(71)])
     cells = compare_cells([record(5), record(6, subject_target=subjects)], ORACLE)

@@ -118,7 +118,8 @@ def load_predictions(folder: str | Path, selection: Selection = "oracle") -> "pd
     pandas.DataFrame
         With the columns ``corpus, task, task_label, source, target, method, row, descriptor,
         selection, setting``, as in :func:`load_scores`, and ``clip`` (its place in the target,
-        from 0), ``subject`` (empty if unknown), ``true`` and ``predicted`` (names of classes).
+        from 0), ``clip_name`` and ``subject`` (empty if unknown), ``true`` and ``predicted``
+        (names of classes).
 
     Raises
     ------
@@ -326,19 +327,20 @@ def _failed(failure: Mapping[str, Any], chosen: Rule) -> dict[str, Any]:
 
 def _prediction_columns() -> list[str]:
     cell = ("corpus", "task", "task_label", "source", "target", "method", "row", "descriptor")
-    return [*cell, "selection", "setting", "clip", "subject", "true", "predicted"]
+    return [*cell, "selection", "setting", "clip", "clip_name", "subject", "true", "predicted"]
 
 
 def _predictions(record: CellRecord, chosen: Rule, index: int) -> "pd.DataFrame":
     import pandas as pd
 
     classes, n = np.array(record.classes), len(record.y_target)
-    subjects = [""] * n if record.subject_target is None else record.subject_target.tolist()
+    unknown = np.full(n, "")
     own = {
         "selection": chosen.name,
         "setting": setting_text(record.settings[index]),
         "clip": np.arange(n),
-        "subject": subjects,
+        "clip_name": unknown if record.clips_target is None else record.clips_target,
+        "subject": unknown if record.subject_target is None else record.subject_target,
         "true": classes[record.y_target],
         "predicted": classes[record.predictions[index]],
     }

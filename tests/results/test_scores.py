@@ -27,7 +27,9 @@ def results(tmp_path):
         subjects = np.array([f"s{i // 9}" for i in range(71)])
         for method, label in (("svm", "Baseline"), ("tca", "TCA")):
             made = record(task, method, label, key=f"{method}{task}".ljust(64, "0"))
-            store.save(made if task == 5 else made_with(made, subject_target=subjects))
+            names = np.array([f"clip {i}" for i in range(71)])
+            known = made_with(made, subject_target=subjects, clips_target=names)
+            store.save(made if task == 5 else known)
     wrong = [(labels("smic_nir") + 1) % 3]
     about = {"date": "2025-01-01T00:00:00+00:00", "seconds": 9.0}
     store.save(record(5, predictions=wrong, key="old".ljust(64, "0"), about=about))
@@ -96,6 +98,9 @@ def test_predictions_are_those_of_the_chosen_setting_in_names_of_classes(results
         assert mine["clip"].tolist() == list(range(71))
     assert set(clips[clips["task"] == "exp06"]["subject"]) == {f"s{i}" for i in range(8)}
     assert set(clips[clips["task"] == "exp05"]["subject"]) == {""}
+    assert set(clips[clips["task"] == "exp05"]["clip_name"]) == {""}
+    first = clips[(clips["task"] == "exp06") & (clips["clip"] == 17)]
+    assert set(first["clip_name"]) == {"clip 17"}
 
 
 def test_a_folder_without_results_is_named(tmp_path):

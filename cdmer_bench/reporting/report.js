@@ -225,6 +225,7 @@ function drawCurves() {
     }
     svg.querySelectorAll("text.name")[1].textContent = data.measures[state.measure].label;
   }
+  byId("no-curve").hidden = every.length > 0;
   byId("budget-caption").textContent = data.measures[state.measure].label;
 }
 function drawPairs() {

@@ -299,10 +299,13 @@ def test_ticks_are_plain_numbers():
 
 def test_times_are_drawn_by_method():
     records = [record(5, about={"seconds": s}, key=str(s)) for s in (1.0, 4.0)]
-    axes = time_picture([*records, record(5, "sa", "SA", about={})]).axes[0]
+    axes, one = time_picture([*records, record(5, "sa", "SA", about={})]).axes
     dots, middle = axes.lines
     assert dots.get_xdata().tolist() == [1.0, 4.0]
     assert middle.get_xdata().tolist() == [2.5, 2.5]
+    # Each grid has three settings.
+    assert one.lines[0].get_xdata() == pytest.approx([1 / 3, 4 / 3])
+    assert one.get_xlabel() == "seconds of computing for one setting"
     assert [t.get_text() for t in axes.get_yticklabels()] == ["TCA"]
 
 

@@ -120,7 +120,10 @@ PROBES = r"""
   choose("#measure", "0");
   choose("#rule", "entropy");
   found.entropy = state();
+  choose("#rule", "snd");
+  found.snd = [state().points.length, one(wide, "#no-curve").hidden];
   choose("#rule", "oracle");
+  found.noCurve = one(wide, "#no-curve").hidden;
   found.again = state();
   const box = all(wide, ".methods input").find(b => b.value === "TCA");
   box.click();
@@ -314,6 +317,9 @@ def test_curves_pairs_and_matrices_follow_the_switches(found):
     for switch, name in (("start", "oracle"), ("entropy", "entropy")):
         expected = confusion_matrix(first.y_target, chosen(first, name)).ravel().tolist()
         assert found[switch]["matrices"] == expected
+    # The criterion of this rule is not computed at settings that cannot win.
+    assert found["snd"] == [0, False]
+    assert found["noCurve"]
     assert found["start"]["now"] == ""
     assert found["start"]["words"] == ["mean F1", "accuracy (%)"]
     assert found["recall"]["words"] == ["recall of positive (%)", "mean F1"]

@@ -149,7 +149,8 @@ class Session:
     def _check_command(self) -> str:
         corpus = self.config.corpus
         places = [f"corpus.{key}={corpus[key]}" for key in ("root", "table") if corpus.get(key)]
-        return " ".join(["cdmer data check", f"corpus={corpus.get('name')}", *places])
+        own = [f"--config-dir {folder}"] if (folder := given_config_dir()) else []
+        return " ".join(["cdmer data check", f"corpus={corpus.get('name')}", *places, *own])
 
     def extract(
         self, sides: Iterable[tuple[str, str]]

@@ -413,3 +413,27 @@ def test_force_extracts_anew_once(tmp_path):
     assert forced.is_ready("tiny", "lbp")
     forced.load("tiny", "lbp")
     assert len(log.read_text().split()) == 12
+
+
+class Doubtful(Preprocessing):
+    """Warns of every clip, as cropping does where it finds no face."""
+
+    def __call__(self, frames):
+        warnings.warn("no face was found", stacklevel=2)
+        return super().__call__(frames)
+
+
+@pytest.mark.parametrize("backend", [Backend("sequential"), Backend("loky", 2)])
+def test_warnings_of_workers_are_given_here_with_the_clips_name(tmp_path, backend):
+    features, database = make(tmp_path)
+    features.preprocessing = Doubtful(**vars(preprocessing()))
+    with pytest.warns(UserWarning, match="no face") as warned:
+        features.extract(database, ["lbp"], backend, None)
+    told = sorted(str(w.message) for w in warned if "no face" in str(w.message))
+    assert told == [f"clip {clip.name}: no face was found" for clip in database.given]
+
+
+def test_cropping_changes_the_key():
+    plain = key(prepared=Preprocessing())
+    assert key(prepared=Preprocessing(crop="none")) == plain
+    assert key(prepared=Preprocessing(crop="face")) != plain

@@ -102,6 +102,8 @@ def listed(name: str, values: Any, expected: str, length: int | None = None) -> 
 
 def choice(name: str, value: object, allowed: Sequence[object]) -> None:
     """Refuse an option that is not among ``allowed``, naming it and them."""
+    if any(item is value for item in allowed):
+        return
     # 8.0 and True are no ways to write 8 and 1.
     same_kind = [item for item in allowed if _kind(item) == _kind(value)]
     if value not in same_kind:

@@ -168,11 +168,9 @@ def _gradient(after: Floats, before: Floats, margin: float, part: Floats, sign: 
               ) -> None:  # fmt: skip
     zero, positive, negative = np.uint8(0), np.uint8(1), np.uint8(2)
     for i in range(len(part)):
-        part[i] = after[i] - before[i]
-    for i in range(len(part)):
-        sign[i] = (positive if part[i] > margin else zero) | (
-            negative if part[i] < -margin else zero
-        )
+        apart = after[i] - before[i]
+        part[i] = apart
+        sign[i] = (positive if apart > margin else zero) | (negative if apart < -margin else zero)
 
 
 @kernel
@@ -181,9 +179,8 @@ def _states(row: Floats, column: Floats, row_sign: Bytes, column_sign: Bytes, ma
     zero, larger, smaller = np.uint8(0), np.uint8(9), np.uint8(18)
     for i in range(len(states)):
         apart = abs(row[i]) - abs(column[i])
-        states[i] = (larger if apart > margin else zero) | (smaller if apart < -margin else zero)
-    for i in range(len(states)):
-        states[i] += row_sign[i] + np.uint8(3) * column_sign[i]
+        order = (larger if apart > margin else zero) | (smaller if apart < -margin else zero)
+        states[i] = order + row_sign[i] + np.uint8(3) * column_sign[i]
 
 
 @kernel

@@ -57,7 +57,7 @@ def read_smic(
     title = f"SMIC ({camera})"
     found: list[Found] = []
     empty: list[Found] = []
-    elsewhere: list[ClipFolder] = []
+    elsewhere: list[Found] = []
     for folder in folders:
         one = _recognise(folder)
         if one is not None or _is_non_micro(folder):
@@ -67,7 +67,7 @@ def read_smic(
         if told_camera(folder.parts) == camera:
             (found if folder.files else empty).append(one)
         elif told_camera(folder.parts) is None:
-            elsewhere.append(folder)
+            elsewhere.append(one)
     reading.n_folders = len(found) + len(empty) + len(elsewhere)
     coding = _read_annotation(sheets, camera, sheet, worksheet, found, reading, title)
     coded = {} if coding is None else {_key(row.clip): row for row in coding.rows}
@@ -82,6 +82,23 @@ def read_smic(
     taken, cuts = choose_release(releases, KINDS, reading, title, "clips")
     if taken.kind == "extended":
         _note_extended(taken.place, cuts, camera, coding, reading, title)
+    apart = {
+        key: one for release, _ in releases for key, (one, *_) in release.folders.items()
+        if key not in taken.folders
+    }  # fmt: skip
+    for key in sorted(apart):
+        reading.note(
+            "error", "clip-without-frames", f"{title}: {key[1]}",
+            f"only in {apart[key].folder.path}", f"a folder like those in {taken.place}",
+            "bring both together, or choose with the key release=",
+        )  # fmt: skip
+    lost = [one.folder.path for one in elsewhere if one.key not in taken.folders]
+    if lost:
+        reading.note(
+            "error", "camera-unknown", title,
+            f"{len(lost)} clips such as {lost[0]} below no folder that tells the camera",
+            f"clips of this camera in {taken.place}", "name their folder by the camera, or move it",
+        )  # fmt: skip
     for one in empty:
         if one.base in taken.bases:
             reading.note(
@@ -283,13 +300,13 @@ def _note_extended(
 
 
 def _note_absent(
-    unplaced: Sequence[ClipFolder], camera: str, release: str, reading: Reading, title: str
+    unplaced: Sequence[Found], camera: str, release: str, reading: Reading, title: str
 ) -> None:
     found = f"no folder s<k>_{{ne,po,sur}}_<i> of this camera (release: {release})"
     if unplaced:
         found = (
-            f"{len(unplaced)} clips such as {unplaced[0].path} below no folder that tells the "
-            "camera"
+            f"{len(unplaced)} clips such as {unplaced[0].folder.path} below no folder that tells "
+            "the camera"
         )
     reading.note(
         "error", "no-frames", title, found,

@@ -294,6 +294,28 @@ def test_files_are_shifted_only_where_the_folder_holds_the_whole_recording(tmp_p
         database.clips()
 
 
+def test_a_clip_that_lies_in_another_release_only_is_named(tmp_path):
+    tree = smic("HS", ["cropped", "HS"], "reg_{}.bmp")
+    tree.change(above=lambda c: ["raw", "HS"] if c.index == 0 else c.above)
+    tree.change(file=lambda c: "{}.bmp" if c.index == 0 else c.file)
+    database = FrameDatabase("smic_hs", root=str(tree.write(tmp_path)))
+    assert len(database.clips()) == 6
+    (told,) = [f for f in database.findings if f.severity == "error"]
+    assert told.code == "clip-without-frames"
+    assert "only in" in told.text
+    assert "raw/HS" in told.text
+
+
+def test_clips_below_no_camera_are_named_beside_those_of_one(tmp_path):
+    tree = smic("HS", ["cropped", "HS"], "reg_{}.bmp")
+    tree.change(above=lambda c: ["more faces"] if c.subject == 12 else c.above)
+    database = FrameDatabase("smic_hs", root=str(tree.write(tmp_path)))
+    assert len(database.clips()) == 4
+    (told,) = [f for f in database.findings if f.severity == "error"]
+    assert told.code == "camera-unknown"
+    assert "3 clips such as" in told.text
+
+
 def test_one_workbook_of_smic_e_has_a_worksheet_for_each_camera(tmp_path):
     tree = smic("NIR", ["SMIC_E", "NIR"], "{:05d}.bmp", 9)
     wrong = deepcopy(tree.sheets[0].rows)

@@ -1,6 +1,7 @@
 """Pictures of single cells: score against parameter, confusion matrices, embeddings of samples."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from cdmer_bench.reporting.plot_style import (
     title,
 )
 from cdmer_bench.reporting.published import paper_order
-from cdmer_bench.reporting.report_data import number, searched_values
+from cdmer_bench.reporting.report_data import number, searched_values, settings_by_value
 from cdmer_bench.results.record import CellRecord
 
 if TYPE_CHECKING:
@@ -81,23 +82,15 @@ def parameter_picture(
     return figure
 
 
+@dataclass
 class _Grid:
     """A cell's scores with what is drawn beside them."""
 
-    def __init__(
-        self,
-        record: CellRecord,
-        values: dict[str, list[Any]],
-        f1: NDArray,
-        chosen: int | None,
-        baseline: float | None,
-    ) -> None:
-        self.record, self.values, self.f1 = record, values, f1
-        self.chosen, self.baseline = chosen, baseline
-
-    def at(self, name: str, value: Any) -> list[int]:
-        """Return the settings at which a parameter has a value."""
-        return [i for i, s in enumerate(self.record.settings) if s.get(name) == value]
+    record: CellRecord
+    values: dict[str, list[Any]]
+    f1: NDArray
+    chosen: int | None
+    baseline: float | None
 
 
 def _curves(grid: _Grid, width: float) -> "Figure":
@@ -109,7 +102,8 @@ def _curves(grid: _Grid, width: float) -> "Figure":
     panels = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes, name in zip(panels.flat, names, strict=False):
         values = grid.values[name]
-        of_value = [grid.f1[grid.at(name, value)] for value in values]
+        places = settings_by_value(grid.record, name)
+        of_value = [grid.f1[places[repr(value)]] for value in values]
         numeric = all(isinstance(v, int | float) for v in values)
         x = np.array(values, dtype=float) if numeric and len(names) == 1 else np.arange(len(values))
         best = [scores.max() for scores in of_value]
@@ -157,8 +151,9 @@ def _maps(grid: _Grid, width: float) -> "Figure":
     axes_grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     low, high = float(np.nanmin(grid.f1)), float(np.nanmax(grid.f1))
     image: Any = None
+    of_panel = settings_by_value(grid.record, panel)
     for axes, value in zip(axes_grid.flat, panels, strict=False):
-        inside = grid.at(panel, value) if panel else range(len(grid.f1))
+        inside = of_panel[repr(value)] if panel else range(len(grid.f1))
         image = _map(axes, grid, (rows, columns), inside, (low, high))
         if panel:
             axes.set_title(f"{panel} = {number(value)}")

@@ -221,6 +221,14 @@ def searched_values(record: CellRecord) -> dict[str, list[Any]]:
     return found
 
 
+def settings_by_value(record: CellRecord, name: str) -> dict[str, list[int]]:
+    """Return the settings at which a parameter has a value, by the value's ``repr``."""
+    found: dict[str, list[int]] = {}
+    for index, setting in enumerate(record.settings):
+        found.setdefault(repr(setting.get(name)), []).append(index)
+    return found
+
+
 def number(value: Any) -> str:
     """Return a parameter's value in few characters."""
     text = f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.reporting.charts import Axis, Chart, Line, axis, chart
 from cdmer_bench.reporting.regions import KNOWN_GRIDS, block_images, overlay, shares
-from cdmer_bench.reporting.report_data import Cell, Chosen, Curve, number, searched_values
+from cdmer_bench.reporting.report_data import (
+    Cell,
+    Chosen,
+    Curve,
+    number,
+    searched_values,
+    settings_by_value,
+)
 from cdmer_bench.reporting.report_views import shade
 from cdmer_bench.results.record import CellRecord
 
@@ -116,7 +123,8 @@ def _margins(
     baseline: float | None,
     several: bool,
 ) -> Chart:
-    of_value = [f1[[i for i, s in enumerate(record.settings) if s.get(name) == v]] for v in values]
+    places_of = settings_by_value(record, name)
+    of_value = [f1[places_of[repr(v)]] for v in values]
     places = np.arange(len(values))
     lines = [Line("best", places, [s.max() for s in of_value], 0)]
     if several:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.evaluation.selection import Rule
+from cdmer_bench.protocol import experiments
 from cdmer_bench.reporting.captions import about_data, caption
 from cdmer_bench.reporting.published import (
     AVERAGE,
@@ -137,11 +138,12 @@ def build_table(
         synthetic=bool(scores["synthetic"].any()),
         descriptor=descriptor if layout.compares == "methods" else "",
         against_paper=any(cell.printed for row in rows for cell in row.cells),
-        tasks={s.task_label: (s.task, s.source, s.target) for s in rows_of(placed)},
+        tasks={t.label: (t.name, t.source, t.target) for t in experiments()}
+        | {s.task_label: (s.task, s.source, s.target) for s in rows_of(placed)},
         remarks=tuple(about_data(placed)),
     )
     if only_asked:
-        asked = {task for _, task in reasons} | set(table.tasks)
+        asked = {task for _, task in reasons} | set(placed["task_label"])
         table = _some_columns(table, [c in asked or c == AVERAGE for c, _ in table.columns])
     return replace(table, notes=caption(table, placed, rules, later, reasons))
 

@@ -260,6 +260,10 @@ def test_the_long_form_has_a_line_for_a_cell_without_a_figure():
     assert failed["reason"] == "failed: singular matrix"
     assert found["Exp.1", "entropy"]["reason"] == "entropy needs scores, not recorded"
     assert found["Exp.4", "oracle"]["reason"] == "not run"
+    assert (found["Exp.4", "oracle"]["task"], found["Exp.4", "oracle"]["target"]) == (
+        "exp04",
+        "smic_hs",
+    )
     # The same as JSON, with numbers and nulls.
     (first, *_), listed = json.loads(render(table, "json")), json.loads(render(table, "json"))
     assert list(first) == list(failed)

@@ -81,20 +81,7 @@ class Descriptor(ABC):
 def clip_for(name: str, frames: ArrayLike, least: int, why: str) -> NDArray[np.float64]:
     """Return the clip as float64 (T, H, W), at least ``least`` voxels long on each axis.
 
-    Parameters
-    ----------
-    name : str
-        The descriptor, for the message.
-    frames : array, shape (T, H, W)
-    least : int
-        Extent that the descriptor's neighbourhood needs.
-    why : str
-        Where that extent comes from, such as ``'R=3'``.
-
-    Raises
-    ------
-    UserError
-        If the clip is not a finite (T, H, W) array or is too small.
+    The message of a refusal says that ``name`` needs them because of ``why``, such as 'R=3'.
     """
     _keep_freed_memory()
     clip = as_frames(frames)

@@ -64,13 +64,7 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def read_variables(path: Path) -> dict[str, Any]:
-    """Read the nested arrays of the weight file, which is known by its SHA-256.
-
-    Raises
-    ------
-    UserError
-        If it is another file. No code in it is run.
-    """
+    """Read the nested arrays of the weight file, which is known by its SHA-256; run no code."""
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != SHA256:
@@ -82,13 +76,7 @@ def read_variables(path: Path) -> dict[str, Any]:
 
 
 def fold(variables: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return kernel and bias of each convolution, its batch normalisation worked in.
-
-    Returns
-    -------
-    dict from str to (Tensor, Tensor)
-        ``Mixed_3b/Branch_0/Conv3d_0a_1x1``: (outputs, inputs, t, y, x) and (outputs,).
-    """
+    """Return kernel (outputs, inputs, t, y, x) and bias by convolution, normalisation worked in."""
     import torch
 
     folded = {}

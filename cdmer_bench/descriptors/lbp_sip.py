@@ -28,17 +28,8 @@ def lbp_sip_codes(
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Compute the spatial and the temporal code of every voxel whose neighbours fit the clip.
 
-    Parameters
-    ----------
-    frames, R, ties
-        As for :func:`lbp_sip`.
-
-    Returns
-    -------
-    spatial : ndarray of uint8, shape (T - 2R, H - 2R, W - 2R)
-        0 to 15; bits in the order x + R, y - R, x - R, y + R.
-    temporal : ndarray of uint8, same shape
-        0 to 3; bits in the order t + R, t - R.
+    Both are (T - 2R, H - 2R, W - 2R): 0 to 15, bits in the order x + R, y - R, x - R, y + R;
+    and 0 to 3, bits in the order t + R, t - R.
     """
     clip = _checked(frames, R, ties)
     if ties == "one":

@@ -57,13 +57,7 @@ def inner(
 
 
 def axis_bits(clip: NDArray[np.float64], R: int) -> dict[tuple[int, int], NDArray[np.uint8]]:
-    """Compare the six voxels at distance R on the axes with the centre.
-
-    Returns
-    -------
-    dict from (axis, sign) to ndarray of uint8, shape (T - 2R, H - 2R, W - 2R)
-        1 where the voxel ``sign * R`` away on that axis is at least as bright as the centre.
-    """
+    """Return by (axis, sign) where the voxel ``sign * R`` away is as bright as the centre: 1."""
     threshold = inner(clip, (0, 1, 2), R) - TIE_MARGIN
     bits = {}
     for axis in range(3):
@@ -104,12 +98,7 @@ def between(R: int) -> tuple[int, float]:
 def _diagonal_bits(
     clip: NDArray[np.float64], R: int
 ) -> list[dict[tuple[int, int], NDArray[np.uint8]]]:
-    """Compare the interpolated diagonal points of each plane with the centre; see `between`.
-
-    Returns
-    -------
-    list of dict from (row sign, column sign) to ndarray of uint8, one dict for each plane
-    """
+    """Compare each plane's diagonal points with the centre, by (row sign, column sign)."""
     m, g = between(R)
     threshold = (inner(clip, (0, 1, 2), R) - TIE_MARGIN) * (1 + g) ** 2
 
@@ -136,18 +125,8 @@ def lbp_top_codes(frames: ArrayLike, R: int = 3, P: int = 8) -> tuple[NDArray[np
 
     Bit i belongs to the point at angle ``2 pi i / P``: ``R sin`` rows up and ``R cos`` columns
     right of the centre, bilinear where it is no voxel. It is 1 where that point is at least as
-    bright as the centre.
-
-    Parameters
-    ----------
-    frames, R, P
-        As for :func:`lbp_top`.
-
-    Returns
-    -------
-    tuple of three ndarray of uint8, shape (T - 2R, H - 2R, W - 2R)
-        XY (rows y, columns x), XT (rows t, columns x) and YT (rows t, columns y); each in the
-        order (t, y, x).
+    bright as the centre. Returned are XY (rows y, columns x), XT (rows t, columns x) and YT
+    (rows t, columns y), each (T - 2R, H - 2R, W - 2R) in the order (t, y, x).
     """
     check_circle(R, P)
     clip = clip_for("LBP-TOP", frames, 2 * R + 1, f"R={R}")

@@ -38,12 +38,8 @@ def filter_bank() -> NDArray[np.float64]:
 
     With ``w0(x) = 1`` and ``w1(x) = exp(-2 pi i x / 5)``, x = -2..2, the filters are w0 on rows
     and w1 on columns, w1 and w0, w1 and w1, w1 and its conjugate. They are applied by
-    convolution, so the weight of the voxel at +x is w(-x).
-
-    Returns
-    -------
-    ndarray of float64, shape (8, 5, 5)
-        Re1, Im1, ..., Re4, Im4, each over (row, column).
+    convolution, so the weight of the voxel at +x is w(-x). The result (8, 5, 5) holds Re1, Im1,
+    ..., Re4, Im4, each over (row, column).
     """
     x = np.arange(WINDOW) - WINDOW // 2
     w0, w1 = np.ones(WINDOW), np.exp(2j * np.pi * x / WINDOW)
@@ -52,20 +48,10 @@ def filter_bank() -> NDArray[np.float64]:
 
 
 def window_covariance(decorr: float, temporal: bool) -> NDArray[np.float64]:
-    """Return the model covariance of the 25 voxels of a window.
+    """Return the model covariance (25, 25) of a window's voxels, rho that of neighbours.
 
-    Parameters
-    ----------
-    decorr : float
-        Correlation rho of neighbours, in space and in time alike.
-    temporal : bool
-        False: a window of XY, ``rho^d`` at the Euclidean distance d. True: a window of a space
-        and a time axis, ``rho^|space| rho^|time|``.
-
-    Returns
-    -------
-    ndarray of float64, shape (25, 25)
-        For the voxels in the order of ``filter_bank().reshape(8, 25)``.
+    It is ``rho^d`` at the Euclidean distance d in XY, and ``rho^|space| rho^|time|`` in a plane
+    with time.
     """
     row, column = np.indices((WINDOW, WINDOW)).reshape(2, -1)
     rows, columns = row[:, None] - row, column[:, None] - column
@@ -89,13 +75,9 @@ def whitening(decorr: float, temporal: bool) -> NDArray[np.float64]:
 
     V holds the singular vectors of ``A D A``, where ``D = M C M'`` is the responses'
     covariance, M (8 x 25) the filter bank and C :func:`window_covariance`. A is
-    ``diag(1.000007, 1.000006, ..., 1.000001, 1)``; it makes the singular values distinct.
-
-    Returns
-    -------
-    ndarray of float64, shape (8, 8)
-        The identity for ``decorr`` = 0, which means no transform; the limit of small ``decorr``
-        is a different matrix.
+    ``diag(1.000007, 1.000006, ..., 1.000001, 1)``; it makes the singular values distinct. For
+    ``decorr`` = 0, which means no transform, V is the identity; the limit of small ``decorr``
+    is a different matrix.
     """
     if decorr == 0:
         return np.eye(8)
@@ -120,19 +102,8 @@ def _phase_codes(
     """Filter windows of axis 0 and axis ``shifted`` and pack the signs of the responses.
 
     With five shifted copies side by side, the windows of one output slice are 25 consecutive
-    rows of a matrix, so each slice is one matrix product.
-
-    Parameters
-    ----------
-    volume : ndarray, shape (n, ., .)
-    shifted : {1, 2}
-    taps : ndarray, shape (8, 5, 5)
-        Over (offset on axis 0, offset on axis ``shifted``).
-
-    Returns
-    -------
-    ndarray of uint8
-        The shape of ``volume``, 4 less on the two axes.
+    rows of a matrix, so each slice is one matrix product. ``taps`` (8, 5, 5) are over offsets on
+    axis 0 and on axis ``shifted``; the codes have the shape of ``volume``, 4 less on both.
     """
     shape = list(volume.shape)
     shape[shifted] -= WINDOW - 1
@@ -157,21 +128,9 @@ def _phase_codes(
 def lpq_top_codes(frames: ArrayLike, decorr: float = 0.1) -> tuple[NDArray[np.uint8], ...]:
     """Compute the LPQ codes of all windows that fit the clip.
 
-    Bit j of a code is 1 where the j-th (decorrelated) response is not negative.
-
-    Parameters
-    ----------
-    frames, decorr
-        As for :func:`lpq_top`.
-
-    Returns
-    -------
-    xy : ndarray of uint8, shape (T, H - 4, W - 4)
-        Windows with rows y and columns x.
-    yt : ndarray of uint8, shape (T - 4, H - 4, W)
-        Rows y, columns t.
-    xt : ndarray of uint8, shape (T - 4, H, W - 4)
-        Rows x, columns t. All three are in the order (t, y, x).
+    Bit j of a code is 1 where the j-th (decorrelated) response is not negative. Returned are
+    XY (T, H - 4, W - 4), YT (rows y, columns t; T - 4, H - 4, W) and XT (rows x, columns t;
+    T - 4, H, W - 4), all in the order (t, y, x).
     """
     clip = _checked(frames, decorr)
     spatial = _plane_filters(float(decorr), False)

@@ -28,18 +28,9 @@ def _cascade() -> Any:
 
 
 def find_faces(frame: NDArray) -> list[Box]:
-    """Find frontal faces with scikit-image's cascade.
+    """Find frontal faces with scikit-image's cascade: squares around them, the largest first.
 
-    Parameters
-    ----------
-    frame : ndarray, shape (H, W)
-        Grey levels, 0 to 255.
-
-    Returns
-    -------
-    list of (int, int, int, int)
-        Left, top, width and height of the square around each face, the largest first. It may
-        reach over the frame's edges: a face that fills its picture is found, too.
+    They may reach over the frame's edges: a face that fills its picture is found, too.
     """
     image = np.clip(np.asarray(frame, dtype=np.float64), 0, 255).round().astype(np.uint8)
     edge = max(image.shape) // 4

@@ -9,46 +9,24 @@ from cdmer_bench.errors import DataMissing, UserError
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one check.
-
-    Attributes
-    ----------
-    name : str
-    passed : bool
-    reason : str
-        One sentence: what holds, or what was found instead.
-    """
+    """What became of one check."""
 
     name: str
     passed: bool
-    reason: str
+    reason: str  # one sentence: what holds, or what was found instead
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must hold.
-
-    Attributes
-    ----------
-    name : str
-    promise : str
-        The sentence that is true if the check passes.
-    find : callable
-        Returns None, or a sentence that says what is wrong. An exception is a failure too.
-    """
+    """One thing that must hold."""
 
     name: str
-    promise: str
+    promise: str  # the sentence that is true if the check passes
+    # returns None, or a sentence that says what is wrong. An exception is a failure too
     find: Callable[[], str | None]
 
     def run(self) -> Outcome:
-        """Perform the check; a RuntimeWarning (overflow, division by zero) fails it.
-
-        Raises
-        ------
-        DataMissing
-            If a file that the contribution reads is not on this machine: nothing was checked.
-        """
+        """Perform the check; a RuntimeWarning (overflow, division by zero) fails it."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", RuntimeWarning)

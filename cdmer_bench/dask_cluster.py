@@ -20,13 +20,7 @@ _ANSWER = 30.0  # seconds in which a scheduler must answer, and a cluster withou
 
 @contextmanager
 def connect(address: str | None) -> Iterator[Any]:
-    """Yield a ``distributed.Client`` of the scheduler at ``address``.
-
-    Raises
-    ------
-    UserError
-        If distributed is not installed, no address is given, or nothing answers there.
-    """
+    """Yield a ``distributed.Client`` of the scheduler at ``address``."""
     if not address:
         raise UserError(
             "backend.address is missing; give the scheduler's, such as "
@@ -90,21 +84,12 @@ def _probe(packages: tuple[str, ...], marks: tuple[str, ...]) -> Callable[[], di
     return probe
 
 
-def check_cluster(client: Any, shared: Path | None) -> None:
-    """Refuse a cluster on which batches would fail, hang, or give other bits.
-
-    Parameters
-    ----------
-    client : distributed.Client
-    shared
-        The results folder; the workers must see it under the same path. None where it does
-        not matter.
-
-    Raises
-    ------
-    UserError
-        Names the first host that lacks something, and what it lacks.
-    """
+def check_cluster(
+    client: Any,  # distributed.Client
+    # the results folder; the workers must see it under the same path. None where it does not matter
+    shared: Path | None,
+) -> None:
+    """Refuse a cluster on which batches would fail, hang, or give other bits."""
     if not client.nthreads():
         _wait_for_a_worker(client)
     for address, threads in sorted(client.nthreads().items()):
@@ -178,13 +163,6 @@ def run_on_cluster(
 
     A call whose worker died is given to another by the scheduler; calls are drawn from
     ``calls`` only as workers become free.
-
-    Raises
-    ------
-    UserError
-        If the cluster cannot be used, loses its scheduler, or has no worker left.
-    distributed.KilledWorker
-        If a call's workers died again and again.
     """
     with connect(address) as client:
         check_cluster(client, shared)

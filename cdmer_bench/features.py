@@ -50,33 +50,16 @@ Described = list[NDArray[np.float64]] | DamagedClip  # of a clip, by each descri
 
 
 class Facts(NamedTuple):
-    """What is known of features without their values.
+    """What is known of features without their values."""
 
-    Attributes
-    ----------
-    sha256 : str
-        As of the :class:`~cdmer_bench.databases.base.FeatureSet`.
-    shape : tuple of int
-        Of ``X``.
-    y : ndarray of int, shape (n_clips,)
-    classes : tuple of str
-    """
-
-    sha256: str
-    shape: tuple[int, ...]
-    y: NDArray[np.intp]
+    sha256: str  # as of the :class:`~cdmer_bench.databases.base.FeatureSet`
+    shape: tuple[int, ...]  # of ``X``
+    y: NDArray[np.intp]  # (n_clips,)
     classes: tuple[str, ...]
 
 
 class FeatureStore:
-    """Extracted features, one checked file for each key.
-
-    Parameters
-    ----------
-    folder
-        The cache folder. It holds data derived from licensed clips, so it is made private to
-        the user; it must not be shared.
-    """
+    """Extracted features, one checked file a key; private, as they derive from licensed clips."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = user_path(folder)
@@ -152,19 +135,7 @@ class FeatureStore:
 
 
 class Features:
-    """The features of a corpus: from files, from the store, or extracted on demand.
-
-    Parameters
-    ----------
-    databases
-        By key.
-    descriptors
-        By name.
-    preprocessing
-    store
-    force : bool
-        Extract anew what is asked for, once, though the store has it.
-    """
+    """The features of a corpus: from files, from the store, or extracted on demand."""
 
     def __init__(
         self,
@@ -197,13 +168,7 @@ class Features:
         return self._keys[pair]
 
     def is_ready(self, database: str, descriptor: str) -> bool:
-        """Whether :meth:`load` needs no extraction.
-
-        Raises
-        ------
-        DataMissing, UserError
-            If the database, its feature file or the descriptor's model is not there or not usable.
-        """
+        """Whether :meth:`load` needs no extraction."""
         if isinstance(self.databases[database], FeatureDatabase):
             self.load(database, descriptor)
             return True
@@ -213,13 +178,7 @@ class Features:
         return self.store.path(database, key).exists()
 
     def facts(self, database: str, descriptor: str) -> Facts | None:
-        """Return what is known of features; None where they are still to be extracted.
-
-        Raises
-        ------
-        DataMissing, UserError
-            As for :meth:`is_ready`.
-        """
+        """Return what is known of features; None where they are still to be extracted."""
         if not self.is_ready(database, descriptor):
             return None
         if (loaded := self._loaded.get((database, descriptor))) is not None:
@@ -237,13 +196,7 @@ class Features:
         return self._facts[key]
 
     def account(self, database: str, descriptor: str) -> Account:
-        """Return what is used of a database and what was noticed about it; read once.
-
-        Raises
-        ------
-        DataMissing, UserError
-            If the database cannot be read.
-        """
+        """Return what is used of a database and what was noticed about it; read once."""
         found = self.databases[database]
         of = descriptor if isinstance(found, FeatureDatabase) else None
         if (database, of) not in self._accounts:
@@ -325,11 +278,6 @@ class Features:
 
         A clip whose frames cannot be read is left out, with a warning that names it. Clips that
         a killed run had finished are taken up.
-
-        Raises
-        ------
-        UserError
-            If no clip can be read, or a descriptor refuses a clip.
         """
         missing = {
             name: self.descriptors[name]

@@ -19,20 +19,7 @@ _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
 def identity(part: Any, *targets: str) -> dict[str, Any]:
-    """Return what tells a method, descriptor, preprocessing or reader from others.
-
-    Parameters
-    ----------
-    part
-        The object; its ``parameters()`` are part of its identity.
-    *targets : str
-        Dotted paths of what built it, where that may be another module's function.
-
-    Returns
-    -------
-    dict
-        Of plain values.
-    """
+    """Return what tells a method, descriptor, preprocessing or reader from others."""
     kind = type(part)
     parameters = part.parameters() if hasattr(part, "parameters") else {}
     named = [target.rpartition(".")[0] for target in targets]
@@ -44,23 +31,13 @@ def identity(part: Any, *targets: str) -> dict[str, Any]:
     }
 
 
-def code_hash(modules: Iterable[str], mentioned: Iterable[str] = ()) -> str:
-    """Return the SHA-256 of modules outside this package and of all that they import.
-
-    Parameters
-    ----------
-    modules
-        Names of modules whose source counts wherever they lie.
-    mentioned
-        Texts, such as a parameter that names an estimator: where one is the dotted path of
-        something in a folder of the user's own, that module counts too.
-
-    Returns
-    -------
-    str
-        Empty if all of it belongs to this package or to installed ones. Of installed packages
-        only those count that a module of ``modules`` belongs to.
-    """
+def code_hash(
+    modules: Iterable[str],  # names of modules whose source counts wherever they lie
+    # texts, such as a parameter that names an estimator: where one is the dotted path of something
+    # in a folder of the user's own, that module counts too
+    mentioned: Iterable[str] = (),
+) -> str:
+    """Return the SHA-256 of modules outside this package and of all that they import."""
     own = {name.partition(".")[0] for name in modules} - _OURS
     sources: dict[str, bytes] = {}
     waiting = [*modules, *(name for text in mentioned for name in _modules_in(text))]

@@ -38,13 +38,7 @@ def _plain(value: Any) -> Any:
 
 
 def user_path(text: str | Path) -> Path:
-    """Return a path that the user gave, with ``~`` as a home folder.
-
-    Raises
-    ------
-    UserError
-        If it cannot be a path: it names the home of nobody, or holds a zero byte.
-    """
+    """Return a path that the user gave, with ``~`` as a home folder."""
     if "\0" in str(text):
         raise UserError(f"{str(text)!r} holds a zero byte, which no path may; write it anew")
     try:
@@ -123,13 +117,7 @@ def array_hash(array: np.ndarray) -> str:
 
 @contextmanager
 def clear_errors(path: Path) -> Iterator[None]:
-    """Turn a failed write into one sentence that names the folder and the way out.
-
-    Raises
-    ------
-    UserError
-        In the place of an OSError.
-    """
+    """Turn a failed write into one sentence that names the folder and the way out."""
     try:
         yield
     except OSError as error:
@@ -194,18 +182,7 @@ def remove_leftovers(folder: Path) -> None:
 
 @contextmanager
 def lock(path: Path, wait: bool = False) -> Iterator[bool]:
-    """Hold the lock of a file until the block ends, or the process, however it ends.
-
-    Yields
-    ------
-    bool
-        False if another process holds the lock and ``wait`` is False.
-
-    Raises
-    ------
-    UserError
-        If the file system has no locks. Without them runs would disturb each other.
-    """
+    """Hold the lock of a file while the block runs; yields False if another process has it."""
     from filelock import FileLock, Timeout
 
     with clear_errors(path):
@@ -260,17 +237,7 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], compressed: bool = True) -> by
 
 
 def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
-    """Read arrays of an ``.npz`` file, all by default; the archive's checksums are verified.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged, truncated, empty or no archive of plain arrays.
-    UserError
-        If it would fill the memory.
-    OSError
-        If it is not there or may not be read.
-    """
+    """Read arrays of an ``.npz`` file, all by default; the archive's checksums are verified."""
     if path.is_dir():
         raise ValueError(f"{path.name} is a folder")
     with path.open("rb") as file:
@@ -310,23 +277,12 @@ def memory_limit() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
-def check_size(n_bytes: int, path: Path, limit: int | None = None) -> None:
-    """Refuse a file that would fill the memory; a small one may unpack to a thousand times more.
-
-    Parameters
-    ----------
-    n_bytes
-        What the file says that it holds.
-    path
-        Names the file in the error.
-    limit
-        Bytes; None is :func:`memory_limit`.
-
-    Raises
-    ------
-    UserError
-        If it is more than ``limit``.
-    """
+def check_size(
+    n_bytes: int,  # what the file says that it holds
+    path: Path,  # names the file in the error
+    limit: int | None = None,  # bytes; None is :func:`memory_limit`
+) -> None:
+    """Refuse a file that would fill the memory; a small one may unpack to a thousand times more."""
     most = memory_limit() if limit is None else limit
     if n_bytes > most:
         raise UserError(

@@ -38,24 +38,13 @@ WORKER_DIED = "a worker process was killed (out of memory?); its batches are run
 
 @dataclass(frozen=True)
 class Backend:
-    """Where calls run.
+    """Where calls run."""
 
-    Attributes
-    ----------
-    name : str
-        ``loky`` (processes on this machine), ``sequential`` or ``dask``.
-    n_jobs : int
-        Number of processes; -1 is one for each core. A dask cluster has its own number.
-    address : str or None
-        Of the dask scheduler.
-    shared : Path or None
-        Folder that the workers of a dask cluster must see, if it exists.
-    """
-
-    name: str = "loky"
+    name: str = "loky"  # ``loky`` (processes on this machine), ``sequential`` or ``dask``
+    # number of processes; -1 is one for each core. A dask cluster has its own number
     n_jobs: int = -1
-    address: str | None = None
-    shared: Path | None = None
+    address: str | None = None  # of the dask scheduler
+    shared: Path | None = None  # folder that the workers of a dask cluster must see, if it exists
 
     def count_workers(self) -> int:
         """Return the number of processes on this machine, or of the cluster."""
@@ -85,14 +74,10 @@ class Backend:
 _WATCH = 1.0  # seconds between two looks at whether the parent process is alive
 
 
-def start_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent process, and end when that is gone.
-
-    Parameters
-    ----------
-    parent : int
-        Its process number, told by itself: it may be gone before the worker can ask for it.
-    """
+def start_worker(
+    parent: int,  # its process number; it may be gone before the worker can ask for it
+) -> None:
+    """Leave Ctrl-C to the parent process, and end when that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:
@@ -151,38 +136,3 @@ def run_parallel(calls: Iterable[Call], backend: Backend) -> Iterator[tuple[int,
         yield from joblib.Parallel(return_as="generator_unordered")(
             joblib.delayed(function)(*arguments) for function, arguments in numbered
         )
-
-
-def start_beside(function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
-    """Start a call that another process runs while this one goes on.
-
-    Parameters
-    ----------
-    function : callable
-    *arguments
-        Of the call; pickled.
-
-    Returns
-    -------
-    callable
-        Waits for the result and returns it. Without a second core, or if the process was killed,
-        the call is made here and now, with the same result.
-    """
-    import joblib
-    from joblib.externals.loky import ProcessPoolExecutor
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
-    os.environ["PYTHONSAFEPATH"] = "1"
-    if joblib.cpu_count() < 2:
-        return lambda: run_single_threaded(0, function, arguments)[1]
-    executor = ProcessPoolExecutor(1, initializer=start_worker, initargs=(os.getpid(),))
-    started = executor.submit(run_single_threaded, 0, function, arguments)
-    executor.shutdown(wait=False)
-
-    def wait() -> Any:
-        try:
-            return started.result()[1]
-        except BrokenProcessPool:
-            return run_single_threaded(0, function, arguments)[1]
-
-    return wait

@@ -1,14 +1,12 @@
-"""A call beside the others: in a process of its own, and the same without one."""
+"""Parallel calls: in processes of their own, with one BLAS thread, whatever lies about."""
 
 import os
-import signal
 
-import joblib
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from cdmer_bench.parallel import start_beside
+from cdmer_bench.parallel import Backend, run_parallel
 
 
 def where(value):
@@ -16,36 +14,23 @@ def where(value):
     return os.getpid(), value, threads
 
 
-def die_unless_in(process):
-    if os.getpid() != process:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return "made here"
-
-
 def refuse(value):
     raise ValueError(f"no {value}")
 
 
-@pytest.mark.parametrize(("cores", "elsewhere"), [(1, False), (2, True)])
-def test_call_beside_has_a_process_of_its_own_where_there_is_a_second_core(
-    monkeypatch, cores, elsewhere
-):
-    monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
+@pytest.mark.parametrize(
+    ("backend", "elsewhere"),
+    [(Backend("sequential"), False), (Backend("loky", 1), False), (Backend("loky", 2), True)],
+)
+def test_calls_run_where_they_should_under_one_blas_thread(backend, elsewhere):
     np.ones((2, 2)) @ np.ones((2, 2))
-    process, value, threads = start_beside(where, 3)()
-    assert (process != os.getpid()) is elsewhere
-    assert value == 3
-    assert threads == {1}
+    answers = dict(run_parallel([(where, (value,)) for value in range(6)], backend))
+    assert [answers[index][1] for index in range(6)] == list(range(6))
+    assert all((process != os.getpid()) is elsewhere for process, _, _ in answers.values())
+    assert all(threads == {1} for _, _, threads in answers.values())
 
 
-def test_call_whose_process_is_killed_is_made_here(monkeypatch):
-    monkeypatch.setattr(joblib, "cpu_count", lambda: 2)
-    assert start_beside(die_unless_in, os.getpid())() == "made here"
-
-
-@pytest.mark.parametrize("cores", [1, 2])
-def test_error_of_a_call_beside_is_raised_where_its_result_is_asked_for(monkeypatch, cores):
-    monkeypatch.setattr(joblib, "cpu_count", lambda: cores)
-    result = start_beside(refuse, "cake")
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_what_a_call_raises_is_raised_here(n_jobs):
     with pytest.raises(ValueError, match="no cake"):
-        result()
+        list(run_parallel([(refuse, ("cake",))], Backend("loky", n_jobs)))

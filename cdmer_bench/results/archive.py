@@ -35,13 +35,7 @@ _KEPT = ("versions", "date", "seconds", "wall_seconds", "n_features", "descripto
 
 
 def pack(records: Sequence[CellRecord]) -> bytes:
-    """Return the archive of records; the same records give the same bytes.
-
-    Raises
-    ------
-    UserError
-        If there is none.
-    """
+    """Return the archive of records; the same records give the same bytes."""
     if not records:
         raise UserError("there is no result to pack; run something first")
     members: dict[str, bytes] = {}
@@ -82,13 +76,7 @@ def _figures_of(record: CellRecord, index: int) -> dict[str, float]:
 
 
 def read(path: Path) -> list[tuple[CellRecord, dict[str, Any]]]:
-    """Read an archive: each record, and the figures that it says.
-
-    Raises
-    ------
-    UserError
-        If it is damaged, or holds anything that :func:`pack` does not write.
-    """
+    """Read an archive: each record, and the figures that it says."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path)
@@ -172,22 +160,11 @@ def _refused(path: Path, reason: str) -> UserError:
     return UserError(f"{path} is refused: {reason}; ask for a file of `cdmer results pack`")
 
 
-def verify(path: Path, own: Sequence[CellRecord]) -> tuple[list[str], int]:
-    """Recompute every figure of an archive, and compare its data with one's own results.
-
-    Parameters
-    ----------
-    path
-    own
-        Records of one's own, whose features may be of the same data.
-
-    Returns
-    -------
-    lines : list of str
-        What was found.
-    wrong : int
-        Number of figures that are not what the predictions give.
-    """
+def verify(
+    path: Path,
+    own: Sequence[CellRecord],  # records of one's own, whose features may be of the same data
+) -> tuple[list[str], int]:
+    """Recompute every figure of an archive, and compare its data with one's own results."""
     lines, n_figures, wrong = [], 0, 0
     packed = read(path)
     for record, said in packed:

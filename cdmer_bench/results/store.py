@@ -53,11 +53,6 @@ class ResultsStore:
     run recorded what further selection rules need, ``selection.npz``;
     ``unfinished/<key>/`` what a cell in progress has so far; ``failures/<key>.json`` why a cell
     failed last time. Folders of several machines can be merged by copying ``cells``.
-
-    Parameters
-    ----------
-    folder
-        The results folder; made when first written to.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -84,15 +79,7 @@ class ResultsStore:
         return self.cell_folder(record.task, record.descriptor, record.method, record.key)
 
     def load(self, folder: Path) -> CellRecord | None:
-        """Load a cell; None if it is not there, or was damaged and has been set aside.
-
-        Raises
-        ------
-        OtherFormat
-            If an older version of this package wrote it.
-        UserError
-            If it may not be read, or a newer version wrote it.
-        """
+        """Load a cell; None if it is not there, or was damaged and has been set aside."""
         try:
             content = unseal((folder / "record.json").read_bytes())
             record = record_of(content, read_arrays(folder / "grid.npz"))
@@ -281,13 +268,7 @@ def seal(content: dict[str, Any]) -> bytes:
 
 
 def unseal(data: bytes) -> dict[str, Any]:
-    """Undo :func:`seal`.
-
-    Raises
-    ------
-    ValueError
-        If the content is not what was sealed.
-    """
+    """Undo :func:`seal`."""
     try:
         sealed = json.loads(data)
     except RecursionError:

@@ -24,38 +24,7 @@ Status = Literal["done", "to do", "failed", "without data", "refused"]
 
 @dataclass
 class Cell:
-    """What a cell is and where it stands.
-
-    Attributes
-    ----------
-    task : Task
-    method_name, method_label : str
-    method : Method
-    descriptor_name, descriptor_label : str
-    grid_name : str
-    grid : dict
-        As in the method's card.
-    corpus : str
-    synthetic : bool
-    target : str
-        The method card's ``_target_``, which may be a function of the user's.
-    about : dict
-        What the record keeps beside the result: the cards in use, notes for captions.
-    key : str
-        Hash of everything that changes the result; empty where the data are missing or the
-        features are not extracted yet.
-    status : str
-        ``failed`` cells are run again; ``refused`` ones have data or a grid that cannot be used.
-    reason : str
-        Why there are no data, or why the cell failed.
-    settings : list of dict
-        The whole grid, in its order, once the features are known.
-    used : dict
-        Of ``source`` and ``target``: what is used of the databases, see
-        :class:`~cdmer_bench.results.record.CellRecord`.
-    errors_ignored : bool
-        Go on where a finding about the data is an error.
-    """
+    """What a cell is and where it stands."""
 
     task: Task
     method_name: str
@@ -64,17 +33,24 @@ class Cell:
     descriptor_name: str
     descriptor_label: str
     grid_name: str
-    grid: dict[str, Any]
+    grid: dict[str, Any]  # as in the method's card
     corpus: str
     synthetic: bool
-    target: str = ""
+    target: str = ""  # the method card's ``_target_``, which may be a function of the user's
+    # what the record keeps beside the result: the cards in use, notes for captions
     about: dict[str, Any] = field(default_factory=dict)
+    # hash of everything that changes the result; empty where the data are missing or the features
+    # are not extracted yet
     key: str = ""
+    # ``failed`` cells are run again; ``refused`` ones have data or a grid that cannot be used
     status: Status = "to do"
-    reason: str = ""
+    reason: str = ""  # why there are no data, or why the cell failed
+    # the whole grid, in its order, once the features are known
     settings: list[Setting] = field(default_factory=list)
+    # of ``source`` and ``target``: what is used of the databases, see
+    # :class:`~cdmer_bench.results.record.CellRecord`
     used: dict[str, Any] = field(default_factory=dict)
-    errors_ignored: bool = False
+    errors_ignored: bool = False  # go on where a finding about the data is an error
 
     @property
     def name(self) -> str:
@@ -107,19 +83,15 @@ class Cell:
         return current
 
 
-def place(cells: Sequence[Cell], features: Features, store: ResultsStore, force: bool) -> None:
+def place(
+    cells: Sequence[Cell],  # changed in place
+    features: Features,
+    store: ResultsStore,
+    force: bool,  # treat finished cells as if they had not been run
+) -> None:
     """Give each cell its key and status, as far as its features are extracted.
 
     A record that is damaged is set aside here, so that its cell is run again.
-
-    Parameters
-    ----------
-    cells
-        Changed in place.
-    features
-    store
-    force
-        Treat finished cells as if they had not been run.
     """
     known: dict[Any, list[Setting]] = {}
     for cell in cells:

@@ -43,23 +43,12 @@ _PACKAGES = ("cdmer-bench", "numpy", "scipy", "scikit-learn", "scikit-image", "o
 
 @dataclass
 class Part:
-    """A problem of a work, with what became of it.
+    """A problem of a work, with what became of it."""
 
-    Attributes
-    ----------
-    problem : Problem
-        Its arrays are emptied once they are stored.
-    failure : Failure or None
-    results : list of BatchResult
-        Of its pieces, once all have ended.
-    seconds : float
-        Computing time of all pieces and their preparation.
-    """
-
-    problem: Problem
+    problem: Problem  # its arrays are emptied once they are stored
     failure: Failure | None = None
-    results: list[BatchResult] = field(default_factory=list)
-    seconds: float = 0.0
+    results: list[BatchResult] = field(default_factory=list)  # of its pieces, once all have ended
+    seconds: float = 0.0  # computing time of all pieces and their preparation
 
     def joined(self, n_query: int) -> BatchResult:
         """Return the results of all settings in the grid's order."""
@@ -68,25 +57,13 @@ class Part:
 
 
 class Work(ABC):
-    """What a run computes and stores as a whole: a cell, or the selection inputs of one.
+    """What a run computes and stores as a whole: a cell, or the selection inputs of one."""
 
-    Attributes
-    ----------
-    key : str
-        Names its claim and its unfinished files.
-    title : str
-        For the progress bar.
-    n_parts, n_settings : int
-        To be expected: its parts, and the settings of each.
-    weight : float
-        What a setting costs, in seconds of one core, as far as known.
-    """
-
-    key: str
-    title: str
-    n_settings: int
+    key: str  # names its claim and its unfinished files
+    title: str  # for the progress bar
+    n_settings: int  # of each part, to be expected
     n_parts: int = 1
-    weight: float = 1.0
+    weight: float = 1.0  # what a setting costs, in seconds of one core, as far as known
 
     @abstractmethod
     def is_done(self) -> bool:
@@ -113,19 +90,7 @@ class _Running:
 
 
 class Spread:
-    """Runs works over processes or machines, together with other runs on the same folder.
-
-    Parameters
-    ----------
-    store
-        Keeps each finished batch until the work is closed.
-    backend
-        Where batches run.
-    say
-        Called with a line for the user.
-    open_bar
-        Called with a title and 0 when the first work starts.
-    """
+    """Runs works over processes or machines, together with other runs on the same folder."""
 
     def __init__(
         self,
@@ -305,18 +270,7 @@ def _raise(error: Exception) -> Problem:
 
 
 class CellWork(Work):
-    """A cell, to be run.
-
-    Parameters
-    ----------
-    cell
-        Its status says how it ended.
-    features, store
-    force
-        Run it though its record is there.
-    weight
-        What one of its settings costs.
-    """
+    """A cell, to be run."""
 
     def __init__(
         self,

@@ -36,27 +36,15 @@ _READING = 0.03  # seconds of a clip, to read and preprocess its frames
 
 @dataclass(frozen=True)
 class Rate:
-    """What preparation and a setting take, and how both grow.
+    """What preparation and a setting take, and how both grow."""
 
-    Attributes
-    ----------
-    n, n_features : int
-        Of the task that was measured; n counts source and target together.
-    prepare, solve : float
-        Seconds of one core.
-    prepare_powers, solve_powers : tuple of float
-        Of the numbers of samples and of features.
-    origin : str
-        ``this folder's rate`` or ``the shipped rate``.
-    """
-
-    n: int
-    n_features: int
-    prepare: float
-    solve: float
-    prepare_powers: tuple[float, float] = (2.0, 1.0)
-    solve_powers: tuple[float, float] = (2.0, 0.0)
-    origin: str = "the shipped rate"
+    n: int  # of the task that was measured; n counts source and target together
+    n_features: int  # of the task that was measured; n counts source and target together
+    prepare: float  # seconds of one core
+    solve: float  # seconds of one core
+    prepare_powers: tuple[float, float] = (2.0, 1.0)  # of the numbers of samples and of features
+    solve_powers: tuple[float, float] = (2.0, 0.0)  # of the numbers of samples and of features
+    origin: str = "the shipped rate"  # ``this folder's rate`` or ``the shipped rate``
 
     def seconds(self, n: int, n_features: int, n_settings: float, n_fits: float = 1.0) -> float:
         """Return what settings on a task take, prepared ``n_fits`` times."""

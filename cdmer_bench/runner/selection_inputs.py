@@ -51,16 +51,13 @@ def lacking(cells: Sequence[Cell], store: ResultsStore, wanted: Sequence[str]) -
 
 
 def record_selection_inputs(
-    cells: Sequence[Cell], features: Features, spread: Spread, wanted: Sequence[str]
+    cells: Sequence[Cell],
+    features: Features,
+    spread: Spread,
+    # names of the inputs, see :mod:`cdmer_bench.evaluation.selection.source`
+    wanted: Sequence[str],
 ) -> int:
-    """Record the selection inputs that finished cells lack; return how many cells failed.
-
-    Parameters
-    ----------
-    cells, features, spread
-    wanted
-        Names of the inputs, see :mod:`cdmer_bench.evaluation.selection.source`.
-    """
+    """Record the selection inputs that finished cells lack; return how many cells failed."""
     todo = lacking(cells, spread.store, wanted)
     works = [SelectionWork(cell, features, spread.store, wanted, spread.say) for cell in todo]
     spread.run(works)
@@ -68,20 +65,7 @@ def record_selection_inputs(
 
 
 class SelectionWork(Work):
-    """The selection inputs of a finished cell.
-
-    Parameters
-    ----------
-    cell, features, store
-    wanted
-    say
-        Called with a line for the user.
-
-    Attributes
-    ----------
-    failed : bool
-        Whether an input could not be recorded, other than for what the data are.
-    """
+    """The selection inputs of a finished cell."""
 
     def __init__(
         self,
@@ -200,27 +184,12 @@ def _folds_or_none(source: FeatureSet) -> list[NDArray[np.intp]]:
         return []
 
 
-def source_folds(y: NDArray[np.intp], subject: NDArray[np.str_] | None) -> list[NDArray[np.intp]]:
-    """Split the source samples into folds to hold out, with as equal class shares as can be.
-
-    Parameters
-    ----------
-    y : ndarray of int, shape (n_source,)
-        Class indices.
-    subject : ndarray of str, shape (n_source,), or None
-        Where known, no subject is in two folds.
-
-    Returns
-    -------
-    list of ndarray of int
-        Indices of the samples that each fold holds out: five folds, or fewer where the largest
-        class has fewer samples or the database fewer subjects. Nothing is drawn at random.
-
-    Raises
-    ------
-    UserError
-        If not even two folds are possible.
-    """
+def source_folds(
+    y: NDArray[np.intp],  # (n_source,), class indices
+    # (n_source,), or None, where known, no subject is in two folds
+    subject: NDArray[np.str_] | None,
+) -> list[NDArray[np.intp]]:
+    """Split the source samples into folds to hold out, with as equal class shares as can be."""
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     n_subjects = len(y) if subject is None else len(np.unique(subject))
@@ -273,26 +242,14 @@ def _reversed(method: Method, record: CellRecord, source: FeatureSet, Xt: NDArra
 
 @dataclass(frozen=True)
 class ReversedFits:
-    """A few fits of reverse validation, a :class:`~cdmer_bench.runner.solve.Piece`.
-
-    Attributes
-    ----------
-    method : Method
-    settings : list of list of dict
-        Of each fit.
-    labels : list of ndarray of uint8, each of shape (n_target,)
-        What the settings of each fit predicted.
-    indices : list of int
-        The places of all these settings in the grid.
-    n_labels : int
-        Number of classes of the databases.
-    """
+    """A few fits of reverse validation, a :class:`~cdmer_bench.runner.solve.Piece`."""
 
     method: Method
-    settings: list[list[Setting]]
+    settings: list[list[Setting]]  # of each fit
+    # list of ndarray of uint8, each of shape (n_target,), what the settings of each fit predicted
     labels: list[NDArray[np.uint8]]
-    indices: list[int]
-    n_labels: int
+    indices: list[int]  # the places of all these settings in the grid
+    n_labels: int  # number of classes of the databases
 
     def solve(self, arrays: Prepared) -> BatchResult:
         """Predict the source by each fit."""

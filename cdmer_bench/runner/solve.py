@@ -38,53 +38,27 @@ class Piece(Protocol):
 
 @dataclass
 class Problem:
-    """A method's settings on one choice of samples, ready to be solved.
+    """A method's settings on one choice of samples, ready to be solved."""
 
-    Attributes
-    ----------
-    pieces : sequence of Piece
-        None of a setting that is left out.
-    arrays : dict from str to ndarray
-        What all pieces share.
-    left_out : dict from int to str
-        Why a setting does not exist for these samples, by its place in the grid.
-    seconds : float
-        Computing time of the preparation.
-    """
-
-    pieces: Sequence[Piece]
-    arrays: Prepared
+    pieces: Sequence[Piece]  # none of a setting that is left out
+    arrays: Prepared  # what all pieces share
+    # why a setting does not exist for these samples, by its place in the grid
     left_out: dict[int, str] = field(default_factory=dict)
-    seconds: float = 0.0
+    seconds: float = 0.0  # computing time of the preparation
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Settings of a method that share work.
-
-    Attributes
-    ----------
-    method : Method
-    settings : list of dict
-    indices : list of int
-        Their places in the grid.
-    labels : ndarray of uint8, shape (n_classes of the source,)
-        The label of each class index.
-    n_labels : int
-        Number of classes of the databases, which may be more.
-    n_query : int
-        Number of samples to predict.
-    lenient : bool
-        Leave out a setting that the method refuses, and say why in its note; otherwise the batch
-        fails.
-    """
+    """Settings of a method that share work."""
 
     method: Method
     settings: list[Setting]
-    indices: list[int]
-    labels: NDArray[np.uint8]
-    n_labels: int
-    n_query: int
+    indices: list[int]  # their places in the grid
+    labels: NDArray[np.uint8]  # (n_classes of the source,), the label of each class index
+    n_labels: int  # number of classes of the databases, which may be more
+    n_query: int  # number of samples to predict
+    # leave out a setting that the method refuses, and say why in its note; otherwise the batch
+    # fails
     lenient: bool = False
 
     def solve(self, arrays: Prepared) -> BatchResult:
@@ -139,41 +113,18 @@ def not_predicted(n_settings: int, n_query: int, reason: str) -> BatchResult:
 
 
 def pose(
-    method: Method,
-    Xs: NDArray,
-    ys: NDArray,
-    Xt: NDArray,
-    Xq: NDArray,
-    settings: Sequence[Setting],
-    n_labels: int,
+    method: Method,  # not changed
+    Xs: NDArray,  # (n_source, ...)
+    ys: NDArray,  # (n_source,), labels, as indices of the databases' classes
+    Xt: NDArray,  # (n_target, ...), the method sees no label of these
+    Xq: NDArray,  # (n_query, ...), what to predict, often ``Xt`` itself
+    settings: Sequence[Setting],  # the whole grid
+    n_labels: int,  # number of the databases' classes
+    # leave out settings that do not exist for these samples, such as a subspace of more dimensions
+    # than there are samples. Otherwise they are an error
     lenient: bool = False,
 ) -> Problem:
-    """Check the samples of a task and prepare what the settings share.
-
-    Parameters
-    ----------
-    method : Method
-        Not changed.
-    Xs : ndarray, shape (n_source, ...)
-    ys : ndarray of int, shape (n_source,)
-        Labels, as indices of the databases' classes.
-    Xt : ndarray, shape (n_target, ...)
-        The method sees no label of these.
-    Xq : ndarray, shape (n_query, ...)
-        What to predict, often ``Xt`` itself.
-    settings
-        The whole grid.
-    n_labels : int
-        Number of the databases' classes.
-    lenient : bool
-        Leave out settings that do not exist for these samples, such as a subspace of more
-        dimensions than there are samples. Otherwise they are an error.
-
-    Raises
-    ------
-    UserError
-        If the samples do not suit the method; if lenient, all settings are then left out.
-    """
+    """Check the samples of a task and prepare what the settings share."""
     left_out: dict[int, str] = {}
     started = time.thread_time()
     try:
@@ -242,13 +193,7 @@ def joined(
 def check_result(
     method: Method, result: BatchResult, n_settings: int, n_query: int, n_classes: int
 ) -> None:
-    """Refuse a result that is not one row of valid class indices for each setting.
-
-    Raises
-    ------
-    UserError
-        Naming the method and what it gave.
-    """
+    """Refuse a result that is not one row of valid class indices for each setting."""
     who = f"{type(method).__name__}.solve"
     rows = (n_settings,)
     shapes = {
@@ -278,21 +223,11 @@ def check_result(
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a batch failed.
+    """Why a batch failed."""
 
-    Attributes
-    ----------
-    error : str
-        One sentence for a user's error, else the exception's name and message.
-    trace : str
-        The traceback.
-    is_user_error : bool
-        Whether the data or the grid are at fault rather than the method.
-    """
-
-    error: str
-    trace: str
-    is_user_error: bool
+    error: str  # one sentence for a user's error, else the exception's name and message
+    trace: str  # the traceback
+    is_user_error: bool  # whether the data or the grid are at fault rather than the method
 
     @classmethod
     def of(cls, error: Exception) -> "Failure":
@@ -355,13 +290,7 @@ def pack(result: BatchResult, indices: list[int], seconds: float) -> dict[str, n
 
 
 def unpack(indices: list[int], arrays: dict[str, np.ndarray]) -> tuple[BatchResult, float]:
-    """Undo :func:`pack` for the settings ``indices``; also return the seconds that they took.
-
-    Raises
-    ------
-    ValueError, KeyError
-        If the arrays are not such a result.
-    """
+    """Undo :func:`pack` for the settings ``indices``; also return the seconds that they took."""
     if arrays["indices"].tolist() != indices or len(arrays["predictions"]) != len(indices):
         raise ValueError("it holds other settings")
     texts = [str(text) for text in arrays["note_texts"]]

@@ -18,7 +18,8 @@ from cdmer_bench.runner.forecast import COLUMNS, calibrate
 from cdmer_bench.runner.solve import pose
 
 BASE, MORE, NARROW = (142, 5100), (284, 5100), (142, 1020)
-N_SETTINGS = 4  # at least, in whole batches from the middle of the grid
+N_PIECES = 9  # batches, spread over the grid
+ENOUGH = 20.0  # seconds, after which no more batches are measured
 
 
 def samples(n, n_features):
@@ -39,15 +40,16 @@ def measure(method, grid, n, n_features):
     problem = pose(method, X[:half], y[:half], X[half:], X[half:], settings, 3)
     prepared = time.process_time() - started
     solved, count = 0.0, 0
-    middle = len(problem.pieces) // 2
-    for piece in problem.pieces[middle:] + problem.pieces[:middle]:
+    last = len(problem.pieces) - 1
+    for place in dict.fromkeys(np.linspace(0, last, N_PIECES).round().astype(int).tolist()):
+        piece = problem.pieces[place]
         # The first run may compile or import.
         for _ in range(2 if count == 0 else 1):
             started = time.process_time()
             piece.solve(problem.arrays)
             seconds = time.process_time() - started
         solved, count = solved + seconds, count + len(piece.indices)
-        if count >= N_SETTINGS:
+        if solved > ENOUGH:
             break
     return max(prepared, 1e-4), max(solved / count, 1e-6)
 

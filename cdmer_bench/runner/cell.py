@@ -93,7 +93,7 @@ def place(
 
     A record that is damaged is set aside here, so that its cell is run again.
     """
-    known: dict[Any, list[Setting]] = {}
+    known: dict[Any, tuple[list[Setting], str]] = {}
     for cell in cells:
         try:
             sides = [
@@ -120,7 +120,7 @@ def _place(
     target: Facts,
     store: ResultsStore,
     force: bool,
-    known: dict[Any, list[Setting]],  # the settings of other cells
+    known: dict[Any, tuple[list[Setting], str]],  # settings of other cells, with their hash
 ) -> None:
     try:
         _check_sides(cell, source, target)
@@ -129,11 +129,12 @@ def _place(
         own = "all" in cell.grid.values() or type(cell.method).settings is not Method.settings
         same = id(cell.method), repr(cell.grid), sizes if own else ()
         if same not in known:
-            known[same] = cell.method.settings(cell.grid, sizes)
-        cell.settings = known[same]
+            settings = cell.method.settings(cell.grid, sizes)
+            known[same] = settings, content_key(settings)
+        cell.settings, grid = known[same]
     except UserError as error:
-        cell.status, cell.reason = "refused", str(error)
-    cell.key = cell_key(cell, source, target)
+        cell.status, cell.reason, grid = "refused", str(error), content_key(cell.grid)
+    cell.key = cell_key(cell, source, target, grid)
     if cell.status == "refused":
         return
     failure = store.failure(cell.key)
@@ -145,14 +146,17 @@ def _place(
         cell.status, cell.reason = "failed", str(failure.get("error", ""))
 
 
-def cell_key(cell: Cell, source: Facts, target: Facts) -> str:
-    """Return the hash of everything that changes the cell's result, and of whose result it is."""
+def cell_key(cell: Cell, source: Facts, target: Facts, grid: str) -> str:
+    """Return the hash of everything that changes the cell's result, and of whose result it is.
+
+    ``grid`` is the hash of its settings.
+    """
     return content_key(
         {
             "format": 2,
             "method": identity(cell.method, cell.target),
-            "named in the grid": code_hash((), texts_of(cell.settings)),
-            "settings": cell.settings or cell.grid,
+            "named in the grid": code_hash((), texts_of(cell.grid)),
+            "settings": grid,
             "source": source.sha256,
             "target": target.sha256,
             "corpus": cell.corpus,

@@ -9,8 +9,8 @@ leave the method object as it is; only :meth:`Method.fit` keeps what it learned.
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cache, lru_cache
-from importlib.resources import files
+from contextlib import suppress
+from functools import cache
 from types import MethodType
 from typing import Any, ClassVar, Self
 
@@ -28,6 +28,7 @@ from cdmer_bench.methods.inputs import (
     parse_range,
     shape_samples,
 )
+from cdmer_bench.protocol import card
 
 Grid = Mapping[str, Any] | Sequence[Setting]
 Prepared = dict[str, np.ndarray]
@@ -140,22 +141,9 @@ class _PaperGrid:
         for kind in owner.__mro__:
             package, _, module = kind.__module__.rpartition(".")
             if package == "cdmer_bench.methods":
-                grid = _grid_of_card(module)
-                if grid is not None:
-                    return grid
+                with suppress(FileNotFoundError):  # a base class has no card
+                    return dict(card("method", module).get("grid") or {})
         return {}
-
-
-@lru_cache
-def _grid_of_card(name: str) -> Mapping[str, Any] | None:
-    """Return the grid in ``conf/method/NAME.yaml``, None if there is no such card."""
-    from omegaconf import OmegaConf
-
-    card = files("cdmer_bench.conf") / "method" / f"{name}.yaml"
-    if not card.is_file():
-        return None
-    content: Any = OmegaConf.to_container(OmegaConf.create(card.read_text()))
-    return dict(content.get("grid") or {})
 
 
 class on_default_instance:

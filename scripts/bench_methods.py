@@ -9,13 +9,17 @@ was not reached is assumed to cost the same. ``equal`` is the share of predictio
 agree in the settings drawn; below 1 for TKL, because SciPy's SLSQP, the textbook's solver there,
 stops above the optimum for some damping factors.
 
-TSRG and DRFS-T: the floor is the steps of the paper's loop, times 2 n^2 D floating point operations
-(one product of n x n with n x D), at the rate of that product measured in the same run. The exact
-mode is timed on one whole lambda (all its mu share a path) for a random part of the D features,
-scaled up, because the lassos of the features are independent; its floor row is the *paper's* floor.
+TSRG and DRFS-T: the rows ``form`` take the plain form of the same solver in turn, on one whole
+lambda and a random part of the features: the float64 loop against the float32 one with its
+certificate, and the NumPy walk against the compiled one. The floor is the steps of the paper's
+loop, times 2 n^2 D floating point operations (one product of n x n with n x D), at the rate of that
+product measured in the same run. The exact mode is timed on one whole lambda (all its mu share a
+path) for a random part of the D features, scaled up, because the lassos of the features are
+independent; its floor row is the *paper's* floor.
 Elsewhere the floor is that of the preparation: the n^2 D multiplications of the kernel.
 """
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -163,6 +167,7 @@ def regeneration_floors(name: str, task: Task, paper: Ours, seconds: float) -> I
         goal="<= 2",
         timed=f"{paper.timed} settings",
     )
+    yield from regeneration_forms(name, task, seconds)
     exact = Ours(name, task, solver="exact")
     part = min(d, max(100, int(d * seconds / 80)))
     columns = np.sort(np.random.default_rng(2).permutation(d)[:part])
@@ -180,6 +185,43 @@ def regeneration_floors(name: str, task: Task, paper: Ours, seconds: float) -> I
         goal="<= 1",
         timed=f"1 of {len(batches)} lambda with all mu, {part} of {d} features",
     )
+
+
+def regeneration_forms(name: str, task: Task, seconds: float) -> Iterator[Row]:
+    """Yield the fast form of each solver against its plain one, on the same settings."""
+    d = task[0][0].size
+    for solver, plain, part in (
+        ("paper", "each setting by the float64 loop", min(d, max(2000, int(200 * seconds)))),
+        ("exact", "the NumPy walk", min(d, max(200, int(20 * seconds)))),
+    ):
+        ours = Ours(name, task, solver=solver)
+        columns = np.sort(np.random.default_rng(2).permutation(d)[:part])
+        for key in ("fixed", "raw"):
+            ours.prepared[key] = np.ascontiguousarray(ours.prepared[key][:, columns])
+        batch = ours.method.batches(ours.settings)[3]
+        settings = [ours.settings[i] for i in batch]
+        if solver == "exact":
+            ours.method.solve(ours.prepared, settings[:1])  # compiled before the time is taken
+        start = time.process_time()
+        fast = ours.method.solve(ours.prepared, settings).predictions
+        middle = time.process_time()
+        if solver == "exact":
+            os.environ["CDMER_NO_NUMBA"] = "1"
+            slow = ours.method.solve(ours.prepared, settings).predictions
+            del os.environ["CDMER_NO_NUMBA"]
+        else:
+            alone = (ours.method.solve(ours.prepared, [setting]) for setting in settings)
+            slow = np.array([result.predictions[0] for result in alone])
+        end = time.process_time()
+        yield faster(
+            SECTION,
+            f"{ours.method.label}, {solver}",
+            "form",
+            f"{plain}; {np.mean(fast == slow):.4g} of predictions equal",
+            middle - start,
+            end - middle,
+            timed=f"{len(batch)} settings of one lambda, {part} of {d} features",
+        )
 
 
 def measure(names: Sequence[str], seconds: float, quick: bool) -> Iterator[Row]:

@@ -11,7 +11,7 @@ from cdmer_bench.methods.drfs_t import DRFST
 from cdmer_bench.methods.inputs import expand_grid, parse_range
 from cdmer_bench.methods.regeneration import regenerate, regeneration_coefficients
 from cdmer_bench.methods.tsrg import TSRG
-from tests.methods.oracles import arrays, case, random_task, thinned
+from tests.methods.oracles import arrays, case, random_task, released_task, thinned
 
 METHODS = pytest.mark.parametrize("method", [TSRG, DRFST])
 
@@ -253,3 +253,17 @@ def test_the_device_is_no_parameter_of_a_result():
         TSRG(device="gpu").fit(Xs, ys, Xt)
     with pytest.raises(UserError, match="same for all settings"):
         DRFST().predict_grid(Xs, ys, Xt, [{"device": "cpu"}])
+
+
+@pytest.mark.slow
+@METHODS
+@pytest.mark.parametrize("lam", [0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0])
+def test_float32_predicts_as_float64_on_the_released_features(method, lam):
+    Xs, ys, Xt, _ = released_task("NV")
+    Xs, Xt = Xs.reshape(len(Xs), -1), Xt.reshape(len(Xt), -1)
+    prepared = method().prepare(Xs, ys, Xt, Xt)
+    settings = [s for s in method().settings(None, (len(Xs), len(Xt), 15045)) if s["lam"] == lam]
+    together = method().solve(prepared, settings).predictions
+    for setting, predictions in zip(settings, together, strict=True):
+        alone = method().solve(prepared, [setting])  # one setting alone is solved in float64
+        np.testing.assert_array_equal(predictions, alone.predictions[0], err_msg=str(setting))

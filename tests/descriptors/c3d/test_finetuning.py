@@ -38,7 +38,7 @@ def run(tmp_path, cdmer, monkeypatch):
 
 
 def test_the_whole_experiment(run, tmp_path, cdmer):
-    code, out, err = run("experiment=table7", "c3d.weights=c3d.pickle")
+    code, out, err = run("experiment=table7", "against=paper", "c3d.weights=c3d.pickle")
     assert code == 0, err
     records = ResultsStore(tmp_path / "results").records()
     rows = {(r.method_label, r.descriptor_label, r.task) for r in records}
@@ -137,8 +137,8 @@ def test_without_weights_the_rows_say_so(run):
     for label in ("C3D-FC1 (Sports1M)", "C3D-FC2 (Finetune)"):
         lines = [line for line in out.splitlines() if line.startswith(label)]
         assert any(line.count("no weights") == 3 for line in lines), out
-    assert "c3d.weights=/path/to/it" in out
-    assert "conv3d_deepnetA_sport1m_iter_1900000" in out
+    assert "c3d.weights=/path/to/it" in err
+    assert "conv3d_deepnetA_sport1m_iter_1900000" in err
 
 
 def test_random_weights_enter_no_table(run, tmp_path, cdmer):

@@ -104,6 +104,7 @@ PROBES = r"""
     framed: all(wide, "#heat .best").length, points: points(), matrices: matrix(),
     ticks: all(wide, "#budget svg.wide .grid text").map(t => t.textContent),
     pairs: all(wide, "#pair svg.wide circle title").map(t => t.textContent),
+    foot: Array.from(table("Table IV").tFoot.rows[0].cells).map(c => c.textContent.trim()),
     notes: all(wide, ".of-rule").filter(n => !n.hidden).map(n => n.textContent),
     words: ["first", "second"].map(n => one(wide, `#${n}-words`).textContent),
     now: one(wide, "#now").textContent, caption: one(wide, "#heat-caption").textContent});
@@ -145,6 +146,8 @@ PROBES = r"""
     .filter(a => !a.startsWith("#") || !wide.document.getElementById(a.slice(1)));
   found.unnamed = all(wide, "svg[role=img]").map(s => s.getAttribute("aria-label"))
     .filter(label => label.length < 8);
+  found.drawn = screens.map(f => Math.max(...all(f, ".chart").map(c =>
+    Array.from(c.children).filter(s => s.tagName === "svg" && s.clientWidth).length)));
   found.pictures = screens.map(f => all(f, "main .chart > svg").filter(s => s.clientWidth)
     .map(s => [s.clientWidth, s.viewBox.baseVal.width]));
 
@@ -294,6 +297,21 @@ def test_tables_and_heat_map_follow_the_switches(found, switch):
         assert heat[method][column] == text
 
 
+@pytest.mark.parametrize("switch", MEASURES)
+def test_averages_over_methods_follow_the_switches(found, switch):
+    name = "entropy" if switch == "entropy" else "oracle"
+    of_task = [
+        MEASURES[switch](made.y_target, chosen(made, name))
+        for made in records()
+        if made.task == "exp10"
+    ]
+    digits = 2 if switch in ("accuracy", "recall") else 4
+    heads = ["Exp.7", "Exp.8", "Exp.9", "Exp.10", "Exp.11", "Exp.12"]
+    shown = dict(zip(heads, found[switch]["foot"][1:], strict=False))
+    assert shown["Exp.10"].split()[0] == f"{np.mean(of_task):.{digits}f}"
+    assert shown["Exp.9"] == ""
+
+
 def test_the_page_as_written_is_what_the_script_shows_first(found):
     assert found["start"] == found["again"]
     assert found["start"] == found["shown"]
@@ -419,6 +437,7 @@ def test_a_phone_has_pictures_of_its_own_and_tables_that_say_how_to_see_the_rest
         # No letter is drawn smaller than nine tenths of its size.
         assert shown >= 0.9 * width
         assert width < 390
+    assert found["drawn"] == [1, 1, 1]
     assert found["more"]
     scrolled, before, after = found["kept"]
     assert scrolled > 100

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,7 +133,7 @@ def _with_warnings_of_decoder(decode: Callable[[], NDArray | None]) -> tuple[NDA
 
     libjpeg and libpng have no other way to say through OpenCV that a picture is damaged.
     """
-    written = _catcher(os.getpid()).fileno()
+    written = _catcher(os.getpid())
     standard_error = os.dup(2)
     try:
         os.dup2(written, 2)
@@ -151,9 +151,10 @@ def _with_warnings_of_decoder(decode: Callable[[], NDArray | None]) -> tuple[NDA
 
 
 @lru_cache(maxsize=1)
-def _catcher(process: int) -> IO[bytes]:
-    """Return the file of a process that takes what decoders say."""
-    return tempfile.TemporaryFile()
+def _catcher(process: int) -> int:
+    """Return the open file of a process that takes what decoders say."""
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
 
 
 def _to_grey(image: NDArray, path: Path) -> NDArray:

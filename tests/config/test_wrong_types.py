@@ -17,6 +17,10 @@ from cdmer_bench.descriptors.c3d.training import Recipe
 from cdmer_bench.errors import UserError
 
 WRONG = (3, 2.5, True, "text", [1, 2], {"a": 1}, None)
+METHODS, DESCRIPTORS = (
+    [name for name, card in cards(group).items() if "_target_" in card]
+    for group in ("method", "descriptor")
+)
 ENTRY = """
 features: features
 labels: labels
@@ -88,7 +92,7 @@ def test_every_key_of_a_run(key, corpus, monkeypatch):
         outcome(config, key, value, dry=False)
 
 
-@pytest.mark.parametrize("name", [n for n in cards("method") if n != "all"])
+@pytest.mark.parametrize("name", METHODS)
 def test_every_grid_of_a_method(name, corpus, monkeypatch):
     monkeypatch.chdir(corpus.folder)
     config = composed(corpus, f"method={name}")
@@ -97,10 +101,11 @@ def test_every_grid_of_a_method(name, corpus, monkeypatch):
             outcome(config, f"methods.{name}.grid.{parameter}", value, dry=True)
 
 
-@pytest.mark.parametrize("name", [n for n in cards("method") if n != "all"])
+@pytest.mark.parametrize("name", METHODS)
 def test_every_parameter_of_a_method(name):
     card = cards("method")[name]
-    target, parameters = card._target_, OmegaConf.to_container(card.get("parameters") or {})
+    target = card._target_
+    parameters = OmegaConf.to_container(OmegaConf.create(card.get("parameters") or {}))
     for parameter in parameters:
         for value in WRONG:
             changed = MethodCard(_target_=target, parameters={**parameters, parameter: value})
@@ -108,7 +113,7 @@ def test_every_parameter_of_a_method(name):
             assert parameter in (says or parameter), (value, says)
 
 
-@pytest.mark.parametrize("name", [n for n in cards("descriptor") if n not in ("all", "given")])
+@pytest.mark.parametrize("name", DESCRIPTORS)
 def test_every_parameter_of_a_descriptor(name):
     card = compose_config(None, [f"descriptor={name}"]).descriptors[name]
     for parameter in card.parameters:

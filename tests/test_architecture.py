@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "identity": set(),
     "compiled": BASE,
     "solvers": BASE | {"compiled"},
+    "bridges": BASE | {"methods"},
     "methods": BASE | {"checks", "compiled", "protocol", "solvers"},
     "preprocessing": BASE | {"compiled"},
     "descriptors": BASE

@@ -1,0 +1,1 @@
+"""Bridges to scikit-learn and skada, both ways; see docs/bridges.md."""

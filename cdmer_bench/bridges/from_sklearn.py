@@ -1,0 +1,115 @@
+"""Classifiers of scikit-learn and adapted ones of skada as methods of the benchmark."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.methods.base import BatchResult, Method, Prepared
+from cdmer_bench.methods.inputs import Setting
+
+Array = NDArray[np.float64]
+SOURCE, TARGET = 1, -2  # skada's sample_domain: sources are positive, targets negative
+
+
+@dataclass
+class SklearnMethod(Method):
+    """A classifier of scikit-learn, trained on the source; the target is only predicted.
+
+    Parameters
+    ----------
+    estimator : str
+        Import path of a class, of a function that makes one, or of an estimator itself, such as
+        a pipeline.
+    options : dict
+        Its parameters, the same for all settings. A grid may hold any parameter of it, nested
+        ones as ``step__name``. ``random_state`` is 0 unless given.
+    """
+
+    estimator: str = "sklearn.linear_model.LogisticRegression"
+    options: dict[str, Any] = field(default_factory=dict)
+
+    label = "scikit-learn"
+
+    def build(self, setting: Setting) -> Any:
+        """Return the estimator with the parameters of a setting.
+
+        Raises
+        ------
+        UserError
+            If it cannot be imported or refuses a parameter.
+        """
+        from sklearn.base import clone
+
+        chosen = {**self.options, **setting}
+        module, _, name = str(self.estimator).rpartition(".")
+        try:
+            found = getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise UserError(
+                f"estimator is {self.estimator!r}, which cannot be imported ({error}); give the "
+                "path of a class, such as skada.JDOTClassifier (pip install 'cdmer-bench[skada]')"
+            ) from None
+        try:
+            made = found() if callable(found) else clone(found)
+            seeds = {n: 0 for n in made.get_params() if n.split("__")[-1] == "random_state"}
+            return made.set_params(**{**seeds, **chosen})
+        except (TypeError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"estimator {self.estimator} cannot be made with {chosen}: {error}"
+            ) from None
+
+    def check_values(self, setting: Setting) -> None:
+        """Refuse a parameter that the estimator does not have."""
+        self.build({name: v for name, v in setting.items() if name not in ("estimator", "options")})
+
+    def prepare(self, Xs: Array, ys: NDArray[np.intp], Xt: Array, Xq: Array) -> Prepared:
+        """Pass the samples on; see :meth:`Method.prepare`."""
+        return {"Xs": Xs, "ys": ys, "Xt": Xt, "Xq": Xq}
+
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
+        """Fit and predict under every setting; what the estimator warns of is noted."""
+        found, notes = [], []
+        for setting in settings:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                found.append(self._predict(self.build(setting), prepared))
+            notes.append(sorted({str(w.message).partition("\n")[0] for w in caught}))
+        result = BatchResult.closed_form(np.stack(found))
+        for index, told in enumerate(notes):
+            for text in told:
+                result.add_note(index, text)
+        result.note_single_classes()
+        return result
+
+    def _predict(self, estimator: Any, prepared: Prepared) -> NDArray[np.intp]:
+        estimator.fit(np.array(prepared["Xs"]), prepared["ys"])
+        return np.asarray(estimator.predict(np.array(prepared["Xq"])), np.intp)
+
+
+@dataclass
+class SkadaMethod(SklearnMethod):
+    """An estimator or pipeline of skada, adapted to the target without its labels.
+
+    Parameters
+    ----------
+    estimator, options
+        As of :class:`SklearnMethod`.
+    """
+
+    estimator: str = "skada.JDOTClassifier"
+
+    label = "skada"
+
+    def _predict(self, estimator: Any, prepared: Prepared) -> NDArray[np.intp]:
+        Xs, Xt, Xq = (np.array(prepared[name]) for name in ("Xs", "Xt", "Xq"))
+        domain = np.r_[np.full(len(Xs), SOURCE), np.full(len(Xt), TARGET)]
+        y = np.r_[prepared["ys"], np.full(len(Xt), -1)]  # -1: skada's label of what has none
+        estimator.fit(np.concatenate([Xs, Xt]), y, sample_domain=domain)
+        predicted = estimator.predict(Xq, sample_domain=np.full(len(Xq), TARGET))
+        return np.asarray(predicted, np.intp)

@@ -1,0 +1,71 @@
+"""Methods of the benchmark as classifiers of scikit-learn, with skada's ``sample_domain``."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import ClassifierMixin, clone
+from sklearn.utils.validation import check_is_fitted
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.methods.base import Method
+
+try:
+    from skada.base import DAEstimator
+except ImportError:
+    raise UserError(
+        "cdmer_bench.bridges.to_skada needs skada; install it by pip install 'cdmer-bench[skada]'"
+    ) from None
+
+
+class DomainClassifier(ClassifierMixin, DAEstimator):
+    """A method of the benchmark where skada or scikit-learn expect a classifier.
+
+    Parameters
+    ----------
+    method : Method
+        Such as ``GFK(k=10)``; its parameters are reached as ``method__k``.
+    n_blocks : int, optional
+        For RSTR and TGSR, which select blocks: samples are taken as n_blocks blocks.
+
+    Attributes
+    ----------
+    method_ : Method
+        The fitted method.
+    classes_ : ndarray
+    """
+
+    def __init__(self, method: Method, n_blocks: int | None = None) -> None:
+        self.method = method
+        self.n_blocks = n_blocks
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_domain: ArrayLike | None = None) -> Self:
+        """Adapt from the source samples to the target samples.
+
+        Parameters
+        ----------
+        X : array, shape (n_samples, n_features)
+        y : array, shape (n_samples,)
+            Labels; those of target samples are not read.
+        sample_domain : array of int, shape (n_samples,)
+            Positive for source, negative for target samples.
+        """
+        if sample_domain is None:
+            raise UserError("give sample_domain: positive for source, negative for target samples")
+        samples, source = self._shape(X), np.asarray(sample_domain) >= 0
+        if source.all() or not source.any():
+            raise UserError("sample_domain names one domain only; it needs source and target")
+        self.method_ = clone(self.method)
+        self.method_.fit(samples[source], np.asarray(y)[source], samples[~source])
+        self.classes_ = self.method_.classes_
+        self.n_features_in_ = samples[0].size
+        return self
+
+    def predict(self, X: ArrayLike, sample_domain: Any = None, **_: Any) -> NDArray:
+        """Predict labels, shape (n_samples,); samples are taken as coming from the target."""
+        check_is_fitted(self, "method_")
+        return self.method_.predict(self._shape(X))
+
+    def _shape(self, X: ArrayLike) -> NDArray[np.float64]:
+        samples = np.asarray(X, dtype=np.float64)
+        return samples.reshape(len(samples), self.n_blocks, -1) if self.n_blocks else samples

@@ -1,0 +1,115 @@
+"""Methods of the benchmark in skada, and estimators of skada and scikit-learn in the benchmark."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+
+from cdmer_bench.bridges.from_sklearn import SkadaMethod, SklearnMethod
+from cdmer_bench.errors import UserError
+from cdmer_bench.methods import GFK, RSTR, SVM, TCA
+from tests.methods.oracles import random_task
+
+pytest.importorskip("skada")
+
+
+def domains(seed=0):
+    Xs, ys, Xt = random_task(seed, 30, 24, 12)
+    yt = np.arange(24) % 3
+    return np.r_[Xs, Xt], np.r_[ys, yt], np.r_[np.full(30, 1), np.full(24, -2)]
+
+
+@pytest.mark.parametrize("method", [GFK(k=4), TCA(k=5), SVM(), RSTR(lam=1.0, mu=0.5)])
+def test_a_method_in_skada_predicts_what_it_predicts_here(method):
+    from cdmer_bench.bridges.to_skada import DomainClassifier
+
+    X, y, domain = domains()
+    source = domain > 0
+    n_blocks = 4 if method.needs_blocks else None
+    wrapped = clone(DomainClassifier(method, n_blocks)).fit(
+        X, np.where(source, y, -1), sample_domain=domain
+    )
+    blocks = X.reshape(54, n_blocks, -1) if n_blocks else X
+    expected = method.fit(blocks[source], y[source], blocks[~source]).predict(blocks[~source])
+    np.testing.assert_array_equal(wrapped.predict(X[~source]), expected)
+
+
+def test_a_grid_search_with_skadas_splitter_and_scorer_in_its_pipeline():
+    from skada import make_da_pipeline
+    from skada.metrics import SupervisedScorer
+    from skada.model_selection import SourceTargetShuffleSplit
+    from sklearn.preprocessing import StandardScaler
+
+    from cdmer_bench.bridges.to_skada import DomainClassifier
+
+    X, y, domain = domains(1)
+    pipeline = make_da_pipeline(StandardScaler(), DomainClassifier(GFK()))
+    search = GridSearchCV(
+        pipeline,
+        {"domainclassifier__method__k": [1, 4]},
+        scoring=SupervisedScorer(),
+        cv=SourceTargetShuffleSplit(n_splits=2, random_state=0),
+        error_score="raise",
+    )
+    search.fit(X, np.where(domain > 0, y, -1), sample_domain=domain, target_labels=y)
+    assert search.best_params_["domainclassifier__method__k"] in (1, 4)
+    assert (search.cv_results_["mean_test_score"] > 0.3).all()
+
+
+def test_one_domain_is_refused_in_a_sentence():
+    from cdmer_bench.bridges.to_skada import DomainClassifier
+
+    X, y, domain = domains()
+    with pytest.raises(UserError, match="give sample_domain"):
+        DomainClassifier(SVM()).fit(X, y)
+    with pytest.raises(UserError, match="one domain only"):
+        DomainClassifier(SVM()).fit(X, y, sample_domain=np.abs(domain))
+
+
+def test_skadas_estimator_in_the_benchmark_predicts_what_it_predicts_there():
+    from skada import JDOTClassifier
+
+    X, y, domain = domains()
+    source = domain > 0
+    settings, found = SkadaMethod().predict_grid(
+        X[source], y[source], X[~source], {"alpha": [0.1, 0.9]}
+    )
+    for setting, row in zip(settings, found, strict=True):
+        there = JDOTClassifier(**setting)
+        there.fit(X, np.where(source, y, -1), sample_domain=domain)
+        np.testing.assert_array_equal(row, there.predict(X[~source]))
+
+
+def test_a_classifier_of_scikit_learn_sees_the_source_only():
+    X, y, domain = domains()
+    source = domain > 0
+    method = SklearnMethod(options={"max_iter": 500})
+    _, found = method.predict_grid(X[source], y[source], X[~source], {"C": [0.01, 10.0]})
+    for C, row in zip([0.01, 10.0], found, strict=True):
+        alone = LogisticRegression(C=C, max_iter=500).fit(X[source], y[source])
+        np.testing.assert_array_equal(row, alone.predict(X[~source]))
+
+
+@pytest.mark.parametrize(
+    ("method", "grid", "message"),
+    [
+        (SkadaMethod("skada.Nothing"), [{}], "cannot be imported"),
+        (SklearnMethod(), [{"depth": 3}], "depth"),
+        (SklearnMethod(options={"no": 1}), [{}], "no"),
+    ],
+)
+def test_what_cannot_be_made_is_one_sentence(method, grid, message):
+    X, y, domain = domains()
+    with pytest.raises(UserError, match=message):
+        method.predict_grid(X[domain > 0], y[domain > 0], X[domain < 0], grid)
+
+
+def test_the_example_of_the_page_runs_as_written(capsys):
+    page = (Path(__file__).parents[2] / "docs" / "bridges.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(example, {})
+    assert 0 <= float(capsys.readouterr().out) <= 1

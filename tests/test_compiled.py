@@ -31,9 +31,10 @@ def distance(x, y):
 def run(tmp_path, **environment):
     """Call a kernel that calls another one in a process of its own."""
     (tmp_path / "kernels_of_a_test.py").write_text(KERNELS)
+    here = {name: value for name, value in os.environ.items() if name != "CDMER_KERNELS"}
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(folder=str(tmp_path))],
-        env={**os.environ, "HOME": str(tmp_path / "home"), **environment},
+        env={**here, "HOME": str(tmp_path / "home"), **environment},
         capture_output=True,
         text=True,
     )

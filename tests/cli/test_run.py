@@ -94,7 +94,7 @@ def test_fixed_settings_are_given_on_the_command_line(corpus, cdmer):
     alone = ["task=red/green", "method=tca", "methods.tca.grid.k=[3]", "results.dir=alone"]
     _, out, _ = cdmer("run", *corpus.arguments(*alone))
     assert re.search(rf"^TCA +{shown}", out, re.MULTILINE)
-    _, out, _ = cdmer("run", *corpus.arguments(*fixed[:-1]))
+    _, out, _ = cdmer("run", *corpus.arguments(*fixed[:-1], "notes=true"))
     assert "fixed has no value of k, which has no default" in " ".join(out.split())
 
 

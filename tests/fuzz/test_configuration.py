@@ -62,11 +62,9 @@ def check_card(content):
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from cdmer_bench.config import resolvers
     from cdmer_bench.config.build import build_databases, build_method
     from cdmer_bench.config.schema import RunConfig, validate
 
-    resolvers.register()
     try:
         # As Hydra composes it: YAML is parsed into a DictConfig before the package sees it.
         given_config = OmegaConf.create(content)

@@ -81,7 +81,9 @@ def scores_of_grid(method, task, grid):
 
 def test_every_parameter_has_its_values_here():
     for name, kind in METHODS.items():
-        assert set(VALUES[name]) == {field.name for field in dataclasses.fields(kind)}
+        fields = {field.name for field in dataclasses.fields(kind)}
+        # Where a method computes changes no result; tests of regeneration compare devices.
+        assert set(VALUES[name]) == fields - {"device"}
 
 
 @pytest.mark.parametrize(("name", "field"), CASES, ids=[".".join(case) for case in CASES])

@@ -40,7 +40,9 @@ def caption(
     if table.descriptor:
         about += f" Descriptor: {table.descriptor}."
     notes.append(about)
-    notes += about_letters((s.task_label, s.source_title, s.target_title) for s in rows_of(scores))
+    if not all(titles for label, titles in table.columns if label != AVERAGE):
+        tasks = ((s.task_label, s.source_title, s.target_title) for s in rows_of(scores))
+        notes += about_letters(tasks)
     notes += [f"Selection: {r.label}." for r in rules]
     notes += about_rules(rules)
     if any(r.uses_target_labels for r in rules):

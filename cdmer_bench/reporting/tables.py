@@ -36,6 +36,7 @@ from cdmer_bench.results.scores import Selection, rows_of, rules_of, score_recor
 if TYPE_CHECKING:
     import pandas as pd
 
+_WIDEST = 30  # characters of a column that names two databases
 NOT_RUN = "not run"
 _NOT_RUN_DEEP = "not run, or no weights were given: docs/c3d.md names the files that fit"
 NOT_A_RESULT = ("[random weights]", "[reduced network]")  # ends of labels that only tests give
@@ -127,7 +128,8 @@ def build_table(
     later = [paper for paper in later if comparable and any(n == number for n, _, _ in paper.cells)]
     for paper in later:
         rows += _printed_rows(paper, layout)
-    columns = tuple((c, DIRECTIONS.get(c, "")) for c in layout.columns)
+    titles = {s.task_label: _titled(s) for s in rows_of(placed)}
+    columns = tuple((c, DIRECTIONS.get(c, titles.get(c, ""))) for c in layout.columns)
     table = Table(
         number=number,
         title=layout.title,
@@ -247,6 +249,12 @@ def _places(found: Sequence[Any]) -> list[tuple[str, str]]:
         places.append(("VII", PAPER_DESCRIPTOR))
     own = [f.descriptor_label for f in found if f.task_label not in DIRECTIONS]
     return places + [("own", descriptor) for descriptor in dict.fromkeys(own)]
+
+
+def _titled(score: Any) -> str:
+    """Return ``Lab A → Lab B`` where the label is shorter and there is room for titles."""
+    titled = f"{score.source_title} → {score.target_title}"
+    return titled if titled != score.task_label and len(titled) <= _WIDEST else ""
 
 
 def _own_layout(cells: Sequence[Any], descriptor: str) -> Layout:

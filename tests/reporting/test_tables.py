@@ -418,11 +418,16 @@ def test_printed_figures_beside_synthetic_ones_are_said_to_mean_nothing():
     assert not any("mean nothing" in note for note in real.notes)
 
 
-def test_letters_of_own_databases_are_explained_below():
+def test_own_databases_have_their_titles_where_there_is_room_else_letters_and_a_key():
     own = {"task_label": "A → dslr", "source": "amazon", "target": "dslr"}
-    scores = score_records([record(5, **own)]).assign(source_title="Amazon")
-    table = build_table("own", scores)
-    assert "Databases: A is Amazon." in table.notes
+    scores = score_records([record(5, **own)])
+    table = build_table("own", scores.assign(source_title="Amazon"))
+    assert table.columns[0] == ("A → dslr", "Amazon → dslr")
+    assert not [note for note in table.notes if note.startswith("Databases:")]
+    long = "Amazon, pictures of its catalogue"
+    table = build_table("own", scores.assign(source_title=long))
+    assert table.columns[0] == ("A → dslr", "")
+    assert f"Databases: A is {long}." in table.notes
 
 
 def test_the_best_of_a_column_is_marked_for_each_rule():

@@ -30,7 +30,7 @@ def connect(address: str | None) -> Iterator[Any]:
         from distributed import Client
     except ImportError:
         raise UserError(
-            "backend=dask needs the package distributed; run pip install 'cdmer-bench[cluster]'"
+            "backend=dask needs the package distributed; run pip install distributed"
         ) from None
     # A lost connection is told by an error in one sentence; distributed's log adds tracebacks.
     # Its import gives some of its loggers a level of their own.

@@ -53,7 +53,7 @@ class SklearnMethod(Method):
         except (ImportError, AttributeError, ValueError) as error:
             raise UserError(
                 f"estimator is {self.estimator!r}, which cannot be imported ({error}); give the "
-                "path of a class, such as skada.JDOTClassifier (pip install 'cdmer-bench[skada]')"
+                "path of a class, such as skada.JDOTClassifier (pip install skada)"
             ) from None
         try:
             made = found() if callable(found) else clone(found)

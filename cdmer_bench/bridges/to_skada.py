@@ -14,7 +14,7 @@ try:
     from skada.base import DAEstimator
 except ImportError:
     raise UserError(
-        "cdmer_bench.bridges.to_skada needs skada; install it by pip install 'cdmer-bench[skada]'"
+        "cdmer_bench.bridges.to_skada needs skada; install it by pip install skada"
     ) from None
 
 

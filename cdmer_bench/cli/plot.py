@@ -70,7 +70,7 @@ def plot_command(options: argparse.Namespace) -> int:
         import matplotlib  # noqa: F401
     except ImportError:
         raise UserError(
-            "matplotlib is missing, which draws pictures; pip install 'cdmer-bench[plots]'"
+            "matplotlib is missing, which draws pictures; pip install matplotlib"
         ) from None
     if options.dpi < 1:
         raise UserError(f"--dpi is {options.dpi}, expected at least 1; 300 suits print")

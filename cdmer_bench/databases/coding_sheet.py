@@ -178,7 +178,7 @@ def read_tables(path: Path) -> dict[str, list[list[str]]]:
         pages = _read_xlsx(path) if excel == "openpyxl" else _read_xls(content)
     except ImportError:
         raise UserError(
-            f"{path} needs the package {excel}; run: pip install 'cdmer-bench[frames]'"
+            f"{path} needs the package {excel}; run: pip install {excel}"
             f"{otherwise if excel == 'xlrd' else ''}"
         ) from None
     except UserError:

@@ -69,7 +69,7 @@ def style() -> Iterator[None]:
         import matplotlib as mpl
     except ImportError:
         raise UserError(
-            "pictures need matplotlib, which is not installed; pip install 'cdmer-bench[plots]'"
+            "pictures need matplotlib, which is not installed; pip install matplotlib"
         ) from None
     with mpl.rc_context(_STYLE):
         yield

@@ -180,8 +180,7 @@ def pack_table(
         return bytes(table.to_parquet(index=False))
     except ImportError:
         raise UserError(
-            "pyarrow is missing, which writes Parquet; pip install 'cdmer-bench[parquet]', or "
-            "choose .csv"
+            "pyarrow is missing, which writes Parquet; pip install pyarrow, or choose .csv"
         ) from None
 
 

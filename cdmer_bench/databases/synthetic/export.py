@@ -120,9 +120,7 @@ def _write_coding_sheet(clips: Sequence[SyntheticClip], path: Path) -> None:
     try:
         import openpyxl
     except ImportError as error:
-        raise UserError(
-            "writing the coding sheet needs openpyxl: pip install 'cdmer-bench[frames]'"
-        ) from error
+        raise UserError("writing the coding sheet needs openpyxl: pip install openpyxl") from error
     book = openpyxl.Workbook()
     sheet = book.active
     sheet.title = "Sheet1"

@@ -116,7 +116,7 @@ def check_torch(network: str = "C3D") -> None:
     if find_spec("torch") is None:
         raise DataMissing(
             f"no weights: {network} needs torch, which is not installed; "
-            "`pip install 'cdmer-bench[c3d]'` installs it"
+            "`pip install torch` installs it"
         )
 
 

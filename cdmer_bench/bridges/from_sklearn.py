@@ -61,7 +61,8 @@ class SklearnMethod(Method):
             return made.set_params(**{**seeds, **chosen})
         except (TypeError, ValueError, AttributeError) as error:
             raise UserError(
-                f"estimator {self.estimator} cannot be made with {chosen}: {error}"
+                f"options and grid of the estimator {self.estimator} are {chosen}, which it "
+                f"refuses: {error}"
             ) from None
 
     def check_values(self, setting: Setting) -> None:

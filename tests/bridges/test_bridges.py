@@ -113,3 +113,15 @@ def test_the_example_of_the_page_runs_as_written(capsys):
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(example, {})
     assert 0 <= float(capsys.readouterr().out) <= 1
+
+
+def test_cards_of_the_package_and_of_the_page_run(corpus, cdmer):
+    page = (Path(__file__).parents[2] / "docs" / "bridges.md").read_text()
+    (card,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (corpus.folder / "my_conf" / "method").mkdir()
+    (corpus.folder / "my_conf" / "method" / "aligned.yaml").write_text(card)
+    chosen = "method=skada,skada_coral,sklearn,aligned"
+    code, out, err = cdmer("run", *corpus.arguments(chosen, "task=red/green"))
+    assert code == 0, err
+    for label in ("JDOT", "CORAL", "Logistic regression", "Subspace alignment"):
+        assert re.search(rf"^{label}.* \d\.\d{{4}} / ", out, re.MULTILINE), out

@@ -92,8 +92,14 @@ def test_every_key_of_a_run(key, corpus, monkeypatch):
         outcome(config, key, value, dry=False)
 
 
+def skip_without_skada(name):
+    if name.startswith("skada"):
+        pytest.importorskip("skada")
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_every_grid_of_a_method(name, corpus, monkeypatch):
+    skip_without_skada(name)
     monkeypatch.chdir(corpus.folder)
     config = composed(corpus, f"method={name}")
     for parameter in config.methods[name].get("grid") or {}:
@@ -103,6 +109,7 @@ def test_every_grid_of_a_method(name, corpus, monkeypatch):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_parameter_of_a_method(name):
+    skip_without_skada(name)
     card = cards("method")[name]
     target = card._target_
     parameters = OmegaConf.to_container(OmegaConf.create(card.get("parameters") or {}))

@@ -5,7 +5,6 @@ import pytest
 
 from cdmer_bench.descriptors import C3D
 from cdmer_bench.descriptors.c3d.descriptor import load_mean, network_input
-from cdmer_bench.descriptors.c3d.network import find_device
 from cdmer_bench.errors import DataMissing, UserError
 
 CLIP = np.random.default_rng(0).uniform(0, 255, (16, 112, 112))
@@ -170,6 +169,8 @@ def test_a_mean_cube_is_cut_like_the_frames(tmp_path):
 
 def test_a_gpu_that_is_not_there(monkeypatch):
     torch = pytest.importorskip("torch", reason="C3D needs torch")
+    from cdmer_bench.descriptors.c3d.network import find_device
+
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match="torch sees no GPU"):
         C3D(weights="random", width=0.05, device="cuda").extract(CLIP)

@@ -41,6 +41,10 @@ def kernels_folder() -> Path:
     return Path(os.environ[KERNELS_FOLDER])
 
 
+_KERNELS: "list[Kernel]" = []  # all of this process
+_FULL: list[Path] = []  # folders that could not hold what was compiled
+
+
 class Kernel:
     """A function that numba compiles at its first call.
 
@@ -56,10 +60,17 @@ class Kernel:
     def __init__(self, function: FunctionType) -> None:
         self.function = function
         update_wrapper(self, function)
+        _KERNELS.append(self)
 
     def __call__(self, *arguments: Any) -> Any:
         """Call the compiled function."""
-        return self.compiled(*arguments)
+        try:
+            return self.compiled(*arguments)
+        except OSError:  # the disk is full, so nothing is kept from now on
+            _FULL.append(kernels_folder())
+            for made in _KERNELS:
+                made.__dict__.pop("compiled", None)
+            return self.compiled(*arguments)
 
     @cached_property
     def compiled(self) -> Callable[..., Any]:
@@ -124,6 +135,8 @@ def _announcer(folder: Path | None) -> Any:
 
 
 def _is_writable(folder: Path) -> bool:
+    if folder in _FULL:
+        return False
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

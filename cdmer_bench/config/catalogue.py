@@ -1,8 +1,10 @@
 """Where the groups of the configuration come from, and what there is to choose from."""
 
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,17 @@ class InstalledConfigs(SearchPathPlugin):
             search_path.append(f"{ENTRY_POINT_GROUP}:{point.name}", f"pkg://{point.value}")
 
 
+def _hides_a_library(folder: Path) -> bool:
+    """Whether a module in a folder has the name of one of Python's own or of an installed one."""
+    modules = [p.stem for p in folder.glob("*.py")] + [
+        p.parent.name for p in folder.glob("*/__init__.py")
+    ]
+    installed = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    return any(
+        name in sys.stdlib_module_names or PathFinder.find_spec(name, installed) for name in modules
+    )
+
+
 def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
     """Prepare Hydra for this command line.
 
@@ -42,11 +55,13 @@ def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
         )
     if InstalledConfigs not in Plugins.instance().discover(SearchPathPlugin):
         Plugins.instance().register(InstalledConfigs)
-    # Last, so that a file of the user never hides a library of the same name.
     _given[:] = [str(Path(config_dir).resolve())] if config_dir else []
     for folder in [*_given, str(Path.cwd())]:
-        if folder not in sys.path:
-            sys.path.append(folder)
+        if folder in sys.path:
+            continue
+        # The user's cards come before other modules of his, but no file hides a library.
+        first = folder in _given and not _hides_a_library(Path(folder))
+        sys.path.insert(0 if first else len(sys.path), folder)
     for source, target in pairs(overrides):
         ConfigStore.instance().store(
             group=f"task/{source}",

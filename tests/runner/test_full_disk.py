@@ -50,11 +50,12 @@ def test_a_write_that_is_cut_short_leaves_earlier_results_intact(corpus):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 64 KB in memory; skips where this process may not mount one."""
+def small_disk(tmp_path, request):
+    """A file system of 64 KB in memory, or as asked; skips where this process may mount none."""
+    size = getattr(request, "param", 64)
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}k", "tmpfs", str(disk)]
     if os.getuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("mounting a small file system needs more rights than this process has")
     try:
@@ -69,6 +70,7 @@ def fill(disk, left: int) -> None:
     (disk / "filling").write_bytes(bytes(free.f_bavail * free.f_frsize - left))
 
 
+@pytest.mark.parametrize("small_disk", [128], indirect=True)  # two records fit
 @pytest.mark.slow
 def test_results_on_a_full_disk_are_one_sentence_and_earlier_ones_stay(corpus, small_disk):
     into = f"results.dir={small_disk / 'results'}"

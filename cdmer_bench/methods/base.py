@@ -1,4 +1,4 @@
-"""What every adaptation method is: a prepared task, batches of settings, their results.
+"""What every adaptation method is: a checked task, batches of settings, their results.
 
 A method is evaluated over a whole grid at once. What no parameter changes (Gram matrices,
 eigendecompositions) is computed once per task by :meth:`Method.prepare`; settings that share
@@ -7,31 +7,30 @@ leave the method object as it is; only :meth:`Method.fit` keeps what it learned.
 """
 
 import dataclasses
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from types import MethodType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.inputs import (
-    Setting,
-    Task,
-    check_task,
-    expand_grid,
-    is_number,
-    is_range,
-    parse_range,
-    shape_samples,
-)
 from cdmer_bench.protocol import card
 
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]  # of classes: 0 to n_classes - 1, in the sorted order of the labels
+Setting = dict[str, Any]
 Grid = Mapping[str, Any] | Sequence[Setting]
 Prepared = dict[str, np.ndarray]
+
+SOLVERS = ("paper", "exact")
+
+_MOST_VALUES = 1_000_000  # of a range; the paper's longest has 100
 
 
 @dataclasses.dataclass
@@ -55,10 +54,10 @@ class BatchResult:
         because it is stored for every setting.
     """
 
-    predictions: NDArray[np.intp]
+    predictions: Indices
     scores: NDArray[np.floating] | None
     converged: NDArray[np.bool_]
-    iterations: NDArray[np.intp]
+    iterations: Indices
     notes: dict[int, str] = dataclasses.field(default_factory=dict)
     extras: dict[str, NDArray] = dataclasses.field(default_factory=dict)
 
@@ -73,10 +72,7 @@ class BatchResult:
 
     @classmethod
     def from_scores(
-        cls,
-        scores: NDArray[np.floating],
-        converged: NDArray[np.bool_],
-        iterations: NDArray[np.intp],
+        cls, scores: NDArray[np.floating], converged: NDArray[np.bool_], iterations: Indices
     ) -> "BatchResult":
         """Predict the class of the largest score; ties go to the first class, and are noted."""
         result = cls(scores.argmax(-1), scores, converged, iterations)
@@ -113,13 +109,12 @@ def expect_result(found: Any) -> BatchResult:
 
 def join_batches(batches: list[list[int]], results: list[BatchResult]) -> BatchResult:
     """Put the batches' results back into the order of the grid."""
-    for result in results:
-        expect_result(result)
     order = np.argsort(np.concatenate([np.asarray(s) for s in batches]), kind="stable")
-    has_scores = all(r.scores is not None for r in results)
+    scores = [expect_result(r).scores for r in results]
+    given = [s for s in scores if s is not None]
     return BatchResult(
         np.concatenate([r.predictions for r in results])[order],
-        np.concatenate([r.scores for r in results])[order] if has_scores else None,
+        np.concatenate(given)[order] if len(given) == len(scores) else None,
         np.concatenate([r.converged for r in results])[order],
         np.concatenate([r.iterations for r in results])[order],
         {
@@ -132,6 +127,14 @@ def join_batches(batches: list[list[int]], results: list[BatchResult]) -> BatchR
             for name in results[0].extras
         },
     )
+
+
+def group_by(settings: Sequence[Setting], key: Callable[[Setting], Hashable]) -> list[list[int]]:
+    """Group the indices of settings with equal keys, in order of first appearance."""
+    groups: dict[Hashable, list[int]] = {}
+    for index, setting in enumerate(settings):
+        groups.setdefault(key(setting), []).append(index)
+    return list(groups.values())
 
 
 class _PaperGrid:
@@ -147,10 +150,9 @@ class _PaperGrid:
 
 
 class on_default_instance:
-    """Let a method of a class be called on the class too, which then means ``Class()``.
+    """Let a method be called on the class too: ``TCA.predict_grid`` means ``TCA().predict_grid``.
 
-    ``TCA.predict_grid(...)`` reads better than ``TCA().predict_grid(...)`` where the grid sets
-    every parameter.
+    That reads better where the grid sets every parameter.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -173,9 +175,9 @@ class Method(ABC):
         The name in the paper's tables.
     paper_grid : mapping from str to str or sequence
         The grid that is taken where none is given: parameter to values, or to a string in the
-        paper's notation (see :func:`~cdmer_bench.methods.inputs.parse_range`), or to ``'all'``
-        for a dimension that runs over all possible values. Of the package's own methods it is
-        the paper's, which stands in the card ``conf/method/NAME.yaml`` and nowhere else.
+        paper's notation (see :func:`parse_range`), or to ``'all'`` for a dimension that runs
+        over all possible values. Of the package's own methods it is the paper's, which stands in
+        the card ``conf/method/NAME.yaml`` and nowhere else.
     needs_blocks : bool
         Whether samples must keep their blocks, as (n, n_blocks, ...).
     version : int
@@ -198,13 +200,7 @@ class Method(ABC):
             )
 
     @abstractmethod
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
+    def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute what all settings share.
 
         Parameters
@@ -230,7 +226,7 @@ class Method(ABC):
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Evaluate the settings of one batch; each one's result is the same in any batch."""
 
-    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64] | None:
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> Array | None:
         """Return the inner products of the samples as the adaptation leaves them.
 
         It is what :func:`cdmer_bench.methods.embedding.embed_kernel` places samples by, to show
@@ -252,10 +248,8 @@ class Method(ABC):
 
     def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group the indices of settings that share work; by default runs of 25."""
-        return [
-            list(range(start, min(start + 25, len(settings))))
-            for start in range(0, len(settings), 25)
-        ]
+        indices = range(len(settings))
+        return [list(indices[start : start + 25]) for start in indices[::25]]
 
     def all_values(self, parameter: str, n_source: int, n_target: int, n_features: int) -> list:
         """Return what ``'all'`` stands for in the grid of ``parameter``."""
@@ -274,10 +268,8 @@ class Method(ABC):
         """
         chosen = self.paper_grid if grid is None else grid
         if isinstance(chosen, Mapping):
-            values = {name: self._values(name, given, shapes) for name, given in chosen.items()}
-            settings = expand_grid(values)
-        else:
-            settings = expand_grid(chosen)
+            chosen = {name: self._values(name, given, shapes) for name, given in chosen.items()}
+        settings = expand_grid(chosen)
         for setting in settings:
             self.check_values(setting)
         if not settings:
@@ -307,20 +299,16 @@ class Method(ABC):
         defaults, method = self._defaults(), type(self).__name__
         for name, value in self.complete(setting).items():
             self._check_name(name)
-            default = defaults[name]
-            if is_number(default):
+            said = f"{name!r} of {method} holds {value!r}"
+            if is_number(defaults[name]):
                 if not is_number(value):
-                    raise UserError(
-                        f"{name!r} of {method} holds {value!r}, but every value must be a number"
-                    )
+                    raise UserError(f"{said}, but every value must be a number")
                 if not np.isfinite(value):
-                    raise UserError(
-                        f"{name!r} of {method} holds {value!r}; every value must be finite"
-                    )
-            elif isinstance(default, str) and not (is_number(value) or isinstance(value, str)):
-                raise UserError(
-                    f"{name!r} of {method} holds {value!r}; every value must be text or a number"
-                )
+                    raise UserError(f"{said}; every value must be finite")
+            elif isinstance(defaults[name], str) and not (
+                is_number(value) or isinstance(value, str)
+            ):
+                raise UserError(f"{said}; every value must be text or a number")
 
     def _check_name(self, name: str) -> None:
         known = self._defaults()
@@ -425,18 +413,204 @@ class Method(ABC):
         settings = self.settings(grid, task.shapes)
         return settings, task.classes[self._evaluate(task, task.Xt, settings).predictions]
 
-    def _evaluate(
-        self, task: Task, queries: NDArray[np.float64], settings: list[Setting]
-    ) -> BatchResult:
+    def _evaluate(self, task: "Task", queries: Array, settings: list[Setting]) -> BatchResult:
         prepared = self.prepare(task.Xs, task.ys, task.Xt, queries)
         batches = self.batches(settings)
         results = [self.solve(prepared, [settings[i] for i in batch]) for batch in batches]
         return join_batches(batches, results)
 
 
-def group_by(settings: Sequence[Setting], key: Callable[[Setting], Hashable]) -> list[list[int]]:
-    """Group the indices of settings with equal keys, in order of first appearance."""
-    groups: dict[Hashable, list[int]] = {}
-    for index, setting in enumerate(settings):
-        groups.setdefault(key(setting), []).append(index)
-    return list(groups.values())
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number; True and False are not."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number, perhaps as a float."""
+    return is_number(value) and float(value).is_integer()
+
+
+def require(holds: Any, name: str, value: Any, expected: str) -> None:
+    """Refuse a value for which something does not hold, in one sentence."""
+    if not holds:
+        raise UserError(f"{name} is {value!r}, expected {expected}")
+
+
+def choose(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Return ``value`` if it is one of the choices of the option ``name``; refuse it otherwise."""
+    require(value in choices, name, value, f"one of {', '.join(choices)}")
+    return value
+
+
+def check_solver(solver: str) -> None:
+    """Refuse a solver that is neither the paper's nor the exact one."""
+    if solver not in SOLVERS:
+        raise UserError(f"there is no solver {solver!r}; {closest(solver, SOLVERS)}")
+
+
+def check_not_negative(**weights: float) -> None:
+    """Refuse a negative weight of a term of the objective."""
+    for name, value in weights.items():
+        if value < 0:
+            raise UserError(f"{name} is {value}, but a weight must be finite and at least 0")
+
+
+def parse_range(notation: str) -> list[float]:
+    """Expand the paper's MATLAB-like notation into the values it means.
+
+    ``'0.001:0.001:0.009, 0.01:0.01:0.09, 2'`` gives 0.001, 0.002, ..., 0.09, 2.0. A part is
+    ``first:step:last`` (``last`` included), or one number. The paper's one product, [1:1:100] x t
+    of IW-SVM, is written out part by part.
+    """
+    values: list[float] = []
+    for part in map(str.strip, notation.split(",")):
+        try:
+            numbers = [Decimal(text) for text in part.split(":")]
+        except InvalidOperation:
+            numbers = []
+        # Floats end at 1.8e308.
+        fits = all(n.is_finite() and abs(n) <= Decimal("1e300") for n in numbers)
+        if fits and len(numbers) == 1:
+            values.append(float(numbers[0]))
+        elif fits and len(numbers) == 3 and numbers[1] > 0:
+            first, step, last = numbers
+            if last < first:
+                raise UserError(f"range {part!r} is empty: {last} lies below {first}")
+            if last - first > step * _MOST_VALUES:
+                raise UserError(
+                    f"range {part!r} has more than {_MOST_VALUES:,} values; take larger steps"
+                )
+            values += [float(first + step * i) for i in range(int((last - first) / step) + 1)]
+        else:
+            raise UserError(
+                f"range part {part!r} is neither a number nor first:step:last "
+                "with a positive step, such as '0.1:0.1:1'"
+            )
+    return values
+
+
+def is_range(text: str) -> bool:
+    """Whether :func:`parse_range` takes the text."""
+    try:
+        return bool(parse_range(text))
+    except UserError:
+        return False
+
+
+def expand_grid(grid: Mapping[str, Sequence[Any]] | Sequence[Setting]) -> list[Setting]:
+    """List the settings: the product of values, the last parameter fastest, or those given."""
+    if isinstance(grid, Mapping):
+        products = itertools.product(*grid.values())
+        return [dict(zip(grid, values, strict=True)) for values in products]
+    settings = [grid] if isinstance(grid, str) or not isinstance(grid, Iterable) else list(grid)
+    for setting in settings:
+        if not isinstance(setting, Mapping):
+            raise UserError(
+                f"a grid holds {setting!r}; give a mapping from parameters to values, or a list of "
+                "settings such as [{'k': 1}, {'k': 2}]"
+            )
+    return [dict(setting) for setting in settings]
+
+
+class Task(NamedTuple):
+    """What a method learns from."""
+
+    Xs: Array  # (n_source, n_features), or (n_source, n_blocks, block_dim) if blocks are needed
+    ys: Indices  # (n_source,)
+    Xt: Array  # (n_target, ...)
+    classes: NDArray  # (n_classes,), the labels in sorted order; ``classes[ys]`` are those given
+    # the source's columns where it is a DataFrame; samples of the target are matched by them
+    names: tuple[str, ...] | None = None
+
+    @property
+    def shapes(self) -> tuple[int, int, int]:
+        """The numbers of source samples, of target samples and of features."""
+        return len(self.Xs), len(self.Xt), int(np.prod(self.Xs.shape[1:]))
+
+
+def check_task(Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike, needs_blocks: bool) -> Task:
+    """Check the samples and labels of a task, and encode the labels by index."""
+    names = _column_names(Xs)
+    source = shape_samples(Xs, "Xs", needs_blocks)
+    target = shape_samples(Xt, "Xt", needs_blocks, names)
+    classes, codes = _encode(ys, len(source))
+    if source.shape[1:] != target.shape[1:]:
+        raise UserError(
+            f"source samples have shape {source.shape[1:]} and target samples "
+            f"{target.shape[1:]}; extract both with the same descriptor"
+        )
+    return Task(source, codes, target, classes, names)
+
+
+def _column_names(X: Any) -> tuple[str, ...] | None:
+    """Return the names of a DataFrame's columns; None where it numbers them, and for arrays."""
+    columns = getattr(X, "columns", None)
+    if columns is None or not all(isinstance(column, str) for column in columns):
+        return None
+    return tuple(columns)
+
+
+def shape_samples(
+    X: ArrayLike, name: str, needs_blocks: bool, columns: Sequence[str] | None = None
+) -> Array:
+    """Return ``X`` as float64, (n_samples, n_features) or (n_samples, n_blocks, block_dim).
+
+    A DataFrame is put into the order of ``columns``, the names of the source's.
+    """
+    own = _column_names(X)
+    if own is not None and columns is not None and own != tuple(columns):
+        differing = sorted(set(own) ^ set(columns))
+        if differing or len(own) != len(columns):
+            raise UserError(
+                f"{name} has other columns than Xs ({differing[0] if differing else own[0]!r} is "
+                "not in both once); give both the same columns"
+            )
+        X = X[list(columns)]  # type: ignore[call-overload, index]
+    try:
+        given = np.asarray(X)
+        if given.dtype.kind == "c":
+            raise TypeError("its values are complex")
+        array = np.ascontiguousarray(given, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{name} is not an array of numbers: {error}") from None
+    if array.ndim < 2:
+        raise UserError(
+            f"{name} has shape {array.shape}, expected (n_samples, n_features) "
+            "or (n_samples, n_blocks, ...)"
+        )
+    if array.size == 0:
+        raise UserError(f"{name} has shape {array.shape}, so no sample or no feature; pass some")
+    if not np.isfinite(array).all():
+        raise UserError(f"{name} holds NaN or infinite values; remove or repair those samples")
+    if not needs_blocks:
+        return array.reshape(len(array), -1)
+    if array.ndim < 3:
+        raise UserError(
+            f"the method selects facial blocks, but {name} has shape {array.shape}; pass samples "
+            "as (n_samples, n_blocks, block_dim), for example X.reshape(n, 85, -1) for "
+            "block-major features of the grids 1, 2, 4, 8; in a card of feature files the key "
+            "blocks says it, such as blocks: {n_blocks: 85, layout: block_major}"
+        )
+    return array.reshape(len(array), array.shape[1], -1)
+
+
+def _encode(ys: ArrayLike, n_source: int) -> tuple[NDArray, Indices]:
+    """Return the classes in sorted order and the index of each sample's."""
+    try:
+        labels = np.asarray(ys)
+        classes, codes = np.unique(labels, return_inverse=True)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"ys holds labels that cannot be sorted ({error}); give one number or text for each "
+            "source sample"
+        ) from None
+    if labels.shape != (n_source,):
+        raise UserError(
+            f"ys has shape {labels.shape}, expected one label for each of the "
+            f"{n_source} source samples"
+        )
+    if any(isinstance(label, float) and np.isnan(label) for label in classes.tolist()):
+        raise UserError("ys holds NaN; give every source sample a label")
+    if len(classes) < 2:
+        raise UserError(f"the source has {len(classes)} class(es), expected at least two")
+    return classes, codes.astype(np.intp)

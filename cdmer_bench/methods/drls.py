@@ -30,8 +30,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
-from cdmer_bench.methods.inputs import Setting, check_not_negative, check_solver
+from cdmer_bench.methods.base import (
+    BatchResult,
+    Method,
+    Prepared,
+    Setting,
+    check_not_negative,
+    check_solver,
+    group_by,
+)
 from cdmer_bench.solvers.kernels import pooled_kernel, pooled_products
 from cdmer_bench.solvers.label_regression import (
     Regression,

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Method, Prepared
-from cdmer_bench.methods.inputs import Setting, choose, is_whole
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting, choose, is_whole
 from cdmer_bench.methods.svm import Classified, batch_result
 from cdmer_bench.solvers.kernels import linear_kernel, squared_distances
 from cdmer_bench.solvers.libsvm import fit_gram

@@ -49,8 +49,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
-from cdmer_bench.methods.inputs import Setting
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting, group_by
 from cdmer_bench.solvers.kernels import pooled_kernel
 from cdmer_bench.solvers.lasso_paths import certify
 from cdmer_bench.solvers.lasso_sums import (

@@ -48,8 +48,16 @@ import scipy.optimize
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by, join_batches
-from cdmer_bench.methods.inputs import Setting, check_not_negative, check_solver
+from cdmer_bench.methods.base import (
+    BatchResult,
+    Method,
+    Prepared,
+    Setting,
+    check_not_negative,
+    check_solver,
+    group_by,
+    join_batches,
+)
 from cdmer_bench.solvers.blocks import group_features, prepare_products, products_of, scale_features
 from cdmer_bench.solvers.label_regression import label_matrix
 from cdmer_bench.solvers.region_selection import Selection, regressed_labels, select_regions

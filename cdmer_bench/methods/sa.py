@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import BatchResult, Prepared
-from cdmer_bench.methods.inputs import Setting, choose
+from cdmer_bench.methods.base import BatchResult, Prepared, Setting, choose
 from cdmer_bench.methods.subspaces import DomainSubspaceMethod, rank_remark
 from cdmer_bench.methods.svm import batch_result, classify_linearly
 

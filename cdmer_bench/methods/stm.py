@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.base import BatchResult, Method, Prepared
-from cdmer_bench.methods.inputs import Setting
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting
 from cdmer_bench.solvers.bounded_sum_qp import (
     BoundedSumQP,
     QPSolution,

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Grid, Method, Prepared
-from cdmer_bench.methods.inputs import Setting, is_whole
+from cdmer_bench.methods.base import Grid, Method, Prepared, Setting, is_whole
 from cdmer_bench.solvers.principal_subspaces import principal_basis, span_coordinates
 
 # Only where the user leaves k open; the paper searches every value.

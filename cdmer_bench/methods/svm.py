@@ -10,8 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import BatchResult, Method, Prepared
-from cdmer_bench.methods.inputs import Setting
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting
 from cdmer_bench.solvers.kernels import linear_kernel
 from cdmer_bench.solvers.libsvm import Decision, VotingMachine, fit_gram
 

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Prepared
-from cdmer_bench.methods.inputs import Setting, choose
+from cdmer_bench.methods.base import BatchResult, Prepared, Setting, choose
 from cdmer_bench.methods.subspaces import SubspaceMethod
 from cdmer_bench.methods.svm import batch_result, classify_linearly
 from cdmer_bench.solvers.kernels import linear_kernel, pooled_kernel

@@ -27,8 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by, join_batches
-from cdmer_bench.methods.inputs import Setting, check_not_negative, is_whole
+from cdmer_bench.methods.base import (
+    BatchResult,
+    Method,
+    Prepared,
+    Setting,
+    check_not_negative,
+    group_by,
+    is_whole,
+    join_batches,
+)
 from cdmer_bench.solvers.blocks import group_features
 from cdmer_bench.solvers.group_selection import MOST_STEPS, prepare_groups, select_groups
 from cdmer_bench.solvers.label_regression import label_matrix

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Method, Prepared
-from cdmer_bench.methods.inputs import Setting, choose
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting, choose
 from cdmer_bench.methods.svm import batch_result, classify_linearly
 from cdmer_bench.solvers.kernels import pooled_kernel
 from cdmer_bench.solvers.ordered_quadratic import minimise_ordered

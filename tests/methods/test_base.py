@@ -22,8 +22,7 @@ from cdmer_bench.methods import (
     TSRG,
     BatchResult,
 )
-from cdmer_bench.methods.base import join_batches
-from cdmer_bench.methods.inputs import expand_grid, is_range, parse_range
+from cdmer_bench.methods.base import expand_grid, is_range, join_batches, parse_range
 
 EVERY = (SVM, IWSVM, TCA, GFK, SA, STM, TKL, TSRG, DRFST, DRLS, RSTR)
 

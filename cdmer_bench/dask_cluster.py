@@ -197,6 +197,11 @@ def _send_own_modules_as_code() -> None:
 def _stream(
     client: Any, calls: Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]
 ) -> Iterator[Any]:
+    """Yield results as they come, with two calls a worker on their way.
+
+    Not by joblib's backend for dask, which waits forever where a call could not be run at all:
+    its worker died too often, its code cannot be unpacked, or the scheduler is gone (joblib 1.6).
+    """
     import cloudpickle
     from distributed import wait
 

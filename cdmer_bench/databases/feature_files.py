@@ -3,8 +3,9 @@
 import csv
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,24 @@ from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
 from cdmer_bench.io import check_archive_size
 
 SUFFIXES = (".mat", ".npz", ".csv")
+# Names of columns that tell where a sample is from, which no classifier may see.
+_BOOKKEEPING = re.compile(
+    r"(unnamed: ?\d+|index|id|row|sample|subjects?|subj?|participant|person|labels?|class|emotion|"
+    r"clip|video|file|filename|path|database|dataset|domain|fold|split|onset|apex|offset)"
+    r"([ _-]?(id|no|nr|num|number|index|name|frame))?",
+    re.IGNORECASE,
+)
+
+
+@dataclass
+class Content:
+    """What a feature file holds, before its samples are counted."""
+
+    X: NDArray
+    labels: NDArray
+    subjects: NDArray | None
+    names: tuple[str, ...] | None = None  # of the columns of ``X``, where the file has names
+    findings: tuple[Finding, ...] = ()
 
 
 def locate(path: Path, advice: str) -> Path:
@@ -32,14 +51,14 @@ def locate(path: Path, advice: str) -> Path:
 
 def list_variables(path: Path) -> dict[str, tuple[int, ...]]:
     """List the variables of a feature file with their shapes (MATLAB's shapes for .mat)."""
-    if path.suffix.lower() == ".mat":
+    suffix = path.suffix.lower()
+    if suffix == ".mat":
         return list_matlab(path)
-    if path.suffix.lower() == ".npz":
+    if suffix == ".npz":
         with _open_npz(path) as arrays:
-            return {name: _npz_array(path, arrays, name).shape for name in arrays.files}
-    if path.suffix.lower() == ".csv":
-        table = _read_csv(path)
-        return {str(column): (len(table),) for column in table.columns}
+            return {name: _from_npz(path, arrays, name).shape for name in arrays.files}
+    if suffix == ".csv":
+        return {name: column.shape for name, column in _read_csv(path).items()}
     raise UserError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
 
 
@@ -59,124 +78,11 @@ def read_variables(path: Path, names: Iterable[str]) -> dict[str, NDArray]:
     if path.suffix.lower() == ".mat":
         return read_matlab(path, wanted)
     with _open_npz(path) as arrays:
-        return {name: _npz_array(path, arrays, name) for name in wanted}
+        return {name: _from_npz(path, arrays, name) for name in wanted}
 
 
-@dataclass
-class CsvFeatures:
-    """What a CSV table holds: one row a sample, one column a feature."""
-
-    X: NDArray[np.float64]  # (n_samples, n_features)
-    labels: NDArray  # (n_samples,)
-    subjects: NDArray[np.str_] | None  # (n_samples,), or None
-    names: tuple[str, ...]  # of the columns of ``X``
-    # columns that were not taken, and why
-    left_out: dict[str, str] = field(default_factory=dict)
-    # columns that were taken, but are named otherwise than the rest
-    unlike: list[str] = field(default_factory=list)
-
-
-# Names of columns that tell where a sample is from, which no classifier may see.
-_BOOKKEEPING = re.compile(
-    r"(unnamed: ?\d+|index|id|row|sample|subjects?|subj?|participant|person|labels?|class|emotion|"
-    r"clip|video|file|filename|path|database|dataset|domain|fold|split|onset|apex|offset)"
-    r"([ _-]?(id|no|nr|num|number|index|name|frame))?",
-    re.IGNORECASE,
-)
-
-
-def read_csv_features(
-    path: Path,
-    # the common start of the feature columns' names, a list of names, or ``'*'``: every column but
-    # labels, subjects and what only looks like a feature (row numbers, texts, columns such as
-    # ``fold``, other codes of the labels or subjects)
-    features: str | Sequence[str],
-    labels: str,  # names of columns; ``subjects`` may be None
-    subjects: str | None,  # names of columns; ``subjects`` may be None
-) -> CsvFeatures:
-    """Read a CSV table with a header."""
-    table = _read_csv(path)
-    listed = [features] if isinstance(features, str) else list(features)
-    asked = [labels, subjects, *(listed if not isinstance(features, str) else [])]
-    for column in asked:
-        if column is not None and column not in table.columns:
-            shown = ", ".join(map(str, table.columns[:20]))
-            raise UserError(f"{path} has no column {column!r}; it has: {shown}")
-    others = [c for c in table.columns if c not in (labels, subjects)]
-    left_out: dict[str, str] = {}
-    if features == "*":
-        left_out = {c: why for c in others if (why := _no_feature(table, c, labels, subjects))}
-        chosen = [c for c in others if c not in left_out]
-    elif isinstance(features, str):
-        chosen = [c for c in others if c.startswith(features)]
-    else:
-        chosen = listed
-    if not chosen:
-        raise UserError(
-            f"{path} has no feature column {'left' if left_out else f'starting with {features!r}'}"
-            "; give the start of their names, a list of names, or '*' for all other columns"
-        )
-    for column in chosen:
-        if table[column].dtype.kind not in "iuf":
-            raise UserError(f"{path}: column {column!r} is not numeric{_first_text(table[column])}")
-    return CsvFeatures(
-        table[chosen].to_numpy(np.float64),
-        table[labels].to_numpy(),
-        None if subjects is None else table[subjects].to_numpy().astype(str),
-        tuple(chosen),
-        left_out,
-        _unlike(chosen) if isinstance(features, str) else [],
-    )
-
-
-def _no_feature(table: Any, column: str, labels: str, subjects: str | None) -> str:
-    """Say why a column is no feature; empty where nothing speaks against it."""
-    values = table[column]
-    if _BOOKKEEPING.fullmatch(column.strip()):
-        return "its name is not that of a feature"
-    if values.dtype.kind not in "iuf":
-        # A column of numbers with a slip in it is no text; it is refused where it is read.
-        return "" if _count_numbers(values) else "texts"
-    if len(values) > 2 and values.dtype.kind in "iu" and (values.diff().iloc[1:] == 1).all():
-        return "row numbers"
-    for other in (labels, subjects):
-        if other is not None and _same_groups(values, table[other]):
-            return f"another code of {other}"
-    return ""
-
-
-def _same_groups(values: Any, others: Any) -> bool:
-    """Whether two columns divide the rows in the same way, into fewer groups than rows."""
-    pairs = set(zip(values, others, strict=True))
-    return 1 < len(pairs) == values.nunique() == others.nunique() < len(values)
-
-
-def _count_numbers(values: Any) -> int:
-    import pandas as pd
-
-    texts = values.astype(str)
-    if values.dtype.kind == "b":
-        return 0
-    return int(pd.to_numeric(texts, errors="coerce").notna().sum())
-
-
-def _first_text(values: Any) -> str:
-    import pandas as pd
-
-    wrong = pd.to_numeric(values.astype(str), errors="coerce").isna()
-    if not wrong.any():
-        return "; leave it out of features"
-    row = int(np.argmax(wrong.to_numpy()))
-    return f" ({values.iloc[row]!r} in line {row + 2}); correct it or leave it out of features"
-
-
-def _unlike(names: Sequence[str]) -> list[str]:
-    """Return the columns that have no number at their end where most of the others have one."""
-    plain = [name for name in names if not re.search(r"\d+$", name)]
-    return plain if 0 < len(plain) < len(names) / 2 else []
-
-
-def _open_npz(path: Path) -> Any:
+@contextmanager
+def _open_npz(path: Path) -> Iterator[Any]:
     try:
         arrays = np.load(path, allow_pickle=False)
     # A damaged archive makes zipfile, zlib and NumPy raise errors of many kinds of their own.
@@ -184,21 +90,70 @@ def _open_npz(path: Path) -> Any:
         raise UserError(f"{path} is not a readable .npz file ({error}); copy it again") from None
     if not isinstance(arrays, np.lib.npyio.NpzFile):
         raise UserError(f"{path} holds a single array, expected an .npz file of named arrays")
-    assert arrays.zip is not None  # until it is closed
-    check_archive_size(arrays.zip, path)
-    return arrays
+    with arrays:
+        assert arrays.zip is not None  # until it is closed
+        check_archive_size(arrays.zip, path)
+        yield arrays
 
 
-def _npz_array(path: Path, arrays: Any, name: str) -> NDArray:
+def _from_npz(path: Path, arrays: Any, name: str) -> NDArray:
     try:
         return arrays[name]
     except Exception as error:
-        if isinstance(error, ValueError) and "pickle" in str(error).lower():
+        if "pickle" in str(error).lower():
             raise UserError(
                 f"{path}: variable {name!r} holds Python objects, which are refused because "
                 "loading them can run code; save it as an array of numbers or strings"
             ) from None
         raise UserError(f"{path}: variable {name!r} is damaged ({error}); copy it again") from None
+
+
+def read_features(
+    path: Path,
+    # name of the variable. In a .csv file the common start of the columns' names, a list of names,
+    # or ``'*'``: every column but labels, subjects and what only looks like a feature (row numbers,
+    # texts, columns such as ``fold``, other codes of the labels or subjects)
+    features: str | Sequence[str],
+    labels: str,
+    subjects: str | None,
+) -> Content:
+    """Read features, labels and subjects by their names."""
+    if path.suffix.lower() != ".csv":
+        assert isinstance(features, str)  # a list is of columns
+        named = [] if subjects is None else [subjects]
+        arrays = read_variables(path, [features, labels, *named])
+        return Content(arrays[features], arrays[labels], arrays[named[0]] if named else None)
+    table = _read_csv(path)
+    listed = [] if isinstance(features, str) else list(features)
+    for column in (labels, subjects, *listed):
+        if column is not None and column not in table.columns:
+            shown = ", ".join(map(str, table.columns[:20]))
+            raise UserError(f"{path} has no column {column!r}; it has: {shown}")
+    others = [c for c in table.columns if c not in (labels, subjects)]
+    left_out: dict[str, str] = {}
+    if features == "*":
+        left_out = {c: why for c in others if (why := _no_feature(table, c, labels, subjects))}
+    start = "" if features == "*" else features
+    chosen = listed or [c for c in others if c not in left_out and c.startswith(start)]
+    if not chosen:
+        raise UserError(
+            f"{path} has no feature column {'left' if left_out else f'starting with {features!r}'}"
+            "; give the start of their names, a list of names, or '*' for all other columns"
+        )
+    for column in chosen:
+        if table[column].dtype.kind not in "iuf":
+            row = int(np.argmax(~_are_numbers(table[column])))
+            raise UserError(
+                f"{path}: column {column!r} is not numeric ({table[column].iloc[row]!r} in line "
+                f"{row + 2}); correct it or leave it out of features"
+            )
+    return Content(
+        table[chosen].to_numpy(np.float64),
+        table[labels].to_numpy(),
+        None if subjects is None else table[subjects].to_numpy().astype(str),
+        tuple(chosen),
+        _tell_columns(path, features, chosen, left_out),
+    )
 
 
 def _read_csv(path: Path) -> Any:
@@ -207,8 +162,8 @@ def _read_csv(path: Path) -> Any:
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             head = stream.readline()
-            separator = max(",;\t", key=head.count)
-            header = next(csv.reader([head], delimiter=separator), [])
+        separator = max(",;\t", key=head.count)
+        header = next(csv.reader([head], delimiter=separator), [])
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
             raise UserError(
@@ -227,6 +182,53 @@ def _read_csv(path: Path) -> Any:
     return table
 
 
+def _no_feature(table: Any, column: str, labels: str, subjects: str | None) -> str:
+    """Say why a column is no feature; empty where nothing speaks against it."""
+    values = table[column]
+    if _BOOKKEEPING.fullmatch(column.strip()):
+        return "its name is not that of a feature"
+    if values.dtype.kind not in "iuf":
+        # A column of numbers with a slip in it is no text; it is refused where it is read.
+        return "" if _are_numbers(values).any() else "texts"
+    if len(values) > 2 and values.dtype.kind in "iu" and (values.diff().iloc[1:] == 1).all():
+        return "row numbers"
+    for other in (labels, subjects):
+        if other is not None:
+            # Both divide the rows in the same way, into fewer groups than rows.
+            pairs = set(zip(values, table[other], strict=True))
+            if 1 < len(pairs) == values.nunique() == table[other].nunique() < len(values):
+                return f"another code of {other}"
+    return ""
+
+
+def _are_numbers(values: Any) -> NDArray[np.bool_]:
+    import pandas as pd
+
+    return pd.to_numeric(values.astype(str), errors="coerce").notna().to_numpy()
+
+
+def _tell_columns(
+    path: Path, features: str | Sequence[str], chosen: Sequence[str], left_out: Mapping[str, str]
+) -> tuple[Finding, ...]:
+    """Say which columns were not taken, and which were though their names are unlike the rest."""
+    told = []
+    if left_out:
+        reasons = "; ".join(f"{name!r}: {why}" for name, why in left_out.items())
+        text = (
+            f"{len(chosen)} columns are features, {len(left_out)} are not ({reasons}); to take "
+            "other columns, list them under features"
+        )
+        told.append(Finding("note", text, str(path), "columns-left-out"))
+    unlike = [name for name in chosen if not re.search(r"\d+$", name)]
+    if isinstance(features, str) and 0 < len(unlike) < len(chosen) / 2:
+        text = (
+            f"features {features!r} also takes the columns {', '.join(unlike)}, whose names are "
+            "unlike the others'; if they are no features, give a longer start or a list of names"
+        )
+        told.append(Finding("warning", text, str(path), "columns-unlike"))
+    return tuple(told)
+
+
 def check_features(
     X: NDArray,  # (n_samples, ...)
     where: str,  # file and variable, to begin the error's sentence
@@ -236,9 +238,8 @@ def check_features(
         raise UserError(f"{where} holds {X.dtype} values, expected real numbers")
     if X.size == 0:
         raise UserError(f"{where} is empty (shape {X.shape}), expected samples with features")
-    finite = np.isfinite(X).reshape(len(X), -1)
-    if not finite.all():
-        bad = np.flatnonzero(~finite.all(axis=1))
+    bad = np.flatnonzero(~np.isfinite(X).reshape(len(X), -1).all(axis=1))
+    if len(bad):
         rows = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
         raise UserError(
             f"{where} holds NaN or infinite values in {len(bad)} of {len(X)} samples "
@@ -263,17 +264,8 @@ def repeated(X: NDArray, y: NDArray, where: str) -> tuple[Finding, ...]:
     return (Finding("warning", text, where, "repeated-samples"),)
 
 
-def label_vector(labels: NDArray, where: str) -> NDArray:
-    """Return labels of shape (n,), (n, 1) or (1, n) as (n,); refuse one-hot matrices."""
-    if labels.ndim > 2 or (labels.ndim == 2 and 1 not in labels.shape):
-        raise UserError(
-            f"{where} has shape {labels.shape}, expected one label a sample, not a matrix"
-        )
-    return labels.ravel()
-
-
 def encode_labels(
-    labels: NDArray,  # (n_samples,), whole numbers or strings
+    labels: NDArray,  # whole numbers or strings, (n,), (n, 1) or (1, n)
     classes: Sequence[str],
     where: str,  # file and variable, to begin the error's sentence
     # the number that stands for the first class, where there is no ``label_map``; None is 1, as
@@ -282,8 +274,12 @@ def encode_labels(
     label_map: Mapping[Any, str] | None = None,  # from the values in the file to names of classes
 ) -> NDArray[np.intp]:
     """Turn the labels of a file into indices of classes."""
+    if labels.ndim > 2 or (labels.ndim == 2 and 1 not in labels.shape):
+        raise UserError(
+            f"{where} has shape {labels.shape}, expected one label a sample, not a matrix"
+        )
     position = {name: index for index, name in enumerate(classes)}
-    keys = [_label_key(value) for value in labels.tolist()]
+    keys = [as_written(value) for value in labels.ravel().tolist()]
     if label_map is not None:
         unknown = sorted({str(name) for name in label_map.values()} - set(position))
         if unknown:
@@ -291,13 +287,13 @@ def encode_labels(
                 f"label_map for {where} names the class {unknown[0]!r}, which is none of the "
                 f"classes {', '.join(classes)}"
             )
-        codes = {_label_key(value): position[str(name)] for value, name in label_map.items()}
+        codes = {as_written(value): position[str(name)] for value, name in label_map.items()}
         expected = ", ".join(codes)
     else:
         first = 1 if first_label is None else first_label
         numbers = {str(first + index): index for index in range(len(classes))}
         for key in keys if first_label is None else ():
-            if position.get(key, 0) != numbers.get(key, 0) and key in position and key in numbers:
+            if key in position and key in numbers and position[key] != numbers[key]:
                 raise UserError(
                     f"{where} holds the label {key!r}, which could be the class of that name or, "
                     f"counted from {first}, the class {classes[numbers[key]]!r}; set first_label "
@@ -305,34 +301,24 @@ def encode_labels(
                 )
         codes = position | numbers
         expected = f"{first} to {first + len(classes) - 1} or {', '.join(classes)}"
+    written: dict[int, str] = {}
     for row, key in enumerate(keys):
         if key not in codes:
             raise UserError(
                 f"{where} holds the label {key!r} in row {row} (counted from 0), expected "
                 f"{expected}; correct it, or set classes, first_label or label_map"
             )
-    _refuse_two_names(keys, codes, classes, where, label_map)
+        other = written.setdefault(codes[key], key)
+        if label_map is None and other != key:
+            raise UserError(
+                f"{where} holds the labels {other!r} and {key!r}, which both stand for the class "
+                f"{classes[codes[key]]!r}; set label_map to say what each one means"
+            )
     return np.array([codes[key] for key in keys], dtype=np.intp)
 
 
-def _refuse_two_names(
-    keys: Sequence[str],
-    codes: Mapping[str, int],
-    classes: Sequence[str],
-    where: str,
-    label_map: Mapping[Any, str] | None,
-) -> None:
-    """Refuse two labels for one class, unless a label map says so."""
-    used: dict[int, str] = {}
-    for key in keys if label_map is None else ():
-        if used.setdefault(codes[key], key) != key:
-            raise UserError(
-                f"{where} holds the labels {used[codes[key]]!r} and {key!r}, which both stand for "
-                f"the class {classes[codes[key]]!r}; set label_map to say what each one means"
-            )
-
-
-def _label_key(value: object) -> str:
+def as_written(value: object) -> str:
+    """Return a label or subject as text; MATLAB writes whole numbers as 7.0."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace").strip()
     if isinstance(value, float) and value.is_integer():

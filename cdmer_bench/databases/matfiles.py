@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from cdmer_bench.databases.base import EMOTIONS, FeatureDatabase, FeatureSet, Finding
 from cdmer_bench.databases.feature_files import (
+    as_written,
     check_features,
     encode_labels,
-    label_vector,
     locate,
-    read_csv_features,
-    read_variables,
+    read_features,
     repeated,
 )
-from cdmer_bench.databases.layout import GRIDS, from_released_layout
+from cdmer_bench.databases.released import from_released_layout
 from cdmer_bench.errors import DataMissing, UserError, choice, closest, listed, positive_integer
 from cdmer_bench.io import file_hash, user_path
+from cdmer_bench.protocol import BLOCK_GRIDS
 
 NORMALISATIONS = ("none", "sum", "l2", "zscore")
 LAYOUTS = ("auto", "samples_rows", "samples_columns")
@@ -84,16 +84,13 @@ class FileFeatureDatabase(FeatureDatabase):
             raise UserError(
                 f"database {self.name!r} names no files; write files: {{descriptor: path}}"
             )
-
         first = self.first_label
-        if first is not None and (
-            isinstance(first, bool) or not isinstance(first, int) or first < 0
-        ):
+        if first is not None and (type(first) is not int or first < 0):
             raise UserError(
                 f"databases.{self.name}.first_label is {first!r}, expected the whole number of "
                 "the first class, such as 1"
             )
-        if self.label_map is not None and not isinstance(self.label_map, Mapping):
+        if not isinstance(self.label_map, Mapping | None):
             raise UserError(
                 f"databases.{self.name}.label_map is {self.label_map!r}, expected a mapping from "
                 "the labels in the file to classes, such as {1: negative, 2: positive}"
@@ -119,35 +116,32 @@ class FileFeatureDatabase(FeatureDatabase):
         """
         entry = self._entry(descriptor)
         path = locate(self.path(descriptor), f"correct databases.{self.name}.files or root")
-        read = _read(path, entry)
-        label_name = f"{path}: {entry['labels']}"
-        y = encode_labels(
-            label_vector(read.labels, label_name),
-            self.classes,
-            label_name,
-            self.first_label,
-            self.label_map,
-        )
+        held = read_features(path, entry["features"], entry["labels"], entry["subjects"])
+        where = f"{path}: {entry['labels']}"
+        y = encode_labels(held.labels, self.classes, where, self.first_label, self.label_map)
         layout = entry["layout"]
         if layout == "auto" and path.suffix.lower() != ".mat":
             layout = "samples_rows"
         where = f"{path}: {entry['features']}"
-        X = check_features(_orient(read.X, len(y), layout, where), where)
-        X = normalised(X, entry["normalise"])
+        X = check_features(_samples_first(held.X, len(y), layout, where), where)
+        X = _normalised(X, entry["normalise"])
         if entry["blocks"] is not None:
-            X = cut_blocks(X, entry["blocks"], str(path))
-        subject = read.subjects
-        if subject is not None:
-            subject = _subjects(subject, len(y), f"{path}: {entry['subjects']}")
+            X = _cut_blocks(X, entry["blocks"], str(path))
+        subject = None
+        if held.subjects is not None:
+            subject = np.array([as_written(value) for value in held.subjects.ravel().tolist()])
+            if len(subject) != len(y):
+                raise UserError(
+                    f"{path}: {entry['subjects']} names {len(subject)} subjects for {len(y)} "
+                    "samples"
+                )
+        findings = held.findings
+        if steps := ", ".join(step for step in entry["normalise"] if step != "none"):
+            text = f"features normalised in each database: {steps}"
+            findings += (Finding("note", text, str(path), "normalised"),)
+        findings += repeated(X, y, str(path))
         return FeatureSet(
-            self.name,
-            X,
-            y,
-            subject,
-            self.classes,
-            file_hash(path),
-            names=read.names,
-            findings=_told(read, path, entry) + repeated(X, y, str(path)),
+            self.name, X, y, subject, self.classes, file_hash(path), held.names, findings
         )
 
     def fingerprint(self, descriptor: str) -> str:
@@ -174,16 +168,13 @@ class FileFeatureDatabase(FeatureDatabase):
         entry = {key: getattr(self, key) for key in FILE_KEYS[1:]} | own
         where = f"databases.{self.name}"
         choice(f"{where}.layout", entry["layout"], LAYOUTS)
-        for name in ("labels", "subjects"):
-            if not isinstance(entry[name], str) and not (
-                name == "subjects" and entry[name] is None
-            ):
+        for name, kinds in (("labels", str), ("subjects", str | None)):
+            if not isinstance(entry[name], kinds):
                 raise UserError(
                     f"{where}.{name} is {entry[name]!r}, expected the name of a variable or column"
                 )
-        features = entry["features"]
-        if not isinstance(features, str):
-            names = listed(f"{where}.features", features, "a name, or a list of columns")
+        if not isinstance(entry["features"], str):
+            names = listed(f"{where}.features", entry["features"], "a name, or a list of columns")
             entry["features"] = [str(name) for name in names]
             if not own["path"].lower().endswith(".csv"):
                 raise UserError(
@@ -197,7 +188,7 @@ class FileFeatureDatabase(FeatureDatabase):
         return entry
 
 
-def normalised(X: NDArray[np.float64], steps: Sequence[str]) -> NDArray[np.float64]:
+def _normalised(X: NDArray[np.float64], steps: Sequence[str]) -> NDArray[np.float64]:
     """Return features scaled as ``FileFeatureDatabase.normalise`` says, step by step."""
     flat = X.reshape(len(X), -1)
     for step in steps:
@@ -211,7 +202,7 @@ def normalised(X: NDArray[np.float64], steps: Sequence[str]) -> NDArray[np.float
     return flat.reshape(X.shape)
 
 
-def cut_blocks(
+def _cut_blocks(
     X: NDArray[np.float64],  # (n_samples, n_features)
     blocks: Mapping[str, Any],  # as ``FileFeatureDatabase.blocks``
     where: str,  # the file, to begin the error's sentence
@@ -234,7 +225,7 @@ def cut_blocks(
             f"{where} holds features of shape {X.shape}, which has its blocks already; "
             "leave blocks out of the configuration"
         )
-    grids = listed(f"{where}: blocks.grids", blocks.get("grids", GRIDS), "whole numbers")
+    grids = listed(f"{where}: blocks.grids", blocks.get("grids", BLOCK_GRIDS), "whole numbers")
     grids = tuple(positive_integer(f"{where}: a grid of blocks", grid) for grid in grids)
     n_blocks = blocks.get("n_blocks", sum(g * g for g in grids))
     n_blocks = positive_integer(f"{where}: blocks.n_blocks", n_blocks)
@@ -254,95 +245,21 @@ def cut_blocks(
     return X.reshape(len(X), n_blocks, -1)
 
 
-@dataclass
-class _Read:
-    """What a file holds; ``X`` not oriented yet."""
-
-    X: NDArray
-    labels: NDArray
-    subjects: NDArray | None
-    names: tuple[str, ...] | None = None
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    unlike: Sequence[str] = ()
-
-
-def _read(path: Path, entry: Mapping[str, Any]) -> _Read:
-    features, labels, subjects = entry["features"], entry["labels"], entry["subjects"]
-    if path.suffix.lower() == ".csv":
-        table = read_csv_features(path, features, labels, subjects)
-        return _Read(
-            table.X, table.labels, table.subjects, table.names, table.left_out, table.unlike
-        )
-    arrays = read_variables(path, [n for n in (features, labels, subjects) if n is not None])
-    return _Read(arrays[features], arrays[labels], arrays.get(subjects))
-
-
-def _told(read: _Read, path: Path, entry: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """Say which columns were taken, which were not, and how features were scaled."""
-    told = []
-    if read.left_out:
-        reasons = "; ".join(f"{name!r}: {why}" for name, why in read.left_out.items())
-        told.append(
-            Finding(
-                "note",
-                f"{len(read.names or ())} columns are features, {len(read.left_out)} are not "
-                f"({reasons}); to take other columns, list them under features",
-                str(path),
-                "columns-left-out",
-            )
-        )
-    if read.unlike:
-        told.append(
-            Finding(
-                "warning",
-                f"features {entry['features']!r} also takes the columns {', '.join(read.unlike)}, "
-                "whose names are unlike the others'; if they are no features, give a longer start "
-                "or a list of names",
-                str(path),
-                "columns-unlike",
-            )
-        )
-    steps = [step for step in entry["normalise"] if step != "none"]
-    if steps:
-        told.append(
-            Finding(
-                "note",
-                f"features normalised in each database: {', '.join(steps)}",
-                str(path),
-                "normalised",
-            )
-        )
-    return tuple(told)
-
-
-def _orient(X: NDArray, n_labels: int, layout: str, where: str) -> NDArray:
+def _samples_first(X: NDArray, n_labels: int, layout: str, where: str) -> NDArray:
     """Return features with samples along the first axis."""
-    if X.ndim == 2:
-        fits = [axis for axis in (0, 1) if X.shape[axis] == n_labels]
-        if layout == "auto" and len(fits) == 2:
-            raise UserError(
-                f"{where} has shape {X.shape}, as many samples as features, so which axis "
-                "counts samples cannot be told; set layout to samples_rows or samples_columns"
-            )
-        if layout == "samples_columns" or (layout == "auto" and fits == [1]):
-            X = X.T
-    elif layout == "samples_columns":
+    if layout == "auto" and X.shape == (n_labels, n_labels):
+        raise UserError(
+            f"{where} has shape {X.shape}, as many samples as features, so which axis "
+            "counts samples cannot be told; set layout to samples_rows or samples_columns"
+        )
+    if layout == "samples_columns" and X.ndim != 2:
         raise UserError(f"{where} has shape {X.shape}; samples_columns needs a matrix")
+    in_columns = X.ndim == 2 and X.shape[1] == n_labels != X.shape[0]
+    if layout == "samples_columns" or (layout == "auto" and in_columns):
+        X = X.T
     if X.ndim < 2 or len(X) != n_labels:
         raise UserError(
             f"{where} has shape {X.shape}, but there are {n_labels} labels; "
             "expected one sample a label"
         )
     return X
-
-
-def _subjects(values: NDArray, n_samples: int, where: str) -> NDArray[np.str_]:
-    flat = np.ravel(values)
-    if len(flat) != n_samples:
-        raise UserError(f"{where} names {len(flat)} subjects for {n_samples} samples")
-    return np.array([_subject_name(value) for value in flat.tolist()])
-
-
-def _subject_name(value: object) -> str:
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value)) if whole else str(value).strip()  # type: ignore[call-overload]

@@ -1,13 +1,14 @@
 """Variables of MATLAB files: versions 4 to 7 through SciPy, 7.3 (HDF5) through h5py."""
 
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.matlab_elements import check_elements
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import check_size
 
@@ -25,12 +26,17 @@ _WAY_OUT = {
 
 
 def list_matlab(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the variables of a .mat file with the shapes that MATLAB shows."""
-    if _is_hdf5(path):
-        return _hdf5(path, _hdf5_shapes)
-    from scipy.io import whosmat
+    """Return the variables of a .mat file with the shapes that MATLAB shows; () for structs."""
+    with _readable(path):
+        if _is_hdf5(path):
+            import h5py
 
-    return {name: shape for name, shape, _ in _scipy(path, whosmat, str(path))}
+            with h5py.File(path) as file:
+                names = [name for name in file if not name.startswith("#")]  # cells' contents
+                return {name: tuple(reversed(getattr(file[name], "shape", ()))) for name in names}
+        from scipy.io import whosmat
+
+        return {name: shape for name, shape, _ in whosmat(str(path))}
 
 
 def read_matlab(path: Path, names: Sequence[str]) -> dict[str, NDArray]:
@@ -39,16 +45,37 @@ def read_matlab(path: Path, names: Sequence[str]) -> dict[str, NDArray]:
     Numbers come as they are (sparse ones filled up), character arrays as one string a row, cell
     arrays as arrays of the numbers or the strings that their cells hold.
     """
-    if _is_hdf5(path):
-        return _hdf5(path, lambda file: {name: _from_hdf5(path, file, name) for name in names})
-    from scipy.io import loadmat
+    with _readable(path):
+        if _is_hdf5(path):
+            import h5py
 
-    _scipy(path, check_elements, path.read_bytes(), path)
-    loaded = _scipy(path, loadmat, str(path), variable_names=list(names))
-    for name in names:
-        if name not in loaded:
-            raise UserError(f"{path}: variable {name!r} is damaged; copy the file again")
-    return {name: _from_scipy(path, name, loaded[name]) for name in names}
+            with h5py.File(path) as file:
+                return {name: _from_hdf5(path, name, file, file[name]) for name in names}
+        from scipy.io import loadmat
+
+        _check_elements(path.read_bytes(), path)
+        loaded = loadmat(str(path), variable_names=list(names))
+        for name in names:
+            if name not in loaded:
+                raise UserError(f"{path}: variable {name!r} is damaged; copy the file again")
+        return {name: _from_scipy(path, name, loaded[name]) for name in names}
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged file makes a parser raise into one sentence."""
+    try:
+        yield
+    except UserError:
+        raise
+    # Neither SciPy nor h5py has an exception of its own for this: zlib.error, struct.error,
+    # OSError, KeyError, RuntimeError, TypeError, IndexError and MemoryError have been met.
+    except Exception as error:
+        short = f"{type(error).__name__}: {str(error)[:120].partition(chr(10))[0]}"
+        raise UserError(
+            f"{path} is not a readable MATLAB file ({short}); it is damaged, truncated or of "
+            "another kind, so copy it again"
+        ) from None
 
 
 def _is_hdf5(path: Path) -> bool:
@@ -64,44 +91,24 @@ def _is_hdf5(path: Path) -> bool:
     return False
 
 
-def _hdf5(path: Path, read: Callable[[Any], Any]) -> Any:
-    """Open a file and read from it; whatever h5py raises on a damaged one becomes one sentence."""
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            return read(file)
-    except UserError:
-        raise
-    # OSError, KeyError, RuntimeError, ValueError and TypeError have all been met; a damaged shape
-    # asks for more memory than there is.
-    except Exception as error:
-        raise UserError(
-            f"{path} is damaged or truncated ({_short(error)}); copy it again"
-        ) from None
-
-
-def _hdf5_shapes(file: Any) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every variable; () for what is kept in parts, such as structs."""
-    names = [name for name in file if not name.startswith("#")]  # #refs#: contents of cells
-    return {name: tuple(reversed(getattr(file[name], "shape", ()))) for name in names}
-
-
-def _from_hdf5(path: Path, file: Any, name: str) -> NDArray:
-    item = file[name]
+def _from_hdf5(path: Path, name: str, file: Any, item: Any, in_cell: bool = False) -> NDArray:
+    """Read a variable, or what one cell of it holds: a text, or an array of numbers."""
     kind = _hdf5_class(item)
+    if in_cell and "MATLAB_class" not in item.attrs and item.dtype == np.uint16:
+        kind = "char"  # MATLAB's characters, in a file that another program wrote
     if "MATLAB_sparse" in item.attrs:
-        return _sparse(path, item)
+        return _from_sparse(path, item)
     if item.attrs.get("MATLAB_empty", 0):
-        return np.empty((0, 0))
-    if kind == "cell":
-        cells = [file[reference] for reference in _numbers(path, item).ravel(order="F")]
-        return _from_cells(path, name, [_cell(path, name, cell) for cell in cells])
+        return np.array("") if in_cell and kind == "char" else np.empty((0, 0))
+    if kind == "cell" and not in_cell:
+        cells = [file[reference] for reference in _stored(path, item).ravel(order="F")]
+        return _from_cells(path, name, [_from_hdf5(path, name, file, c, True) for c in cells])
     if kind == "char":
-        return np.array([_text(row) for row in np.atleast_2d(_numbers(path, item))])
+        codes = _stored(path, item)
+        return np.array(_text(codes) if in_cell else [_text(row) for row in np.atleast_2d(codes)])
     if kind not in _NUMBERS:
         raise _refused(path, name, kind)
-    return _numbers(path, item)
+    return _stored(path, item)
 
 
 def _hdf5_class(item: Any) -> str:
@@ -117,55 +124,45 @@ def _hdf5_class(item: Any) -> str:
     return "double" if item.dtype.kind in "biuf" else str(item.dtype)
 
 
-def _numbers(path: Path, item: Any) -> NDArray:
+def _stored(path: Path, item: Any) -> NDArray:
     """Read a dataset; HDF5 keeps MATLAB's column-major arrays with the axes reversed."""
     check_size(item.size * item.dtype.itemsize, path)
     values: NDArray = item[()]
     return values.T
 
 
-def _cell(path: Path, name: str, item: Any) -> Any:
-    """Return what one cell holds: a text, or an array of numbers."""
-    kind = _hdf5_class(item)
-    if "MATLAB_class" not in item.attrs and item.dtype == np.uint16:
-        kind = "char"  # MATLAB's characters, in a file that another program wrote
-    if kind == "char":
-        return "" if item.attrs.get("MATLAB_empty", 0) else _text(_numbers(path, item))
-    if kind not in _NUMBERS:
-        raise _refused(path, name, kind)
-    return _numbers(path, item)
+def _text(codes: NDArray) -> str:
+    return "".join(chr(int(code)) for code in np.ravel(codes, order="F")).strip()
 
 
-def _from_cells(path: Path, name: str, cells: Sequence[Any]) -> NDArray:
-    """Return the one text or number of each cell as an array."""
-    values = [np.asarray(cell) for cell in cells]
-    kinds = {"text" if value.dtype.kind in "US" else "number" for value in values}
-    if len(kinds) > 1 or any(v.size != 1 or v.dtype.kind not in "USbiuf" for v in values):
-        raise _refused(path, name, "cell")
-    return np.array([value.ravel()[0] for value in values])
-
-
-def _sparse(path: Path, item: Any) -> NDArray:
+def _from_sparse(path: Path, item: Any) -> NDArray:
     from scipy.sparse import csc_array
 
     n_rows, n_columns = int(item.attrs["MATLAB_sparse"]), len(item["jc"]) - 1
     check_size(8 * n_rows * n_columns, path)
     if "data" not in item:  # all zero
         return np.zeros((n_rows, n_columns))
-    parts = (item["data"][()], item["ir"][()], item["jc"][()])
+    parts = tuple(_stored(path, item[key]) for key in ("data", "ir", "jc"))
     return csc_array(parts, shape=(n_rows, n_columns)).toarray()
 
 
 def _from_scipy(path: Path, name: str, values: Any) -> NDArray:
-    """Return numbers or strings as a plain array; unpack cells and sparse matrices."""
-    if hasattr(values, "toarray"):
+    if hasattr(values, "toarray"):  # sparse
         check_size(8 * values.shape[0] * values.shape[1], path)
         return np.asarray(values.toarray())
     if values.dtype == object:
         return _from_cells(path, name, [np.squeeze(c) for c in values.ravel(order="F")])
-    if values.dtype.kind in "biufcUS":
-        return np.asarray(values)
-    raise _refused(path, name, "struct")
+    if values.dtype.kind not in "biufcUS":
+        raise _refused(path, name, "struct")
+    return np.asarray(values)
+
+
+def _from_cells(path: Path, name: str, values: Sequence[NDArray]) -> NDArray:
+    """Return the one text or number of each cell as an array."""
+    kinds = {value.dtype.kind in "US" for value in values}
+    if len(kinds) > 1 or any(v.size != 1 or v.dtype.kind not in "USbiuf" for v in values):
+        raise _refused(path, name, "cell")
+    return np.array([value.item() for value in values])
 
 
 def _refused(path: Path, name: str, kind: str) -> UserError:
@@ -176,24 +173,75 @@ def _refused(path: Path, name: str, kind: str) -> UserError:
     )
 
 
-def _text(codes: NDArray) -> str:
-    return "".join(chr(int(code)) for code in np.ravel(codes, order="F")).strip()
+# Elements of files of version 5 to 7 (MathWorks, *MAT-File Format*).
+_HEADER = 128  # bytes: text, version, and in the last two the byte order
+_NUMBER_TYPES = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13}  # miINT8 ... miUINT64
+_TEXT_TYPES = {16, 17, 18}  # miUTF8, miUTF16, miUTF32
+_MATRIX, _COMPRESSED = 14, 15
+_NUMERIC_CLASSES = range(5, 16)  # mxSPARSE, mxDOUBLE ... mxUINT64
+_PREAMBLE = 3  # flags, dimensions and name come before the numbers
+_PADDING = 64  # bytes that may follow a compressed element
+_DEEPEST = 20  # cells in cells
+
+_Order = Literal["little", "big"]
 
 
-def _scipy(path: Path, function: Any, *arguments: Any, **options: Any) -> Any:
-    """Call a SciPy reader; whatever a damaged file makes it raise becomes one sentence."""
-    try:
-        return function(*arguments, **options)
-    except (MemoryError, UserError):
-        raise
-    # SciPy's parser has no exception of its own: zlib.error, struct errors, TypeError and
-    # IndexError have all been met on files cut short.
-    except Exception as error:
-        raise UserError(
-            f"{path} is not a readable MATLAB file ({_short(error)}); "
-            "it may be truncated or of another kind, so copy it again"
-        ) from None
+def _check_elements(data: bytes, path: Path) -> None:
+    """Check every element's type and size before SciPy reads them.
+
+    SciPy looks the number type of an element up without a bound; a damaged one ends the process.
+    """
+    mark = data[_HEADER - 2 : _HEADER]
+    if 0 in data[:4] or mark not in (b"IM", b"MI"):  # files of version 4 have no elements
+        return
+    order: _Order = "little" if mark == b"IM" else "big"
+    for kind, content in _elements(data[_HEADER:], order):
+        if kind == _COMPRESSED:
+            kind, content = next(_elements(_inflated(content, order, path), order))
+        if kind != _MATRIX:
+            raise ValueError(f"type {kind} in the place of a matrix")
+        _check_matrix(content, order, 0)
 
 
-def _short(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''}"
+def _elements(data: bytes | memoryview, order: _Order) -> Iterator[tuple[int, memoryview]]:
+    """Yield type and content of the elements that follow one another."""
+    left = memoryview(data)
+    while left:
+        kind, size = (int.from_bytes(left[i : i + 4], order) for i in (0, 4))
+        if len(left) < 8:
+            raise ValueError("it ends inside an element")
+        if kind >> 16:  # a small element: type and size share four bytes, four hold the content
+            kind, size, start, most = kind & 0xFFFF, kind >> 16, 4, 4
+        else:
+            start, most = 8, len(left) - 8
+        if size > most:
+            raise ValueError(f"an element of {size} bytes where {most} are left")
+        yield kind, left[start : start + size]
+        padding = 0 if kind == _COMPRESSED else -(start + size) % 8
+        left = left[start + size + padding :]
+
+
+def _inflated(data: memoryview, order: _Order, path: Path) -> bytes:
+    """Decompress an element up to the size that it tells of itself."""
+    stream = zlib.decompressobj()
+    head = stream.decompress(data, 8)
+    size = int.from_bytes(head[4:8], order)
+    check_size(size, path)
+    rest = stream.decompress(stream.unconsumed_tail, size + _PADDING)
+    if not stream.eof:
+        raise ValueError("a compressed element that does not end where it says")
+    return head + rest
+
+
+def _check_matrix(data: memoryview, order: _Order, depth: int) -> None:
+    if depth > _DEEPEST:
+        raise ValueError("it is nested too deeply")
+    numeric = False
+    for number, (kind, content) in enumerate(_elements(data, order)):
+        if number == 0:
+            numeric = int.from_bytes(content[:4], order) & 0xFF in _NUMERIC_CLASSES
+        only_numbers = numeric and number >= _PREAMBLE
+        if kind == _MATRIX and not only_numbers:
+            _check_matrix(content, order, depth + 1)
+        elif kind not in (_NUMBER_TYPES if only_numbers else _NUMBER_TYPES | _TEXT_TYPES):
+            raise ValueError(f"an element of the unknown type {kind}")

@@ -1,32 +1,32 @@
-"""The features that the authors of the benchmark released, one MATLAB file a database."""
+"""The features that the authors of the benchmark released: one MATLAB file a database."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.databases.base import EMOTIONS, Account, FeatureDatabase, FeatureSet, Finding
 from cdmer_bench.databases.feature_files import (
     check_features,
     encode_labels,
-    label_vector,
     list_variables,
     locate,
     read_variables,
 )
-from cdmer_bench.databases.layout import GRIDS, count_blocks, from_released_layout
-from cdmer_bench.errors import DataMissing, UserError, closest
+from cdmer_bench.errors import DataMissing, UserError, closest, listed, positive_integer
 from cdmer_bench.io import file_hash, user_path
+from cdmer_bench.protocol import BLOCK_GRIDS
 
-N_BLOCKS = count_blocks(GRIDS)
+NAMES = {"casme2": "CASME2", "smic_hs": "SMIC_HS", "smic_vis": "SMIC_VIS", "smic_nir": "SMIC_NIR"}
+FETCH = "run 'cdmer data fetch released' or give the folder with corpus.root=DIR"
 
 
 class Released(NamedTuple):
-    """One descriptor as the authors extracted it, from 85 blocks."""
+    """One descriptor as the authors extracted it."""
 
     token: str  # its name in the files' names
     n_planes: int
@@ -35,7 +35,7 @@ class Released(NamedTuple):
     @property
     def width(self) -> int:
         """Number of values in a vector."""
-        return N_BLOCKS * self.n_planes * self.n_bins
+        return _count_blocks(BLOCK_GRIDS) * self.n_planes * self.n_bins
 
 
 DESCRIPTORS = {
@@ -53,8 +53,6 @@ DESCRIPTORS = {
     "higo_top_p4": Released("HIGOTOP_P4", 3, 4),
     "higo_top_p8": Released("HIGOTOP_P8", 3, 8),
 }
-NAMES = {"casme2": "CASME2", "smic_hs": "SMIC_HS", "smic_vis": "SMIC_VIS", "smic_nir": "SMIC_NIR"}
-FETCH = "run 'cdmer data fetch released' or give the folder with corpus.root=DIR"
 
 
 def released_file(database: str, descriptor: str) -> str:
@@ -98,12 +96,8 @@ def load_released(path: str | Path, classes: tuple[str, ...] = EMOTIONS) -> Feat
     path = locate(user_path(path), FETCH)
     feature_name, label_name = _find_variables(path)
     arrays = read_variables(path, (feature_name, label_name))
-    y = encode_labels(
-        label_vector(arrays[label_name], f"{path}: {label_name}"),
-        classes,
-        f"{path}: {label_name}",
-        label_map=dict(enumerate(EMOTIONS, start=1)),
-    )
+    codes = dict(enumerate(EMOTIONS, start=1))
+    y = encode_labels(arrays[label_name], classes, f"{path}: {label_name}", label_map=codes)
     X = check_features(arrays[feature_name], f"{path}: {feature_name}")
     if X.ndim != 2 or len(X) != len(y):
         raise UserError(
@@ -148,32 +142,20 @@ class ReleasedDatabase(FeatureDatabase):
 
     def load(self, descriptor: str) -> FeatureSet:
         """Load the features of a descriptor; see `load_released`."""
-        loaded = load_released(self.path(descriptor), self.classes)
-        width = loaded.X[0].size
-        expected = DESCRIPTORS[descriptor].width
-        if width != expected:
-            raise UserError(
-                f"{self.path(descriptor)} holds vectors of {width} values, expected {expected} "
-                f"for {descriptor}; it is not the file that its name says"
-            )
-        return FeatureSet(self.name, loaded.X, loaded.y, None, self.classes, loaded.fingerprint)
+        return replace(load_released(self.path(descriptor), self.classes), database=self.name)
 
     def account(self, descriptor: str | None = None) -> Account:
         """Count the samples; name the files of this database that fit no descriptor."""
         counted = super().account(descriptor)
         token = self.released_name or NAMES.get(self.name, self.name.upper())
-        known = {released_file(token.lower(), name).lower() for name in DESCRIPTORS}
+        known = {self.path(name).name.lower() for name in DESCRIPTORS}
         for path in sorted(user_path(self.root).glob("CrossCorpus_*.mat")):
-            fits = path.name.lower().endswith(f"_{token}_112by112.mat".lower())
-            if fits and path.name.lower() not in known:
+            name = path.name.lower()
+            if name.endswith(f"_{token}_112by112.mat".lower()) and name not in known:
+                text = "its name is that of no released descriptor, so it is not used"
+                expected = ", ".join(one.token for one in DESCRIPTORS.values())
                 counted.findings.append(
-                    Finding(
-                        "warning",
-                        "its name is that of no released descriptor, so it is not used",
-                        str(path),
-                        "unknown-released-file",
-                        ", ".join(known_as.token for known_as in DESCRIPTORS.values()),
-                    )
+                    Finding("warning", text, str(path), "unknown-released-file", expected)
                 )
         return counted
 
@@ -188,33 +170,33 @@ def _find_variables(path: Path) -> tuple[str, str]:
     features = sorted(name for name in found if name.endswith("_micro_feature"))
     labels = sorted(name for name in found if name.endswith("_micro_label"))
     if len(features) != 1 or len(labels) != 1:
-        listed = ", ".join(f"{name} {shape}" for name, shape in sorted(found.items())[:20])
+        shown = ", ".join(f"{name} {shape}" for name, shape in sorted(found.items())[:20])
         raise UserError(
-            f"{path} has the variables {listed or '(none)'}, expected one <DB>_micro_feature and "
+            f"{path} has the variables {shown or '(none)'}, expected one <DB>_micro_feature and "
             "one <DB>_micro_label; for features of your own use corpus=matfiles"
         )
     return features[0], labels[0]
 
 
 def _cut_blocks(X: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
+    """Cut vectors into blocks by the descriptor that the file's name, or else the width, tells."""
     width = X.shape[1]
-    named = re.match(r"CrossCorpus_(\w+?)_(?:CASME|SMIC)", path.name)
-    by_name = [d for d in DESCRIPTORS.values() if named and d.token == named.group(1)]
-    if by_name and by_name[0].width != width:
+    named = re.match(r"CrossCorpus_([A-Za-z]+_[A-Za-z0-9]+)_", path.name)
+    found = [d for d in DESCRIPTORS.values() if named and d.token == named[1]]
+    if found and found[0].width != width:
         raise UserError(
-            f"{path} holds vectors of {width} values, expected {by_name[0].width} for "
-            f"{by_name[0].token}; it is truncated or not what its name says"
+            f"{path} holds vectors of {width} values, expected {found[0].width} for "
+            f"{found[0].token}; it is truncated or not what its name says"
         )
-    candidates = by_name or [d for d in DESCRIPTORS.values() if d.width == width]
-    if not candidates:
+    found = found or [d for d in DESCRIPTORS.values() if d.width == width]
+    if not found:
         widths = ", ".join(str(w) for w in sorted({d.width for d in DESCRIPTORS.values()}))
         raise UserError(
             f"{path} holds vectors of {width} values, expected one of {widths} "
-            f"({N_BLOCKS} blocks); for other features use corpus=matfiles"
+            f"({_count_blocks(BLOCK_GRIDS)} blocks); for other features use corpus=matfiles"
         )
-    n_planes = candidates[0].n_planes
-    blocks = from_released_layout(X, n_planes=n_planes)
-    return blocks if n_planes > 1 else blocks[:, :, 0, :]
+    blocks = from_released_layout(X, n_planes=found[0].n_planes)
+    return blocks if found[0].n_planes > 1 else blocks[:, :, 0, :]
 
 
 def _database_key(path: Path, feature_name: str) -> str:
@@ -224,3 +206,104 @@ def _database_key(path: Path, feature_name: str) -> str:
             return key
     token = feature_name.removesuffix("_micro_feature")
     return {"smic": "smic_hs"}.get(token.lower(), token.lower())
+
+
+def from_released_layout(
+    flat: ArrayLike, grids: Sequence[int] = BLOCK_GRIDS, n_planes: int = 3
+) -> NDArray[np.float64]:
+    """Cut released feature vectors into blocks.
+
+    The authors' vectors are plane-major inside each grid: for each grid in turn, the first plane
+    of all its blocks, then the second plane of all its blocks, and so on. So their consecutive
+    runs of 177 values are *not* facial blocks. Blocks of a grid are ordered column by column
+    (the row index runs fastest), here as there.
+
+    Parameters
+    ----------
+    flat : array, shape (n_samples, n_features), or (n_features,) for one clip
+        ``n_features`` is ``n_blocks * n_planes * n_bins`` for some number of bins.
+    grids : sequence of int
+        Blocks along each side of the face, coarse to fine as in the vector.
+    n_planes : int
+        3 for descriptors on three orthogonal planes.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_samples, n_blocks, n_planes, n_bins)
+        Without the first axis for one clip.
+
+    Raises
+    ------
+    UserError
+        If the width is not a multiple of ``n_blocks * n_planes``.
+    """
+    vectors = np.asarray(flat, dtype=np.float64)
+    if vectors.ndim == 1:
+        return from_released_layout(vectors[np.newaxis], grids, n_planes)[0]
+    if vectors.ndim != 2:
+        raise UserError(
+            f"released features have shape {vectors.shape}, expected (n_samples, n_features)"
+        )
+    n_samples, width = vectors.shape
+    n_blocks = _count_blocks(grids)
+    if width == 0 or width % (n_blocks * n_planes):
+        raise UserError(
+            f"a feature width of {width} is not a multiple of {n_blocks} blocks x {n_planes} "
+            f"planes (grids {list(grids)}); name the grids and planes that the features have"
+        )
+    n_bins = width // (n_blocks * n_planes)
+    blocks = np.empty((n_samples, n_blocks, n_planes, n_bins))
+    first = 0
+    for grid in grids:
+        size = grid * grid
+        run = vectors[:, first * n_planes * n_bins : (first + size) * n_planes * n_bins]
+        planes = run.reshape(n_samples, n_planes, size, n_bins)
+        blocks[:, first : first + size] = planes.transpose(0, 2, 1, 3)
+        first += size
+    return blocks
+
+
+def to_released_layout(X: ArrayLike, grids: Sequence[int] = BLOCK_GRIDS) -> NDArray[np.float64]:
+    """Put blocks back into the released order; the exact inverse of `from_released_layout`.
+
+    Parameters
+    ----------
+    X : array, shape (n_samples, n_blocks, n_planes, n_bins) or (n_samples, n_blocks, n_bins)
+        The second form counts as one plane. One clip is (n_blocks, n_planes, n_bins).
+    grids : sequence of int
+        As for `from_released_layout`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_samples, n_blocks * n_planes * n_bins)
+        Without the first axis for one clip.
+
+    Raises
+    ------
+    UserError
+        If the number of blocks is not that of ``grids``.
+    """
+    blocks = np.asarray(X, dtype=np.float64)
+    n_blocks = _count_blocks(grids)
+    if blocks.ndim == 3 and blocks.shape[1] != n_blocks == blocks.shape[0]:
+        return to_released_layout(blocks[np.newaxis], grids)[0]
+    if blocks.ndim == 3:
+        blocks = blocks[:, :, np.newaxis, :]
+    if blocks.ndim != 4 or blocks.shape[1] != n_blocks:
+        raise UserError(
+            f"features have shape {np.shape(X)}, expected (n_samples, {n_blocks}, n_planes, "
+            f"n_bins) for the grids {list(grids)}"
+        )
+    runs = []
+    first = 0
+    for grid in grids:
+        size = grid * grid
+        planes = blocks[:, first : first + size].transpose(0, 2, 1, 3)
+        runs.append(planes.reshape(len(blocks), size * blocks.shape[2] * blocks.shape[3]))
+        first += size
+    return np.ascontiguousarray(np.concatenate(runs, axis=1))
+
+
+def _count_blocks(grids: Sequence[int]) -> int:
+    items = listed("grids", grids, "whole numbers of at least 1, such as [1, 2, 4, 8]")
+    return sum(positive_integer("a grid", g) ** 2 for g in items)

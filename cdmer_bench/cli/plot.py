@@ -3,8 +3,9 @@
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cdmer_bench.cli.arguments import CommandParser, add_config_dir, add_results, add_selection
 from cdmer_bench.cli.console import say
@@ -19,17 +20,19 @@ if TYPE_CHECKING:
     from cdmer_bench.evaluation.selection import Rule
     from cdmer_bench.reporting import MissingCell
 
-KINDS = {
-    "scores": "mean F1 of methods by tasks, a heat map for each table",
-    "ranks": "average ranks over tasks, with the critical difference",
-    "budget": "expected best mean F1 against the number of settings tried",
-    "parameters": "mean F1 over the parameters of one method on one task",
-    "confusion": "confusion matrices at the chosen settings",
-    "regions": "weights of facial blocks, of RSTR",
-    "embedding": "source and target in two dimensions, before and after adaptation",
-    "times": "seconds of computing, for a whole grid and for one setting",
-}
-DRAWN = (*KINDS, "plane")  # an older name of embedding
+
+class _Asked(NamedTuple):
+    """The results that were asked for, and how to draw them."""
+
+    records: list[CellRecord]
+    rule: "Rule"
+    missing: "list[MissingCell]"
+    width: float
+    options: argparse.Namespace
+
+
+# The records that a picture shows, and what draws it.
+_Drawing = tuple[Sequence[CellRecord], Callable[[], "Figure"]]
 
 
 def plot_arguments(parser: CommandParser) -> None:
@@ -62,16 +65,10 @@ def plot_command(options: argparse.Namespace) -> int:
     """Draw pictures of the results."""
     kinds, filters = split_words("plot", options.words, DRAWN)
     if not kinds:
-        for kind, text in KINDS.items():
+        for kind, (text, _) in KINDS.items():
             print(f"{kind:<12}{text}")
         say("draw one with `cdmer plot KIND`, a part of the results with method= and task=")
         return 0
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise UserError(
-            "matplotlib is missing, which draws pictures; pip install matplotlib"
-        ) from None
     if options.dpi < 1:
         raise UserError(f"--dpi is {options.dpi}, expected at least 1; 300 suits print")
     if options.out and len(kinds) > 1:
@@ -79,14 +76,15 @@ def plot_command(options: argparse.Namespace) -> int:
             f"--out names one file, but {len(kinds)} pictures are asked for; leave it out"
         )
     from cdmer_bench.evaluation.selection import rule
-    from cdmer_bench.reporting.plot_style import WIDTHS, save
+    from cdmer_bench.reporting.plot_style import WIDTHS, save, style
 
-    records = choose_records(options.results, None, filters)
+    with style():  # refuses before anything is loaded if matplotlib is missing
+        records = choose_records(options.results, None, filters)
     missing = recorded_failures(options.results, records, filters)
-    chosen, width = rule(options.selection), WIDTHS[options.width]
+    asked = _Asked(records, rule(options.selection), missing, WIDTHS[options.width], options)
     for kind in kinds:
         kind = "embedding" if kind == "plane" else kind
-        drawn, draw = _picture(kind, records, chosen, missing, width, options)
+        drawn, draw = KINDS[kind][1](asked)
         path = Path(options.out or Path(options.results) / _name(kind, drawn, filters, options))
         save(draw, path, options.dpi)
         say(f"wrote {path}")
@@ -94,10 +92,7 @@ def plot_command(options: argparse.Namespace) -> int:
 
 
 def _name(
-    kind: str,
-    drawn: Sequence[CellRecord],
-    filters: dict[str, str],
-    options: argparse.Namespace,
+    kind: str, drawn: Sequence[CellRecord], filters: dict[str, str], options: argparse.Namespace
 ) -> str:
     """Name a file by what is drawn: kind, methods and tasks, and what was asked for besides."""
     parts = [kind]
@@ -111,110 +106,98 @@ def _name(
     return f"{name[:120]}.{options.format or 'svg'}"
 
 
-_Drawing = tuple[Sequence[CellRecord], Callable[[], "Figure"]]
+def _scores(asked: _Asked) -> _Drawing:
+    from cdmer_bench.reporting import tables_for
+    from cdmer_bench.reporting.plot_scores import score_map
+
+    tables = tables_for(asked.records, asked.rule, missing=asked.missing)
+    return asked.records, partial(score_map, *tables, width=asked.width)
 
 
-def _picture(
-    kind: str,
-    records: list[CellRecord],
-    rule: "Rule",
-    missing: "list[MissingCell]",
-    width: float,
-    options: argparse.Namespace,
-) -> _Drawing:
-    """Return the records that a picture shows, and what draws it."""
-    from cdmer_bench.reporting import plot_cells, plot_scores, tables_for
+def _budget(asked: _Asked) -> _Drawing:
     from cdmer_bench.reporting.analysis import comparable
+    from cdmer_bench.reporting.plot_scores import budget_picture
 
-    if kind == "scores":
-        tables = tables_for(records, rule, missing=missing)
-        return records, lambda: plot_scores.score_map(*tables, width=width)
-    if kind == "budget":
-        beside = comparable(records)
-        return beside, lambda: plot_scores.budget_picture(beside, missing, width)
-    if kind == "times":
-        return records, lambda: plot_scores.time_picture(records, missing, width)
-    if kind == "confusion":
-        return records, lambda: plot_cells.confusion_picture(records, rule, missing, width)
-    if kind == "ranks":
-        return comparable(records), _ranks(records, rule, width)
-    if kind == "regions":
-        return _regions(records, rule, width)
-    if kind == "parameters":
-        everything = choose_records(options.results, records[0].corpus)
-        return _parameters(everything, records, rule, width)
-    return _embedding(records, rule, width, options)
+    beside = comparable(asked.records)
+    return beside, partial(budget_picture, beside, asked.missing, asked.width)
 
 
-def _ranks(records: list[CellRecord], rule: "Rule", width: float) -> "Callable[[], Figure]":
+def _times(asked: _Asked) -> _Drawing:
+    from cdmer_bench.reporting.plot_scores import time_picture
+
+    return asked.records, partial(time_picture, asked.records, asked.missing, asked.width)
+
+
+def _confusion(asked: _Asked) -> _Drawing:
+    from cdmer_bench.reporting.plot_cells import confusion_picture
+
+    records = asked.records
+    return records, partial(confusion_picture, records, asked.rule, asked.missing, asked.width)
+
+
+def _ranks(asked: _Asked) -> _Drawing:
     from cdmer_bench.reporting.analysis import comparable, compare_cells, compare_methods
     from cdmer_bench.reporting.plot_scores import rank_picture
 
-    overall = compare_methods(compare_cells(comparable(records), rule))
-    if overall is None or overall.ranking is None:
+    records = comparable(asked.records)
+    overall = compare_methods(compare_cells(records, asked.rule))
+    if overall is None:
         raise UserError(
             f"{counted(len({r.method for r in records}), 'method')} on "
-            f"{counted(len({r.task for r in records}), 'task')} were found; ranks need "
-            "at least three methods that share two tasks"
+            f"{counted(len({r.task for r in records}), 'task')} were found; ranks need at least "
+            "two methods that share two tasks, and three for the critical difference"
         )
-    ranking, synthetic = overall.ranking, any(r.synthetic for r in records)
-    return lambda: rank_picture(
-        overall.methods,
-        ranking,
-        synthetic,
-        over=overall.over,
-        left_out=overall.left_out_sentences,
-        width=width,
-    )
+    synthetic = any(r.synthetic for r in records)
+    return records, partial(rank_picture, overall, synthetic, asked.width)
 
 
-def _regions(records: list[CellRecord], rule: "Rule", width: float) -> _Drawing:
+def _regions(asked: _Asked) -> _Drawing:
     from cdmer_bench.evaluation.selection import NotRecorded
     from cdmer_bench.reporting.captions import join_names
-    from cdmer_bench.reporting.regions import region_picture
+    from cdmer_bench.reporting.plot_cells import region_picture
     from cdmer_bench.results.scores import setting_text
 
-    weighted = [r for r in records if "weights" in r.extras]
+    weighted = [r for r in asked.records if "weights" in r.extras]
     if not weighted:
-        methods = join_names(sorted({r.row for r in records}), 5)
+        methods = join_names(sorted({r.row for r in asked.records}), 5)
         raise UserError(f"{methods} stored no block weights; RSTR does: method=rstr")
-    lack: NotRecorded | None = None
     for drawn in weighted:
         try:
-            setting = rule.select(drawn)
+            setting = asked.rule.select(drawn)
             break
-        except NotRecorded as missing:
-            lack = missing
+        except NotRecorded as lack:
+            refused = lack
     else:
-        raise UserError(str(lack))
-    _name_one(records, drawn)
-    return [drawn], lambda: region_picture(
+        raise refused
+    _name_one(asked.records, drawn)
+    return [drawn], partial(
+        region_picture,
         drawn.extras["weights"][setting],
         f"{drawn.row}, {drawn.task_label}: weights of facial blocks",
         synthetic=drawn.synthetic,
-        setting=f"{setting_text(drawn.settings[setting])}, chosen by {rule.name}",
-        width=width,
+        setting=f"{setting_text(drawn.settings[setting])}, chosen by {asked.rule.name}",
+        width=asked.width,
     )
 
 
-def _parameters(
-    everything: list[CellRecord], records: list[CellRecord], rule: "Rule", width: float
-) -> _Drawing:
+def _parameters(asked: _Asked) -> _Drawing:
     from cdmer_bench.evaluation.metrics import grid_scores
     from cdmer_bench.reporting.analysis import control_of
     from cdmer_bench.reporting.plot_cells import parameter_picture
-    from cdmer_bench.reporting.report_data import searched_values
 
-    drawn = next((r for r in records if searched_values(r)), records[0])
-    control, score = control_of(r.row for r in everything), None
+    searched = [r for r in asked.records if len(r.settings) > 1] or asked.records
+    drawn, score = searched[0], None
+    # The Baseline is drawn beside, whatever part of the results was asked for.
+    everything = choose_records(asked.options.results, drawn.corpus)
+    control = control_of(r.row for r in everything)
     for record in everything:
         beside = (record.task, record.descriptor) == (drawn.task, drawn.descriptor)
         if beside and record.row == control and len(record.settings) == 1:
             f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
             score = float(f1[0])
-    if searched_values(drawn):
-        _name_one([r for r in records if searched_values(r)], drawn)
-    return [drawn], lambda: parameter_picture(drawn, rule, score, width)
+    if len(drawn.settings) > 1:
+        _name_one(searched, drawn)
+    return [drawn], partial(parameter_picture, drawn, asked.rule, score, asked.width)
 
 
 def _name_one(records: list[CellRecord], drawn: CellRecord) -> None:
@@ -225,21 +208,39 @@ def _name_one(records: list[CellRecord], drawn: CellRecord) -> None:
         )
 
 
-def _embedding(
-    records: list[CellRecord], rule: "Rule", width: float, options: argparse.Namespace
-) -> _Drawing:
+def _embedding(asked: _Asked) -> _Drawing:
     from cdmer_bench.cli.embedding import embed_cells
     from cdmer_bench.reporting.plot_cells import embedding_picture
-    from cdmer_bench.reporting.published import sorted_as_paper
 
-    first = sorted_as_paper(records)[0]
-    mine = [r for r in records if (r.task, r.descriptor) == (first.task, first.descriptor)]
-    if len(mine) < len(records):
+    first = asked.records[0]
+    mine = [r for r in asked.records if (r.task, r.descriptor) == (first.task, first.descriptor)]
+    if len(mine) < len(asked.records):
         say(
             f"{first.task_label} with {first.descriptor_label} is drawn; choose another with task= "
             "and descriptor="
         )
-    placed, left_out = embed_cells(mine, rule, options.config_dir)
+    placed, left_out = embed_cells(mine, asked.rule, asked.options.config_dir)
     if not placed:
         raise UserError(f"nothing can be drawn; {left_out[0]}")
-    return [r for r, _, _ in placed], lambda: embedding_picture(placed, rule.name, left_out, width)
+    drawn = [record for record, _, _ in placed]
+    return drawn, partial(embedding_picture, placed, asked.rule.name, left_out, asked.width)
+
+
+# What each kind shows, and what draws it.
+KINDS: dict[str, tuple[str, Callable[[_Asked], _Drawing]]] = {
+    "scores": ("mean F1 of methods by tasks, a heat map for each table", _scores),
+    "ranks": (
+        "average ranks of two methods or more over tasks; of three, with the critical difference",
+        _ranks,
+    ),
+    "budget": ("expected best mean F1 against the number of settings tried", _budget),
+    "parameters": ("mean F1 over the parameters of one method on one task", _parameters),
+    "confusion": ("confusion matrices at the chosen settings", _confusion),
+    "regions": ("weights of facial blocks, of RSTR", _regions),
+    "embedding": (
+        "source and target in two dimensions, before and after adaptation",
+        _embedding,
+    ),
+    "times": ("seconds of computing, for a whole grid and for one setting", _times),
+}
+DRAWN = (*KINDS, "plane")  # an older name of embedding

@@ -69,6 +69,13 @@ class MethodComparison:
         return scope(self.tasks)
 
     @property
+    def average_ranks(self) -> NDArray[np.float64]:
+        """Each method's rank over the tasks, 1 is best; of two methods, too."""
+        from scipy.stats import rankdata
+
+        return np.asarray(rankdata(-np.round(self.scores, 12), axis=1).mean(axis=0))
+
+    @property
     def left_out_sentences(self) -> tuple[str, ...]:
         """What is not compared, and why."""
         sentences = []
@@ -111,6 +118,13 @@ def compare_cells(records: Sequence[CellRecord], rule: Rule) -> list[CellCompari
             chosen[record.task_label, record.row] = record, rule.select(record)
         except NotRecorded:
             continue
+    return compare_chosen(chosen)
+
+
+def compare_chosen(
+    chosen: Mapping[tuple[str, str], tuple[CellRecord, int]],  # by task and row, with the setting
+) -> list[CellComparison]:
+    """Return the interval and the test of each cell at the setting chosen for it."""
     control = control_of(method for _, method in chosen)
     comparisons = []
     for (task, method), (record, index) in chosen.items():

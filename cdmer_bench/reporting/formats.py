@@ -3,7 +3,6 @@
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from cdmer_bench.errors import UserError, closest
@@ -235,29 +234,8 @@ def _escape_markdown(text: str) -> str:
 
 def to_page(tables: Sequence[Table]) -> str:
     """Render tables as a page of their own, by the report's template and style sheet."""
-    from jinja2 import Environment, FileSystemLoader
+    from cdmer_bench.reporting.html_report import page
+    from cdmer_bench.reporting.report_tables import table_rows
 
-    here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here / "templates"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filled = [
-        (
-            table,
-            # No cell is linked to data of the report.
-            [
-                {"name": table.shown_name(row), "cells": [(cell, ()) for cell in row.cells]}
-                for row in table.rows
-            ],
-        )
-        for table in tables
-    ]
-    return environment.get_template("tables.html").render(
-        title="; ".join(dict.fromkeys(table.name for table in tables)) or "No table",
-        style=(here / "report.css").read_text(encoding="utf-8"),
-        tables=filled,
-        average=AVERAGE,
-    )
+    title = "; ".join(dict.fromkeys(table.name for table in tables)) or "No table"
+    return page("tables.html", title=title, tables=[(t, table_rows(t)) for t in tables])

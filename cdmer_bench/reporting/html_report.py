@@ -1,50 +1,74 @@
 """The report: one HTML file that needs no network and no other file."""
 
-import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
+import numpy as np
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.selection import RULES, Rule, rule
-from cdmer_bench.reporting import report_views as views
-from cdmer_bench.reporting import report_words as words
+from cdmer_bench.evaluation.selection import RULES, NotRecorded, Rule, rule
+from cdmer_bench.evaluation.statistics import DEPENDENCE
 from cdmer_bench.reporting.analysis import (
+    CellComparison,
+    MethodComparison,
     comparable,
-    compare_cells,
+    compare_chosen,
     compare_methods,
     control_of,
-    unchosen,
+    drawn_units,
 )
-from cdmer_bench.reporting.captions import SYNTHETIC, scope
-from cdmer_bench.reporting.published import AVERAGE, paper_order, sorted_as_paper, summarize
-from cdmer_bench.reporting.report_data import (
+from cdmer_bench.reporting.captions import (
+    CHOSEN_ON_TARGET,
+    SYNTHETIC,
+    about_unchosen,
+    absences,
+    join_names,
+    scope,
+    task_span,
+)
+from cdmer_bench.reporting.charts import Axis, axis
+from cdmer_bench.reporting.picture_data import (
+    KNOWN_GRIDS,
     Cell,
+    Curve,
+    Placed,
+    block_images,
     cells_of,
+    counts_of,
     curves,
-    embedded,
-    measures,
-)
-from cdmer_bench.reporting.report_pictures import (
-    budget_chart,
-    pair_chart,
+    measured,
+    number,
+    overlay,
     parameters,
-    regions,
-    scatters,
+    samples,
+    shares,
+    times,
 )
-from cdmer_bench.reporting.rules import judge_rules
-from cdmer_bench.reporting.table import Table
+from cdmer_bench.reporting.published import (
+    AVERAGE,
+    DIRECTIONS,
+    differences,
+    paper_order,
+    sorted_as_paper,
+    summarize,
+)
+from cdmer_bench.reporting.report_tables import cell_index, heat_map, shade, table_rows
+from cdmer_bench.reporting.rules import judge_rules, rank_rules, rules_notes, summarize_rules
 from cdmer_bench.reporting.tables import MissingCell, tables_for
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.scores import SIDES, database_title, remarks
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 _FOLDER = Path(__file__).parent
+_EVIDENCE = 0.05
+_MOST_PLACES = 1500  # of maps of one method; more would make the page large
 
 
 def build_report(
@@ -53,7 +77,7 @@ def build_report(
     selection: str | Rule = "oracle",
     missing: Iterable[MissingCell] = (),
     against_paper: bool | None = None,
-    placed: Sequence[tuple[CellRecord, NDArray, NDArray | None]] = (),
+    placed: Sequence[Placed] = (),
     not_placed: Sequence[str] = (),
 ) -> str:
     """Return the report on records as HTML.
@@ -63,7 +87,7 @@ def build_report(
     records : sequence of CellRecord
         Of one corpus.
     selection : str or Rule
-        The rule that the page opens with, and that of intervals, tests and pictures of grids.
+        The rule that the page opens with, and that of pictures of blocks and of samples.
     missing : iterable of MissingCell
         Cells that were asked for and have no result.
     against_paper : bool, optional
@@ -88,86 +112,197 @@ def build_report(
     if len(corpora) != 1:
         found = f"records of {', '.join(corpora)}" if corpora else "no finished cell"
         raise UserError(f"a report shows one corpus, but there are {found}; name one")
+    # In their usual order, the one given instead of the same with other options.
+    rules = [chosen if name == chosen.name else each() for name, each in RULES.items()]
+    cells, rows = cells_of(records, rules), comparable(records)
+    compared = [cell for cell in cells if any(cell.record is record for record in rows)]
+    choices = _choices(compared, rules)
+    others = [each for each in choices["able"] if each is not chosen]
+    possible = [each for each in rules if each is chosen or each in others]
+    classes = rows[0].classes if len({r.classes for r in rows}) == 1 else ()
+    of_rules = curves(compared, possible)
+    numbers = {id(cell): i for i, cell in enumerate(cells)}
+    tasks, heats = heat_map(compared, numbers, chosen.name)
+    control = control_of(record.row for record in rows) or ""
+    across, up = _pair([method for method, _ in heats], control)
+    return page(
+        "report.html",
+        _results(records, missing, chosen, against_paper),
+        choices,
+        records=records,
+        rows=rows,
+        missing=missing,
+        rule=chosen,
+        rules=possible,
+        verdicts=[_verdict(compared, each) for each in (chosen, *others)],
+        measures=_measures(classes),
+        methods=paper_order(r.row for r in rows),
+        heat={"tasks": tasks, "rows": heats},
+        across=across,
+        up=up,
+        pairs=_scores_of_two(compared, chosen.name, across, up),
+        budget=of_rules.get(chosen.name, []),
+        confusion=_by_method(cells, chosen.name),
+        parameters=_first_grids(compared, chosen.name, control),
+        regions=_first_blocks(compared, chosen.name),
+        panels=samples(placed) if placed else [],
+        not_placed=not_placed,
+        times=times(rows),
+        cells=cells,
+        data=_embedded(cells, of_rules, compared, possible, _measures(classes)),
+        version=_version(),
+    )
+
+
+def page(template: str, *shown: Mapping[str, Any], **more: Any) -> str:
+    """Fill a template with what it shows, and the style sheet."""
+    style = (_FOLDER / "report.css").read_text(encoding="utf-8")
+    script = (_FOLDER / "report.js").read_text(encoding="utf-8")
+    values = {"style": style, "script": script, "AVERAGE": AVERAGE, **more}
+    for part in shown:
+        values |= part
+    return _environment().get_template(template).render(values)
+
+
+def _results(
+    records: Sequence[CellRecord],
+    missing: Sequence[MissingCell],
+    chosen: Rule,
+    against_paper: bool | None,
+) -> dict[str, Any]:
+    """Return the tables, and what was run."""
     synthetic = any(r.synthetic for r in records)
     against = not synthetic if against_paper is None else against_paper
     tables = tables_for(records, chosen, missing=missing, against_paper=against)
-    page = _contents(records, missing, chosen, tables)
-    page |= {
-        "common": [SYNTHETIC, *_common_notes(tables)],
-        "beside": views.beside_the_paper(tables) if against else None,
+    index, first = cell_index(records), tables[0].notes if tables else ()
+    tasks = paper_order(r.task_label for r in records)
+    asked = {*tasks, *(m.task_label for m in missing)}
+    dates = sorted(str(r.about["date"]) for r in records if r.about.get("date"))
+    return {
+        "tables": [(table, table_rows(table, index)) for table in tables],
+        # Notes that stand under every table; the head of the page says SYNTHETIC.
+        "common": [n for n in first if all(n in table.notes for table in tables)],
+        "SYNTHETIC": SYNTHETIC,
+        "apart": differences(tables) if against else [],
         "agreement": summarize(tables) if against else "",
         "synthetic": synthetic,
-        "scatters": scatters(placed),
-        "placed": placed,
-        "not_placed": not_placed,
-        "style": (_FOLDER / "report.css").read_text(encoding="utf-8"),
-        "script": (_FOLDER / "report.js").read_text(encoding="utf-8"),
-        "version": _version(),
+        "of_the_paper": all(task in DIRECTIONS for task in tasks),
+        "tasks": tasks,
+        "directions": DIRECTIONS,
+        "never": [task for task in DIRECTIONS if task not in asked],
+        "absences": absences(comparable(records), missing),
+        "reasons": Counter(m.reason.split(":")[0] for m in missing),
+        "remarks": [text for r in records for side in SIDES for text in remarks(r, side)],
+        "databases": sorted({database_title(r, side) for r in records for side in SIDES}),
+        "dates": [d[:16].replace("T", " ") for d in dates[:1] + dates[-1:]],
+        "versions": sorted(
+            {f"{k} {v}" for r in records for k, v in dict(r.about.get("versions") or {}).items()}
+        ),
     }
-    return _environment().get_template("report.html").render(page)
 
 
-def _contents(
-    records: list[CellRecord], missing: list[MissingCell], chosen: Rule, tables: Sequence[Table]
-) -> dict[str, Any]:
-    """Compute everything that the page shows."""
-    rows = comparable(records)
-    rules = _distinct([chosen, *(r() for r in RULES.values())])
-    judged = judge_rules(records, rules)
-    cells = cells_of(records, judged)
-    beside = {id(record) for record in rows}
-    compared = [cell for cell in cells if id(cell.record) in beside]
-    judged_rows = [j for j, r in zip(judged, records, strict=True) if id(r) in beside]
-    tested = compare_cells(rows, chosen)
-    overall = compare_methods(tested)
-    best, headline, sentences = words.answer(overall, tested, chosen)
-    possible = [r for r in rules if any(c.values(r.name) is not None for c in compared)]
-    of_rules = curves(compared, possible)
-    n_tasks = len({r.task_label for r in rows})
-    classes = rows[0].classes if len({r.classes for r in rows}) == 1 else ()
-    index = views.row_index(records)
-    numbers = {id(c): i for i, c in enumerate(cells)}
-    heat = views.heat_map(compared, numbers, chosen.name)
-    control = control_of(record.row for record in rows) or ""
-    across, up = _pair([method for method, _ in heat.rows], control)
+def _choices(compared: Sequence[Cell], rules: Sequence[Rule]) -> dict[str, Any]:
+    """Return what the rules choose, and what each loses against the oracle."""
+    judged = judge_rules(compared)
+    summaries = summarize_rules(judged)
+    # A grid of one setting leaves nothing to choose and so says nothing about a rule's input.
+    searched = {cell.record.row for cell in compared if len(cell.record.settings) > 1}
+    able = {s.rule for s in summaries if s.n and s.method in searched}
     return {
-        "title": words.title(records),
-        "lead": words.lead(rows),
-        "warnings": words.warnings(records, rows, missing),
-        "best": best,
-        "headline": headline,
-        "sentences": sentences,
-        "facts": words.facts(records, chosen),
-        "of_the_paper": words.of_the_paper(records),
-        "rule": chosen,
-        "rules": possible,
-        "measures": measures(classes),
-        "methods": paper_order(r.row for r in rows),
-        "over": scope(r.task_label for r in rows),
-        "several": len({r.descriptor_label for r in records}) > 1,
-        "heat": heat,
-        "tables": [(table, _rows(table, index)) for table in tables],
-        "AVERAGE": AVERAGE,
-        "methods_grid": views.methods_grid(overall) if overall else None,
-        "ranks": views.rank_strips(overall) if overall else None,
-        "tests": views.tests_grid(tested, chosen) if tested else None,
-        "unchosen": unchosen(rows, tested, chosen),
-        "rules_grids": views.rules_grids(rows, rules, judged_rows),
-        "ranking": views.rule_ranking(judged_rows),
-        "budget": budget_chart(of_rules.get(chosen.name, []), n_tasks),
-        "across": across,
-        "up": up,
-        "pair": pair_chart(compared, chosen.name, across, up) if up else None,
-        "confusion": _by_method(cells, chosen.name),
-        "gaps": views.gaps_grid(missing) if missing else None,
-        "never": words.never_run(records, missing),
-        "notes": views.notes_grid(records),
-        "parameters": _parameters(compared, chosen.name, control),
-        "regions": [r for c in compared if (r := regions(c, chosen.name))][:1],
-        "times": views.time_strips(rows),
-        "sources": views.sources_grid(cells, chosen.name),
-        "data": _script_safe(embedded(cells, of_rules, compared, possible, measures(classes))),
+        "judged": judged,
+        "ranking": rank_rules(judged),
+        "able": [r for r in rules if r.name in able],
+        "summaries": {(s.method, s.rule): s for s in summaries},
+        "rules_notes": rules_notes(summaries, rules, able),
     }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a rule's settings say about which method is best."""
+
+    rule: Rule
+    cells: list[CellComparison]
+    overall: MethodComparison | None
+    unchosen: list[str]
+    answer: dict[str, Any]
+
+    @property
+    def control(self) -> str | None:
+        """The method that others are compared with."""
+        return control_of(self.overall.methods) if self.overall else None
+
+    @property
+    def units(self) -> str:
+        """What the bootstrap drew."""
+        return drawn_units(self.cells)
+
+
+def _verdict(cells: Sequence[Cell], rule: Rule) -> Verdict:
+    places = {(c.record.task_label, c.record.row): c for c in cells}
+    indices = {place: cell.index(rule.name) for place, cell in places.items()}
+    compared = compare_chosen(
+        {place: (places[place].record, i) for place, i in indices.items() if i is not None}
+    )
+    lacks = []
+    for place, cell in places.items():
+        if indices[place] is None:
+            try:
+                rule.select(cell.record)
+            except NotRecorded as lack:
+                lacks.append((cell.record, lack.short))
+    overall = compare_methods(compared)
+    answer = _over_tasks(overall) if overall else _on_one_task(compared)
+    return Verdict(rule, compared, overall, about_unchosen(lacks), answer)
+
+
+def _over_tasks(overall: MethodComparison) -> dict[str, Any]:
+    """Return the best methods over tasks, and whether their lead is more than chance."""
+    means = dict(zip(overall.methods, overall.scores.mean(axis=0).tolist(), strict=True))
+    highest, n = max(means.values()), len(overall.tasks)
+    leaders = [m for m in overall.methods if means[m] == highest]
+    control = control_of(means)
+    p = overall.adjusted
+    return {
+        "leaders": leaders,
+        "mean_f1": highest,
+        "over": overall.over,
+        "interval": None,
+        "base": None if control is None else means[control],
+        "control_leads": control in leaders,
+        "p": None if p is None else float(p[overall.methods.index(leaders[0])]),
+        "test": f"Wilcoxon's test over {n} tasks",
+        "n_tasks": n,
+        # Not even a lead on every task would be evidence.
+        "hopeless": 2.0 ** (1 - n) * (len(means) - 1) >= _EVIDENCE,
+        "evidence": _EVIDENCE,
+    }
+
+
+def _on_one_task(cells: Sequence[CellComparison]) -> dict[str, Any]:
+    if len({cell.task for cell in cells}) != 1:
+        return {"leaders": []}
+    first = max(cells, key=lambda cell: cell.mean_f1)
+    control = control_of(cell.method for cell in cells)
+    return {
+        "leaders": [first.method],
+        "mean_f1": first.mean_f1,
+        "over": first.task,
+        "interval": first.interval.mean_f1,
+        "base": next((cell.mean_f1 for cell in cells if cell.method == control), None),
+        "control_leads": first.method == control or first.p is None,
+        "p": first.p,
+        "test": "McNemar's test",
+        "n_tasks": 1,
+        "hopeless": False,
+        "evidence": _EVIDENCE,
+    }
+
+
+def _measures(classes: Sequence[str]) -> list[dict[str, Any]]:
+    recalls = [(f"recall of {name} (%)", 2) for name in classes]
+    named = [("mean F1", 4), ("accuracy (%)", 2), *recalls]
+    return [{"label": label, "digits": digits} for label, digits in named]
 
 
 def _pair(methods: Sequence[str], control: str) -> tuple[str, str]:
@@ -178,66 +313,107 @@ def _pair(methods: Sequence[str], control: str) -> tuple[str, str]:
     return (control, others[0]) if control in methods else (others[1], others[0])
 
 
-def _distinct(rules: Iterable[Rule]) -> list[Rule]:
-    """Return rules in their usual order, the one given instead of the same with other options."""
-    found: dict[str, Rule] = {}
-    for each in rules:
-        found.setdefault(each.name, each)
-    order = [*RULES]
-    return sorted(found.values(), key=lambda r: order.index(r.name))
-
-
-def _rows(table: Table, index: dict[tuple[str, str, str], int]) -> list[dict[str, Any]]:
-    """Return the table's rows with the numbers of the cells behind each figure."""
-    rows = [row for row in table.rows if row.label != AVERAGE]
-    numbers = [views.cell_numbers(table, row, index) for row in rows]
-    lines = [
-        {"name": table.shown_name(row), "cells": list(zip(row.cells, cells, strict=True))}
-        for row, cells in zip(rows, numbers, strict=True)
-    ]
-    for row in table.rows:
-        if row.label == AVERAGE:
-            below = [[i for cell in column for i in cell] for column in zip(*numbers, strict=True)]
-            below[-1] = []  # the paper leaves the corner empty
-            cells = list(zip(row.cells, below, strict=True))
-            lines.append({"name": AVERAGE, "cells": cells})
-    return lines
-
-
-def _common_notes(tables: Sequence[Table]) -> list[str]:
-    """Return the notes that stand under every table; the head of the page says SYNTHETIC."""
-    first = tables[0].notes if tables else ()
-    return [n for n in first if n != SYNTHETIC and all(n in table.notes for table in tables)]
+def _scores_of_two(
+    cells: Sequence[Cell], rule: str, across: str, up: str
+) -> list[tuple[float, float]]:
+    """Return the mean F1 of two methods on each task that they share."""
+    scores: dict[str, dict[str, float]] = {across: {}, up: {}}
+    for cell in cells:
+        values = cell.values(rule)
+        if cell.record.row in scores and values is not None:
+            scores[cell.record.row][cell.record.task_label] = float(values[0])
+    return [(x, scores[up][task]) for task, x in scores[across].items() if task in scores[up]]
 
 
 def _by_method(cells: Sequence[Cell], rule: str) -> list[tuple[str, list[tuple[int, Cell]]]]:
     """Return the cells with a setting, by method, with their numbers in the page's data."""
-    chosen = [(i, c) for i, c in enumerate(cells) if c.values(rule) is not None]
+    chosen = [(i, c) for i, c in enumerate(cells) if c.index(rule) is not None]
     methods = paper_order(c.record.row for _, c in chosen)
     return [(m, [(i, c) for i, c in chosen if c.record.row == m]) for m in methods]
 
 
-def _parameters(cells: Sequence[Cell], rule: str, control: str) -> list[Any]:
-    """Draw the first grid of each method, on the first task where the rule chooses a setting."""
-    drawn: dict[str, Any] = {}
-    scores = {
-        cell.record.task_label: float(values[0])
-        for cell in cells
-        if cell.record.row == control and (values := cell.values(rule)) is not None
-    }
+def _first_grids(cells: Sequence[Cell], rule: str, control: str) -> list[dict[str, Any]]:
+    """Return the first grid of each method, on the first task where the rule chooses a setting."""
+    found: dict[str, dict[str, Any]] = {}
+    of_cell = {(c.record.row, c.record.task_label): c.values(rule) for c in cells}
     for cell in cells:
-        method = cell.record.row
-        if method not in drawn:
-            picture = parameters(cell, rule, scores.get(cell.record.task_label))
-            if picture is not None:
-                drawn[method] = picture
-    return [drawn[method] for method in paper_order(drawn)]
+        record, grid = cell.record, parameters(cell.record)
+        if record.row in found or cell.index(rule) is None or not grid.names:
+            continue
+        f1, base = measured(counts_of(record))[:, 0], of_cell.get((control, record.task_label))
+        found[record.row] = {
+            "cell": cell,
+            "grid": grid,
+            "f1": f1,
+            "shades": shade(f1),
+            "as_maps": bool(grid.of_maps) and len(f1) <= _MOST_PLACES,
+            "base": None if base is None else float(base[0]),
+        }
+    return [found[method] for method in paper_order(found)]
 
 
-def _script_safe(content: Any) -> str:
-    """Return JSON that no text of a user's can break out of."""
-    text = json.dumps(content, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c")
+def _first_blocks(cells: Sequence[Cell], rule: str) -> dict[str, Any] | None:
+    """Return the block weights of the first cell that has any, at the chosen setting."""
+    for cell in cells:
+        weights, index = cell.record.extras.get("weights"), cell.index(rule)
+        if weights is not None and weights.shape[1] in KNOWN_GRIDS and index is not None:
+            images = block_images(weights[index])
+            return {
+                "cell": cell,
+                "all": overlay(images),
+                "images": list(zip(images, shares(images), strict=True)),
+                "largest": max(float(weights[index].max()), 1e-300),
+            }
+    return None
+
+
+def _embedded(
+    cells: Sequence[Cell],
+    lines: Mapping[str, Sequence[Curve]],
+    compared: Sequence[Cell],
+    rules: Sequence[Rule],
+    shown: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Return what the page's script needs, ready for JSON."""
+
+    def chosen(cell: Cell, rule: Rule) -> Any:
+        choice, counts = cell.choices[rule.name], cell.counts(rule.name)
+        if counts is None:
+            return choice.lack
+        setting = cell.setting(rule.name)
+        return {"index": choice.index, "setting": setting, "counts": counts.tolist()}
+
+    return {
+        "measures": shown,
+        "rules": {rule.name: rule.label for rule in rules},
+        "cells": [
+            {
+                "row": cell.record.row,
+                "task": cell.record.task_label,
+                "descriptor": cell.record.descriptor_label,
+                "n": len(cell.record.y_target),
+                "settings": len(cell.record.settings),
+                "chosen": {rule.name: chosen(cell, rule) for rule in rules},
+            }
+            for cell in cells
+        ],
+        "compared": [index for index, cell in enumerate(cells) if cell in compared],
+        "curves": {
+            name: [
+                {
+                    "row": line.method,
+                    "tasks": line.n_tasks,
+                    "budgets": line.budgets.tolist(),
+                    "values": [
+                        [None if np.isnan(v) else round(v, 5) for v in of_measure]
+                        for of_measure in line.values.T.tolist()
+                    ],
+                }
+                for line in of_rule
+            ]
+            for name, of_rule in lines.items()
+        },
+    }
 
 
 def _version() -> str:
@@ -245,6 +421,10 @@ def _version() -> str:
         return version("cdmer-bench")
     except PackageNotFoundError:
         return "(not installed)"
+
+
+def _names(values: Iterable[Any], most: int = 30, separator: str = ", ") -> str:
+    return join_names([str(v) for v in values if v], most, separator)
 
 
 @lru_cache(maxsize=1)
@@ -257,5 +437,11 @@ def _environment() -> "Environment":
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.do"],
     )
+    # Text of a user's own cannot break out of it: the filter escapes what could.
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
+    environment.filters |= {"names": _names, "in_order": paper_order, "value": number}
+    environment.globals |= {"Axis": Axis, "axis": axis, "scope": scope, "task_span": task_span}
+    environment.globals |= {"DEPENDENCE": DEPENDENCE, "CHOSEN_ON_TARGET": CHOSEN_ON_TARGET}
     return environment

@@ -1,22 +1,32 @@
-"""Pictures of single cells: score against parameter, confusion matrices, embeddings of samples."""
+"""Pictures of single cells: parameters, confusion matrices, facial blocks, samples."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.metrics import confusion_matrices, grid_scores
+from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection import NotRecorded, Oracle, Rule
 from cdmer_bench.reporting.captions import Asked, absences
+from cdmer_bench.reporting.picture_data import (
+    Cell,
+    Parameters,
+    Placed,
+    block_images,
+    cells_of,
+    number,
+    overlay,
+    parameters,
+    samples,
+    shares,
+)
 from cdmer_bench.reporting.plot_style import (
     AREA,
     COLOURS,
     MARKERS,
     TWO,
-    hide_unused,
     is_narrow,
     line_look,
     lines,
@@ -28,14 +38,12 @@ from cdmer_bench.reporting.plot_style import (
     title,
 )
 from cdmer_bench.reporting.published import paper_order
-from cdmer_bench.reporting.report_data import number, searched_values, settings_by_value
 from cdmer_bench.results.record import CellRecord
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MOST_MAPS = 12
 # More matrices than these are drawn small, a row for each method and a column for each task.
 _LARGE = 12
 
@@ -52,9 +60,8 @@ def parameter_picture(
     with the fewest values. More, or more than twelve maps, give for each parameter the best and
     the median over all others. ``baseline`` is the Baseline's score on the task, drawn as a line.
     """
-    rule = rule or Oracle()
-    values = searched_values(record)
-    if not values:
+    rule, grid = rule or Oracle(), parameters(record)
+    if not grid.names:
         raise UserError(
             f"{record.row} on {record.task_label} was run with one setting; "
             "a picture of its grid needs at least two"
@@ -64,135 +71,111 @@ def parameter_picture(
     except NotRecorded as missing:
         chosen, lack = None, f"No setting is marked: {missing.short}."
     f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
-    panels = min(map(len, values.values()))
-    grid = _Grid(record, values, f1, chosen, baseline)
-    if len(values) == 2 or (len(values) == 3 and panels <= _MOST_MAPS):
-        figure = _maps(grid, width)
-    else:
-        figure = _curves(grid, width)
-    marked = "" if chosen is None else f"Marked: chosen by {rule.name}, {f1[chosen]:.4f}."
-    base = "" if baseline is None else f"Line: the Baseline, {baseline:.4f}."
+    figure = (_maps if grid.of_maps else _curves)(grid, f1, chosen, baseline, width)
     title(
         figure,
         f"{short(record.row)}, {short(record.task_label)}: mean F1 on the target, "
         f"{len(record.settings):,} settings",
         record.synthetic,
     )
-    remark(figure, marked, lack, base, f"Descriptor: {record.descriptor_label}.")
+    remark(
+        figure,
+        "" if chosen is None else f"Marked: chosen by {rule.name}, {f1[chosen]:.4f}.",
+        lack,
+        "" if baseline is None else f"Line: the Baseline, {baseline:.4f}.",
+        f"Descriptor: {record.descriptor_label}.",
+    )
     return figure
 
 
-@dataclass
-class _Grid:
-    """A cell's scores with what is drawn beside them."""
-
-    record: CellRecord
-    values: dict[str, list[Any]]
-    f1: NDArray
-    chosen: int | None
-    baseline: float | None
-
-
-def _curves(grid: _Grid, width: float) -> "Figure":
+def _curves(
+    grid: Parameters, f1: NDArray, chosen: int | None, baseline: float | None, width: float
+) -> "Figure":
     """Draw, for each parameter, the best and, over several others, the median at each value."""
-    names = list(grid.values)
-    across = min(len(names), 1 if is_narrow(width) else 3)
-    down = -(-len(names) // across)
-    figure = new_figure(width, 0.9 + (1.7 if len(names) > 1 else 1.9) * down)
+    n = len(grid.names)
+    across = min(n, 1 if is_narrow(width) else 3)
+    down = -(-n // across)
+    figure = new_figure(width, 0.9 + (1.7 if n > 1 else 1.9) * down)
     panels = figure.subplots(down, across, squeeze=False, sharey=True)
-    for axes, name in zip(panels.flat, names, strict=False):
-        values = grid.values[name]
-        places = settings_by_value(grid.record, name)
-        of_value = [grid.f1[places[repr(value)]] for value in values]
+    for j, (axes, name, values) in enumerate(
+        zip(panels.flat, grid.names, grid.values, strict=False)
+    ):
         numeric = all(isinstance(v, int | float) for v in values)
-        x = np.array(values, dtype=float) if numeric and len(names) == 1 else np.arange(len(values))
-        best = [scores.max() for scores in of_value]
+        x = np.array(values, dtype=float) if numeric and n == 1 else np.arange(len(values))
+        best, median = grid.over_others(j, f1)
         look = line_look(0)
         if not numeric:
             look["linestyle"] = "none"  # between categories there is nothing
         if len(values) > 30:
             look["marker"] = "none"
-        axes.plot(x, best, label="best" if len(names) > 1 else None, **look)
-        if len(names) > 1:
-            axes.plot(x, [np.median(s) for s in of_value], label="median", **line_look(1))
-        if len(names) == 1 and numeric and x.min() > 0 and x.max() / x.min() >= 1000:
+        axes.plot(x, best, label="best" if n > 1 else None, **look)
+        if n > 1:
+            axes.plot(x, median, label="median", **line_look(1))
+        if n == 1 and numeric and x.min() > 0 and x.max() / x.min() >= 1000:
             log_scale(axes)
-        elif len(names) > 1 or not numeric:
-            step = max(1, -(-len(values) // 7))
-            axes.set_xticks(x[::step], [number(v) for v in values[::step]])
-            axes.tick_params(axis="x", labelrotation=45)
-        if grid.chosen is not None:
-            place = values.index(grid.record.settings[grid.chosen].get(name))
-            axes.plot(
-                x[place], grid.f1[grid.chosen], "o", color="black", mfc="none", ms=8, zorder=5
-            )
-        if grid.baseline is not None:
-            axes.axhline(grid.baseline, color=COLOURS[7], linewidth=1, zorder=0)
+        elif n > 1 or not numeric:
+            _value_ticks(axes, "x", values, 7)
+        if chosen is not None:
+            place = grid.places[chosen, j]
+            axes.plot(x[place], f1[chosen], "o", color="black", mfc="none", ms=8, zorder=5)
+        if baseline is not None:
+            axes.axhline(baseline, color=COLOURS[7], linewidth=1, zorder=0)
         axes.set_xlabel(name)
         axes.margins(y=0.12)
-    for axes in panels.flat[len(names) :]:
+    for axes in panels.flat[n:]:
         axes.set_visible(False)
-    if len(names) > 1:
+    if n > 1:
         panels[0, 0].legend()
-    figure.supylabel(
-        "mean F1" + (", over all other parameters" if len(names) > 1 else ""), size=7.5
-    )
+    figure.supylabel("mean F1" + (", over all other parameters" if n > 1 else ""), size=7.5)
     return figure
 
 
-def _maps(grid: _Grid, width: float) -> "Figure":
-    # The parameter with the fewest values is spread over panels, the next gives the rows.
-    by_size = sorted(grid.values, key=lambda name: len(grid.values[name]))
-    panel, rows, columns = ([""] * (3 - len(by_size))) + by_size
-    panels: list[Any] = grid.values[panel] if panel else [None]
-    across = min(len(panels), 1 if is_narrow(width) else 3)
-    down = -(-len(panels) // across)
-    figure = new_figure(width, 0.8 + (1.75 if panel else 2.3) * down)
-    axes_grid = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-    low, high = float(np.nanmin(grid.f1)), float(np.nanmax(grid.f1))
+def _maps(
+    grid: Parameters, f1: NDArray, chosen: int | None, baseline: float | None, width: float
+) -> "Figure":
+    *spread, rows, columns = grid.of_maps
+    maps = grid.maps()
+    across = min(len(maps), 1 if is_narrow(width) else 3)
+    down = -(-len(maps) // across)
+    figure = new_figure(width, 0.8 + (1.75 if spread else 2.3) * down)
+    panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+    low, high = float(f1.min()), float(f1.max())
     image: Any = None
-    of_panel = settings_by_value(grid.record, panel)
-    for axes, value in zip(axes_grid.flat, panels, strict=False):
-        inside = of_panel[repr(value)] if panel else range(len(grid.f1))
-        image = _map(axes, grid, (rows, columns), inside, (low, high))
-        if panel:
-            axes.set_title(f"{panel} = {number(value)}")
-    hide_unused(axes_grid, len(panels), columns)
-    figure.supylabel(rows, size=7.5)
-    bar = figure.colorbar(image, ax=axes_grid, label="mean F1", shrink=0.9)
-    if grid.baseline is not None and low <= grid.baseline <= high:
-        bar.ax.axhline(grid.baseline, color=COLOURS[1], linewidth=2)
-        ends = bar.ax.get_xlim()
-        bar.ax.text(ends[0], grid.baseline, "Baseline ", ha="right", va="center", size=6)
+    for i, (axes, settings) in enumerate(zip(panels.flat, maps, strict=False)):
+        shown = np.where(settings >= 0, f1[settings], np.nan)
+        image = axes.imshow(shown, aspect="auto", origin="lower", cmap=AREA, vmin=low, vmax=high)
+        for y, x in np.argwhere(settings == (-2 if chosen is None else chosen)):
+            axes.plot(x, y, "o", mfc="none", mec=COLOURS[1], mew=1.5, ms=8)
+        _value_ticks(axes, "x", grid.values[columns], 8)
+        _value_ticks(axes, "y", grid.values[rows], 7)
+        for j in spread:
+            axes.set_title(f"{grid.names[j]} = {number(grid.values[j][i])}")
+    _hide_unused(panels, len(maps), grid.names[columns])
+    figure.supylabel(grid.names[rows], size=7.5)
+    bar = figure.colorbar(image, ax=panels, label="mean F1", shrink=0.9)
+    if baseline is not None and low <= baseline <= high:
+        bar.ax.axhline(baseline, color=COLOURS[1], linewidth=2)
+        start = bar.ax.get_xlim()[0]
+        bar.ax.text(start, baseline, "Baseline ", ha="right", va="center", size=6)
     return figure
 
 
-def _map(
-    axes: "Axes",
-    grid: _Grid,
-    names: tuple[str, str],
-    inside: Iterable[int],
-    limits: tuple[float, float],
-) -> Any:
-    y, x = (grid.values[name] for name in names)
-    settings, inside = grid.record.settings, list(inside)
-    matrix = np.full((len(y), len(x)), np.nan)
-    for index in inside:
-        setting = settings[index]
-        matrix[y.index(setting[names[0]]), x.index(setting[names[1]])] = grid.f1[index]
-    image = axes.imshow(
-        matrix, aspect="auto", origin="lower", cmap=AREA, vmin=limits[0], vmax=limits[1]
-    )
-    if grid.chosen in inside:
-        setting = settings[grid.chosen]
-        place = x.index(setting[names[1]]), y.index(setting[names[0]])
-        axes.plot(*place, "o", mfc="none", mec=COLOURS[1], mew=1.5, ms=8)
-    for axis, values, most in ((axes.xaxis, x, 8), (axes.yaxis, y, 7)):
-        step = max(1, -(-len(values) // most))
-        ticks = range(0, len(values), step)
-        axis.set_ticks(list(ticks), [number(values[i]) for i in ticks])
-    axes.tick_params(axis="x", labelrotation=45)
-    return image
+def _value_ticks(axes: "Axes", side: str, values: Sequence[Any], most: int) -> None:
+    """Label at most so many of a parameter's values."""
+    places = range(0, len(values), -(-len(values) // most))
+    getattr(axes, f"set_{side}ticks")(list(places), [number(values[i]) for i in places])
+    if side == "x":
+        axes.tick_params(axis="x", labelrotation=45)
+
+
+def _hide_unused(panels: Any, n_used: int, label: str) -> None:
+    """Hide the panels after the first ``n_used``; the lowest of each column bears the x-label."""
+    for axes in panels.flat[n_used:]:
+        axes.set_visible(False)
+    for column in panels.T:
+        lowest = [axes for axes in column if axes.get_visible()][-1]
+        lowest.set_xlabel(label)
+        lowest.tick_params(axis="x", labelbottom=True)
 
 
 def confusion_picture(
@@ -207,82 +190,83 @@ def confusion_picture(
     left out, and the picture names them, as it does the ``missing`` cells.
     """
     rule = rule or Oracle()
-    chosen, lacking = [], []
-    for record in records:
-        try:
-            chosen.append((record, rule.select(record)))
-        except NotRecorded as lack:
-            lacking.append(f"{record.row}, {record.task_label}: {lack.short}.")
-    if not chosen:
+    cells = cells_of(records, [rule])
+    drawn = [cell for cell in cells if cell.index(rule.name) is not None]
+    lacking = [
+        f"{cell.record.row}, {cell.record.task_label}: {cell.choices[rule.name].lack}."
+        for cell in cells
+        if cell not in drawn
+    ]
+    if not drawn:
         raise UserError(f"no confusion matrix can be drawn; {lacking[0] if lacking else 'no cell'}")
-    figure = (_one_by_one if len(chosen) <= _LARGE else _by_task)(chosen, width)
+    figure = (_one_by_one if len(drawn) <= _LARGE else _by_task)(drawn, rule.name, width)
     title(figure, "Confusion matrices, clips of the target", any(r.synthetic for r in records))
     remark(
         figure,
         f"Selection: {rule.label}.",
-        absences([record for record, _ in chosen], missing),
+        absences([cell.record for cell in drawn], missing),
         *lacking[:3],
     )
     return figure
 
 
-def _one_by_one(chosen: Sequence[tuple[CellRecord, int]], width: float) -> "Figure":
-    n_methods = len({record.row for record, _ in chosen})
+def _one_by_one(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
+    n_methods = len({cell.record.row for cell in cells})
     most = 2 if is_narrow(width) else 4
     # Methods beside one another, if a page has room for them; else rows are just filled.
-    across = n_methods if 2 <= n_methods <= most else min(len(chosen), most - 1)
-    several = len({record.descriptor_label for record, _ in chosen}) > 1
-    down = -(-len(chosen) // across)
+    across = n_methods if 2 <= n_methods <= most else min(len(cells), most - 1)
+    several = len({cell.record.descriptor_label for cell in cells}) > 1
+    down = -(-len(cells) // across)
     figure = new_figure(width, 0.8 + (width / max(across, 1.6) + 0.1) * down)
     panels = figure.subplots(down, across, squeeze=False)
     image: Any = None
-    for axes, (record, index) in zip(panels.flat, chosen, strict=False):
+    for axes, cell in zip(panels.flat, cells, strict=False):
+        record = cell.record
         size = max(4.0, min(7.5, 21 * width / across / 7 / len(record.classes) * 3))
-        image = _confusion(axes, record, index, size, shares=True)
+        image = _confusion(axes, cell.counts(rule), size, shares=True)
         names = [short(name, 10) for name in record.classes]
         axes.set_xticks(range(len(names)), names, rotation=30, ha="right", size=6.5)
         axes.set_yticks(range(len(names)), names, size=6.5)
         where = [record.task_label, *([record.descriptor_label] if several else [])]
         axes.set_title(f"{short(record.row)}\n{short(', '.join(where))}")
-    hide_unused(panels, len(chosen), "predicted class")
+    _hide_unused(panels, len(cells), "predicted class")
     for axes in panels[:, 0]:
         axes.set_ylabel("true class")
     _share_bar(figure, image, panels)
     return figure
 
 
-def _by_task(chosen: Sequence[tuple[CellRecord, int]], width: float) -> "Figure":
+def _by_task(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
     """Arrange small matrices in rows for each method and descriptor, a column for each task."""
-    tasks = paper_order(record.task_label for record, _ in chosen)
-    several = len({record.descriptor_label for record, _ in chosen}) > 1
-    cells: dict[tuple[str, str], dict[str, tuple[CellRecord, int]]] = {}
-    for record, index in chosen:
-        row = record.row, record.descriptor_label if several else ""
-        cells.setdefault(row, {})[record.task_label] = record, index
-    most = max(len(record.classes) for record, _ in chosen)
+    tasks = paper_order(cell.record.task_label for cell in cells)
+    several = len({cell.record.descriptor_label for cell in cells}) > 1
+    of_row: dict[tuple[str, str], dict[str, Cell]] = {}
+    for cell in cells:
+        name = cell.record.row, cell.record.descriptor_label if several else ""
+        of_row.setdefault(name, {})[cell.record.task_label] = cell
+    most = max(len(cell.record.classes) for cell in cells)
     # A matrix is about half an inch wide, or as much as its numbers need.
     across = min(len(tasks), max(1, int((width - 0.9) / max(0.5, 0.13 * most))))
     parts = [tasks[i : i + across] for i in range(0, len(tasks), across)]
-    rows = [(name, part) for name in cells for part in parts if set(part) & set(cells[name])]
+    rows = [(name, part) for name in of_row for part in parts if set(part) & set(of_row[name])]
     side = (width - 0.9) / across
     figure = new_figure(width, 1.0 + (side + (0.3 if len(parts) > 1 else 0.12)) * len(rows))
     panels = figure.subplots(len(rows), across, squeeze=False)
     image: Any = None
     size = max(3.0, min(6.0, 30 * side / most))
     for place, (names, part) in enumerate(rows):
-        line, of_row = panels[place], cells[names]
-        below = {task for name, _ in rows[place + 1 :] for task in cells[name]}
-        leftmost = next(task for task in part if task in of_row)
+        line, mine = panels[place], of_row[names]
+        below = {task for name, _ in rows[place + 1 :] for task in of_row[name]}
+        leftmost = next(task for task in part if task in mine)
         for axes, task in zip(line, [*part, *[""] * (across - len(part))], strict=True):
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-            if task not in of_row:
+            if task not in mine:
                 text = "no\nresult" if task else ""
                 axes.text(0.5, 0.5, text, ha="center", va="center", size=5.0)
                 continue
-            record, index = of_row[task]
-            image = _confusion(axes, record, index, size, shares=False)
-            letters = [c[:3] for c in record.classes]
+            image = _confusion(axes, mine[task].counts(rule), size, shares=False)
+            letters = [c[:3] for c in mine[task].record.classes]
             axes.tick_params(length=0, pad=1.0, labelsize=5.0)
             if task == leftmost:
                 axes.set_yticks(range(len(letters)), letters)
@@ -305,10 +289,8 @@ def _share_bar(figure: "Figure", image: Any, panels: Any) -> None:
     )
 
 
-def _confusion(axes: "Axes", record: CellRecord, index: int, size: float, *, shares: bool) -> Any:
+def _confusion(axes: "Axes", counts: Any, size: float, *, shares: bool) -> Any:
     """Draw one matrix, and return its image, whose shade a colour bar explains."""
-    chosen = record.predictions[index : index + 1]
-    counts = confusion_matrices(record.y_target, chosen, len(record.classes))[0]
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(share, cmap=AREA, vmin=0, vmax=1)
     for (true, predicted), count in np.ndenumerate(counts):
@@ -321,14 +303,67 @@ def _confusion(axes: "Axes", record: CellRecord, index: int, size: float, *, sha
     return image
 
 
-_Panel = tuple[str, CellRecord, NDArray[np.float64]]
+def region_picture(
+    weights: ArrayLike, name: str, synthetic: bool = False, setting: str = "", width: float = TWO
+) -> "Figure":
+    """Draw the weights of all grids over one another, and of each grid, behind a sketched face.
+
+    The face is a drawing and belongs to nobody; no frame of a database is shown. Weights of zero
+    are white. The single grids share one scale; ``setting`` is what the weights belong to.
+    """
+    images = block_images(weights)
+    narrow, n = is_narrow(width), len(images)
+    figure = new_figure(width, 4.2 if narrow else 0.4 * width)
+    spec = (
+        figure.add_gridspec(2, n, height_ratios=(2, 1))
+        if narrow
+        else figure.add_gridspec(1, n + 1, width_ratios=(1.3, *[1] * n))
+    )
+    both, largest = overlay(images), max(max(float(image.max()) for image in images), 1e-300)
+    whole = figure.add_subplot(spec[0, :] if narrow else spec[0, 0])
+    shown = _blocks(whole, both, max(float(both.max()), 1e-300))
+    whole.set_title("all grids")
+    figure.colorbar(shown, ax=whole, label="sum of weights", location="bottom", shrink=0.8)
+    panels = [figure.add_subplot(spec[1, i] if narrow else spec[0, i + 1]) for i in range(n)]
+    for axes, image, share in zip(panels, images, shares(images), strict=True):
+        shown = _blocks(axes, image, largest)
+        g, kept = len(image), int(np.count_nonzero(image))
+        text = f"{g} x {g}\n{kept} of {g * g} kept\n{100 * share:.0f} % of weight"
+        axes.set_title(text, size=5.5 if narrow else 6.5)
+    figure.colorbar(shown, ax=panels, label="weight of a block", location="bottom", shrink=0.5)
+    title(figure, name, synthetic)
+    chosen = f"Setting: {setting}. " if setting else ""
+    remark(figure, f"{chosen}White blocks have weight zero; the face is a sketch.")
+    return figure
+
+
+def _blocks(axes: "Axes", image: NDArray, largest: float) -> Any:
+    """Draw one grid of blocks, and brows, eyes, nose, mouth and outline of an aligned face."""
+    from matplotlib.patches import Ellipse
+
+    g = len(image)
+    shown = axes.imshow(image, cmap=AREA, vmin=0, vmax=largest, extent=(0, 1, 1, 0))
+    for line in range(g + 1):
+        axes.axhline(line / g, color="#BBBBBB", linewidth=0.3)
+        axes.axvline(line / g, color="#BBBBBB", linewidth=0.3)
+    ink: dict[str, Any] = {"color": "black", "linewidth": 0.8}
+    axes.add_patch(Ellipse((0.5, 0.5), 0.94, 1.16, fill=False, clip_on=True, **ink))
+    t = np.linspace(0, 1, 20)
+    for side in (-1, 1):
+        centre = 0.5 + side * 0.22
+        axes.add_patch(Ellipse((centre, 0.33), 0.2, 0.085, fill=False, **ink))
+        axes.add_patch(Ellipse((centre, 0.33), 0.055, 0.07, color="black"))
+        axes.plot(centre + side * 0.26 * (t - 0.5), 0.235 - 0.09 * t * (1 - t) * 2, **ink)
+        axes.plot(0.5 + side * 0.075 * np.sin(np.pi * t * 0.9), 0.6 + 0.05 * (1 - t) ** 2, **ink)
+    axes.plot(0.5 + 0.34 * (t - 0.5), 0.795 - 0.03 * np.sin(3 * np.pi * t) ** 2, **ink)
+    axes.plot(0.5 + 0.34 * (t - 0.5), 0.795 + 0.3 * t * (1 - t), **ink)
+    axes.set_axis_off()
+    axes.set(xlim=(-0.01, 1.01), ylim=(1.01, -0.01))
+    return shown
 
 
 def embedding_picture(
-    # sequence of (CellRecord, ndarray, ndarray or None), cells of one task and descriptor with the
-    # places of source, then target samples before and after adaptation, shape (n, 2); None for a
-    # method that moves no sample
-    drawn: Sequence[tuple[CellRecord, NDArray, NDArray | None]],
+    drawn: Sequence[Placed],  # cells of one task and descriptor
     rule: str = "oracle",  # the rule that chose the settings
     left_out: Sequence[str] = (),  # sentences on methods that could not be drawn
     width: float = TWO,  # in inches
@@ -338,9 +373,7 @@ def embedding_picture(
     Open markers are source samples, filled ones target samples; colour and shape are the true
     class, which for the target no method saw.
     """
-    first, before, _ = drawn[0]
-    moved = [(f"after {short(r.row, 16)}", r, after) for r, _, after in drawn if after is not None]
-    panels: list[_Panel] = [("before adaptation", first, before), *moved]
+    panels, first = samples(drawn), drawn[0][0]
     columns = min(max(2, len(panels)), 2 if is_narrow(width) else 4)
     rows = -(-len(panels) // columns)
     keys = 0.17 * -(-2 * len(first.classes) // columns)
@@ -348,34 +381,36 @@ def embedding_picture(
     figure = new_figure(width, 1.0 + height * rows + keys)
     ratios = [*[height] * rows, keys]
     grid = figure.subplots(rows + 1, columns, squeeze=False, height_ratios=ratios).ravel()
-    for axes, panel in zip(grid, panels, strict=False):
-        _scatter(axes, *panel)
+    for axes, (name, record, points) in zip(grid, panels, strict=False):
+        _scatter(axes, record, points)
+        axes.set(title=short(name, 22), xticks=[], yticks=[])
+        axes.spines[:].set_visible(True)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     handles, labels = grid[0].get_legend_handles_labels()
     legend = grid[-columns].legend(handles, labels, loc="upper left", ncols=columns)
     legend.set_in_layout(False)
     title(figure, f"Source and target, {short(first.task_label)}", first.synthetic)
-    still = [record.row for record, _, after in drawn if after is None]
+    still = ", ".join(record.row for record, _, after in drawn if after is None)
     remark(
         figure,
         f"{first.descriptor_label}; the two largest principal components of each kernel, no unit.",
         f"Settings chosen by {rule}. Classes are the true ones; no method saw the target's.",
-        f"These move no sample, so they look as before adaptation: {', '.join(still)}."
-        if still
-        else "",
+        f"These move no sample, so they look as before adaptation: {still}." if still else "",
         *left_out,
     )
     return figure
 
 
-def _scatter(axes: "Axes", name: str, record: CellRecord, points: NDArray[np.float64]) -> None:
-    labels = np.concatenate([record.y_source, record.y_target])
-    of_source = np.arange(len(labels)) < len(record.y_source)
-    for mask, side in ((of_source, "source"), (~of_source, "target")):
-        for index, label in enumerate(record.classes):
+def _scatter(axes: "Axes", record: CellRecord, points: NDArray[np.float64]) -> None:
+    of_source, of_target = np.split(points, [len(record.y_source)])
+    for side, labels, mine in (
+        ("source", record.y_source, of_source),
+        ("target", record.y_target, of_target),
+    ):
+        for index, name in enumerate(record.classes):
             colour = COLOURS[index % len(COLOURS)]
-            x, y = points[mask & (labels == index)].T
+            x, y = mine[labels == index].T
             axes.scatter(
                 x,
                 y,
@@ -385,10 +420,5 @@ def _scatter(axes: "Axes", name: str, record: CellRecord, points: NDArray[np.flo
                 edgecolor=colour,
                 linewidth=0.6,
                 alpha=0.8,
-                label=f"{short(label)}, {side}",
+                label=f"{short(name)}, {side}",
             )
-    axes.set_title(name)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for edge in ("top", "right"):
-        axes.spines[edge].set_visible(True)

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.budget import budget_curve
-from cdmer_bench.evaluation.metrics import grid_scores
-from cdmer_bench.evaluation.statistics import DEPENDENCE, Ranking, cliques
+from cdmer_bench.evaluation.selection import Oracle
+from cdmer_bench.evaluation.statistics import DEPENDENCE, cliques
+from cdmer_bench.reporting.analysis import MethodComparison
 from cdmer_bench.reporting.captions import Asked, absences, join_names, scope
+from cdmer_bench.reporting.picture_data import cells_of, curves, times
 from cdmer_bench.reporting.plot_style import (
     AREA,
     COLOURS,
@@ -43,47 +44,39 @@ def score_map(*tables: Table, width: float = TWO) -> "Figure":
     """
     if not tables:
         raise UserError("there is no table to draw; run a method on a task first")
-    values = [_mean_f1(table) for table in tables]
+    rows = [[row for row in table.rows if row.label != AVERAGE] for table in tables]
+    values = [
+        np.array([[c.figure.mean_f1 if c.figure else np.nan for c in r.cells] for r in mine])
+        for mine in rows
+    ]
+    values = [v.reshape(len(v), len(t.columns)) for v, t in zip(values, tables, strict=True)]
     heights = [1.6 + max(len(v), 1) for v in values]
     own = is_narrow(width) and any(table.number == "own" for table in tables)
     figure = new_figure(width, 0.7 + 0.21 * sum(heights) + 0.8 * own)
     panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
-    for axes, table, matrix in zip(panels, tables, values, strict=True):
-        _map(axes, table, matrix, is_narrow(width))
+    reasons: dict[str, None] = {}
+    n_missing = n_cells = 0
+    for axes, table, mine, matrix in zip(panels, tables, rows, values, strict=True):
+        _map(axes, table, [row.name for row in mine], matrix, is_narrow(width))
+        tasks = [j for j, (label, _) in enumerate(table.columns) if label != AVERAGE]
+        gaps = [row.cells[j].reason for row in mine for j in tasks if row.cells[j].figure is None]
+        reasons |= dict.fromkeys(reason.rstrip(".") for reason in gaps)
+        n_missing += len(gaps)
+        n_cells += len(mine) * len(tasks)
     title(figure, "Mean F1 on the target", any(table.synthetic for table in tables))
     rules = join_names([row.selection for table in tables for row in table.rows], 5)
-    reasons = "; ".join(dict.fromkeys(r.rstrip(".") for t in tables for r in _reasons(t)))
-    within = [
-        v[:, :-1] if t.columns[-1][0] == AVERAGE else v for t, v in zip(tables, values, strict=True)
-    ]
-    missing = sum(int(np.isnan(v).sum()) for v in within)
-    lacking = f"Hatched: no figure ({missing} of {sum(v.size for v in within)} cells): {reasons}."
+    lacking = f"Hatched: no figure ({n_missing} of {n_cells} cells): {'; '.join(reasons)}."
     remark(
         figure,
         f"Settings chosen by: {rules}. Framed: best of a column." if rules else "",
-        lacking if missing else "",
+        lacking if n_missing else "",
     )
     return figure
 
 
-def _reasons(table: Table) -> list[str]:
-    """Return why cells of the table have no figure."""
-    return [
-        cell.reason
-        for row in table.rows
-        for (column, _), cell in zip(table.columns, row.cells, strict=True)
-        if cell.figure is None and AVERAGE not in (row.label, column)
-    ]
-
-
-def _mean_f1(table: Table) -> NDArray[np.float64]:
-    """Return the scores of a table without its row of averages, NaN where there is none."""
-    rows = [row.cells for row in table.rows if row.label != AVERAGE]
-    values = [[np.nan if c.figure is None else c.figure.mean_f1 for c in cells] for cells in rows]
-    return np.array(values, dtype=float).reshape(len(rows), len(table.columns))
-
-
-def _map(axes: "Axes", table: Table, values: NDArray[np.float64], narrow: bool) -> None:
+def _map(
+    axes: "Axes", table: Table, names: list[str], values: NDArray[np.float64], narrow: bool
+) -> None:
     from matplotlib.patches import Rectangle
 
     found = values[np.isfinite(values)]
@@ -91,26 +84,25 @@ def _map(axes: "Axes", table: Table, values: NDArray[np.float64], narrow: bool) 
     axes.patch.set(hatch="////", edgecolor="#BBBBBB")
     image = axes.imshow(values, cmap=AREA, aspect="auto", vmin=low, vmax=high)
     best = np.nanmax(np.round(values, 4), axis=0, initial=-1)
+    size = 5.5 if narrow else 6.5
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
             shade = readable_on((value - low) / (high - low) if high > low else 0.0)
             top = len(values) > 1 and round(value, 4) == best[j]
             text = (f"{value:.2f}" if narrow else f"{value:.3f}").lstrip("0")
             weight = "bold" if top else "normal"
-            size = 5.5 if narrow else 6.5
             axes.text(j, i, text, ha="center", va="center", color=shade, size=size, weight=weight)
             if top:
                 axes.add_patch(
                     Rectangle((j - 0.46, i - 0.44), 0.92, 0.88, fill=False, ec=_MARK, lw=1.2)
                 )
-    names = [short(row.name, 16 if narrow else 30) for row in table.rows if row.label != AVERAGE]
     if table.columns[-1][0] == AVERAGE:
         axes.axvline(len(table.columns) - 1.5, color="white", linewidth=3)
     heads = [_head(label, way, narrow) for label, way in table.columns]
-    size = 5.5 if narrow else 6.5
     # A narrow column has no room for the names of two databases but upwards.
     turned = 90 if narrow and any(len(line) > 8 for h in heads for line in h.split("\n")) else 0
     axes.set_xticks(range(len(heads)), heads, size=size, rotation=turned)
+    names = [short(name, 16 if narrow else 30) for name in names]
     axes.set_yticks(range(len(names)), names, size=size)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, pad=2)
@@ -138,39 +130,34 @@ def budget_picture(
     than the budget keeps its maximum. A method with one setting is a level line. Curves over
     fewer tasks than others are dotted.
     """
-    if all(len(r.settings) == 1 for r in records):
+    most = max(len(r.settings) for r in records)
+    if most == 1:
         raise UserError("every method was run with one setting; a budget needs at least two")
     n_tasks = len({r.task_label for r in records})
-    by_method = {
-        method: [r for r in records if r.row == method]
-        for method in paper_order(r.row for r in records)
-    }
+    drawn = curves(cells_of(records, [Oracle()]), [Oracle()])["oracle"]
     narrow = is_narrow(width)
-    keys = 0.6 + 0.16 * -(-len(by_method) // 2)
+    keys = 0.6 + 0.16 * -(-len(drawn) // 2)
     figure = new_figure(width, 2.8 + keys if narrow else 3.0)
     if narrow:
         axes, below = figure.subplots(2, 1, height_ratios=(2.0, keys))
         below.set_axis_off()
     else:
         axes = below = figure.add_subplot()
-    most = max(len(r.settings) for r in records)
-    for index, (method, mine) in enumerate(by_method.items()):
-        scores = [grid_scores(r.y_target, r.predictions, len(r.classes))[0] for r in mine]
-        largest = max(map(len, scores))
-        budgets = np.unique(np.geomspace(1, largest, 40).round().astype(int))
-        curves = [budget_curve(s, np.minimum(budgets, len(s))) for s in scores]
-        means = np.mean(curves, axis=0)
-        if largest == 1:
+    for index, curve in enumerate(drawn):
+        budgets, means = curve.budgets, curve.values[:, 0]
+        if budgets[-1] == 1:
             budgets, means = np.array([1, most]), np.repeat(means, 2)
-        dotted = {"linestyle": ":"} if _lacking(mine, n_tasks) else {}
+        counts = [len(r.settings) for r in records if r.row == curve.method]
+        span = " to ".join(dict.fromkeys(f"{n:,}" for n in (min(counts), max(counts))))
+        lacking = _lacking(curve.n_tasks, n_tasks)
         axes.plot(
             budgets,
             means,
-            label=f"{short(method, 12 if narrow else 24)} ({_span(mine)}){_lacking(mine, n_tasks)}",
+            label=f"{short(curve.method, 12 if narrow else 24)} ({span}){lacking}",
             # Apart from the end, so that lines can be told apart in grey.
-            markevery=[*range(0, len(budgets) - 4, 9), len(budgets) - 1],
+            markevery=[*range(0, len(budgets) - 3, 6), len(budgets) - 1],
             clip_on=False,
-            **{**line_look(index), **dotted},
+            **{**line_look(index), **({"linestyle": ":"} if lacking else {})},
         )
     log_scale(axes)
     axes.set_xlim(1, most)
@@ -192,23 +179,15 @@ def budget_picture(
         "The best is judged on the target's own labels; the expectation is exact. A task whose "
         "grid is smaller keeps its maximum.",
         "Dotted: over fewer tasks, not to be compared with the others."
-        if any(_lacking(mine, n_tasks) for mine in by_method.values())
+        if any(curve.n_tasks < n_tasks for curve in drawn)
         else "",
         absences(records, missing),
     )
     return figure
 
 
-def _span(records: Sequence[CellRecord]) -> str:
-    """Return the number of settings of the smallest and the largest grid."""
-    counts = [len(r.settings) for r in records]
-    low, high = min(counts), max(counts)
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _lacking(records: Sequence[CellRecord], n_tasks: int) -> str:
+def _lacking(n: int, n_tasks: int) -> str:
     """Say that a method's mean is over fewer tasks than those of others."""
-    n = len({r.task_label for r in records})
     return "" if n == n_tasks else f", {n} of {n_tasks} tasks"
 
 
@@ -219,60 +198,54 @@ def time_picture(
 
     Dots are tasks, a bar across is their median.
     """
-    timed = [r for r in records if isinstance(r.about.get("seconds"), int | float)]
-    if not timed:
+    timed = times(records)
+    if timed.empty:
         raise UserError("no cell has a run time; it was not recorded")
-    methods = paper_order(r.row for r in timed)
-    n_tasks = len({r.task_label for r in timed})
+    methods, n_tasks = paper_order(timed["method"]), timed["task"].nunique()
     narrow = is_narrow(width)
     height = 0.45 + 0.19 * len(methods)
     figure = new_figure(width, 0.8 + height * (2 if narrow else 1))
     panels = figure.subplots(2 if narrow else 1, 1 if narrow else 2, squeeze=False).ravel()
-    for axes, label in zip(panels, ("for a task's whole grid", "for one setting"), strict=True):
-        one = label.endswith("setting")
+    of_method = dict(list(timed.groupby("method")))
+    names = [
+        f"{short(m, 10 if narrow else 24)}{_lacking(of_method[m]['task'].nunique(), n_tasks)}"
+        for m in methods
+    ]
+    captions = {"whole": "for a task's whole grid", "one": "for one setting"}
+    for axes, (column, label) in zip(panels, captions.items(), strict=True):
         for index, method in enumerate(methods):
-            mine = [r for r in timed if r.row == method]
-            seconds = [
-                max(float(r.about["seconds"]), 1e-3) / (len(r.settings) if one else 1) for r in mine
-            ]
+            seconds = of_method[method][column]
             axes.plot(seconds, [index] * len(seconds), "o", color=COLOURS[0], ms=3, alpha=0.6)
-            middle = float(np.median(seconds))
-            axes.plot([middle, middle], [index - 0.34, index + 0.34], color=_MARK, linewidth=2)
+            ends = [index - 0.34, index + 0.34]
+            axes.plot([seconds.median()] * 2, ends, color=_MARK, linewidth=2)
         log_scale(axes)
-        names = [
-            f"{short(m, 10 if narrow else 24)}{_lacking([r for r in timed if r.row == m], n_tasks)}"
-            for m in methods
-        ]
         axes.set_yticks(range(len(methods)), names if axes is panels[0] or narrow else [])
         axes.set_ylim(len(methods) - 0.5, -0.5)
         axes.grid(axis="x", color="#E5E5E5")
         axes.set_axisbelow(True)
         axes.set_xlabel(f"seconds {label}" if narrow else f"seconds of computing {label}")
-    over = scope(r.task_label for r in timed)
-    title(figure, f"What methods cost ({over})", any(r.synthetic for r in records))
-    machines = join_names([str(r.about.get("machine") or "") for r in timed], 3)
+    title(figure, f"What methods cost ({scope(timed['task'])})", any(r.synthetic for r in records))
+    recorded = [r for r in records if r.about.get("seconds") is not None]
+    machines = join_names([str(r.about.get("machine") or "") for r in recorded], 3)
     measured = f" Measured on {machines}." if machines else ""
-    remark(figure, f"Dots: tasks; bar: their median.{measured}", absences(timed, missing))
+    remark(figure, f"Dots: tasks; bar: their median.{measured}", absences(recorded, missing))
     return figure
 
 
 def rank_picture(
-    names: Sequence[str],  # of the methods, in the order of ``ranking.average_ranks``
-    ranking: Ranking,
+    overall: MethodComparison,
     synthetic: bool = False,  # whether the scores are of generated databases
-    *,
-    # what the ranks are over, such as ``7 of 12 tasks``; by default the number of tasks
-    over: str = "",
-    left_out: Sequence[str] = (),  # sentences on what lacks a result and is not ranked
     width: float = TWO,  # in inches
 ) -> "Figure":
     """Draw the critical-difference diagram of Demsar (JMLR 7, 2006), best at the left.
 
-    Bars join methods whose average ranks do not differ significantly.
+    Bars join methods whose average ranks do not differ significantly. Two methods have ranks, but
+    no critical difference.
     """
-    ranks = ranking.average_ranks
+    ranks, ranking = overall.average_ranks, overall.ranking
+    difference = ranking.critical_difference if ranking else None
     k = len(ranks)
-    groups = cliques(ranks.tolist(), ranking.critical_difference)
+    groups = cliques(ranks.tolist(), difference) if difference else []
     half = -(-k // 2)
     depth = 0.8 + 0.32 * len(groups)
     figure = new_figure(width, 1.5 + 0.2 * (half + len(groups)))
@@ -284,48 +257,34 @@ def rank_picture(
     for tick in range(1, k + 1):
         axes.plot([tick, tick], [0, 0.2], color="black", linewidth=1)
         axes.text(tick, 0.3, str(tick), ha="center", va="bottom", size=7)
-    _draw_names(axes, [short(n, 14 if is_narrow(width) else 24) for n in names], ranks, depth)
-    for number, group in enumerate(groups):
-        level = -(0.45 + 0.32 * number)
-        ends = [ranks[group[0]] - 0.04, ranks[group[-1]] + 0.04]
-        axes.plot(ends, [level, level], color=_MARK, linewidth=3.5, solid_capstyle="round")
-    _draw_difference(axes, ranking.critical_difference, k)
-    title(
-        figure,
-        f"Average ranks of mean F1 over {over or f'{ranking.n_tasks} tasks'} "
-        f"(Friedman p = {ranking.p:.2g})",
-        synthetic,
-    )
-    remark(
-        figure,
-        "1 is best. A bar joins methods whose ranks differ by less than Nemenyi's critical "
-        "difference.",
-        DEPENDENCE,
-        *left_out,
-    )
-    return figure
-
-
-def _draw_names(
-    axes: "Axes", names: Sequence[str], ranks: NDArray[np.float64], depth: float
-) -> None:
-    """Lead from each rank down to the method's name, the better half at the left."""
-    k = len(ranks)
-    half = -(-k // 2)
+    # Lines lead from each rank down to the method's name, the better half at the left.
     for place, index in enumerate(np.argsort(ranks, kind="stable")):
         left = place < half
         level = -(depth + (place if left else k - 1 - place))
         edge = 1 - 0.06 * (k - 1) if left else k + 0.06 * (k - 1)
         corners = [ranks[index], ranks[index], edge]
         axes.plot(corners, [0, level, level], color="#555555", linewidth=0.8)
-        name = f" {names[index]} ({ranks[index]:.2f}) "
-        axes.text(edge, level, name, ha="right" if left else "left", va="center")
-
-
-def _draw_difference(axes: "Axes", difference: float, k: int) -> None:
-    shown = min(difference, k - 1)
-    axes.plot([1, 1 + shown], [1.35, 1.35], color=_MARK, linewidth=2, marker="|", markersize=8)
-    text = f"  critical difference {difference:.2f} (5 %)"
-    if difference > shown:
-        text += ",\n  more than all ranks"
-    axes.text(1 + shown, 1.35, text, va="center", size=7)
+        name = short(overall.methods[index], 14 if is_narrow(width) else 24)
+        text, side = f" {name} ({ranks[index]:.2f}) ", "right" if left else "left"
+        axes.text(edge, level, text, ha=side, va="center")
+    for number, group in enumerate(groups):
+        level = -(0.45 + 0.32 * number)
+        ends = [ranks[group[0]] - 0.04, ranks[group[-1]] + 0.04]
+        axes.plot(ends, [level, level], color=_MARK, linewidth=3.5, solid_capstyle="round")
+    if difference:
+        shown = min(difference, k - 1)
+        axes.plot([1, 1 + shown], [1.35, 1.35], color=_MARK, linewidth=2, marker="|", markersize=8)
+        text = f"  critical difference {difference:.2f} (5 %)"
+        text += ",\n  more than all ranks" if difference > shown else ""
+        axes.text(1 + shown, 1.35, text, va="center", size=7)
+    test = f" (Friedman p = {ranking.p:.2g})" if ranking else ""
+    title(figure, f"Average ranks of mean F1 over {overall.over}{test}", synthetic)
+    joined = "A bar joins methods whose ranks differ by less than Nemenyi's critical difference."
+    two = "The critical difference needs three methods."
+    remark(
+        figure,
+        f"1 is best. {joined if difference else two}",
+        DEPENDENCE,
+        *overall.left_out_sentences,
+    )
+    return figure

@@ -89,16 +89,6 @@ def is_narrow(width: float) -> bool:
     return width < _NARROW
 
 
-def hide_unused(grid: Any, n_used: int, label: str) -> None:
-    """Hide the panels after the first ``n_used``; the lowest of each column bears the x-label."""
-    for axes in grid.flat[n_used:]:
-        axes.set_visible(False)
-    for column in grid.T:
-        lowest = [axes for axes in column if axes.get_visible()][-1]
-        lowest.set_xlabel(label)
-        lowest.tick_params(axis="x", labelbottom=True)
-
-
 def line_look(index: int) -> dict[str, Any]:
     """Return colour, marker and dashes of the line with that index, distinct for 32 lines."""
     return {

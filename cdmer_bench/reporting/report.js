@@ -143,14 +143,31 @@ function sortBy(table, column, falling) {
   });
   table.tBodies[0].append(...rows);
 }
-for (const table of all("table.sortable")) {
-  Array.from(table.tHead.rows[0].cells).forEach((head, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(...head.childNodes);
-    head.append(button);
-    button.addEventListener("click", () => sortBy(table, column));
-  });
+// A heading is a button that sorts.
+function prepare(root) {
+  for (const table of all("table.sortable", root)) {
+    Array.from(table.tHead.rows[0].cells).forEach((head, column) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => sortBy(table, column));
+    });
+  }
+}
+prepare(document);
+
+// ---- What a rule's settings say about methods: written by the page for each rule.
+const places = Object.fromEntries(all("main [data-part]").map(e => [e.dataset.part, e]));
+const parts = { [byId("rule").value]:
+  Object.fromEntries(Object.entries(places).map(([name, e]) => [name, Array.from(e.childNodes)])) };
+for (const template of all("template[data-rule]")) {
+  parts[template.dataset.rule] = Object.fromEntries(all("[data-part]", template.content)
+    .map(e => { prepare(e); return [e.dataset.part, Array.from(e.childNodes)]; }));
+}
+function drawVerdict() {
+  for (const [name, nodes] of Object.entries(parts[state.rule])) places[name].replaceChildren(...nodes);
+  for (const note of all(".follows")) note.hidden = state.measure === 0;
 }
 
 // ---- Charts: the same places as in the page as it was written.
@@ -271,6 +288,17 @@ function drawMatrices() {
     });
   }
 }
+function markParameters() {
+  for (const span of all("[data-chosen]")) {
+    const number = Number(span.dataset.chosen), chosen = data.cells[number].chosen[state.rule];
+    const of = `chosen by ${state.rule}`;
+    span.textContent = chosen.counts
+      ? `${of}: ${chosen.setting} with ${write(valueOf(number, 0), 0)}` : `no setting ${of}: ${chosen}`;
+    for (const td of all("[data-setting]", span.closest("details"))) {
+      td.classList.toggle("best", Number(td.dataset.setting) === chosen.index);
+    }
+  }
+}
 function say() {
   const rows = all("#heat tbody tr").filter(row => !row.classList.contains("off"));
   const means = rows.map(row => [row.dataset.row, Number(row.lastElementChild.dataset.sort)])
@@ -295,6 +323,7 @@ function rewriteNotes() {
   }
 }
 function update() {
+  drawVerdict();
   for (const element of all("[data-row]")) {
     element.classList.toggle("off", state.hidden.has(element.dataset.row));
   }
@@ -304,6 +333,7 @@ function update() {
   drawCurves();
   drawPairs();
   drawMatrices();
+  markParameters();
   rewriteNotes();
   say();
 }

@@ -1,6 +1,6 @@
 """Selection rules: what each chooses, what it loses against the oracle, and which is best."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from cdmer_bench.evaluation.budget import budget_curve
 from cdmer_bench.evaluation.metrics import grid_scores
-from cdmer_bench.evaluation.selection import Choice, Rule, choices
+from cdmer_bench.evaluation.selection import Choice, Rule
 from cdmer_bench.evaluation.statistics import DEPENDENCE
-from cdmer_bench.reporting.captions import SYNTHETIC, scope
+from cdmer_bench.reporting.captions import SYNTHETIC, about_rules, left_out_phrase, scope
+from cdmer_bench.reporting.picture_data import Cell, cells_of
 from cdmer_bench.reporting.published import paper_order
 from cdmer_bench.results.record import CellRecord
 
@@ -45,22 +46,16 @@ class JudgedCell:
     budgets: dict[int, float]  # expected best mean F1 of so many settings drawn at random
 
 
-def judge_rules(records: Sequence[CellRecord], rules: Sequence[Rule]) -> list[JudgedCell]:
+def judge_rules(cells: Sequence[Cell]) -> list[JudgedCell]:
     """Return each cell's choice under each rule, and what parts of its grid are worth."""
     judged = []
-    for record in records:
+    for cell in cells:
+        record = cell.record
         f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
         parts = [m for m in BUDGETS if m <= len(f1)]
-        expected = budget_curve(f1, parts)
-        judged.append(
-            JudgedCell(
-                record.task_label,
-                record.row,
-                len(f1),
-                tuple(choices(record, rules)),
-                {m: float(e) for m, e in zip(parts, expected, strict=True)},
-            )
-        )
+        budgets = dict(zip(parts, budget_curve(f1, parts).tolist(), strict=True))
+        chosen = tuple(cell.choices.values())
+        judged.append(JudgedCell(record.task_label, record.row, len(f1), chosen, budgets))
     return judged
 
 
@@ -74,18 +69,48 @@ def summarize_rules(judged: Sequence[JudgedCell]) -> list[RuleSummary]:
     summaries = []
     for (method, name), found in made.items():
         scored = [(c, n) for c, n in found if c.mean_f1 is not None]
-        lack = next((c.lack for c, _ in found if c.lack), "")
-        f1 = gap = None
-        if scored:
-            f1, gap = (
-                float(np.mean([getattr(c, x) for c, _ in scored])) for x in ("mean_f1", "gap")
-            )
-        left_out = sum(c.n_undefined for c, _ in scored)
-        settings = sum(n for _, n in scored)
         summaries.append(
-            RuleSummary(method, name, f1, gap, len(scored), n_tasks, lack, left_out, settings)
+            RuleSummary(
+                method,
+                name,
+                mean_f1=float(np.mean([c.mean_f1 for c, _ in scored])) if scored else None,
+                gap=float(np.mean([c.gap for c, _ in scored])) if scored else None,
+                n=len(scored),
+                of=n_tasks,
+                lack=next((c.lack for c, _ in found if c.lack), ""),
+                left_out=sum(c.n_undefined for c, _ in scored),
+                settings=sum(n for _, n in scored),
+            )
         )
     return summaries
+
+
+def rules_notes(
+    summaries: Sequence[RuleSummary],
+    rules: Sequence[Rule],
+    shown: Collection[str],  # names of the rules with a figure
+) -> list[str]:
+    """Say what the rules are, what they leave out and what was not recorded for them."""
+    able = [rule for rule in rules if rule.name in shown]
+    notes = [f"{r.label} ({r.reference or 'the default of each method'})." for r in able]
+    notes += about_rules(able)
+    for rule in able:
+        of_rule = [s for s in summaries if s.rule == rule.name]
+        notes.append(
+            left_out_phrase(rule.name, [(s.method, s.left_out, s.settings) for s in of_rule])
+        )
+        lacks: dict[str, list[str]] = {}
+        for summary in of_rule:
+            lacks.setdefault(summary.lack, []).append(summary.method)
+        notes += [
+            f"{rule.name} has no figure for some tasks of {', '.join(methods)}: {lack}."
+            for lack, methods in lacks.items()
+            if lack
+        ]
+    absent = [rule.name for rule in rules if rule not in able]
+    if absent:
+        notes.append(f"Not shown, because what they need was not recorded: {', '.join(absent)}.")
+    return [note for note in notes if note]
 
 
 @dataclass(frozen=True)
@@ -125,6 +150,8 @@ def rank_rules(judged: Sequence[JudgedCell]) -> RuleRanking | None:
     than half of the others is left out and named, so that it does not decide what is compared.
     The interval is a bootstrap over tasks, because the cells of one task share its clips.
     """
+    from scipy.stats import rankdata
+
     cells = [cell for cell in judged if cell.n_settings > 1]
     losses = {
         (cell.task, cell.method): {c.rule: c.gap for c in cell.choices if c.gap is not None}
@@ -141,7 +168,7 @@ def rank_rules(judged: Sequence[JudgedCell]) -> RuleRanking | None:
     table = np.array([[losses[c.task, c.method][name] for name in kept] for c in shared])
     best = [next(c.mean_f1 or 0.0 for c in cell.choices if c.rule == "oracle") for cell in shared]
     by_chance = np.array(best) - [cell.budgets[1] for cell in shared]
-    ranks = _ranks(table)
+    ranks = rankdata(np.round(table, 12), axis=1)
     tasks, methods = (paper_order(getattr(c, x) for c in shared) for x in ("task", "method"))
     of_task = np.array([tasks.index(c.task) for c in shared])
     of_method = np.array([c.method for c in shared])
@@ -155,12 +182,6 @@ def rank_rules(judged: Sequence[JudgedCell]) -> RuleRanking | None:
         rows.append(RankedRule(name, float(loss.mean()), low, high, rank, hits, mine))
     ranked = sorted(rows[:-1], key=lambda row: row.loss)
     return RuleRanking((*ranked, rows[-1]), tuple(methods), tuple(tasks), len(shared), left_out)
-
-
-def _ranks(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.stats import rankdata
-
-    return np.asarray(rankdata(np.round(table, 12), axis=1))
 
 
 def _interval(
@@ -177,7 +198,7 @@ def _interval(
 
 def rules_text(records: Sequence[CellRecord], rules: Sequence[Rule]) -> str:
     """Return the ranking of rules as text: what `cdmer stats --rules` prints."""
-    ranking = rank_rules(judge_rules(records, rules))
+    ranking = rank_rules(judge_rules(cells_of(records, rules)))
     lines = [f"Corpus: {records[0].corpus}."]
     if any(record.synthetic for record in records):
         lines.append(SYNTHETIC)

@@ -116,10 +116,15 @@ def texts(figure):
 
 def test_every_picture_says_what_it_is_over(results):
     pytest.importorskip("matplotlib")
-    from cdmer_bench.cli.plot import _ranks
     from cdmer_bench.reporting import tables_for
+    from cdmer_bench.reporting.analysis import compare_cells, compare_methods
     from cdmer_bench.reporting.plot_cells import confusion_picture
-    from cdmer_bench.reporting.plot_scores import budget_picture, score_map, time_picture
+    from cdmer_bench.reporting.plot_scores import (
+        budget_picture,
+        rank_picture,
+        score_map,
+        time_picture,
+    )
     from cdmer_bench.reporting.plot_style import style
 
     records, oracle = choose_records(results, None), rule("oracle")
@@ -132,7 +137,7 @@ def test_every_picture_says_what_it_is_over(results):
         confusion = texts(confusion_picture(records))
         assert "No result: Flaky (Exp.8)." in confusion
         assert confusion.count("no result") == 1
-        ranks = texts(_ranks(records, oracle, 7.16)())
+        ranks = texts(rank_picture(compare_methods(compare_cells(records, oracle))))
         assert "over 7 of 12 tasks" in ranks
         assert "lack some of the 7 tasks: Flaky." in ranks
         scores = texts(score_map(*tables_for(records, oracle)))

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -17,9 +18,15 @@ from sklearn.metrics import confusion_matrix
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation import grid_scores
 from cdmer_bench.evaluation.selection import rule
-from cdmer_bench.evaluation.statistics import friedman
 from cdmer_bench.reporting import MissingCell, build_table
-from cdmer_bench.reporting.plot_cells import confusion_picture, embedding_picture, parameter_picture
+from cdmer_bench.reporting.analysis import CellComparison, Interval, compare_methods
+from cdmer_bench.reporting.picture_data import block_images, overlay, shares
+from cdmer_bench.reporting.plot_cells import (
+    confusion_picture,
+    embedding_picture,
+    parameter_picture,
+    region_picture,
+)
 from cdmer_bench.reporting.plot_scores import (
     budget_picture,
     rank_picture,
@@ -27,13 +34,6 @@ from cdmer_bench.reporting.plot_scores import (
     time_picture,
 )
 from cdmer_bench.reporting.plot_style import AREA, WIDTHS, readable_on, save, style, to_bytes
-from cdmer_bench.reporting.regions import (
-    block_images,
-    grids_of,
-    overlay,
-    region_picture,
-    shares,
-)
 from cdmer_bench.results.current import current
 from tests.reporting.records import labels, record
 
@@ -51,6 +51,17 @@ def grid(names, values):
     rng = np.random.default_rng(0)
     right = rng.random((len(settings), len(y))) < rng.random((len(settings), 1))
     return record(5, predictions=np.where(right, y, 0), settings=settings)
+
+
+def compared(names, scores):
+    """Methods over tasks, from an array of their mean F1."""
+    interval = Interval((0.0, 1.0), (0.0, 100.0), False)
+    cells = [
+        CellComparison(f"task {i}", name, float(score), 50.0, interval)
+        for i, line in enumerate(scores)
+        for name, score in zip(names, line, strict=True)
+    ]
+    return compare_methods(cells)
 
 
 def texts(figure):
@@ -163,7 +174,8 @@ def test_no_text_leaves_the_picture_or_meets_the_mark(tmp_path):
         for t in (5, 6)
         for m, n in (("tca", "TCA"), ("x", label))
     ]
-    ranking = friedman(np.random.default_rng(0).random((7, 5)))
+    ranked = compared(["A", label, "B", "C", "D"], np.random.default_rng(0).random((7, 5)))
+    ranked = replace(ranked, left_out=(label,))
     weights = np.arange(85.0)
     for draw in (
         lambda: parameter_picture(records[1]),
@@ -171,7 +183,7 @@ def test_no_text_leaves_the_picture_or_meets_the_mark(tmp_path):
         lambda: score_map(build_table("III", records, whole=False)),
         lambda: budget_picture(records),
         lambda: time_picture(records),
-        lambda: rank_picture(["A", label, "B", "C", "D"], ranking, True, left_out=[label]),
+        lambda: rank_picture(ranked, True),
         lambda: region_picture(weights, label, synthetic=True, setting="lam = 1000, mu = 4.4"),
     ):
         figure = draw()
@@ -311,15 +323,24 @@ def test_times_are_drawn_by_method():
 
 def test_rank_picture_names_every_method_and_joins_equals():
     scores = np.array([[0.9, 0.8, 0.1], [0.9, 0.8, 0.1], [0.8, 0.9, 0.1], [0.9, 0.8, 0.1]] * 5)
-    figure = rank_picture(["A", "B", "C"], friedman(scores))
+    figure = rank_picture(compared("ABC", scores))
     assert {" A (1.25) ", " B (1.75) ", " C (3.00) "} <= set(texts(figure))
     assert not any("more than all ranks" in text for text in texts(figure))
     bars = [line for line in figure.axes[0].lines if line.get_linewidth() == 3.5]
     assert [np.round(b.get_xdata(), 2).tolist() for b in bars] == [[1.21, 1.79]]
 
 
+def test_two_methods_have_ranks_without_a_critical_difference():
+    figure = rank_picture(compared("AB", np.array([[0.9, 0.8], [0.7, 0.8], [0.9, 0.6]])))
+    shown = " ".join(" ".join(texts(figure)).split())
+    assert "A (1.33)" in shown
+    assert "B (1.67)" in shown
+    assert "The critical difference needs three methods." in shown
+    assert "Friedman" not in shown
+
+
 def test_critical_difference_that_is_longer_than_the_ranks_says_so():
-    figure = rank_picture(["A", "B", "C"], friedman(np.array([[3, 2, 1], [3, 1, 2]])))
+    figure = rank_picture(compared("ABC", np.array([[3, 2, 1], [3, 1, 2]])))
     assert any("critical difference 2.34 (5 %),\n  more than all ranks" in t for t in texts(figure))
 
 
@@ -330,9 +351,7 @@ def test_blocks_run_down_the_columns_of_the_face():
     assert images[3][0, 1] == 29
     assert [len(i) for i in block_images(np.arange(30))] == [1, 2, 3, 4]
     with pytest.raises(UserError, match="7 blocks"):
-        grids_of(7)
-    with pytest.raises(UserError, match="have 5 blocks, not 6"):
-        block_images(np.arange(6), (1, 2))
+        block_images(np.arange(7))
 
 
 def test_region_picture_says_how_many_blocks_are_kept():

@@ -15,8 +15,7 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import Rule, rule
 from cdmer_bench.reporting import MissingCell
 from cdmer_bench.reporting.html_report import build_report
-from cdmer_bench.reporting.report_data import cells_of, curves, measured
-from cdmer_bench.reporting.rules import judge_rules
+from cdmer_bench.reporting.picture_data import cells_of, curves, measured
 from cdmer_bench.results.current import current
 from tests.reporting.records import record
 
@@ -263,7 +262,7 @@ def test_curves_are_means_over_all_parts_of_the_grid(name):
         5, predictions=scores.argmax(-1), scores=scores, settings=[{"k": i} for i in range(5)]
     )
     chosen = rule(name)
-    cells = cells_of([made], judge_rules([made], [chosen]))
+    cells = cells_of([made], [chosen])
     ((curve,),) = curves(cells, [chosen]).values()
     criterion = chosen.criterion(made)
     of_setting = [
@@ -294,7 +293,7 @@ class Tied(Rule):
 
 def test_a_curve_ends_at_the_figure_that_the_tables_show():
     made, chosen = record(5), Tied()
-    cells = cells_of([made], judge_rules([made], [chosen]))
+    cells = cells_of([made], [chosen])
     ((curve,),) = curves(cells, [chosen]).values()
     f1 = [f1_score(made.y_target, p, average="macro") for p in made.predictions]
     assert f1[0] != f1[1]

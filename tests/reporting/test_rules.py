@@ -5,6 +5,7 @@ import pytest
 
 from cdmer_bench.evaluation.selection import RULES, Choice, rule
 from cdmer_bench.evaluation.selection.base import Rule
+from cdmer_bench.reporting.picture_data import cells_of
 from cdmer_bench.reporting.rules import RANDOM, JudgedCell, judge_rules, rank_rules, rules_text
 from tests.reporting.records import labels, record
 
@@ -71,7 +72,7 @@ def test_the_text_says_what_is_compared_over_what():
     assert text.index("class_balance") < text.index(RANDOM)
     assert "Not compared: source_cv, importance_weighted, dev, reverse (not recorded; a run" in text
     assert "entropy, infomax, snd (not recorded)" in text
-    lost = rank_rules(judge_rules(made, [rule("oracle"), rule("class_balance")]))
+    lost = rank_rules(judge_rules(cells_of(made, [rule("oracle"), rule("class_balance")])))
     assert f"{lost.rules[0].loss:.4f}" in text
     synthetic = [record(5, predictions=predictions, synthetic=True)]
     assert "SYNTHETIC DATA" in rules_text(synthetic, rules)

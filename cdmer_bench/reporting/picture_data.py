@@ -1,0 +1,230 @@
+"""What each picture shows, computed once: the report's templates and `cdmer plot` draw it."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation.budget import rank_chances
+from cdmer_bench.evaluation.metrics import confusion_matrices, f1_of_counts
+from cdmer_bench.evaluation.selection import Choice, Rule, choices
+from cdmer_bench.protocol import BLOCK_GRIDS, BLOCK_GRIDS_OF_THE_TEXT
+from cdmer_bench.reporting.published import paper_order
+from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.scores import setting_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Points of a curve; enough for a smooth line over the few decades of a grid.
+_POINTS = 24
+_MOST_MAPS = 12
+# Known sets of grids by their number of blocks; the default and the paper's literal one.
+KNOWN_GRIDS = {sum(g * g for g in grids): grids for grids in (BLOCK_GRIDS, BLOCK_GRIDS_OF_THE_TEXT)}
+
+# A record with the places of source, then target samples before and after adaptation, shape (n, 2);
+# None for a method that moves no sample.
+Placed = tuple[CellRecord, NDArray, NDArray | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A method with its whole grid on one task, and what each rule chooses from it."""
+
+    record: CellRecord
+    choices: Mapping[str, Choice]  # by rule
+
+    def index(self, rule: str) -> int | None:
+        """Return the setting that the rule chooses, if it chooses one."""
+        return self.choices[rule].index if rule in self.choices else None
+
+    def setting(self, rule: str) -> str:
+        """Return the chosen setting as text."""
+        index = self.index(rule)
+        return "" if index is None else setting_text(self.record.settings[index])
+
+    def counts(self, rule: str) -> NDArray[np.intp] | None:
+        """Return the confusion matrix at the chosen setting, true classes in rows."""
+        index = self.index(rule)
+        return None if index is None else counts_of(self.record, [index])[0]
+
+    def values(self, rule: str) -> NDArray[np.float64] | None:
+        """Return the measures at the chosen setting."""
+        counts = self.counts(rule)
+        return None if counts is None else measured(counts)
+
+
+def cells_of(records: Iterable[CellRecord], rules: Sequence[Rule]) -> list[Cell]:
+    """Put what each rule chooses beside the records, in their order."""
+    return [Cell(record, {c.rule: c for c in choices(record, rules)}) for record in records]
+
+
+def counts_of(record: CellRecord, settings: Any = slice(None)) -> NDArray[np.intp]:
+    """Return the confusion matrices of settings, by default of all."""
+    return confusion_matrices(record.y_target, record.predictions[settings], len(record.classes))
+
+
+def measured(
+    counts: NDArray,  # (..., n_classes, n_classes), rows are true classes
+) -> NDArray[np.float64]:
+    """Return mean F1, accuracy and the recall of each class; NaN for a class without a clip."""
+    right, true = counts.diagonal(axis1=-2, axis2=-1), counts.sum(axis=-1)
+    with np.errstate(invalid="ignore"):
+        recall = 100.0 * right / np.where(true, true, np.nan)
+    f1 = f1_of_counts(counts).mean(axis=-1)
+    percent = 100.0 * right.sum(axis=-1) / true.sum(axis=-1)
+    return np.concatenate([f1[..., None], percent[..., None], recall], axis=-1)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a rule reaches if only so many settings, drawn at random, had been tried."""
+
+    method: str
+    n_tasks: int
+    budgets: NDArray[np.intp]  # (n_budgets,)
+    # (n_budgets, n_measures), expected measures at the setting that the rule chooses among them:
+    # exact, without sampling. Means over the method's tasks, of which one with a smaller grid keeps
+    # its last
+    values: NDArray[np.float64]
+
+
+def curves(cells: Sequence[Cell], rules: Iterable[Rule]) -> dict[str, list[Curve]]:
+    """Return the curves of every rule that chooses something, a curve for each method.
+
+    A rule that cannot afford its criterion at settings which cannot win has no curves.
+    """
+    values = {id(cell): measured(counts_of(cell.record)) for cell in cells}
+    found = {}
+    for rule in rules:
+        if type(rule).contenders is not Rule.contenders:
+            continue
+        mine: dict[str, list[Cell]] = {m: [] for m in paper_order(c.record.row for c in cells)}
+        for cell in cells:
+            if cell.index(rule.name) is not None:
+                mine[cell.record.row].append(cell)
+        lines = []
+        for method, of_method in mine.items():
+            orders = [_preferred(cell, rule) for cell in of_method]
+            most = max((len(cell.record.settings) for cell in of_method), default=0)
+            budgets = np.unique(np.geomspace(1, max(most, 1), _POINTS).round().astype(int))
+            means = [
+                rank_chances(len(order), np.minimum(budgets, len(order))) @ values[id(cell)][order]
+                for cell, order in zip(of_method, orders, strict=True)
+            ]
+            if means:
+                lines.append(Curve(method, len(means), budgets, np.mean(means, axis=0)))
+        if lines:
+            found[rule.name] = lines
+    return found
+
+
+def _preferred(cell: Cell, rule: Rule) -> NDArray[np.intp]:
+    """Sort the settings by the rule's criterion, its choice first, without undefined ones."""
+    if len(cell.record.settings) == 1:
+        return np.array([0])
+    criterion = np.asarray(rule.criterion(cell.record), dtype=float)
+    criterion[cell.index(rule.name)] = np.inf
+    order = np.argsort(-criterion, kind="stable")
+    return order[: int(np.count_nonzero(~np.isnan(criterion)))]
+
+
+def times(records: Iterable[CellRecord]) -> "pd.DataFrame":
+    """Return seconds of computing of every cell: ``whole`` grid and ``one`` setting of it."""
+    import pandas as pd
+
+    rows = [
+        (r.row, r.task_label, seconds, seconds / len(r.settings))
+        for r in records
+        if isinstance(recorded := r.about.get("seconds"), int | float)
+        for seconds in [max(float(recorded), 1e-3)]
+    ]
+    return pd.DataFrame(rows, columns=["method", "task", "whole", "one"])
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A grid as the values of its parameters: of those that take several."""
+
+    names: list[str]
+    values: list[list[Any]]  # of each parameter, in order
+    places: NDArray[np.intp]  # (n_settings, n_parameters), which of the values a setting has
+
+    @property
+    def of_maps(self) -> list[int]:
+        """Which parameter is spread over panels (of three), rows and columns; none if too many."""
+        order = sorted(range(len(self.names)), key=lambda j: len(self.values[j]))
+        few = len(order) == 3 and len(self.values[order[0]]) <= _MOST_MAPS
+        return order if len(order) == 2 or few else []
+
+    def maps(self) -> NDArray[np.intp]:
+        """Return the setting at each place, (n_panels, n_rows, n_columns); -1 where none is."""
+        sizes = [len(self.values[j]) for j in self.of_maps]
+        found = np.full(sizes, -1)
+        found[tuple(self.places[:, self.of_maps].T)] = np.arange(len(self.places))
+        return found.reshape(-1, *sizes[-2:])
+
+    def over_others(self, j: int, f1: NDArray) -> NDArray[np.float64]:
+        """Return the best and the median score at each value of a parameter, (2, n_values)."""
+        groups = [f1[self.places[:, j] == i] for i in range(len(self.values[j]))]
+        return np.array([[g.max() for g in groups], [np.median(g) for g in groups]])
+
+
+def parameters(record: CellRecord) -> Parameters:
+    """Return the parameters that take several values in a record's grid."""
+    found = Parameters([], [], np.empty((len(record.settings), 0), dtype=int))
+    for name in record.settings[0]:
+        texts = [repr(setting.get(name)) for setting in record.settings]
+        values: list[Any] = [*{repr(s.get(name)): s.get(name) for s in record.settings}.values()]
+        if len(values) > 1:
+            numeric = all(isinstance(v, int | float) for v in values)
+            values.sort(key=None if numeric else str)
+            order = {repr(value): i for i, value in enumerate(values)}
+            places = np.column_stack([found.places, [order[text] for text in texts]])
+            found = Parameters([*found.names, name], [*found.values, values], places)
+    return found
+
+
+def number(value: Any) -> str:
+    """Return a parameter's value in few characters."""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text if len(text) <= 16 else text[:15] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def block_images(
+    # (n_blocks,), in the features' order: grid by grid, within a grid column by column from the
+    # left, a column from the top
+    weights: ArrayLike,
+) -> list[NDArray]:
+    """Arrange block weights as an image for each grid, row 0 at the top of the face."""
+    values = np.asarray(weights, dtype=float)
+    if len(values) not in KNOWN_GRIDS:
+        raise UserError(
+            f"{len(values)} blocks are neither the grids 1, 2, 4, 8 (85) nor 1, 2, 3, 4 (30)"
+        )
+    sides = KNOWN_GRIDS[len(values)]
+    parts = np.split(values, np.cumsum([g * g for g in sides])[:-1])
+    return [part.reshape(g, g).T for g, part in zip(sides, parts, strict=True)]
+
+
+def overlay(images: Sequence[NDArray]) -> NDArray[np.float64]:
+    """Lay grids over one another: at each place the sum of the weights of its blocks."""
+    side = math.lcm(*map(len, images))
+    return np.sum([np.kron(g, np.ones((side // len(g),) * 2)) for g in images], axis=0)
+
+
+def shares(images: Sequence[NDArray]) -> list[float]:
+    """Return the share of the whole weight that each grid holds; 0 where all weights are 0."""
+    total = max(sum(float(image.sum()) for image in images), 1e-300)
+    return [float(image.sum()) / total for image in images]
+
+
+def samples(placed: Sequence[Placed]) -> list[tuple[str, CellRecord, NDArray]]:
+    """Return the panels of an embedding: before adaptation, and after each method that moves."""
+    first, before, _ = placed[0]
+    moved = [(f"after {r.row}", r, after) for r, _, after in placed if after is not None]
+    return [("before adaptation", first, before), *moved]

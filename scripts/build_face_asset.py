@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cdmer_bench.databases.synthetic.plane import rasterise
+from cdmer_bench.databases.synthetic.faces import rasterise
 
 VERSION = "0.6.2"
 SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"

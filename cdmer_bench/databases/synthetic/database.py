@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.base import EMOTIONS, Clip, ClipDatabase
-from cdmer_bench.databases.synthetic.events import Event, make_event
+from cdmer_bench.databases.synthetic.events import FRAME_RATE, Event, group_of, make_event
 from cdmer_bench.databases.synthetic.faces import digest, load_face_model, stream
 from cdmer_bench.errors import UserError, closest
 
@@ -33,6 +33,7 @@ _SMIC = {
 }  # fmt: skip
 _FILMED_BY_ALL = ("s11", "s12", "s13", "s14", "s15", "s18", "s19", "s20")
 
+# Clips of each class, in the order of EMOTIONS, for each database and subject.
 COUNTS = MappingProxyType(
     {
         "casme2": _CASME2,
@@ -41,36 +42,30 @@ COUNTS = MappingProxyType(
         "smic_nir": {subject: _SMIC[subject] for subject in _FILMED_BY_ALL},
     }
 )
-"""Clips of each class, in the order of EMOTIONS, for each database and subject."""
-
-
-def totals(database: str) -> dict[str, int]:
-    """Return the number of clips of each class."""
-    return {
-        emotion: sum(counts[k] for counts in COUNTS[database].values())
-        for k, emotion in enumerate(EMOTIONS)
-    }
-
-
-FRAME_RATE = {"casme2": 200, "smic_hs": 100, "smic_vis": 25, "smic_nir": 25}
 # Film and number of the names on which CASME II's coding sheets differ (sub09/EP02_02f, sub24's
 # EP02_07, EP07_01, EP07_04f, EP10_03): readers treat them specially.
 _DISPUTED = {(2, 2), (2, 7), (7, 1), (7, 4), (10, 3)}
 _FEWEST = 4  # frames of the shortest clips of VIS and NIR
 
 
+def totals(database: str) -> dict[str, int]:
+    """Return the number of clips of each class."""
+    of_class = map(sum, zip(*COUNTS[database].values(), strict=True))
+    return dict(zip(EMOTIONS, of_class, strict=True))
+
+
 @dataclass
 class SyntheticClip(Clip):
     """A generated micro-expression."""
 
-    name: str  # as for :class:`~cdmer_bench.databases.base.Clip`
-    subject: str  # as for :class:`~cdmer_bench.databases.base.Clip`
-    label: int  # as for :class:`~cdmer_bench.databases.base.Clip`
+    name: str
+    subject: str
+    label: int
     seed: int
     database: str
     event: Event
     times: NDArray[np.float64]  # (n_frames,), seconds from the onset of the event
-    onset: int  # numbers of the first frame, the frame of the strongest motion and the last frame
+    onset: int  # number of the first frame
 
     @property
     def n_frames(self) -> int:
@@ -80,7 +75,7 @@ class SyntheticClip(Clip):
     @property
     def apex(self) -> int:
         """Number of the frame nearest to the strongest motion."""
-        return self.onset + int(np.abs(self.times - self.event.apex).argmin())
+        return self.onset + int(np.abs(self.times - self.event.expression.apex).argmin())
 
     @property
     def offset(self) -> int:
@@ -94,11 +89,9 @@ class SyntheticClip(Clip):
 
     def frames(self) -> NDArray[np.uint8]:
         """Render the clip, (n_frames, H, W); the same bytes each time."""
-        from cdmer_bench.databases.synthetic.render import Take, render
+        from cdmer_bench.databases.synthetic.render import render
 
-        return render(
-            Take(self.seed, self.database, self.subject, self.name, self.event, self.times)
-        )
+        return render(self.seed, self.database, self.subject, self.name, self.event, self.times)
 
 
 @dataclass
@@ -116,7 +109,6 @@ class SyntheticDatabase(ClipDatabase):
 
     seed: int = field(default=0, kw_only=True)
     synthetic: bool = field(default=True, kw_only=True)
-    _clips: list[SyntheticClip] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.name not in COUNTS:
@@ -133,27 +125,27 @@ class SyntheticDatabase(ClipDatabase):
 
         By subject; within a subject CASME II's by name, SMIC's by class and number.
         """
-        if not self._clips:
-            for subject, counts in COUNTS[self.name].items():
-                self._clips += self._clips_of(subject, counts)
         return list(self._clips)
 
-    def _clips_of(self, subject: str, counts: tuple[int, ...]) -> list[SyntheticClip]:
-        labels = [label for label, count in enumerate(counts) for _ in range(count)]
-        numbers = [number for count in counts for number in range(1, count + 1)]
-        if self.name == "casme2":
-            names = self._episodes(subject, len(labels))
-        else:
-            short = ("ne", "po", "sur")
-            names = [
-                f"{subject}_{short[label]}_{number:02d}"
-                for label, number in zip(labels, numbers, strict=True)
+    @cached_property
+    def _clips(self) -> list[SyntheticClip]:
+        clips = []
+        for subject, counts in COUNTS[self.name].items():
+            labels = [label for label, count in enumerate(counts) for _ in range(count)]
+            numbers = [number for count in counts for number in range(1, count + 1)]
+            if self.name == "casme2":
+                names = self._episodes(subject, len(labels))
+            else:
+                short = [("ne", "po", "sur")[label] for label in labels]
+                names = [f"{subject}_{c}_{n:02d}" for c, n in zip(short, numbers, strict=True)]
+            of_subject = [
+                self._clip(subject, f"{subject}/{name}", label, number)
+                for name, label, number in zip(names, labels, numbers, strict=True)
             ]
-        clips = [
-            self._clip(subject, f"{subject}/{name}", label, number)
-            for name, label, number in zip(names, labels, numbers, strict=True)
-        ]
-        return sorted(clips, key=lambda clip: clip.name) if self.name == "casme2" else clips
+            if self.name == "casme2":
+                of_subject.sort(key=lambda clip: clip.name)
+            clips += of_subject
+        return clips
 
     def _episodes(self, subject: str, count: int) -> list[str]:
         """Draw names like CASME II's: film and expression, f where it ended in a full face."""
@@ -166,12 +158,12 @@ class SyntheticDatabase(ClipDatabase):
         ]
 
     def _clip(self, subject: str, name: str, label: int, number: int) -> SyntheticClip:
-        group = "casme2" if self.name == "casme2" else "smic"
-        event = make_event(self.seed, group, subject, EMOTIONS[label], number)
+        event = make_event(self.seed, group_of(self.name), subject, EMOTIONS[label], number)
         rng = stream(self.seed, "recording", self.name, name)
         rate = FRAME_RATE[self.name]
         n_frames = max(_FEWEST, round(event.duration * rate))
         phase = rng.uniform(-0.4, 0.4)  # a camera's clock does not wait for the event
         times = (np.arange(n_frames) + 0.5 + phase) / rate
-        onset = int(rng.integers(4, 320) if group == "casme2" else rng.integers(500, 250000) // 4)
+        casme2 = self.name == "casme2"
+        onset = int(rng.integers(4, 320) if casme2 else rng.integers(500, 250000) // 4)
         return SyntheticClip(name, subject, label, self.seed, self.name, event, times, onset)

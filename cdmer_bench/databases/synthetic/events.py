@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.base import EMOTIONS
 from cdmer_bench.databases.synthetic.faces import stream
 
+FRAME_RATE = {"casme2": 200, "smic_hs": 100, "smic_vis": 25, "smic_nir": 25}
 # Action-unit mixes and how often each is coded. CASME II: its coding sheet, rounded. SMIC
 # publishes no units; its mixes follow the emotions' prototypes in FACS and SMIC's stimuli.
 MIXES: dict[str, dict[str, dict[str, int]]] = {
@@ -57,9 +57,9 @@ class Motion:
     # largest displacement of the visible face, pixels at 112 x 112; None: the units' full strength
     # (a blink closes the eye)
     peak: float | None
-    start: float  # seconds from the onset of the event
-    apex: float  # seconds from the onset of the event
-    end: float  # seconds from the onset of the event
+    start: float  # this and the next two: seconds from the onset of the event
+    apex: float
+    end: float
     rest: float = 0.0  # share of the peak that is left at the end
 
     def strength(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -80,15 +80,15 @@ class Event:
     # (2, 2), amplitude (x, y; pixels at 112 x 112) of the head's linear and bow-shaped drift
     drift: NDArray[np.float64]
 
-    @property
-    def apex(self) -> float:
-        """Time of the apex, seconds from the onset."""
-        return self.expression.apex
-
     def head(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the head's displacement, (n_times, 2), pixels at 112 x 112."""
         share = np.clip(time / self.duration, 0, 1)[:, None]
         return self.drift[0] * (share - 0.5) + self.drift[1] * np.sin(np.pi * share)
+
+
+def group_of(database: str) -> str:
+    """Return the group whose subjects and events a database shows: SMIC's three are one."""
+    return "casme2" if database == "casme2" else "smic"
 
 
 def make_event(
@@ -99,22 +99,14 @@ def make_event(
     number: int,  # counts the subject's events of this emotion from 1
 ) -> Event:
     """Draw one event of a subject; SMIC's cameras all see the same one."""
-    if emotion not in EMOTIONS:
-        raise ValueError(f"emotion {emotion!r}: expected one of {', '.join(EMOTIONS)}")
     rng = stream(seed, "event", group, subject, emotion, number)
     low, high = DURATION_RANGE[group]
     duration = _lognormal(rng, DURATION_MEDIAN[group], DURATION_SPREAD[group], low, high)
     apex = float(np.clip(rng.normal(0.52, 0.15), 0.2, 0.85)) * duration
     units = _draw(rng, MIXES[group][emotion])
-    expression = Motion(
-        units=units,
-        sides=_sides(rng, units),
-        peak=_lognormal(rng, PEAK_MEDIAN[group], PEAK_SPREAD, 0.5, 6.0),
-        start=0.0,
-        apex=apex,
-        end=duration,
-        rest=float(rng.uniform(0, 0.25)),
-    )
+    sides = _sides(rng, units)
+    peak = _lognormal(rng, PEAK_MEDIAN[group], PEAK_SPREAD, 0.5, 6.0)
+    expression = Motion(units, sides, peak, 0.0, apex, duration, float(rng.uniform(0, 0.25)))
     free = _class_free(rng, group, duration) if rng.random() < WITH_CLASS_FREE else None
     return Event(emotion, duration, expression, free, rng.normal(0, 0.2, (2, 2)))
 
@@ -123,8 +115,8 @@ def _class_free(rng: np.random.Generator, group: str, duration: float) -> Motion
     units = _draw(rng, CLASS_FREE)
     apex = float(rng.uniform(0.1, 0.9)) * duration
     if units == ("45",):  # a blink takes 0.2 to 0.3 s and closes faster than it opens
-        return Motion(units, "LR", None, apex - rng.uniform(0.07, 0.1), apex,
-                      apex + rng.uniform(0.12, 0.2))  # fmt: skip
+        start = apex - rng.uniform(0.07, 0.1)
+        return Motion(units, "LR", None, start, apex, apex + rng.uniform(0.12, 0.2))
     peak = _lognormal(rng, PEAK_MEDIAN[group], PEAK_SPREAD, 0.5, 6.0) * 0.7
     half = rng.uniform(0.3, 0.7, 2) * duration
     return Motion(units, _sides(rng, units), peak, apex - half[0], apex, apex + half[1])

@@ -1,4 +1,8 @@
-"""Faces: the head model of MakeHuman's CC0 data, the people drawn from it, random streams."""
+"""Faces: the head model of MakeHuman's CC0 data, the pixels that see it, the people drawn from it.
+
+One unit is a decimetre of MakeHuman (the eyes are 0.58 apart); x points to the subject's left
+(right in the image), y up and z to the camera.
+"""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,11 +11,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from cdmer_bench.errors import DataMissing
 
 # Part of every stream and every clip's fingerprint: raise it whenever a frame changes.
 GENERATOR_VERSION = "1"
+ASSET = Path(__file__).with_name("face.npz")
+_MIDLINE = 0.04  # units; half-width of the band where a two-sided unit passes from left to right
+PHENOTYPES = ("asian-female", "asian-male", "caucasian-female", "caucasian-male")
+# Dirichlet weights of PHENOTYPES. CASME II filmed Chinese students, SMIC a mixed group.
+_ORIGIN = {"casme2": (0.9, 0.9, 0.05, 0.05), "smic": (0.4, 0.5, 0.4, 0.5)}
+IDENTITY_SPREAD, IDENTITY_LIMIT = 0.26, 0.7
+_EDGE = 1e-9  # pixels on an edge belong to both triangles; depth and index then decide
 
 
 def digest(*words: object) -> str:
@@ -25,32 +37,20 @@ def stream(*words: object) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(int(digest(*words), 16)))
 
 
-ASSET = Path(__file__).with_name("face.npz")
-_MIDLINE = 0.04  # units; half-width of the band where a two-sided unit passes from left to right
-
-
 @dataclass(frozen=True)
 class FaceModel:
-    """A mesh whose shape and expression are sums of displacements.
-
-    One unit is a decimetre of MakeHuman (the eyes are 0.58 apart); x points to the subject's left
-    (right in the image), y up and z to the camera.
-    """
+    """A mesh whose shape and expression are sums of displacements."""
 
     vertices: NDArray[np.float64]  # (n, 3), the mean shape
     triangles: NDArray[np.intp]  # (m, 3)
-    # dict of (n,) arrays in 0..1, ``lips``, ``mouth`` (inside it) and ``ears``
-    regions: dict[str, NDArray[np.float64]]
-    # dict of (n, 3) arrays, displacement of each identity mode
-    identity: dict[str, NDArray[np.float32]]
-    # dict of (2, 3) arrays, what the mode does to the centres of the left and the right eye
-    eye_identity: dict[str, NDArray[np.float64]]
-    # dict of (n, 3) arrays, displacement of each action unit at full strength, keys such as
-    # ``12L``, ``12R``
+    regions: dict[str, NDArray[np.float64]]  # lips, mouth (inside it) and ears: (n,) in 0..1
+    identity: dict[str, NDArray[np.float32]]  # (n, 3) displacement of each mode
+    eye_identity: dict[str, NDArray[np.float64]]  # (2, 3), the same of the eyes' centres
+    # (n, 3), displacement of each action unit at full strength, keys such as ``12L``, ``12R``
     units: dict[str, NDArray[np.float64]]
     eyes: NDArray[np.float64]  # (2, 3), centres of the left and the right eyeball
-    # vertices along ``lid_L_upper``, ``lid_L_lower``, ``lid_R_upper``,
-    # ``lid_R_lower``, ``lip_upper`` and ``lip_lower``, in order of x
+    # vertices, in order of x, along ``lid_L_upper``, ``lid_L_lower``, ``lid_R_upper``,
+    # ``lid_R_lower``, ``lip_upper`` and ``lip_lower``
     rims: dict[str, NDArray[np.intp]]
     fingerprint: str  # SHA-256 of the file
 
@@ -81,44 +81,32 @@ def load_face_model() -> FaceModel:
         )
     with np.load(ASSET) as file:
         data = {name: file[name] for name in file.files}
+
+    def modes(name: str) -> dict[str, NDArray]:
+        moves = data[name] * data[f"{name}_scale"][:, None, None]
+        return dict(zip(data[f"{name}_names"].tolist(), moves, strict=True))
+
     vertices = data["vertices"].astype(np.float64)
+    identity = modes("identity")
+    # Units that move both sides at once, such as the inner brow, are split at the midline.
+    left = 1 / (1 + np.exp(-np.clip(vertices[:, :1] / _MIDLINE, -50, 50)))
+    units = {}
+    for name, move in modes("units").items():
+        if name[-1] in "LR":
+            units[name] = move.astype(np.float64)
+        else:
+            units[name + "L"], units[name + "R"] = move * left, move * (1 - left)
     return FaceModel(
         vertices=vertices,
         triangles=data["triangles"].astype(np.intp),
         regions={name: data[name] / 255.0 for name in ("lips", "mouth", "ears")},
-        identity=_modes(data, "identity"),
-        eye_identity=dict(
-            zip(data["identity_names"].tolist(), data["eyes_identity"].astype(float), strict=True)
-        ),
-        units=_sided(_modes(data, "units"), vertices),
+        identity=identity,
+        eye_identity=dict(zip(identity, data["eyes_identity"].astype(float), strict=True)),
+        units=units,
         eyes=data["eyes"].astype(np.float64),
         rims={n: data[n].astype(np.intp) for n in data if n.startswith(("lid_", "lip_"))},
         fingerprint=hashlib.sha256(ASSET.read_bytes()).hexdigest(),
     )
-
-
-def _modes(data: dict[str, NDArray], name: str) -> dict[str, NDArray]:
-    modes = data[name] * data[f"{name}_scale"][:, None, None]
-    return dict(zip(data[f"{name}_names"].tolist(), modes, strict=True))
-
-
-def _sided(units: dict[str, NDArray], vertices: NDArray) -> dict[str, NDArray]:
-    """Split units that move both sides at once, such as the inner brow, at the midline."""
-    left = 1 / (1 + np.exp(-np.clip(vertices[:, :1] / _MIDLINE, -50, 50)))
-    sided = {}
-    for name, move in units.items():
-        if name[-1] in "LR":
-            sided[name] = move.astype(np.float64)
-        else:
-            sided[name + "L"] = move * left
-            sided[name + "R"] = move * (1 - left)
-    return sided
-
-
-PHENOTYPES = ("asian-female", "asian-male", "caucasian-female", "caucasian-male")
-IDENTITY_SPREAD, IDENTITY_LIMIT = 0.26, 0.7
-# Dirichlet weights of PHENOTYPES. CASME II filmed Chinese students, SMIC a mixed group.
-_ORIGIN = {"casme2": (0.9, 0.9, 0.05, 0.05), "smic": (0.4, 0.5, 0.4, 0.5)}
 
 
 @dataclass(frozen=True)
@@ -132,10 +120,6 @@ class Subject:
     gains: dict[str, float]  # how strongly this person shows each action unit
     bias: float  # strength of the left side over the right: exp(bias)
     key: tuple  # seed and names; further random streams of the subject start from it
-
-    def stream(self, purpose: str) -> np.random.Generator:
-        """Return a random stream of this subject's own."""
-        return stream(*self.key, purpose)
 
 
 def make_subject(
@@ -165,3 +149,71 @@ def make_subject(
         bias=float(rng.normal(0, 0.2)),
         key=key,
     )
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Which triangle each pixel sees, and where in it."""
+
+    mask: NDArray[np.bool_]  # (H, W), pixels that see the mesh
+    weights: sparse.csr_matrix  # (H * W, n_vertices), barycentric
+
+    def interpolate(self, values: NDArray) -> NDArray[np.float32]:
+        """Interpolate vertex values (n_vertices, ...) to the pixels, (H, W, ...)."""
+        flat = self.weights @ values.reshape(len(values), -1).astype(np.float32)
+        return flat.reshape(*self.mask.shape, *values.shape[1:])
+
+
+def rasterise(
+    # (n, 2), projected vertices, x then y (downwards); pixel (0, 0) has its centre at (0, 0)
+    points: NDArray[np.float64],
+    depth: NDArray[np.float64],  # (n,), larger is nearer to the camera
+    triangles: NDArray[np.intp],  # (m, 3), those that show their back to the camera are left out
+    shape: tuple[int, int],  # (H, W)
+) -> Coverage:
+    """Find for each pixel the nearest triangle that covers its centre."""
+    corners = points[triangles]  # (m, 3, 2)
+    area = _cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    low = np.ceil(corners.min(axis=1)).astype(int)
+    first = low.clip(0)
+    last = np.minimum(np.floor(corners.max(axis=1)).astype(int), np.array(shape[::-1]) - 1)
+    # y grows downwards: a triangle that is anti-clockwise in space has a negative area here.
+    size = (last - first + 1).clip(0) * (area < 0)[:, None]
+    # All pixels of the boxes around the triangles, one box after the other.
+    n_pixels = size.prod(axis=1)
+    owner = np.repeat(np.arange(len(triangles)), n_pixels)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(n_pixels) - n_pixels, n_pixels)
+    at = first[owner] + np.stack([place % size[owner, 0], place // size[owner, 0]], axis=-1)
+    a, b, c = (corners[owner, k] for k in range(3))
+    from_a = (low[owner] - a) + (at - low[owner])
+    beta = _cross(from_a, (c - a) / area[owner, None])
+    gamma = -_cross(from_a, (b - a) / area[owner, None])
+    hit = (beta >= -_EDGE) & (gamma >= -_EDGE) & (beta + gamma <= 1 + _EDGE)
+    owner, at, beta, gamma = owner[hit], at[hit], beta[hit], gamma[hit]
+    weight = np.stack([1 - beta - gamma, beta, gamma], axis=-1)
+    z = (weight * depth[triangles[owner]]).sum(axis=-1)
+    pixel = at[:, 1] * shape[1] + at[:, 0]
+    order = np.lexsort((owner, z, pixel))  # each pixel's last one is its nearest
+    order = order[np.diff(pixel[order], append=-1) != 0]
+    mask = np.zeros(shape, bool)
+    mask.flat[pixel[order]] = True
+    rows, columns = np.repeat(pixel[order], 3), triangles[owner[order]].ravel()
+    entries = weight[order].astype(np.float32).ravel()
+    size_of_matrix = (shape[0] * shape[1], len(points))
+    return Coverage(mask, sparse.csr_matrix((entries, (rows, columns)), shape=size_of_matrix))
+
+
+def _cross(u: NDArray, v: NDArray) -> NDArray:
+    return u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
+
+
+def vertex_normals(
+    vertices: NDArray[np.float64], triangles: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the unit normals of the vertices, area-weighted over their triangles, (n, 3)."""
+    a, b, c = (vertices[triangles[:, k]] for k in range(3))
+    normal = np.repeat(np.cross(b - a, c - a), 3, axis=0)  # one for each corner
+    corners = triangles.ravel()
+    sums = [np.bincount(corners, normal[:, axis], len(vertices)) for axis in range(3)]
+    total = np.stack(sums, axis=-1)
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)

@@ -5,32 +5,27 @@ the skin, with eyes and mouth drawn into it. Where FACS wants skin to part (lids
 continuous and the opening is drawn over it as a polygon that follows the mesh.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.synthetic.cameras import CAMERAS, Camera
-from cdmer_bench.databases.synthetic.events import Event, Motion
-from cdmer_bench.databases.synthetic.faces import load_face_model, make_subject, stream
-from cdmer_bench.databases.synthetic.openings import Openings
-from cdmer_bench.databases.synthetic.plane import (
+from cdmer_bench.databases.synthetic.cameras import (
+    CAMERAS,
+    CROP_SIZE,
+    NORMAL_SIDE,
     TEXTURE_SCALE,
     at_112,
     crop_grid,
     drift,
     sample,
+    to_crop,
+    to_texture,
 )
-from cdmer_bench.databases.synthetic.portrait import (
-    Head,
-    Portrait,
-    make_head,
-    make_portrait,
-    optics,
-    shade,
-)
+from cdmer_bench.databases.synthetic.events import FRAME_RATE, Event, Motion, group_of
+from cdmer_bench.databases.synthetic.faces import load_face_model, make_subject, stream
+from cdmer_bench.databases.synthetic.portrait import Head, Portrait, make_head, make_portrait
 
 # Error of the registration, one draw for each clip and camera (standard deviations).
 JITTER_SHIFT = 1.6  # pixels at 112 x 112
@@ -40,32 +35,158 @@ _EXPOSURE_SPREAD = 0.05
 _INVERSIONS, _RELAXATION = 8, 0.7  # fixed-point steps that invert the displacement
 _SMALLEST_AREA = 0.25  # what may be left of a patch of skin that a motion squeezes
 _FULL_STRENGTH = 1.25  # no unit moves further than this times the face model's full motion
+_FINE = 4  # polygons are drawn this much larger, then averaged down
+_LASH = 0.014  # units; thickness of the upper lashes
+_SEAM = 0.006  # units; thickness of the line between closed lips
+_MOUTH_LIGHT = 0.035  # what comes out of an open mouth
+
+_Box = tuple[slice, slice]  # rows and columns of a crop
 
 
-@dataclass(frozen=True)
-class Take:
-    """One event in front of one camera."""
+def render(
+    seed: int,
+    database: str,
+    subject: str,
+    clip: str,  # name of the clip; it seeds registration error and noise
+    event: Event,
+    times: NDArray[np.float64],  # (n_frames,), middle of each exposure, seconds from the onset
+) -> NDArray[np.uint8]:
+    """Render an event in front of a camera, (n_frames, H, W).
 
-    seed: int
-    database: str  # ``clip`` is the clip's name; it seeds registration error and noise
-    subject: str  # ``clip`` is the clip's name; it seeds registration error and noise
-    clip: str  # ``clip`` is the clip's name; it seeds registration error and noise
-    event: Event
-    times: NDArray[np.float64]  # (n_frames,), middle of each exposure, seconds from the onset
-
-
-def render(take: Take) -> NDArray[np.uint8]:
-    """Render a take, (n_frames, H, W).
-
-    The bytes depend on the take alone. (On another processor or another OpenCV a rounding may
+    The bytes depend on the arguments alone. (On another processor or another OpenCV a rounding may
     differ here and there: its blurs and JPEG use what instructions they find.)
     """
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        return _Scene(take).film()
+        return _Scene(seed, database, subject, clip, event).film(times)
     finally:
         cv2.setNumThreads(threads)
+
+
+@lru_cache(maxsize=2)
+def _head(seed: int, group: str, subject: str) -> Head:
+    return make_head(make_subject(seed, group, subject))
+
+
+@lru_cache(maxsize=2)
+def _portrait(seed: int, database: str, subject: str) -> Portrait:
+    return make_portrait(_head(seed, group_of(database), subject), CAMERAS[database])
+
+
+class _Scene:
+    """Everything about a take that does not change from frame to frame."""
+
+    def __init__(self, seed: int, database: str, subject: str, clip: str, event: Event):
+        self.event = event
+        self.camera = CAMERAS[database]
+        self.pixel = self.camera.shape[1] / CROP_SIZE[0]  # pixels of the crop a unit
+        self.shutter = self.camera.exposure / FRAME_RATE[database]  # seconds
+        self.portrait = _portrait(seed, database, subject)
+        self.rng = stream(seed, "camera", database, clip)
+        self.exposure = float(np.exp(self.rng.normal(0, _EXPOSURE_SPREAD)))
+        placement = (
+            self.rng.normal(0, JITTER_SHIFT, 2),
+            float(self.rng.normal(0, JITTER_ANGLE)),
+            float(np.exp(self.rng.normal(0, JITTER_SCALE))),
+        )
+        self.grid = crop_grid(self.camera.shape, *placement)
+        self.lamp = self.camera.lamp()
+        self.motions = [m for m in (event.expression, event.class_free) if m is not None]
+        moves = [peak_displacement(self.portrait.head, motion) for motion in self.motions]
+        self.layers = [self._layer(move) for move in moves]
+
+        def rims(move: NDArray[np.float64] | None = None) -> dict[str, NDArray]:
+            found = {}
+            for name, rim in load_face_model().rims.items():
+                place = to_texture(self.portrait.head.vertices[rim])
+                if move is not None:
+                    place = place + move[rim, :2] * (TEXTURE_SCALE, -TEXTURE_SCALE)
+                found[name] = to_crop(place, self.camera.shape, *placement)
+            return found
+
+        # Rims of lids and lips in the crop, (n, 2) each: at rest, and their move at each peak.
+        self.rims = rims()
+        self.rim_moves = [
+            {name: rim - self.rims[name] for name, rim in rims(move).items()} for move in moves
+        ]
+        _, top, bottom = _lips(self.rims)
+        self.closed = bottom - top
+
+    def _layer(self, move: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+        """Return where each pixel of the crop comes from and how its light changes at the peak."""
+        portrait, head = self.portrait, self.portrait.head
+        forward = _unfold(head.to_image(move[:, :2] * (TEXTURE_SCALE, -TEXTURE_SCALE)))
+        source = sample(forward, self.grid)
+        for _ in range(_INVERSIONS):
+            source += _RELAXATION * (sample(forward, self.grid - source) - source)
+        change = portrait.albedo * (self.camera.shade(head.normals(move)) - portrait.light)
+        return source, sample(self.camera.defocus(change), self.grid - source)
+
+    def film(self, times: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Return the frames, (n_frames, H, W)."""
+        samples = self.camera.samples
+        moments = self.shutter * ((np.arange(samples) + 0.5) / samples - 0.5)
+        frames = []
+        for time in times:
+            light = np.mean([self._light(time + moment) for moment in moments], axis=0)
+            frames.append(self.camera.develop(light * self.lamp, self.exposure, self.rng))
+        return np.stack(frames)
+
+    def _light(self, time: float) -> NDArray:
+        """Return the image on the sensor at a moment."""
+        at = np.array([time])
+        strengths = [float(motion.strength(at)[0]) for motion in self.motions]
+        head = self.event.head(at)[0]  # pixels at 112 x 112
+        source = self.grid - drift(head)
+        layers = zip(strengths, self.layers, strict=True)
+        moving = [(np.float32(share), *layer) for share, layer in layers if share > 0]
+        for strength, displacement, _ in moving:
+            source -= strength * displacement
+        image = sample(self.portrait.rest, source)
+        for strength, _, change in moving:
+            image += strength * change
+        rims = {}
+        for name, rest in self.rims.items():
+            rims[name] = rest + head * (np.array(self.camera.shape[::-1]) / NORMAL_SIDE)
+            for share, move in zip(strengths, self.rim_moves, strict=True):
+                rims[name] = rims[name] + share * move[name]
+        for side in "LR":
+            self._draw_eye(image, rims[f"lid_{side}_upper"], rims[f"lid_{side}_lower"], head)
+        self._draw_mouth(image, rims)
+        return image
+
+    def _draw_eye(self, image: NDArray, upper: NDArray, lower: NDArray, head: NDArray) -> None:
+        box = _box(np.concatenate([upper, lower]), 0.08 * self.pixel, image.shape)
+        if box is None:
+            return
+        # A lid that passes the other one has closed the eye: it cannot open downwards.
+        x = np.linspace(max(upper[0, 0], lower[0, 0]), min(upper[-1, 0], lower[-1, 0]), 24)
+        bottom = _along(lower, x)
+        top = np.minimum(_along(upper, x), bottom)
+        open_ = _drawn(box, self.camera.blur, x, top, bottom)
+        shadow = cv2.GaussianBlur(open_, (0, 0), 0.030 * self.pixel)
+        shadow = np.clip(0.35 + 0.9 * shadow, 0, 1)
+        lash = _drawn(box, self.camera.blur, x, top, thickness=_LASH * self.pixel)
+        eye = sample(self.portrait.eyeballs, self.grid[box] - drift(head))
+        part = image[box]
+        part *= 1 - open_
+        part += open_ * shadow * eye
+        part *= 1 - 0.85 * lash
+
+    def _draw_mouth(self, image: NDArray, rims: dict[str, NDArray]) -> None:
+        points = np.concatenate([rims["lip_upper"], rims["lip_lower"]])
+        box = _box(points, 0.05 * self.pixel, image.shape)
+        if box is None:
+            return
+        x, top, bottom = _lips(rims)
+        gap = np.clip(bottom - top - self.closed, 0, None)
+        taper = np.sin(np.linspace(0.12, np.pi - 0.12, len(x))) ** 0.5
+        half = (gap + _SEAM * self.pixel * taper) / 2
+        middle = (top + bottom) / 2
+        dark = 0.9 * _drawn(box, self.camera.blur, x, middle - half, middle + half)
+        image[box] *= 1 - dark
+        image[box] += _MOUTH_LIGHT * dark
 
 
 def peak_displacement(head: Head, motion: Motion) -> NDArray[np.float64]:
@@ -84,92 +205,6 @@ def peak_displacement(head: Head, motion: Motion) -> NDArray[np.float64]:
     return move * min(scale, _FULL_STRENGTH / max(activations.values()))
 
 
-@lru_cache(maxsize=2)
-def _head(seed: int, group: str, subject: str) -> Head:
-    return make_head(make_subject(seed, group, subject))
-
-
-@lru_cache(maxsize=2)
-def _portrait(seed: int, database: str, subject: str) -> Portrait:
-    return make_portrait(_head(seed, group_of(database), subject), CAMERAS[database])
-
-
-def group_of(database: str) -> str:
-    """Return the group whose subjects and events a database shows: SMIC's three are one."""
-    return "casme2" if database == "casme2" else "smic"
-
-
-class _Scene:
-    """Everything about a take that does not change from frame to frame."""
-
-    def __init__(self, take: Take):
-        self.take = take
-        self.camera = CAMERAS[take.database]
-        self.portrait = _portrait(take.seed, take.database, take.subject)
-        self.rng = stream(take.seed, "camera", take.database, take.clip)
-        self.exposure = float(np.exp(self.rng.normal(0, _EXPOSURE_SPREAD)))
-        placement = (
-            self.rng.normal(0, JITTER_SHIFT, 2),
-            float(self.rng.normal(0, JITTER_ANGLE)),
-            float(np.exp(self.rng.normal(0, JITTER_SCALE))),
-        )
-        self.grid = crop_grid(self.camera.shape, *placement)
-        motions = [take.event.expression, take.event.class_free]
-        self.motions = [motion for motion in motions if motion is not None]
-        moves = [peak_displacement(self.portrait.head, motion) for motion in self.motions]
-        layers = [_layer(self.portrait, self.camera, move, self.grid) for move in moves]
-        self.sources = [source for source, _ in layers]
-        self.shading = [shading for _, shading in layers]
-        self.openings = Openings(
-            self.portrait.head,
-            self.camera,
-            placement,
-            moves,
-            self.portrait.eyeballs,
-            self.grid,
-        )
-        self.falloff = _falloff(self.camera)
-
-    def film(self) -> NDArray[np.uint8]:
-        shutter = self.camera.exposure / self.camera.rate
-        moments = shutter * ((np.arange(self.camera.samples) + 0.5) / self.camera.samples - 0.5)
-        frames = []
-        for time in self.take.times:
-            light = np.mean([self._light(time + moment) for moment in moments], axis=0)
-            frames.append(self.camera.develop(light * self.falloff, self.exposure, self.rng))
-        return np.stack(frames)
-
-    def _light(self, time: float) -> NDArray:
-        """Return the image on the sensor at a moment."""
-        at = np.array([time])
-        strengths = [float(motion.strength(at)[0]) for motion in self.motions]
-        head = self.take.event.head(at)[0]
-        source = self.grid - drift(head)
-        moving = [k for k, strength in enumerate(strengths) if strength > 0]
-        for k in moving:
-            source -= np.float32(strengths[k]) * self.sources[k]
-        image = sample(self.portrait.rest, source)
-        for k in moving:
-            image += np.float32(strengths[k]) * self.shading[k]
-        self.openings.draw(image, strengths, head)
-        return image
-
-
-def _layer(
-    portrait: Portrait, camera: Camera, move: NDArray[np.float64], grid: NDArray
-) -> tuple[NDArray, NDArray]:
-    """Return where each pixel of the crop comes from and how its light changes at the peak."""
-    head = portrait.head
-    forward = _unfold(head.to_image(move[:, :2] * (TEXTURE_SCALE, -TEXTURE_SCALE)))
-    source = sample(forward, grid)
-    for _ in range(_INVERSIONS):
-        source += _RELAXATION * (sample(forward, grid - source) - source)
-    bright = shade(head.to_image(head.normals(move)), camera)
-    change = portrait.albedo * (bright - portrait.light)
-    change = cv2.GaussianBlur(change, (0, 0), optics(camera))
-    return source, sample(change, grid - source)
-
-
 def _unfold(forward: NDArray) -> NDArray:
     """Smooth a displacement map (H, W, 2) until it folds the skin nowhere, so has an inverse.
 
@@ -184,9 +219,49 @@ def _unfold(forward: NDArray) -> NDArray:
     return smooth
 
 
-def _falloff(camera: Camera) -> NDArray:
-    """Return how much light reaches each pixel: less on the side away from the lamp."""
-    rows, columns = camera.shape
-    x, y = np.linspace(-1, 1, columns), np.linspace(1, -1, rows)
-    across = x[None] * camera.light[0] + y[:, None] * camera.light[1]
-    return (1 + camera.falloff * across / 2).astype(np.float32)
+def _lips(rims: dict[str, NDArray]) -> tuple[NDArray, NDArray, NDArray]:
+    """Return both rims of the lips at the same 24 abscissas."""
+    upper, lower = rims["lip_upper"], rims["lip_lower"]
+    x = np.linspace(min(upper[0, 0], lower[0, 0]), max(upper[-1, 0], lower[-1, 0]), 24)
+    return x, _along(upper, x), _along(lower, x)
+
+
+def _along(rim: NDArray, x: NDArray) -> NDArray:
+    """Interpolate a rim's height; its vertices may swap places by a hair, so sort them."""
+    order = np.argsort(rim[:, 0], kind="stable")
+    return np.interp(x, rim[order, 0], rim[order, 1])
+
+
+def _box(points: NDArray, margin: float, shape: tuple[int, ...]) -> _Box | None:
+    """Return the rows and columns around some points, None if they lie outside the crop."""
+    low = np.floor(points.min(axis=0) - margin).astype(int).clip(0)
+    high = np.minimum(np.ceil(points.max(axis=0) + margin).astype(int), shape[1::-1])
+    if (high - low < 2).any():
+        return None
+    return slice(low[1], high[1]), slice(low[0], high[0])
+
+
+def _drawn(
+    box: _Box,
+    blur: float,
+    x: NDArray,
+    top: NDArray,
+    bottom: NDArray | None = None,  # None draws a line along ``top``
+    thickness: float = 0.0,
+) -> NDArray:
+    """Draw what lies between two heights, averaged down from a finer canvas and blurred."""
+    rows, columns = box
+    size = np.array([rows.stop - rows.start, columns.stop - columns.start])
+    canvas = np.zeros(size * _FINE, np.uint8)
+    points = np.stack([x, top], axis=-1)
+    if bottom is not None:
+        points = np.concatenate([points, np.stack([x, bottom], axis=-1)[::-1]])
+    points = points - (np.array([columns.start, rows.start]) - 0.5)
+    fixed = [np.round((points * _FINE - 0.5) * 16).astype(np.int32)]  # in 1/16 pixels
+    if bottom is None:
+        width = max(1, round(thickness * _FINE))
+        cv2.polylines(canvas, fixed, False, 255, width, cv2.LINE_AA, 4)
+    else:
+        cv2.fillPoly(canvas, fixed, 255, cv2.LINE_AA, 4)
+    small = cv2.resize(canvas, size[::-1].tolist(), interpolation=cv2.INTER_AREA)
+    return cv2.GaussianBlur(small.astype(np.float32) / 255, (0, 0), blur)

@@ -35,7 +35,7 @@ def test_durations(sample):
 
 
 def test_apex_lies_near_the_middle(sample):
-    share = np.array([event.apex / event.duration for event in sample[1]])
+    share = np.array([event.expression.apex / event.duration for event in sample[1]])
     assert share.mean() == pytest.approx(0.52, abs=0.02)
     assert share.std() == pytest.approx(0.15, abs=0.02)
 

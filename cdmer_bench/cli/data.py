@@ -12,9 +12,7 @@ from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.io import user_path, visible
 
 if TYPE_CHECKING:
-    from cdmer_bench.databases.base import Database, Finding
-    from cdmer_bench.databases.clips import ClipsDatabase
-    from cdmer_bench.databases.frames import FrameDatabase
+    from cdmer_bench.databases.base import Finding
 
 
 def data_folder() -> Path:
@@ -38,7 +36,7 @@ def fetch_command(options: argparse.Namespace) -> int:
     from cdmer_bench.databases.fetch import fetch_released
 
     destination = Path(options.to) if options.to else data_folder() / "released"
-    results = fetch_released(destination, options.source, say=print)
+    results = fetch_released(destination, options.source)
     usable = [result for result in results if result.usable]
     print(f"{len(usable)} of {len(results)} files are in {destination}")
     if options.to and usable:
@@ -62,48 +60,36 @@ def check_arguments(parser: CommandParser) -> None:
 
 def check_command(options: argparse.Namespace) -> int:
     """Check frames or files of features; exit code 0 only if a run can use all of it, else 2."""
-    from cdmer_bench.databases.clips import ClipsDatabase
-    from cdmer_bench.databases.frame_checks import check_frames
-    from cdmer_bench.databases.frames import FrameDatabase
-
-    root, databases = _databases(options)
-    if not all(isinstance(d, FrameDatabase | ClipsDatabase) for d in databases):
-        return _check_others(databases, options.format == "json")
-    found = check_frames(root, databases, not options.quick)
-    as_json = options.format == "json"
-    print(json.dumps(found.as_dict(), indent=1) if as_json else visible(found.text()))
-    return 0 if found.passed else 2
-
-
-def _check_others(databases: "list[Database]", as_json: bool) -> int:
-    """Read every file of features or list the clips, and tell what was noticed."""
     from cdmer_bench.cli.session import account_line
-    from cdmer_bench.databases.base import FeatureDatabase, Finding
-    from cdmer_bench.databases.frame_checks import grouped
+    from cdmer_bench.databases.base import FeatureDatabase, finding
+    from cdmer_bench.databases.clips import TableDatabase
+    from cdmer_bench.databases.frame_checks import check_frames, grouped
 
+    as_json = options.format == "json"
+    root, databases = _databases(options)
+    if all(isinstance(database, TableDatabase) for database in databases):
+        check = check_frames(root, databases, not options.quick)
+        print(json.dumps(check.as_dict(), indent=1) if as_json else visible(check.text()))
+        return 0 if check.passed else 2
     found: list[Finding] = []
     for database in databases:
         held = database.held() if isinstance(database, FeatureDatabase) else [None]
         if not held:
-            found.append(
-                Finding(
-                    "error", "no file of features", database.title, "no-features", "one or more"
-                )
-            )
+            found.append(finding("no-features", database.title))
         for descriptor in held:
             try:
                 account = database.account(descriptor)
             except UserError as error:
-                found.append(Finding("error", str(error), database.title, "unreadable"))
+                found.append(finding("unreadable", database.title, reason=error))
                 continue
             found += account.findings
             if not as_json:
-                print(visible(f"{account_line(account)}{f' ({descriptor})' if descriptor else ''}"))
+                print(visible(account_line(account) + (f" ({descriptor})" if descriptor else "")))
     if as_json:
-        print(json.dumps([finding.as_dict() for finding in found], indent=1))
+        print(json.dumps([one.as_dict() for one in found], indent=1))
     else:
         print(*(map(visible, grouped(found)) if found else ["no finding"]), sep="\n")
-    return 2 if any(finding.severity == "error" for finding in found) else 0
+    return 2 if any(one.severity == "error" for one in found) else 0
 
 
 def clips_arguments(parser: CommandParser) -> None:
@@ -126,21 +112,20 @@ def clips_command(options: argparse.Namespace) -> int:
     """
     import pandas as pd
 
-    from cdmer_bench.databases.clips import relative_to, write_table
+    from cdmer_bench.databases.clips import TableDatabase, relative_to, write_table
     from cdmer_bench.databases.frame_checks import grouped
     from cdmer_bench.databases.frames import FrameDatabase
 
     named = [o.partition("=")[2] for o in options.overrides if o.startswith("database=")]
     options.overrides = [o for o in options.overrides if not o.startswith("database=")]
-    _, databases = _clip_databases(options)
-    known = {database.name: database for database in databases}
-    chosen = [name for value in named for name in value.strip("[]").split(",")] or list(known)
-    for name in chosen:
-        if name not in known:
-            raise UserError(f"database is {name!r}; {closest(name, known)}")
+    known = {database.name: database for database in _databases(options)[1]}
+    if not all(isinstance(database, TableDatabase) for database in known.values()):
+        raise UserError("this corpus holds no frames; give corpus=frames or corpus=clips")
     findings: list[Finding] = []
     tables = []
-    for name in chosen:
+    for name in [name for value in named for name in value.strip("[]").split(",")] or known:
+        if name not in known:
+            raise UserError(f"database is {name!r}; {closest(name, known)}")
         database = known[name]
         rows = database.rows()
         if isinstance(database, FrameDatabase) and rows.empty:
@@ -163,26 +148,12 @@ def clips_command(options: argparse.Namespace) -> int:
         say(f"wrote {options.out}; use it with corpus=clips corpus.table={options.out}")
     else:
         print(relative_to(table, Path()).to_csv(index=False), end="")
-    for line in grouped([f for f in findings if f.severity != "note"]):
-        say(visible(line))
-    return 2 if any(finding.severity == "error" for finding in findings) else 0
+    for line in grouped([one for one in findings if one.severity != "note"]):
+        say(line)
+    return 2 if any(one.severity == "error" for one in findings) else 0
 
 
-def _clip_databases(
-    options: argparse.Namespace,
-) -> "tuple[str, list[FrameDatabase | ClipsDatabase]]":
-    """Return the root and the databases of clips that the words on the line name."""
-    from cdmer_bench.databases.clips import ClipsDatabase
-    from cdmer_bench.databases.frames import FrameDatabase
-
-    root, databases = _databases(options)
-    frames = [d for d in databases if isinstance(d, FrameDatabase | ClipsDatabase)]
-    if len(frames) < len(databases):
-        raise UserError("this corpus holds no frames; give corpus=frames or corpus=clips")
-    return root, frames
-
-
-def _databases(options: argparse.Namespace) -> "tuple[str, list[Any]]":
+def _databases(options: argparse.Namespace) -> tuple[str, list[Any]]:
     """Return the root and the databases of the corpus that the words on the line name."""
     from cdmer_bench.cli.hydra_app import compose
     from cdmer_bench.config.build import build_databases

@@ -5,7 +5,8 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -61,6 +62,22 @@ class Finding:
         said += [f"expected {self.expected}"] if self.expected else []
         said += [self.action] if self.action else []
         return f"{': '.join(place)}: {'; '.join(said)}"
+
+
+@cache
+def _sentences() -> Any:
+    import yaml
+
+    text = (files("cdmer_bench.databases") / "findings.yaml").read_text("utf-8")
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def finding(code: str, where: object, **values: object) -> Finding:
+    """Return the finding of ``findings.yaml`` with values in its sentences."""
+    said = {key: text.format(**values) for key, text in _sentences()[code].items()}
+    severity, found = next(iter(said.items()))
+    expected, action = said.get("expected", ""), said.get("action", "")
+    return Finding(severity, found, str(where), code.partition("/")[0], expected, action)
 
 
 @dataclass(frozen=True)

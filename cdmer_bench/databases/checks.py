@@ -1,6 +1,5 @@
 """What extraction and tasks rely on in every database, as checks on the database itself."""
 
-import hashlib
 import pickle
 from collections.abc import Sequence
 from functools import cached_property
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.checks import Check
 from cdmer_bench.databases.base import Clip, ClipDatabase, Database, FeatureDatabase, FeatureSet
+from cdmer_bench.io import array_hash
 
 
 def database_checks(database: Database, descriptors: Sequence[str]) -> list[Check]:
@@ -54,6 +54,17 @@ class ClipChecks:
         """The database's clips, in its order."""
         return self.database.clips()
 
+    @cached_property
+    def contents(self) -> tuple[dict[int, str], list[str]]:
+        """The hash of each readable clip's frames by its place, and what the others say."""
+        hashes, unreadable = {}, []
+        for place, clip in enumerate(self.clips):
+            try:
+                hashes[place] = array_hash(clip.frames())
+            except Exception as error:  # whatever a reader of one's own raises
+                unreadable.append(f"{clip.name} ({error})")
+        return hashes, unreadable
+
     def checks(self) -> list[Check]:
         """List the checks, the plainest first."""
         return [
@@ -68,42 +79,6 @@ class ClipChecks:
             Check("frames", "frames are (T, H, W), grey levels from 0 to 255", self._frames),
             Check("same frames", "reading a clip twice gives the same frames", self._same_frames),
         ]
-
-    @cached_property
-    def contents(self) -> tuple[dict[int, str], list[str]]:
-        """The hash of each readable clip's frames by its place, and what the others say."""
-        hashes, unreadable = {}, []
-        for place, clip in enumerate(self.clips):
-            try:
-                frames = np.ascontiguousarray(clip.frames())
-            except Exception as error:  # whatever a reader of one's own raises
-                unreadable.append(f"{clip.name} ({error})")
-                continue
-            digest = hashlib.sha256(f"{frames.shape} {frames.dtype}".encode())
-            digest.update(frames.tobytes())
-            hashes[place] = digest.hexdigest()
-        return hashes, unreadable
-
-    def _readable(self) -> str | None:
-        unreadable = self.contents[1]
-        if not unreadable:
-            return None
-        return (
-            f"{len(unreadable)} of {len(self.clips)} clips cannot be read, such as {unreadable[0]}"
-        )
-
-    def _twice(self) -> str | None:
-        prints = {place: clip.fingerprint for place, clip in enumerate(self.clips)}
-        for what, marks in (("fingerprint", prints), ("frames", self.contents[0])):
-            first: dict[str, str] = {}
-            for place, mark in marks.items():
-                name = self.clips[place].name
-                if first.setdefault(mark, name) != name:
-                    return f"the clips {first[mark]} and {name} have the same {what}"
-        return None
-
-    def _some(self) -> list[Clip]:
-        return [self.clips[0], self.clips[len(self.clips) // 2], self.clips[-1]]
 
     def _listed(self) -> str | None:
         return None if len(self.clips) >= 2 else f"it lists {len(self.clips)} clips"
@@ -129,11 +104,29 @@ class ClipChecks:
             return "some fingerprints are empty or no text"
         return None if first == second else "fingerprints change from one listing to the next"
 
+    def _twice(self) -> str | None:
+        prints = {place: clip.fingerprint for place, clip in enumerate(self.clips)}
+        for what, marks in (("fingerprint", prints), ("frames", self.contents[0])):
+            first: dict[str, str] = {}
+            for place, mark in marks.items():
+                name = self.clips[place].name
+                if first.setdefault(mark, name) != name:
+                    return f"the clips {first[mark]} and {name} have the same {what}"
+        return None
+
     def _pickle(self) -> str | None:
         clip = self.clips[0]
         again = pickle.loads(pickle.dumps(clip))
         same = (again.name, again.label) == (clip.name, clip.label)
         return None if same else "pickling a clip changed it"
+
+    def _readable(self) -> str | None:
+        lost = self.contents[1]
+        told = f"{len(lost)} of {len(self.clips)} clips cannot be read, such as {''.join(lost[:1])}"
+        return told if lost else None
+
+    def _some(self) -> list[Clip]:
+        return [self.clips[0], self.clips[len(self.clips) // 2], self.clips[-1]]
 
     def _frames(self) -> str | None:
         for clip in self._some():

@@ -1,16 +1,17 @@
-"""Folders of frames on disk: the scan of a tree, and clips cut out of it."""
+"""Folders of frames on disk: the scan of a tree, and clips made of their files."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.base import Clip, Finding
+from cdmer_bench.databases.base import Clip
 from cdmer_bench.databases.coding_sheet import SHEET_SUFFIXES
 from cdmer_bench.databases.image_files import frame_number, is_image, read_grey
 from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
@@ -38,34 +39,6 @@ class ClipFolder:
         return sorted((number, name) for number, name in numbered if number is not None)
 
 
-@dataclass
-class Reading:
-    """What a reader understood of a tree."""
-
-    # a row of the clips table for each usable clip, in the database's frozen order
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    # the choices that were made, one sentence each
-    interpretation: list[str] = field(default_factory=list)
-    # clips of the classes that a coding sheet names; None without a sheet
-    n_coded: int | None = None
-    folders: Sequence[ClipFolder] = ()  # all that were scanned
-    # those that the reader recognised, used or not
-    known: set[Path] = field(default_factory=set)
-    n_folders: int = 0  # of them those that could be clips of this database
-
-    @property
-    def is_absent(self) -> bool:
-        """Whether nothing at all of the database was found."""
-        return not self.n_folders and self.n_coded is None
-
-    def note(
-        self, severity: str, code: str, where: object, found: str, expected: str, action: str
-    ) -> None:
-        """Add a finding."""
-        self.findings.append(Finding(severity, found, str(where), code, expected, action))
-
-
 @dataclass(frozen=True)
 class FrameClip(Clip):
     """A clip whose frames are image files."""
@@ -77,19 +50,6 @@ class FrameClip(Clip):
     emotion: str = ""  # the emotion in the database's own words
     # left, top, width and height of the face; None takes the whole picture
     box: tuple[int, int, int, int] | None = None
-
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        subject: str,
-        label: int,
-        files: Iterable[Path],
-        emotion: str = "",
-        box: tuple[int, int, int, int] | None = None,
-    ) -> "FrameClip":
-        """Make a clip of any number of files."""
-        return cls(name, subject, label, tuple(files), emotion, box)
 
     @property
     def fingerprint(self) -> str:  # type: ignore[override]
@@ -118,12 +78,33 @@ class FrameClip(Clip):
         return clip[:, y : y + height, x : x + width]
 
 
+def files_of(
+    folder: Path,
+    # such as ``img{n}.jpg``, where ``{n}`` is the number with or without leading zeros; '' takes
+    # all images, by the last number in the name
+    pattern: str,
+) -> dict[int, list[str]]:
+    """Return by number the names of a folder's images that have the form of a pattern."""
+    before, _, after = pattern.partition("{n}")
+    form = re.compile(rf"{re.escape(before)}(\d+){re.escape(after)}")
+    numbered: dict[int, list[str]] = defaultdict(list)
+    for name in sorted(os.listdir(folder)):
+        if pattern:
+            told = form.fullmatch(name)
+            number = int(told[1]) if told else None
+        else:
+            number = frame_number(name) if is_image(name) else None
+        if number is not None:
+            numbered[number].append(name)
+    return dict(sorted(numbered.items()))
+
+
 def scan_tree(
     root: Path,
     # called with the OSError of each folder that may not be listed; such a folder is passed by
     unreadable: Callable[[OSError], object] | None = None,
-) -> tuple[list[ClipFolder], list[Path]]:
-    """List the folders that could be clips, and all coding sheets, below a folder.
+) -> tuple[list[ClipFolder], list[tuple[Path, tuple[str, ...]]]]:
+    """List the folders that could be clips, and all files of tables with their parts, below a root.
 
     Links to folders are followed; a folder that can be reached twice counts once.
     """
@@ -141,17 +122,16 @@ def scan_tree(
             subfolders.clear()
             continue
         visited.add((state.st_dev, state.st_ino))
-        depth = len(Path(place).relative_to(top).parts)
+        parts = (top.name, *Path(place).relative_to(top).parts)
         subfolders[:] = sorted(
             name for name in subfolders
-            if not name.startswith((".", "@")) and depth < MAX_DEPTH  # @eaDir: thumbnails of a NAS
+            if not name.startswith((".", "@")) and len(parts) <= MAX_DEPTH  # @eaDir: of a NAS
         )  # fmt: skip
         images = tuple(name for name in names if is_image(name))
         if images or not subfolders:
-            parts = (top.name, *Path(place).relative_to(top).parts)
             folders.append(ClipFolder(Path(place), images, parts))
         sheets += [
-            Path(place) / name
+            (Path(place) / name, (*parts, name))
             for name in names
             if name.lower().endswith(SHEET_SUFFIXES) and not name.startswith((".", "~$"))
         ]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cdmer_bench.databases.base import Finding
+from cdmer_bench.databases.base import Finding, finding
 from cdmer_bench.databases.clip_folders import FrameClip
 from cdmer_bench.errors import UserError
 from cdmer_bench.preprocessing import face_share
@@ -30,44 +30,23 @@ def judge_cropping(clips: Sequence[FrameClip], title: str) -> list[Finding]:
     import cv2
 
     places = np.linspace(0, len(clips) - 1, min(N_FRAMES, len(clips))).round().astype(int)
-    chosen = [clips[place] for place in places]
     shares: list[float] = []
-    size: tuple[int, ...] = (0, 0)
-    for clip in chosen:
+    width = height = 0
+    for clip in (clips[place] for place in places):
         try:
             frame = replace(clip, files=clip.files[:1]).frames()[0]
         except UserError:
             continue  # damage is told where the clip is read
         if min(frame.shape) < SMALLEST:
             return []
-        size = frame.shape
-        scale = min(1.0, SHRUNK / max(size))
+        height, width = frame.shape
+        scale = min(1.0, SHRUNK / max(frame.shape))
         shares.append(
             face_share(cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
         )
-    if not shares:
-        return []
     share = float(np.median([share for share in shares if share] or [0]))
-    if share >= CROPPED:
+    if not shares or share >= CROPPED:
         return []
-    picture = f"pictures of {size[1]} x {size[0]} pixels"
-    action = (
-        "crop the faces with preprocessing.crop=face, give their boxes in the columns x, y, width, "
-        "height of a clips table, or take the cropped release"
-    )
-    if 0 < share < UNCROPPED:
-        return [
-            Finding(
-                "error", f"{picture}, of which the face takes {100 * share:.0f} %", title,
-                CODES[0], f"frames cropped to the face, as the paper used them (from "
-                f"{100 * CROPPED:.0f} %)", action,
-            )
-        ]  # fmt: skip
-    seen = f"of which the face takes {100 * share:.0f} %" if share else "in which no face was found"
-    return [
-        Finding(
-            "warning", f"{picture}, {seen} ({len(shares)} frames)", title, CODES[1],
-            f"frames cropped to the face (from {100 * CROPPED:.0f} %)",
-            f"look at the frames; if they are not cropped, {action}",
-        )
-    ]  # fmt: skip
+    code = CODES[1] if share >= UNCROPPED else CODES[0] if share else "cropping-undecided/no-face"
+    said = {"width": width, "height": height, "n": len(shares), "percent": 100 * share}
+    return [finding(code, title, cropped=100 * CROPPED, **said)]

@@ -19,9 +19,10 @@ from cdmer_bench.io import (
     user_path,
 )
 
-REPOSITORY = "jiangxingxun/Seeking_Salient_Facial_Region"
-COMMIT = "0ceef18ea3f5cb7a4cb0dac049b6250ffe075a01"
-FOLDER = "data/3class"
+ADDRESS = (
+    "https://raw.githubusercontent.com/jiangxingxun/Seeking_Salient_Facial_Region/"
+    "0ceef18ea3f5cb7a4cb0dac049b6250ffe075a01/data/3class/"
+)
 TIMEOUT = 60.0  # seconds without an answer
 LICENCE_WARNING = (
     "The repository of these files states no licence: use them for checking research results "
@@ -38,19 +39,13 @@ class ReleasedFile:
     blob: str  # git's id of the content: SHA-1 of ``blob <length>``, a zero byte, and the content
     sha256: str | None = None  # none where no copy was at hand to measure
 
-    @property
-    def address(self) -> str:
-        """Where the file can be downloaded from."""
-        return f"https://raw.githubusercontent.com/{REPOSITORY}/{COMMIT}/{FOLDER}/{self.name}"
-
 
 @dataclass(frozen=True)
 class FetchResult:
     """What became of one file."""
 
-    database: str
     name: str
-    status: str  # only a verified file is in the destination because of this call
+    status: str  # verified, missing, wrong checksum or failed
     message: str  # one sentence for the user
 
     @property
@@ -59,30 +54,26 @@ class FetchResult:
         return self.status == "verified"
 
 
-RELEASED_FILES = (
-    ReleasedFile(
-        "casme2",
-        released_file("casme2", "lbp_top_r3p8"),
-        "871c42b4eedc9857b1e533144400a67ad77fafb4",
-        "632a656ccba4990cf83acb57bcaa6d92b410279848cfafe8f3191c473f98f3fa",
-    ),
-    ReleasedFile(
-        "smic_hs",
-        released_file("smic_hs", "lbp_top_r3p8"),
-        "600e2166c33f0fb56248d1d775bbba1e6e9d1189",
-    ),
-    ReleasedFile(
-        "smic_vis",
-        released_file("smic_vis", "lbp_top_r3p8"),
-        "4dd7765f1fbfa3c20d3d8d76ec9abab3a7fe9085",
-        "a3fc2efd6cffda6f81ae3d189675a5177671f9103a4a992db9ef133eb02ceef1",
-    ),
-    ReleasedFile(
-        "smic_nir",
-        released_file("smic_nir", "lbp_top_r3p8"),
-        "5a5b0adabf5b0df4a8dad4b41eb9da5ca9e84eb3",
-        "77c4d6c0badeb47ffcb044215c123c2a8f6ba8d9b93514d3cee7eed43278bf2b",
-    ),
+RELEASED_FILES = tuple(
+    ReleasedFile(database, released_file(database, "lbp_top_r3p8"), *hashes)
+    for database, *hashes in (
+        (
+            "casme2",
+            "871c42b4eedc9857b1e533144400a67ad77fafb4",
+            "632a656ccba4990cf83acb57bcaa6d92b410279848cfafe8f3191c473f98f3fa",
+        ),
+        ("smic_hs", "600e2166c33f0fb56248d1d775bbba1e6e9d1189"),
+        (
+            "smic_vis",
+            "4dd7765f1fbfa3c20d3d8d76ec9abab3a7fe9085",
+            "a3fc2efd6cffda6f81ae3d189675a5177671f9103a4a992db9ef133eb02ceef1",
+        ),
+        (
+            "smic_nir",
+            "5a5b0adabf5b0df4a8dad4b41eb9da5ca9e84eb3",
+            "77c4d6c0badeb47ffcb044215c123c2a8f6ba8d9b93514d3cee7eed43278bf2b",
+        ),
+    )
 )
 
 
@@ -93,17 +84,6 @@ def git_blob_id(path: str | Path) -> str:
         while piece := stream.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
-
-
-def verify_released(path: Path, expected: ReleasedFile) -> str | None:
-    """Return None if a file is the released one, else one sentence that says how it differs."""
-    blob = git_blob_id(path)
-    if blob != expected.blob:
-        return f"{path} has the git blob id {blob}, expected {expected.blob}; fetch it again"
-    sha256 = file_hash(path)
-    if expected.sha256 not in (None, sha256):
-        return f"{path} has the SHA-256 {sha256}, expected {expected.sha256}; fetch it again"
-    return None
 
 
 def fetch_released(
@@ -154,60 +134,56 @@ def fetch_released(
     say(LICENCE_WARNING)
     results = []
     for file in files:
-        result = _fetch(file, folder, origin)
-        say(f"{result.status}: {result.message}")
-        results.append(result)
+        place = folder / file.name
+        status, message = _fetch(file, place, origin)
+        if status != "verified" and place.is_file():
+            message += f" ({place} is there, but is not the released file)"
+        say(f"{status}: {message}")
+        results.append(FetchResult(file.name, status, message))
     return results
 
 
-def _fetch(file: ReleasedFile, folder: Path, origin: Path | None) -> FetchResult:
-    place = folder / file.name
-    if place.is_file() and verify_released(place, file) is None:
-        return FetchResult(file.database, file.name, "verified", f"{place} is in place")
+def _fetch(file: ReleasedFile, place: Path, origin: Path | None) -> tuple[str, str]:
+    """Bring a file to its place; return what became of it, and a sentence on that."""
+    if place.is_file() and _difference(place, file) is None:
+        return "verified", f"{place} is in place"
     if origin is not None and not (origin / file.name).is_file():
-        return _left(
-            file, place, "missing", f"{file.name} is not in {origin}; the other files are usable"
-        )
-    with clear_errors(folder):
-        handle, temporary = open_temporary(folder)
-    arrived = Path(temporary)
+        return "missing", f"{file.name} is not in {origin}; the other files are usable"
+    where = ADDRESS + file.name if origin is None else str(origin / file.name)
+    with clear_errors(place.parent):
+        handle, temporary = open_temporary(place.parent)
     try:
         if origin is None:
-            _download(file.address, arrived)
+            import pooch
+
+            pooch.HTTPDownloader(timeout=TIMEOUT)(where, temporary, None)
         else:
-            shutil.copyfile(origin / file.name, arrived)
-        difference = verify_released(arrived, file)
+            shutil.copyfile(where, temporary)
+        difference = _difference(Path(temporary), file)
         if difference is not None:
-            came_from = file.address if origin is None else str(origin / file.name)
-            return _left(file, place, "wrong checksum", difference.replace(temporary, came_from))
-        os.chmod(arrived, file_mode())
-        os.replace(arrived, place)
+            return "wrong checksum", f"{where} has the {difference}; fetch it again"
+        os.chmod(temporary, file_mode())
+        os.replace(temporary, place)
     except OSError as error:  # what requests raises is one, too
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             with clear_errors(place):
                 raise
-        where = file.address if origin is None else origin / file.name
-        return _left(
-            file,
-            place,
-            "failed",
+        return "failed", (
             f"{where} could not be read ({error}); with the file already on disk, "
-            "use 'cdmer data fetch released --from DIR'",
+            "use 'cdmer data fetch released --from DIR'"
         )
     finally:
-        arrived.unlink(missing_ok=True)
+        Path(temporary).unlink(missing_ok=True)
         os.close(handle)
-    return FetchResult(file.database, file.name, "verified", f"{place} was put in place")
+    return "verified", f"{place} was put in place"
 
 
-def _left(file: ReleasedFile, place: Path, status: str, message: str) -> FetchResult:
-    """Report a file that was not brought; one in the destination that is wrong is named too."""
-    if place.is_file():
-        message += f" ({place} is there, but is not the released file)"
-    return FetchResult(file.database, file.name, status, message)
-
-
-def _download(address: str, path: Path) -> None:
-    import pooch
-
-    pooch.HTTPDownloader(timeout=TIMEOUT)(address, str(path), None)
+def _difference(path: Path, expected: ReleasedFile) -> str | None:
+    """Say how a file differs from the released one, if it does."""
+    blob = git_blob_id(path)
+    if blob != expected.blob:
+        return f"git blob id {blob}, expected {expected.blob}"
+    sha256 = file_hash(path)
+    if expected.sha256 not in (None, sha256):
+        return f"SHA-256 {sha256}, expected {expected.sha256}"
+    return None

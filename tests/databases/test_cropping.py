@@ -32,7 +32,7 @@ def clips_of(tmp_path, pictures, box=None):
     for number, picture in enumerate(pictures):
         path = tmp_path / f"{number}.bmp"
         cv2.imwrite(str(path), picture)
-        clips.append(FrameClip.of(str(number), "s", 0, [path], box=box))
+        clips.append(FrameClip(str(number), "s", 0, [path], box=box))
     return clips
 
 

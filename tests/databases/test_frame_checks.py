@@ -203,6 +203,6 @@ def test_equal_neighbouring_frames_are_a_warning_and_the_clip_stays(tmp_path):
     for number, which in enumerate((0, 1, 1, 2, 0)):
         files.append(tmp_path / f"img{number}.png")
         cv2.imwrite(str(files[-1]), pictures[which])
-    [finding] = check_images(FrameClip.of("a", "s", 0, files), "CASME II")
+    [finding] = check_images(FrameClip("a", "s", 0, files), "CASME II")
     assert (finding.severity, finding.code) == ("warning", "frames-equal")
     assert "1 frames equal to the one before (first: img2.png)" in finding.text

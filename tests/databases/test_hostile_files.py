@@ -15,7 +15,7 @@ import openpyxl
 import pytest
 
 from cdmer_bench import io as whole_io
-from cdmer_bench.databases.coding_sheet import read_coding_sheet
+from cdmer_bench.databases.coding_sheet import read_coding_sheets
 from cdmer_bench.databases.matfiles import FileFeatureDatabase
 from cdmer_bench.errors import UserError
 
@@ -136,7 +136,7 @@ def sheet(tmp_path):
             for name in plain.namelist():
                 data = plain.read(name)
                 changed.writestr(name, change(data) if name.endswith("sheet1.xml") else data)
-        return read_coding_sheet(path)
+        return read_coding_sheets(path)[0].rows
 
     return call
 

@@ -80,7 +80,7 @@ def test_something_else_named_jpg(tmp_path):
 def test_frames_of_two_sizes_are_no_clip(tmp_path):
     for number, side in enumerate((4, 4, 5)):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((side, 6), np.uint8))
-    clip = FrameClip.of("a", "s", 0, sorted(tmp_path.iterdir()))
+    clip = FrameClip("a", "s", 0, sorted(tmp_path.iterdir()))
     with pytest.raises(
         UserError, match=r"2\.png is 6 x 5 pixels, but the clip's first frame 6 x 4"
     ):
@@ -90,7 +90,7 @@ def test_frames_of_two_sizes_are_no_clip(tmp_path):
 def test_a_link_to_nowhere_is_named_when_read(tmp_path):
     cv2.imwrite(str(tmp_path / "1.png"), np.zeros((4, 4), np.uint8))
     (tmp_path / "2.png").symlink_to(tmp_path / "gone.png")
-    clip = FrameClip.of("a", "s", 0, [tmp_path / "1.png", tmp_path / "2.png"])
+    clip = FrameClip("a", "s", 0, [tmp_path / "1.png", tmp_path / "2.png"])
     with pytest.raises(UserError, match=r"2\.png cannot be read \(No such file"):
         clip.frames()
 

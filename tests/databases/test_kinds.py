@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cdmer_bench.databases.coding_sheet import read_coding_sheet, read_tables
+from cdmer_bench.databases.coding_sheet import read_coding_sheets, read_tables
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import orientation, read_grey
 from cdmer_bench.databases.synthetic.database import COUNTS
@@ -132,7 +132,7 @@ ROWS = [
 )
 def test_a_sheet_in_every_form(tmp_path, suffix, write):
     write(tmp_path / f"sheet{suffix}", [["编码"], *ROWS])
-    rows = read_coding_sheet(tmp_path / f"sheet{suffix}")
+    rows = read_coding_sheets(tmp_path / f"sheet{suffix}")[0].rows
     assert [(r.subject, r.clip, r.onset, r.apex, r.offset, r.emotion, r.row) for r in rows] == [
         ("1", "EP01_01", 46, None, 86, "happiness", 3),
         ("02", "EP02_02", 50, 55, 61, "disgust", 4),
@@ -145,7 +145,7 @@ def test_without_its_package_a_sheet_says_what_to_do(tmp_path, monkeypatch, name
     (write_xls if package == "xlrd" else write_xlsx)(tmp_path / name, ROWS)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UserError, match=f"needs the package {package}; run: pip install") as told:
-        read_coding_sheet(tmp_path / name)
+        read_coding_sheets(tmp_path / name)
     assert ("save it as .xlsx" in str(told.value)) == (package == "xlrd")
 
 

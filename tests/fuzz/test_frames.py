@@ -14,7 +14,7 @@ import numpy as np
 import openpyxl
 from hypothesis import strategies as st
 
-from cdmer_bench.databases.coding_sheet import read_coding_sheet
+from cdmer_bench.databases.coding_sheet import read_coding_sheets
 from cdmer_bench.databases.frame_checks import check_frames
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.errors import UserError
@@ -132,7 +132,7 @@ def check_sheet(data):
         path = drawing.FOLDER / f"sheet{suffix}"
         path.write_bytes(data)
         try:
-            rows = read_coding_sheet(path)
+            rows = read_coding_sheets(path)[0].rows
         except UserError:
             continue
         for row in rows:

@@ -90,8 +90,8 @@ class Folders(ClipDatabase):
     def clips(self):
         folders = order([p for p in Path(self.root, self.name).iterdir()])
         return [
-            FrameClip.of(p.name, p.name[:2], (2 - i % 3) if self.turned else i % 3,
-                         sorted(p.glob("*.png")))
+            FrameClip(p.name, p.name[:2], (2 - i % 3) if self.turned else i % 3,
+                      sorted(p.glob("*.png")))
             for i, p in enumerate(folders)
         ]
 """

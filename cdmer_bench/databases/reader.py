@@ -106,7 +106,8 @@ class Layout:
             by = f" whose path ends with {choices.sheet}" if choices.sheet else ""
             reading.note("no-coding-sheet", self.title, chosen_by=by, example=self.example)
             return reading
-        mapping = dict(self.emotions if choices.emotions is None else choices.emotions)
+        given = choices.emotions if self.needs_sheet else None
+        mapping = dict(self.emotions if given is None else given)
         releases = [
             release
             for release in find_releases((one for one in found if one.files), self.kind)
@@ -128,8 +129,8 @@ class Layout:
             self._note_uncoded(taken, cuts, named, reading)
         lost = [one for one in lost if taken is None or one.key not in taken.folders]
         if lost:
-            reading.note("camera-unknown", self.title, n=len(lost), first=lost[0].path,
-                         camera=self.title)  # fmt: skip
+            said = {"n": len(lost), "first": lost[0].path, "example": self.example}
+            reading.note("camera-unknown", self.title, **said)
         if taken is None:
             said = {"form": self.form, "release": choices.release, "example": self.example}
             reading.note("no-frames", self.title, **said)

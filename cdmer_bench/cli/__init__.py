@@ -1,15 +1,9 @@
 """The command line: its commands, and which words stand for which.
 
-A command is added by one line in :data:`COMMANDS` and two functions in the module named there.
-For ``"results merge": ("results", ...)`` these are, in ``cdmer_bench/cli/results.py``,
-
-- ``merge_arguments(parser)``, which adds its arguments to an
-  :class:`~cdmer_bench.cli.arguments.CommandParser`, and
-- ``merge_command(options)``, which runs it and returns the exit code. Its docstring is what
-  ``cdmer results merge --help`` says.
-
-The commands of :data:`CONFIGURED` have no parser: Hydra composes their configuration, and their
-function gets that. Help, misspelt words and completion follow from this.
+A command is one line of :data:`COMMANDS` and one function in the module named there:
+``"results merge": ("results", ...)`` is ``merge_command`` of ``cdmer_bench/cli/results.py``, which
+says above it what it takes (:func:`~cdmer_bench.cli.arguments.command`). Help, misspelt words and
+completion follow from this. The commands of :data:`CONFIGURED` get a configuration from Hydra.
 """
 
 # Command: (its module in cdmer_bench.cli, what it does).
@@ -60,18 +54,13 @@ def usage(first: str = "") -> str:
 
 
 def split_command(words: list[str]) -> tuple[str, list[str]]:
-    """Part the command, of one word or two, from its arguments.
+    """Part the command, such as ``results merge``, from its arguments.
 
-    Returns
-    -------
-    tuple of str and list of str
-        The first word alone where the second, such as ``merge`` of ``results merge``, is missing.
+    It is the first word alone where the second is missing or asks for help.
     """
     name, *rest = words
-    if name in COMMANDS:
-        return name, rest
     actions = [command.split()[1] for command in COMMANDS if command.startswith(f"{name} ")]
-    if actions and (not rest or rest[0] in ("-h", "--help")):
+    if name in COMMANDS or (actions and (not rest or rest[0] in ("-h", "--help"))):
         return name, rest
     if actions and rest[0] in actions:
         return f"{name} {rest[0]}", rest[1:]

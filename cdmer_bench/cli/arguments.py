@@ -1,113 +1,114 @@
-"""The arguments of a command that is no Hydra application: mistakes, help, completion."""
+"""What commands take that are no Hydra applications: options, mistakes, completion."""
 
 import argparse
-from collections.abc import Sequence
+import inspect
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from cdmer_bench.errors import UserError, closest
+
+Option = tuple[tuple[str, ...], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Command:
+    """A function on parsed options that returns the exit code; its docstring is the help."""
+
+    run: Callable[[argparse.Namespace], int]
+    options: Sequence[Option]
+    epilog: str | None = None
+
+
+def command(*options: Option, epilog: str | None = None) -> Callable[[Callable], Command]:
+    """Make a function a command that takes options."""
+    return lambda function: Command(function, options, epilog)
+
+
+def option(*names: str, **more: Any) -> Option:
+    """Describe an option as `argparse` does; ``suggested`` are words that Tab offers."""
+    return names, more
+
+
+RESULTS = option(
+    "--results", default="results", metavar="DIR", help="the results folder (default: results)"
+)
+CORPUS = option(
+    "--corpus", metavar="NAME", help="take the results of this corpus (default: the newest)"
+)
+SELECTION = option(
+    "--selection",
+    default="oracle",
+    metavar="RULE",
+    help="the rule that chooses settings (default: oracle; `cdmer list selections` lists them)",
+)
+SELECTIONS = option(
+    "--selection",
+    default="oracle",
+    metavar="RULES",
+    help="rules that choose the settings, with commas between (default: oracle; `cdmer list "
+    "selections` lists them)",
+)
 
 
 class CommandParser(argparse.ArgumentParser):
     """`argparse`, but a mistake is one sentence that names what was nearest."""
 
-    def __init__(self, command: str, description: str | None = None, **more: Any) -> None:
-        more = {"conflict_handler": "resolve", **more}
-        super().__init__(f"cdmer {command}", description=description, **more)
-        # Taken everywhere, so that the words of one command serve another.
-        self.add_argument("--config-dir", help=argparse.SUPPRESS)
+    def __init__(self, name: str, command: Command) -> None:
+        super().__init__(f"cdmer {name}", None, inspect.getdoc(command.run), command.epilog)
+        self.command = command
+        self.suggested: dict[argparse.Action, Iterable[str]] = {}
+        for names, more in command.options:
+            kept = {key: value for key, value in more.items() if key != "suggested"}
+            action = self.add_argument(*names, **kept)
+            self.suggested[action] = more.get("suggested") or action.choices or ()
+        # Taken by every command, so that the words of one serve another.
+        self.add_argument(
+            "--config-dir", metavar="DIR", help="a folder with configuration groups of your own"
+        )
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Refuse an option that there is not before a word after it is taken for something else."""
-        for word in args or ():
-            if word == "--":
-                break
-            self._check_option(word)
-        return super().parse_known_args(args, namespace)
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse, after a look at options that there are not: their values are no words."""
+        known = self._option_string_actions
+        for word in words[: words.index("--")] if "--" in words else words:
+            name, equals, value = word.partition("=")
+            if re.match("--?[a-zA-Z]", name) and not any(o.startswith(name) for o in known):
+                options = [o for o in known if o.startswith("--")]
+                raise UserError(f"{name} is no option of `{self.prog}`; {closest(name, options)}")
+            of_run = f"--{name.partition('.')[0]}"
+            if equals and of_run in known and f"{name}=" not in self._offered():
+                raise UserError(f"{name} is a key of `cdmer run`; here it is {of_run} {value}")
+        return self.parse_intermixed_args(words)
+
+    def _offered(self) -> set[str]:
+        return {word for words in self.suggested.values() for word in words}
 
     def error(self, message: str) -> NoReturn:
         """Raise what `argparse` would print with a usage above it."""
-        key, equals, value = message.removeprefix("unrecognized arguments: ").partition("=")
-        option = f"--{key.partition('.')[0]}"
-        if equals and option in self._option_string_actions:
-            raise UserError(f"{key} is a key of `cdmer run`; here it is {option} {value}")
         raise UserError(f"{message}; `{self.prog} --help` shows what is expected")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            what = f"{action.option_strings[-1]} of " if action.option_strings else ""
+            raise UserError(
+                f"{value!r} is not a choice for {what}`{self.prog}`; "
+                f"{closest(str(value), map(str, action.choices))}"
+            )
 
     def suggest(self, words: Sequence[str]) -> list[str]:
         """List what may stand in the place of the last of the words that follow the command."""
         *before, last = words
-        waiting = self._option_string_actions.get(before[-1]) if before else None
-        if waiting is not None and waiting.nargs is None:
-            return _starting(last, waiting.choices)
-        if last.startswith("-"):
-            return _starting(last, (o for o in self._option_string_actions if o.startswith("--")))
-        n_before = sum(not word.startswith("-") for word in before)
-        n_before -= sum(self._takes_value(word) for word in before)
-        slots = [action for action in self._actions if not action.option_strings]
-        slot = slots[min(n_before, len(slots) - 1)] if slots else None
-        if slot is None or (n_before >= len(slots) and slot.nargs != "*"):
-            return []
-        offered = getattr(slot, "suggested", slot.choices) or ()
-        return _starting(last, (choice for choice in offered if choice not in before))
-
-    def _takes_value(self, word: str) -> bool:
-        action = self._option_string_actions.get(word)
-        return action is not None and action.nargs is None
-
-    def _check_option(self, word: str) -> None:
         known = self._option_string_actions
-        name = word.partition("=")[0]
-        if not name.startswith("-") or name == "-" or name[1:2].isdigit() or name in known:
-            return
-        if name.startswith("--") and any(option.startswith(name) for option in known):
-            return  # an abbreviation
-        options = [option for option in known if option.startswith("--")]
-        raise UserError(f"{name} is no option of `{self.prog}`; {closest(name, options)}")
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if action.choices is None or value in action.choices:
-            return
-        what = f"{action.option_strings[-1]} of " if action.option_strings else ""
-        raise UserError(
-            f"{value!r} is not a choice for {what}`{self.prog}`; "
-            f"{closest(str(value), map(str, action.choices))}"
-        )
-
-
-def _starting(start: str, choices: Any) -> list[str]:
-    return [str(choice) for choice in choices or () if str(choice).startswith(start)]
-
-
-def add_results(parser: CommandParser, what: str = "the results folder") -> None:
-    """Add ``--results DIR``."""
-    parser.add_argument(
-        "--results", default="results", metavar="DIR", help=f"{what} (default: results)"
-    )
-
-
-def add_corpus(parser: CommandParser, default: str = "the newest") -> None:
-    """Add ``--corpus NAME``."""
-    parser.add_argument(
-        "--corpus", metavar="NAME", help=f"take the results of this corpus (default: {default})"
-    )
-
-
-def add_selection(parser: CommandParser, several: bool = False) -> None:
-    """Add ``--selection RULE``, or ``RULES`` where ``several`` may be given."""
-    what = (
-        "rules that choose the settings, with commas between"
-        if several
-        else "the rule that chooses settings"
-    )
-    parser.add_argument(
-        "--selection",
-        default="oracle",
-        metavar="RULES" if several else "RULE",
-        help=f"{what} (default: oracle; `cdmer list selections` lists them)",
-    )
-
-
-def add_config_dir(parser: CommandParser) -> None:
-    """Add ``--config-dir DIR``."""
-    parser.add_argument(
-        "--config-dir", metavar="DIR", help="a folder with configuration groups of your own"
-    )
+        with_value = [word for word in before if word in known and known[word].nargs is None]
+        slots = [action for action in self._actions if not action.option_strings]
+        place = sum(not word.startswith("-") for word in before) - len(with_value)
+        found: Iterable[str] = ()
+        if before and before[-1] in with_value:
+            found = known[before[-1]].choices or ()
+        elif last.startswith("-"):
+            found = [name for name in known if name.startswith("--")]
+        elif place < len(slots) or (slots and slots[-1].nargs == "*"):
+            offered = self.suggested[slots[min(place, len(slots) - 1)]]
+            found = [choice for choice in offered if choice not in before]
+        return [choice for choice in found if choice.startswith(last)]

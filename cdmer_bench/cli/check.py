@@ -4,28 +4,35 @@ import argparse
 from collections.abc import Iterator
 
 from cdmer_bench.checks import Check
-from cdmer_bench.cli.arguments import CommandParser, add_config_dir
+from cdmer_bench.cli.arguments import command, option
 from cdmer_bench.cli.hydra_app import compose
 from cdmer_bench.config.build import build, build_databases, build_method, choose_grid
 from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.errors import DataMissing, UserError, closest
 
-CHECKED = ("method", "descriptor", "database")
-Checked = Iterator[tuple[str, list[Check]]]
 
-
+@command(
+    option("kind", choices=("method", "descriptor", "database"), help="what to check"),
+    option("name", help="its name in the configuration; a database's, in its corpus"),
+    option(
+        "overrides",
+        nargs="*",
+        default=[],
+        help="such as corpus=NAME, descriptor=NAME, solver=exact",
+    ),
+    epilog="such as: cdmer check method my_method --config-dir my_conf",
+)
 def check_command(options: argparse.Namespace) -> int:
     """Check that a method, descriptor or database of yours keeps what the package relies on.
 
     The exit code is 0 if every check passed, 1 if one failed, 2 if none could be made.
     """
-    overrides = list(options.overrides)
-    if options.kind != "database":
-        overrides.append(f"{options.kind}={options.name}")
+    kind, name, overrides = options.kind, options.name, list(options.overrides)
+    if kind != "database":
+        overrides.append(f"{kind}={name}")
     config = compose(options.config_dir, overrides)
-    find = {"method": _methods, "descriptor": _descriptors, "database": _databases}[options.kind]
     n_failed, n_missing = 0, 0
-    for title, checks in find(config, options.name):
+    for title, checks in _checks(config, kind, name):
         try:
             n_failed += _report(title, checks)
         except DataMissing as missing:
@@ -34,54 +41,38 @@ def check_command(options: argparse.Namespace) -> int:
     return 1 if n_failed else 2 if n_missing else 0
 
 
-def check_arguments(parser: CommandParser) -> None:
-    """Add what to check, and the configuration to check it in."""
-    parser.epilog = "such as: cdmer check method my_method --config-dir my_conf"
-    parser.add_argument("kind", choices=CHECKED, help="what to check")
-    parser.add_argument("name", help="its name in the configuration; a database's, in its corpus")
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        default=[],
-        help="such as corpus=NAME, descriptor=NAME, solver=exact",
-    )
-    add_config_dir(parser)
+def _checks(config: RunConfig, kind: str, name: str) -> Iterator[tuple[str, list[Check]]]:
+    """Yield what is checked, such as ``method svm``, with its checks."""
+    if kind == "method":
+        from cdmer_bench.methods.checks import MethodChecks
 
+        for method_name, method_card in config.methods.items():
+            method = build_method(method_name, method_card, config.solver)
+            grid = choose_grid(method_card, method.paper_grid, config)[1]
+            yield f"method {method_name}", MethodChecks(method, grid).checks()
+    elif kind == "descriptor":
+        from cdmer_bench.descriptors.base import Descriptor
+        from cdmer_bench.descriptors.checks import descriptor_checks
 
-def _methods(config: RunConfig, _: str) -> Checked:
-    from cdmer_bench.methods.checks import MethodChecks
+        for descriptor_name, card in config.descriptors.items():
+            key = f"descriptors.{descriptor_name}"
+            if not card._target_:
+                raise UserError(
+                    f"{key} stands for features of files, which nothing extracts; check their "
+                    "database instead: cdmer check database NAME corpus=..."
+                )
+            built = build(card._target_, card.parameters, key, Descriptor)
+            yield f"descriptor {descriptor_name}", descriptor_checks(built)
+    else:
+        from cdmer_bench.databases.checks import database_checks
 
-    for name, card in config.methods.items():
-        method = build_method(name, card, config.solver)
-        grid = choose_grid(card, method.paper_grid, config)[1]
-        yield f"method {name}", MethodChecks(method, grid).checks()
-
-
-def _descriptors(config: RunConfig, _: str) -> Checked:
-    from cdmer_bench.descriptors.base import Descriptor
-    from cdmer_bench.descriptors.checks import descriptor_checks
-
-    for name, card in config.descriptors.items():
-        key = f"descriptors.{name}"
-        if not card._target_:
+        databases = build_databases(config.corpus)
+        if name not in databases:
             raise UserError(
-                f"{key} stands for features of files, which nothing extracts; check their "
-                "database instead: cdmer check database NAME corpus=..."
+                f"the corpus {config.corpus.get('name')!r} has no database {name!r}; "
+                f"{closest(name, databases)}"
             )
-        built = build(card._target_, dict(card.parameters), key, Descriptor)
-        yield f"descriptor {name}", descriptor_checks(built)
-
-
-def _databases(config: RunConfig, name: str) -> Checked:
-    from cdmer_bench.databases.checks import database_checks
-
-    databases = build_databases(config.corpus)
-    if name not in databases:
-        raise UserError(
-            f"the corpus {config.corpus.get('name')!r} has no database {name!r}; "
-            f"{closest(name, databases)}"
-        )
-    yield f"database {name}", database_checks(databases[name], list(config.descriptors))
+        yield f"database {name}", database_checks(databases[name], list(config.descriptors))
 
 
 def _report(title: str, checks: list[Check]) -> int:

@@ -36,11 +36,6 @@ def bold_wanted() -> bool:
     return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
-# The first steps are no measure of the others: share of the work, or else seconds, after which the
-# time left is told.
-_TELLING, _EARLY = 0.01, 60.0
-
-
 class _Lines:
     """Where standard error is no terminal, a bar writes plain lines to this."""
 
@@ -83,11 +78,19 @@ class ProgressBar:
         self.total += steps
         self.bar.total += steps * weight
         self.title = title
-        self._count(0, 0.0)
+        self.advance(0, weight)
 
     def advance(self, steps: int, weight: float = 1.0) -> None:
         """Count steps as done."""
-        self._count(steps, weight)
+        self.done += steps
+        seconds = self.bar.format_dict["elapsed"]
+        # The first steps are no measure of the others.
+        early = self.bar.n + steps * weight < 0.01 * self.bar.total and seconds < 60
+        self.bar.bar_format = self.shape.replace("{remaining}", "?") if early else self.shape
+        rate = f"{self.done / seconds:,.1f}/s" if seconds > 0 else "?/s"
+        text = f"{self.done:,}/{self.total:,} {self.unit} ({rate})"
+        self.bar.set_description_str(f"{self.title}: {text}" if self.title else text, refresh=False)
+        self.bar.update(steps * weight)
 
     def close(self) -> None:
         """End the bar with a line that says how long it took."""
@@ -98,28 +101,6 @@ class ProgressBar:
             f"{self.done:,} of {self.total:,} {self.unit} in {clock(seconds)} "
             f"({rate:,.1f} {self.unit}/s)"
         )
-
-    def _count(self, steps: int, weight: float) -> None:
-        self.done += steps
-        seconds = self.bar.format_dict["elapsed"]
-        done = self.bar.n + steps * weight
-        early = done < _TELLING * self.bar.total and seconds < _EARLY
-        self.bar.bar_format = self.shape.replace("{remaining}", "?") if early else self.shape
-        rate = f"{self.done / seconds:,.1f}/s" if seconds > 0 else "?/s"
-        text = f"{self.done:,}/{self.total:,} {self.unit} ({rate})"
-        self.bar.set_description_str(f"{self.title}: {text}" if self.title else text, refresh=False)
-        self.bar.update(steps * weight)
-
-    def __enter__(self) -> "ProgressBar":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def open_settings_bar(title: str, total: int) -> ProgressBar:
-    """Open the bar of cells that run."""
-    return ProgressBar(title, total, "settings")
 
 
 def open_clips_bar(title: str, total: int) -> ProgressBar:

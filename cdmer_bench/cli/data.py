@@ -3,10 +3,11 @@
 import argparse
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cdmer_bench.cli.arguments import CommandParser, add_config_dir
+from cdmer_bench.cli.arguments import command, option
 from cdmer_bench.cli.console import ProgressBar, say
 from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.io import user_path, visible
@@ -20,17 +21,15 @@ def data_folder() -> Path:
     return user_path(os.environ.get("CDMER_DATA", "~/.local/share/cdmer-bench"))
 
 
-def fetch_arguments(parser: CommandParser) -> None:
-    """Add what to fetch, from where and to where."""
-    parser.add_argument("what", choices=["released"], help="the authors' LBP-TOP features")
-    parser.add_argument(
-        "--from", dest="source", metavar="DIR", help="a folder that has the files already"
-    )
-    parser.add_argument(
-        "--to", metavar="DIR", help=f"where to put them (default: {data_folder()}/released)"
-    )
-
-
+@command(
+    option("what", choices=["released"], help="the authors' LBP-TOP features"),
+    option("--from", dest="source", metavar="DIR", help="a folder that has the files already"),
+    option(
+        "--to",
+        metavar="DIR",
+        help="where to put them (default: released in $CDMER_DATA or ~/.local/share/cdmer-bench)",
+    ),
+)
 def fetch_command(options: argparse.Namespace) -> int:
     """Copy or download the released features; exit code 2 if none is usable."""
     from cdmer_bench.databases.fetch import fetch_released
@@ -44,20 +43,15 @@ def fetch_command(options: argparse.Namespace) -> int:
     return 0 if usable else 2
 
 
-def check_arguments(parser: CommandParser) -> None:
-    """Add the corpus to check, and how."""
-    parser.add_argument("overrides", nargs="*", default=[], help="such as corpus.root=DIR")
-    add_config_dir(parser)
-    parser.add_argument(
-        "--format", default="text", choices=["text", "json"], help="text (default) or json"
-    )
-    parser.add_argument(
+@command(
+    option("overrides", nargs="*", default=[], help="such as corpus.root=DIR"),
+    option("--format", default="text", choices=["text", "json"], help="text (default) or json"),
+    option(
         "--quick",
         action="store_true",
         help="open no image: only empty and missing files are noticed",
-    )
-
-
+    ),
+)
 def check_command(options: argparse.Namespace) -> int:
     """Check frames or files of features; exit code 0 only if a run can use all of it, else 2."""
     from cdmer_bench.cli.session import account_line
@@ -92,17 +86,10 @@ def check_command(options: argparse.Namespace) -> int:
     return 2 if any(one.severity == "error" for one in found) else 0
 
 
-def clips_arguments(parser: CommandParser) -> None:
-    """Add the corpus to read, and where to write."""
-    parser.add_argument(
-        "overrides", nargs="*", default=[], help="such as corpus.root=DIR or database=casme2"
-    )
-    add_config_dir(parser)
-    parser.add_argument(
-        "--out", metavar="FILE.csv", help="where to write (default: standard output)"
-    )
-
-
+@command(
+    option("overrides", nargs="*", default=[], help="such as corpus.root=DIR or database=casme2"),
+    option("--out", metavar="FILE.csv", help="where to write (default: standard output)"),
+)
 def clips_command(options: argparse.Namespace) -> int:
     """Write the clips table that was understood; exit code 2 if a finding is an error.
 
@@ -172,28 +159,18 @@ def _databases(options: argparse.Namespace) -> tuple[str, list[Any]]:
     return str(config.corpus.get("root", ".")), databases
 
 
-def synthesize_arguments(parser: CommandParser) -> None:
-    """Add where to write, in which format, and what."""
-    parser.add_argument(
-        "--out", required=True, metavar="DIR", help="the folder to write, made if needed"
-    )
-    parser.add_argument(
-        "--format", default="png", choices=["png", "jpg", "bmp"], help="default: png"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="other people and events (default: 0)"
-    )
-    parser.add_argument(
+@command(
+    option("--out", required=True, metavar="DIR", help="the folder to write, made if needed"),
+    option("--format", default="png", choices=["png", "jpg", "bmp"], help="default: png"),
+    option("--seed", type=int, default=0, metavar="N", help="other people and events (default: 0)"),
+    option(
         "--databases",
         default="casme2,smic_hs,smic_vis,smic_nir",
         metavar="NAMES",
         help="with commas between (default: all four)",
-    )
-    parser.add_argument(
-        "--n-jobs", type=int, default=-1, metavar="N", help="processes (default: all cores)"
-    )
-
-
+    ),
+    option("--n-jobs", type=int, default=-1, metavar="N", help="processes (default: all cores)"),
+)
 def synthesize_command(options: argparse.Namespace) -> int:
     """Write the synthetic databases as images."""
     from cdmer_bench.cli.hydra_app import compose
@@ -209,7 +186,7 @@ def synthesize_command(options: argparse.Namespace) -> int:
             raise UserError(f"--databases: {name!r} is unknown; {closest(name, databases)}")
         database = databases[name]
         assert isinstance(database, SyntheticDatabase)
-        with ProgressBar(database.title, len(database.clips()), "clips") as bar:
+        with closing(ProgressBar(database.title, len(database.clips()), "clips")) as bar:
             export_database(
                 database,
                 Path(options.out),

@@ -9,16 +9,13 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
-from cdmer_bench.cli.arguments import CommandParser
+from cdmer_bench.cli.arguments import command
 from cdmer_bench.io import user_path
 
 _USERS_EXTRAS = ("frames", "plots", "c3d", "cluster")
 
 
-def doctor_arguments(_: CommandParser) -> None:
-    """Add nothing: the command takes no arguments."""
-
-
+@command()
 def doctor_command(_: argparse.Namespace) -> int:
     """Show versions, extras, BLAS, cores and folders; exit code 1 if images cannot be read."""
     problem = _opencv_problem()
@@ -29,7 +26,6 @@ def doctor_command(_: argparse.Namespace) -> int:
         *_packages(),
         ("OpenCV", problem or "can be imported"),
         *_machine(),
-        *_folders(),
     ]
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
@@ -52,10 +48,13 @@ def _packages() -> Iterator[tuple[str, str]]:
 
 
 def _machine() -> Iterator[tuple[str, str]]:
+    """Yield BLAS, cores and folders."""
     import joblib
     import numpy  # noqa: F401  (imported so that its BLAS is listed)
     import scipy.linalg  # noqa: F401
     import threadpoolctl
+
+    from cdmer_bench.config.catalogue import compose_config
 
     for library in threadpoolctl.threadpool_info():
         yield (
@@ -64,17 +63,12 @@ def _machine() -> Iterator[tuple[str, str]]:
             f"({library['num_threads']} threads; cdmer uses one in each process)",
         )
     yield "cores", f"{os.cpu_count()}, of which {joblib.cpu_count()} are free to use"
-
-
-def _folders() -> Iterator[tuple[str, str]]:
-    from cdmer_bench.config.catalogue import compose_config
-
     config = compose_config(None, [])
-    for name, folder in (("cache", config.cache.dir), ("results", config.results.dir)):
-        yield f"{name} folder", _describe_folder(user_path(folder).absolute())
+    yield "cache folder", _describe(user_path(config.cache.dir).absolute())
+    yield "results folder", _describe(user_path(config.results.dir).absolute())
 
 
-def _describe_folder(folder: Path) -> str:
+def _describe(folder: Path) -> str:
     existing = folder
     while not existing.exists():
         existing = existing.parent

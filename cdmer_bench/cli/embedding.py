@@ -6,7 +6,7 @@ kind expected.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
@@ -23,6 +23,7 @@ from cdmer_bench.methods.base import Method
 from cdmer_bench.preprocessing import Preprocessing
 from cdmer_bench.results.record import CellRecord
 
+T = TypeVar("T")
 Placed = tuple[CellRecord, NDArray, NDArray | None]
 
 
@@ -40,6 +41,8 @@ def embed_cells(
     """
     from threadpoolctl import threadpool_limits
 
+    from cdmer_bench.methods.embedding import embed
+
     prepare_hydra(config_dir, [])
     placed, left_out = [], []
     loaded: dict[str, tuple[FeatureSet, FeatureSet]] = {}
@@ -48,24 +51,18 @@ def embed_cells(
             key = repr([record.about.get(n) for n in ("corpus", "preprocessing", "descriptor")])
             if key not in loaded:
                 loaded[key] = _features(record)
+            source, target = loaded[key]
+            # Once more with the rule's setting. The method sees no target label.
+            setting = record.settings[rule.select(record)]
+            fixed = {name: v for name, v in record.parameters.items() if name not in setting}
             with threadpool_limits(1):
-                placed.append(_embed(record, rule, *loaded[key]))
+                method = _built(record, "method", Method, fixed)
+                found = embed(method, source.X, source.y, target.X, setting)
+            placed.append((record, found.before, found.after))
         except Exception as error:  # of a method of the user's own, too
             text = str(error) if isinstance(error, UserError) else repr(error)
             left_out.append(f"{record.row} is not drawn: {text.rstrip('.')}.")
     return placed, left_out
-
-
-def _embed(record: CellRecord, rule: Rule, source: FeatureSet, target: FeatureSet) -> Placed:
-    """Adapt once more with the rule's setting. The method sees no target label."""
-    from cdmer_bench.methods.embedding import embed
-
-    card = _card(record, "method", Method)
-    setting = record.settings[rule.select(record)]
-    fixed = {name: v for name, v in record.parameters.items() if name not in setting}
-    method = build(card["_target_"], fixed, f"methods.{record.method}", Method)
-    found = embed(method, source.X, source.y, target.X, setting)
-    return record, found.before, found.after
 
 
 def _features(record: CellRecord) -> tuple[FeatureSet, FeatureSet]:
@@ -75,19 +72,14 @@ def _features(record: CellRecord) -> tuple[FeatureSet, FeatureSet]:
         raise UserError(
             "an older version made this record, which does not say of what; run it again"
         )
-    _is_class((corpus.get("reader") or {}).get("_target_", ""), "corpus.reader", Database)
+    _check_class((corpus.get("reader") or {}).get("_target_", ""), "corpus.reader", Database)
     databases = build_databases(corpus)
     descriptors = {}
     if any(isinstance(database, ClipDatabase) for database in databases.values()):
-        card = _card(record, "descriptor", Descriptor)
-        key = f"descriptors.{record.descriptor}"
-        descriptors = {
-            record.descriptor: build(card["_target_"], card["parameters"], key, Descriptor)
-        }
-    card = _card(record, "preprocessing", Preprocessing)
-    preprocessing = build(card["_target_"], card["parameters"], "preprocessing", Preprocessing)
+        descriptors[record.descriptor] = _built(record, "descriptor", Descriptor)
     cache = str(record.about["cache_dir"])
     keep_kernels_in(user_path(cache))
+    preprocessing = _built(record, "preprocessing", Preprocessing)
     features = Features(databases, descriptors, preprocessing, FeatureStore(cache))
     sides = []
     for side, name in (("source", record.source), ("target", record.target)):
@@ -106,15 +98,19 @@ def _features(record: CellRecord) -> tuple[FeatureSet, FeatureSet]:
     return source, matched(source, target)
 
 
-def _card(record: CellRecord, name: str, kind: type) -> dict[str, Any]:
+def _built(
+    record: CellRecord, name: str, kind: type[T], parameters: dict[str, Any] | None = None
+) -> T:
+    """Build the object of a card that a record keeps, with the card's parameters or others."""
     card = record.about.get(name)
     if not isinstance(card, dict):
         raise UserError(f"its record does not say which {name} made it; run it again")
-    _is_class(card.get("_target_", ""), name, kind)
-    return card
+    target = card.get("_target_", "")
+    _check_class(target, name, kind)
+    return build(target, card["parameters"] if parameters is None else parameters, name, kind)
 
 
-def _is_class(target: str, key: str, kind: type) -> None:
+def _check_class(target: str, key: str, kind: type) -> None:
     found = load_target(target, key)
     if not (isinstance(found, type) and issubclass(found, kind)):
         raise UserError(f"{key}._target_ is {target}, which is no class of a {kind.__name__}")

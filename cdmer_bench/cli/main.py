@@ -19,25 +19,21 @@ def command_module(name: str) -> ModuleType:
 
 def command_parser(name: str) -> "CommandParser":
     """Return the parser of a command that has one."""
-    from inspect import getdoc
-
     from cdmer_bench.cli.arguments import CommandParser
 
-    module, word = command_module(name), name.split()[-1]
-    parser = CommandParser(name, getdoc(getattr(module, f"{word}_command")))
-    getattr(module, f"{word}_arguments")(parser)
-    return parser
+    return CommandParser(name, getattr(command_module(name), f"{name.split()[-1]}_command"))
 
 
 def call(name: str, arguments: list[str]) -> int:
     """Run one command on what follows it; return the exit code."""
-    function = getattr(command_module(name), f"{name.split()[-1]}_command")
-    if name in CONFIGURED:
-        from cdmer_bench.cli.hydra_app import run_hydra
+    if name not in CONFIGURED:
+        parser = command_parser(name)
+        return parser.command.run(parser.parse(arguments))
+    from cdmer_bench.cli.hydra_app import run_hydra
 
-        joint = command_module(name).joint_table if name == "run" else None
-        return run_hydra(name, arguments, function, joint)
-    return int(function(command_parser(name).parse_intermixed_args(arguments)))
+    module = command_module(name)
+    joint = module.joint_table if name == "run" else None
+    return run_hydra(name, arguments, getattr(module, f"{name}_command"), joint)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -51,9 +47,11 @@ def main(argv: list[str] | None = None) -> int:
 
         write_plainly()
     if "_CDMER_COMPLETE" in os.environ:
-        from cdmer_bench.cli.completion import complete
+        from cdmer_bench.cli.completion import choices
 
-        return complete(command_parser)
+        for choice in choices(os.environ.get("COMP_LINE", ""), command_parser):
+            print(choice)
+        return 0
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(usage(), end="")
         return 0

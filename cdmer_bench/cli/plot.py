@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from cdmer_bench.cli.arguments import CommandParser, add_config_dir, add_results, add_selection
+from cdmer_bench.cli.arguments import RESULTS, SELECTION, command, option
 from cdmer_bench.cli.console import say
-from cdmer_bench.cli.stored import add_words, choose_records, recorded_failures, split_words
+from cdmer_bench.cli.stored import choose_results, split_words, words_option
 from cdmer_bench.errors import UserError
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.runner.cell import counted
@@ -33,62 +33,6 @@ class _Asked(NamedTuple):
 
 # The records that a picture shows, and what draws it.
 _Drawing = tuple[Sequence[CellRecord], Callable[[], "Figure"]]
-
-
-def plot_arguments(parser: CommandParser) -> None:
-    """Add what to draw, from which results, and the file."""
-    add_words(parser, DRAWN, "what to draw; without it, what there is")
-    add_results(parser)
-    add_selection(parser)
-    parser.add_argument(
-        "--out",
-        metavar="FILE",
-        help="the picture, .svg, .pdf or .png (default: in the results folder, named by what is "
-        "drawn)",
-    )
-    parser.add_argument(
-        "--format", choices=["svg", "pdf", "png"], help="of a file without --out (default: svg)"
-    )
-    parser.add_argument(
-        "--width",
-        choices=["one", "two"],
-        default="two",
-        help="as wide as one or two columns of a paper: 3.5 or 7.16 inches (default: two)",
-    )
-    parser.add_argument(
-        "--dpi", type=int, default=150, metavar="N", help="pixels an inch of a .png (default: 150)"
-    )
-    add_config_dir(parser)
-
-
-def plot_command(options: argparse.Namespace) -> int:
-    """Draw pictures of the results."""
-    kinds, filters = split_words("plot", options.words, DRAWN)
-    if not kinds:
-        for kind, (text, _) in KINDS.items():
-            print(f"{kind:<12}{text}")
-        say("draw one with `cdmer plot KIND`, a part of the results with method= and task=")
-        return 0
-    if options.dpi < 1:
-        raise UserError(f"--dpi is {options.dpi}, expected at least 1; 300 suits print")
-    if options.out and len(kinds) > 1:
-        raise UserError(
-            f"--out names one file, but {len(kinds)} pictures are asked for; leave it out"
-        )
-    from cdmer_bench.evaluation.selection import rule
-    from cdmer_bench.reporting.plot_style import WIDTHS, save, style
-
-    with style():  # refuses before anything is loaded if matplotlib is missing
-        records = choose_records(options.results, None, filters)
-    missing = recorded_failures(options.results, records, filters)
-    asked = _Asked(records, rule(options.selection), missing, WIDTHS[options.width], options)
-    for kind in kinds:
-        kind = "embedding" if kind == "plane" else kind
-        drawn, draw = KINDS[kind][1](asked)
-        path = Path(options.out or Path(options.results) / _name(kind, drawn, filters, options))
-        save(draw, path, options.dpi)
-        say(f"wrote {path}")
-    return 0
 
 
 def _name(
@@ -188,7 +132,7 @@ def _parameters(asked: _Asked) -> _Drawing:
     searched = [r for r in asked.records if len(r.settings) > 1] or asked.records
     drawn, score = searched[0], None
     # The Baseline is drawn beside, whatever part of the results was asked for.
-    everything = choose_records(asked.options.results, drawn.corpus)
+    everything, _ = choose_results(asked.options.results, drawn.corpus)
     control = control_of(r.row for r in everything)
     for record in everything:
         beside = (record.task, record.descriptor) == (drawn.task, drawn.descriptor)
@@ -244,3 +188,55 @@ KINDS: dict[str, tuple[str, Callable[[_Asked], _Drawing]]] = {
     "times": ("seconds of computing, for a whole grid and for one setting", _times),
 }
 DRAWN = (*KINDS, "plane")  # an older name of embedding
+
+
+@command(
+    words_option(DRAWN, "what to draw; without it, what there is"),
+    RESULTS,
+    SELECTION,
+    option(
+        "--out",
+        metavar="FILE",
+        help="the picture, .svg, .pdf or .png (default: in the results folder, named by what is "
+        "drawn)",
+    ),
+    option(
+        "--format", choices=["svg", "pdf", "png"], help="of a file without --out (default: svg)"
+    ),
+    option(
+        "--width",
+        choices=["one", "two"],
+        default="two",
+        help="as wide as one or two columns of a paper: 3.5 or 7.16 inches (default: two)",
+    ),
+    option(
+        "--dpi", type=int, default=150, metavar="N", help="pixels an inch of a .png (default: 150)"
+    ),
+)
+def plot_command(options: argparse.Namespace) -> int:
+    """Draw pictures of the results."""
+    kinds, filters = split_words("plot", options.words, DRAWN)
+    if not kinds:
+        for kind, (text, _) in KINDS.items():
+            print(f"{kind:<12}{text}")
+        say("draw one with `cdmer plot KIND`, a part of the results with method= and task=")
+        return 0
+    if options.dpi < 1:
+        raise UserError(f"--dpi is {options.dpi}, expected at least 1; 300 suits print")
+    if options.out and len(kinds) > 1:
+        raise UserError(
+            f"--out names one file, but {len(kinds)} pictures are asked for; leave it out"
+        )
+    from cdmer_bench.evaluation.selection import rule
+    from cdmer_bench.reporting.plot_style import WIDTHS, save, style
+
+    with style():  # refuses before anything is loaded if matplotlib is missing
+        records, missing = choose_results(options.results, None, filters)
+    asked = _Asked(records, rule(options.selection), missing, WIDTHS[options.width], options)
+    for kind in kinds:
+        kind = "embedding" if kind == "plane" else kind
+        drawn, draw = KINDS[kind][1](asked)
+        path = Path(options.out or Path(options.results) / _name(kind, drawn, filters, options))
+        save(draw, path, options.dpi)
+        say(f"wrote {path}")
+    return 0

@@ -4,30 +4,19 @@ import argparse
 import webbrowser
 from pathlib import Path
 
-from cdmer_bench.cli.arguments import (
-    CommandParser,
-    add_config_dir,
-    add_corpus,
-    add_results,
-    add_selection,
-)
+from cdmer_bench.cli.arguments import CORPUS, RESULTS, SELECTION, command, option
 from cdmer_bench.cli.console import say
-from cdmer_bench.cli.stored import add_words, choose_records, recorded_failures, split_words
+from cdmer_bench.cli.stored import choose_results, split_words, words_option
 
 
-def report_arguments(parser: CommandParser) -> None:
-    """Add which results it is about, and the file."""
-    add_words(parser, (), "a report of all results of a corpus")
-    parser.add_argument(
-        "--out", metavar="FILE", help="the file (default: report.html in the results folder)"
-    )
-    parser.add_argument("--open", action="store_true", help="show it in the browser")
-    add_results(parser)
-    add_corpus(parser)
-    add_selection(parser)
-    add_config_dir(parser)
-
-
+@command(
+    words_option((), "a report of all results of a corpus"),
+    option("--out", metavar="FILE", help="the file (default: report.html in the results folder)"),
+    option("--open", action="store_true", help="show it in the browser"),
+    RESULTS,
+    CORPUS,
+    SELECTION,
+)
 def report_command(options: argparse.Namespace) -> int:
     """Write one self-contained HTML file on the results."""
     from cdmer_bench.cli.embedding import embed_cells
@@ -37,8 +26,7 @@ def report_command(options: argparse.Namespace) -> int:
     from cdmer_bench.reporting.html_report import build_report
 
     _, filters = split_words("report", options.words, ())
-    records = choose_records(options.results, options.corpus, filters)
-    missing = recorded_failures(options.results, records, filters)
+    records, missing = choose_results(options.results, options.corpus, filters)
     chosen = rule(options.selection)
     mine = [r for r in comparable(records) if r.task == comparable(records)[0].task]
     placed, not_placed = embed_cells(mine, chosen, options.config_dir)

@@ -7,43 +7,68 @@ from pathlib import Path
 
 import numpy as np
 
-from cdmer_bench.cli.arguments import CommandParser, add_results
+from cdmer_bench.cli.arguments import RESULTS, command, option
 from cdmer_bench.cli.console import say
 from cdmer_bench.errors import UserError, closest, nearest_neighbour
 from cdmer_bench.io import remove, user_path, write_atomically
 from cdmer_bench.results.current import current, settled_failures, superseded
-from cdmer_bench.results.record import SELECTION_INPUTS, CellRecord
 from cdmer_bench.results.store import ResultsStore
 
 
-def merge_arguments(parser: CommandParser) -> None:
-    """Add the folders."""
-    parser.add_argument("sources", nargs="+", metavar="DIR", help="results folders to read")
-    parser.add_argument("--into", required=True, metavar="DIR", help="the results folder to add to")
-
-
+@command(
+    option("sources", nargs="+", metavar="DIR", help="results folders to read"),
+    option("--into", required=True, metavar="DIR", help="the results folder to add to"),
+)
 def merge_command(options: argparse.Namespace) -> int:
     """Put the results of several machines into one folder."""
-    for source in options.sources:
-        _check_cells(source)
+    sources = [_held(source) for source in options.sources]
     target = ResultsStore(options.into)
     target.check_writable()
-    for source in options.sources:
-        say(_merge(ResultsStore(source), source, target))
+    for name, source in zip(options.sources, sources, strict=True):
+        say(_merge(source, name, target))
     return 0
 
 
-def prune_arguments(parser: CommandParser) -> None:
-    """Add the folder, and whether to ask or only to tell."""
-    add_results(parser, "the results folder to prune")
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
-    parser.add_argument("--yes", action="store_true", help="do not ask, even in a terminal")
+def _merge(source: ResultsStore, name: str, target: ResultsStore) -> str:
+    """Add what ``target`` lacks; return a sentence that says what was found."""
+    added, present, busy, other = 0, 0, 0, []
+    for record in source.records():
+        # Another process may be storing the same cell: a run, or the merging of another folder.
+        with target.claim(record.key) as claimed:
+            if not claimed:
+                busy += 1
+                continue
+            held = target.load(target.folder_of(record))
+            if held is None:
+                target.save(record)
+                added += 1
+                continue
+            present += 1
+            if not np.array_equal(held.predictions, record.predictions):
+                other.append(f"{record.method} {record.task}")
+            elif held.selection_inputs().keys() < record.selection_inputs().keys():
+                target.save_selection_inputs(record)
+    text = f"{name}: {added} cells added, {present} were there already"
+    if other:
+        text += (
+            f"; of these {len(other)} hold other predictions and were left as they are "
+            f"({', '.join(other[:3])}{', ...' if len(other) > 3 else ''}): their versions of "
+            "NumPy, SciPy or cdmer-bench may differ, record.json tells"
+        )
+    if busy:
+        text += f"; {busy} are in the hands of another process, so merge again when it has ended"
+    failed = len(source.failures())
+    return f"{text}; {failed} failed there" if failed else text
 
 
+@command(
+    RESULTS,
+    option("--dry-run", action="store_true", help="only say what would be removed"),
+    option("--yes", action="store_true", help="do not ask, even in a terminal"),
+)
 def prune_command(options: argparse.Namespace) -> int:
     """Remove what newer results have superseded or older versions made, and settled failures."""
-    _check_cells(options.results)
-    store = ResultsStore(options.results)
+    store = _held(options.results)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what older versions made is told of here
         records, failures, older = superseded(store), settled_failures(store), store.older()
@@ -60,7 +85,10 @@ def prune_command(options: argparse.Namespace) -> int:
     for record in records:
         date = str(record.about.get("date", "unknown date"))[:16].replace("T", " ")
         say(f"  {record.task_label}, {record.method_label}, {record.descriptor_label}: of {date}")
-    if options.dry_run or not (options.yes or _agreed()):
+    agreed = not options.dry_run
+    if agreed and not options.yes and sys.stdin.isatty():  # a script is not asked
+        agreed = input("Remove them? [y/N] ").strip().lower() in ("y", "yes")
+    if not agreed:
         say("nothing was removed")
         return 0
     busy = 0
@@ -75,19 +103,16 @@ def prune_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def pack_arguments(parser: CommandParser) -> None:
-    """Add the file to write and the results folder."""
-    parser.add_argument("out", metavar="OUT.zip", help="the file to write")
-    add_results(parser, "the results folder to pack")
-    parser.add_argument("--corpus", metavar="NAME", help="only results of this corpus")
-
-
+@command(
+    option("out", metavar="OUT.zip", help="the file to write"),
+    RESULTS,
+    option("--corpus", metavar="NAME", help="only results of this corpus"),
+)
 def pack_command(options: argparse.Namespace) -> int:
     """Put the current results, without the data, into one file that may be published."""
     from cdmer_bench.results.archive import pack
 
-    _check_cells(options.results)
-    records = current(ResultsStore(options.results))
+    records = current(_held(options.results))
     if options.corpus is not None:
         known = {record.corpus for record in records}
         records = [record for record in records if record.corpus == options.corpus]
@@ -105,12 +130,15 @@ def pack_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def verify_arguments(parser: CommandParser) -> None:
-    """Add the file to check and the results folder to compare with."""
-    parser.add_argument("file", metavar="FILE.zip", help="a file of `cdmer results pack`")
-    add_results(parser, "your own results, to compare the data with")
-
-
+@command(
+    option("file", metavar="FILE.zip", help="a file of `cdmer results pack`"),
+    option(
+        "--results",
+        default="results",
+        metavar="DIR",
+        help="your own results, to compare the data with (default: results)",
+    ),
+)
 def verify_command(options: argparse.Namespace) -> int:
     """Recompute every figure of a packed file, and compare its data with your own."""
     from cdmer_bench.results.archive import verify
@@ -120,61 +148,15 @@ def verify_command(options: argparse.Namespace) -> int:
     return int(wrong > 0)
 
 
-def _agreed() -> bool:
-    """Ask in a terminal; a script is not asked."""
-    if not sys.stdin.isatty():
-        return True
-    return input("Remove them? [y/N] ").strip().lower() in ("y", "yes")
-
-
-def _cells(n: int) -> str:
-    return "cell" if n == 1 else "cells"
-
-
-def _check_cells(folder: str) -> None:
-    """Refuse a folder that is none of results."""
+def _held(folder: str) -> ResultsStore:
+    """Return the store of a folder that has results."""
     if not (Path(folder) / "cells").is_dir():
         raise UserError(
             f"{folder} holds no cells; {nearest_neighbour(Path(folder))}name a folder that "
             "`cdmer run` wrote to"
         )
+    return ResultsStore(folder)
 
 
-def _merge(source: ResultsStore, name: str, target: ResultsStore) -> str:
-    """Add what ``target`` lacks; return a sentence that says what was found."""
-    added, present, busy, other = 0, 0, 0, []
-    for record in source.records():
-        # Another process may be storing the same cell: a run, or the merging of another folder.
-        with target.claim(record.key) as claimed:
-            if not claimed:
-                busy += 1
-                continue
-            folder = target.folder_of(record)
-            held = target.load(folder)
-            if held is None:
-                target.save(record)
-                added += 1
-            else:
-                present += 1
-            if held is not None and not np.array_equal(held.predictions, record.predictions):
-                other.append(f"{record.method} {record.task}")
-                continue
-            if held is not None and _adds_selection_inputs(held, record):
-                target.save_selection_inputs(record)
-    text = f"{name}: {added} cells added, {present} were there already"
-    if other:
-        text += (
-            f"; of these {len(other)} hold other predictions and were left as they are "
-            f"({', '.join(other[:3])}{', ...' if len(other) > 3 else ''}): their versions of "
-            "NumPy, SciPy or cdmer-bench may differ, record.json tells"
-        )
-    if busy:
-        text += f"; {busy} are in the hands of another process, so merge again when it has ended"
-    failed = len(source.failures())
-    return f"{text}; {failed} failed there" if failed else text
-
-
-def _adds_selection_inputs(held: CellRecord, record: CellRecord) -> bool:
-    """Return whether ``record`` has every selection input that ``held`` has, and more."""
-    known, offered = (set(SELECTION_INPUTS) & set(r.extras) for r in (held, record))
-    return known < offered
+def _cells(n: int) -> str:
+    return "cell" if n == 1 else "cells"

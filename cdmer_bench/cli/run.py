@@ -8,8 +8,8 @@ from dataclasses import replace
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
-from cdmer_bench.cli.console import bold_wanted, open_settings_bar, say
-from cdmer_bench.cli.session import Session
+from cdmer_bench.cli.console import ProgressBar, bold_wanted, say
+from cdmer_bench.cli.session import Session, Side
 from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.databases.base import ClipDatabase
 from cdmer_bench.errors import DataMissing, UserError, closest
@@ -25,48 +25,49 @@ if TYPE_CHECKING:
     from cdmer_bench.reporting import Table
 
 _NOTES = 2  # different remarks of a method that are told after a run
+_NO_DATA = "nothing that was chosen has its databases and files on this machine"
 
 
 def run_command(config: RunConfig) -> int:
     """Run one configuration; return the exit code."""
     chosen = chosen_rule(config)
-    session = Session.of(config)
+    session = Session(config)
+    features, store = session.features, session.store
     cells = session.cells()
     inputs = wanted_inputs(config.selection_inputs)
-    session.check_data(dict.fromkeys(side for cell in cells for side in sides(cell)))
-    place(cells, session.features, session.store, config.force)
+    session.check_data(dict.fromkeys(side for cell in cells for side in _sides(cell)))
+    place(cells, features, store, config.force)
     if config.dry_run:
         print_plan(cells, session, inputs)
         return 0
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
-    if todo or (inputs and lacking(cells, session.store, inputs)):
-        session.store.check_writable()
-    unplaced = [cell for cell in todo if not cell.key]
-    if unplaced:
-        _, problems = session.extract(side for cell in unplaced for side in sides(cell))
+    if todo or (inputs and lacking(cells, store, inputs)):
+        store.check_writable()
+    if unplaced := [cell for cell in todo if not cell.key]:
+        _, problems = session.extract(side for cell in unplaced for side in _sides(cell))
         for cell in unplaced:
-            for side in sides(cell):
+            for side in _sides(cell):
                 if side in problems:
                     cell.status, cell.reason = "refused", str(problems[side])
-        unplaced = [cell for cell in unplaced if cell.status == "to do"]
-        place(unplaced, session.features, session.store, config.force)
+        place([cell for cell in unplaced if cell.status == "to do"], features, store, config.force)
     for note in dict.fromkeys(note for cell in cells for note in class_notes(cell)):
         say(note)
-    open_bar = open_settings_bar if config.progress else None
-    spread = Spread(session.store, session.backend, say, open_bar)
-    weights = setting_weights(todo, session.features, session.store)
-    run_cells(cells, session.features, spread, config.force, weights)
-    failed = record_selection_inputs(cells, session.features, spread, inputs) if inputs else 0
-    records = finished(cells, session.store)
+    spread = Spread(store, session.backend, say, ProgressBar if config.progress else None)
+    run_cells(cells, features, spread, config.force, setting_weights(todo, features, store))
+    failed = record_selection_inputs(cells, features, spread, inputs) if inputs else 0
+    records = finished(cells, store)
     print_tables(records, cells, chosen, config)
     code = report(cells, records) or int(failed > 0)
     if records:
-        say(_next_steps(config))
+        folder = config.results.dir
+        where = "" if folder == "results" else f" --results {shlex.quote(folder)}"
+        more = "" if config.notes else "; notes=true shows the whole caption"
+        steps = f"cdmer report --open{where}, cdmer stats{where}{more}"
+        say(f"results lie in {folder}; next: {steps}")
     return code
 
 
-def sides(cell: Cell) -> list[tuple[str, str]]:
-    """Return the databases of a cell, each with the cell's descriptor."""
+def _sides(cell: Cell) -> list[Side]:
     return [(name, cell.descriptor_name) for name in (cell.task.source, cell.task.target)]
 
 
@@ -78,13 +79,13 @@ def chosen_rule(config: RunConfig) -> "Rule":
         known = closest(config.selection.name, RULES)
         raise UserError(f"selection.name is {config.selection.name!r}; {known}")
     chosen = rule(config.selection.name, **config.selection.parameters)
-    if isinstance(chosen, Fixed):
-        for name in chosen.settings or {}:
-            if name not in config.methods:
-                say(
-                    f"selection.parameters.settings names {name!r}, which is none of the chosen "
-                    f"methods; {closest(name, config.methods)}"
-                )
+    given = chosen.settings or {} if isinstance(chosen, Fixed) else {}
+    for name in given:
+        if name not in config.methods:
+            say(
+                f"selection.parameters.settings names {name!r}, which is none of the chosen "
+                f"methods; {closest(name, config.methods)}"
+            )
     return chosen
 
 
@@ -94,8 +95,8 @@ def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
 
     if isinstance(selection_inputs, bool):
         return needed_inputs(RULES) if selection_inputs else ()
-    rules = [selection_inputs] if isinstance(selection_inputs, str) else selection_inputs
-    wrong = [r for r in rules if r not in list(RULES)] if isinstance(rules, list) else [rules]
+    rules = selection_inputs if isinstance(selection_inputs, list) else [selection_inputs]
+    wrong = [name for name in rules if name not in list(RULES)]
     if wrong:
         raise UserError(
             f"selection_inputs is {selection_inputs!r}, expected true, false or selection rules "
@@ -106,7 +107,7 @@ def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
 
 def extract_command(config: RunConfig) -> int:
     """Extract every chosen descriptor of every database that the chosen tasks need."""
-    session = Session.of(config)
+    session = Session(config)
     if not any(isinstance(d, ClipDatabase) for d in session.databases.values()):
         raise UserError(
             f"the corpus {session.corpus!r} holds features that are already extracted; choose "
@@ -130,26 +131,22 @@ def extract_command(config: RunConfig) -> int:
         mine = ", ".join(" ".join(side) for side, e in problems.items() if str(e) == reason)
         say(f"without features: {mine}: {reason}")
     if not usable:
-        raise DataMissing("nothing that was chosen has its databases and files on this machine")
+        raise DataMissing(_NO_DATA)
     return int(any(not isinstance(error, DataMissing) for error in problems.values()))
 
 
 def print_plan(cells: Sequence[Cell], session: Session, inputs: Sequence[str]) -> None:
     """Print where each method stands on the tasks, and every reason once."""
-    reasons: dict[str, None] = {}
-    rows: dict[tuple[str, str], dict[str, list[str]]] = {}
+    rows: dict[str, dict[str, list[str]]] = {}
     for cell in cells:
-        row = rows.setdefault((cell.method_label, cell.descriptor_label), {})
+        row = rows.setdefault(f"{cell.method_label}, {cell.descriptor_label}", {})
         row.setdefault(cell.status, []).append(cell.task.label)
-        if cell.reason:
-            reasons[f"{cell.status}: {cell.reason}"] = None
-    width = max(len(f"{method}, {descriptor}") for method, descriptor in rows)
-    for (method, descriptor), statuses in rows.items():
-        title = f"{method}, {descriptor}"
+    width = max(map(len, rows))
+    for title, statuses in rows.items():
         for status, tasks in statuses.items():
             print(f"{title:<{width}}  {status:<12}  {' '.join(tasks)}")
             title = ""
-    for reason in reasons:
+    for reason in dict.fromkeys(f"{cell.status}: {cell.reason}" for cell in cells if cell.reason):
         print(reason)
     for line in expected_times(cells, session.features, session.store, session.backend, inputs):
         print(line)
@@ -163,6 +160,8 @@ def print_tables(
     records: list[CellRecord], cells: Sequence[Cell], chosen: "Rule", config: RunConfig
 ) -> None:
     """Print the tables of the finished cells; the whole caption with ``notes=true``."""
+    if not records:
+        return
     from cdmer_bench.reporting import MissingCell, render_all, tables_for
 
     missing = [
@@ -175,21 +174,18 @@ def print_tables(
         for cell in cells
         if cell.status != "done"
     ]
-    if records:
-        against = config.against == "paper"
-        tables = tables_for(
-            records, chosen, missing=missing, against_paper=against, only_asked=True
-        )
-        columns = shutil.get_terminal_size((120, 24)).columns
-        if not config.notes:
-            tables = [shortened(table, chosen, columns) for table in tables]
-        print(render_all(tables, "text", bold=bold_wanted(), width=columns))
+    against = config.against == "paper"
+    tables = tables_for(records, chosen, missing=missing, against_paper=against, only_asked=True)
+    columns = shutil.get_terminal_size((120, 24)).columns
+    if not config.notes:
+        tables = [_shortened(table, chosen, columns) for table in tables]
+    print(render_all(tables, "text", bold=bold_wanted(), width=columns))
 
 
-def shortened(table: "Table", chosen: "Rule", width: int) -> "Table":
-    """Leave three lines of caption, and averages only where they are complete."""
+def _shortened(table: "Table", chosen: "Rule", width: int) -> "Table":
+    """Leave three lines of caption, and the averages that were asked for."""
     from cdmer_bench.reporting.captions import NO_COMPARISON
-    from cdmer_bench.reporting.published import AVERAGE
+    from cdmer_bench.reporting.table import without_needless_averages
 
     where = [table.corpus, table.descriptor, chosen.label]
     where += ["errors in the data were ignored"] if "ignored" in " ".join(table.remarks) else []
@@ -198,26 +194,8 @@ def shortened(table: "Table", chosen: "Rule", width: int) -> "Table":
     ]
     notes = [f"{'; '.join(filter(None, where))}."]
     notes += [shorten(" ".join(lacking), width, placeholder=" ...")] if lacking else []
-    n_columns, rows = len(table.columns), table.rows
-    counts = [row.cells[-1].coverage for row in rows if row.cells]
-    if table.columns[-1][0] == AVERAGE and any(c and c[1] >= n_columns for c in counts):
-        n_columns -= 1  # over tasks that nobody asked for
-    if n_columns < len(table.columns) or len(rows) < 3:
-        rows = tuple(row for row in rows if row.label != AVERAGE)
-    return replace(
-        table,
-        title=table.title.partition(";")[0],
-        columns=table.columns[:n_columns],
-        rows=tuple(replace(row, cells=row.cells[:n_columns]) for row in rows),
-        notes=tuple(notes),
-    )
-
-
-def _next_steps(config: RunConfig) -> str:
-    folder = config.results.dir
-    where = "" if folder == "results" else f" --results {shlex.quote(folder)}"
-    more = "" if config.notes else "; notes=true shows the whole caption"
-    return f"results lie in {folder}; next: cdmer report --open{where}, cdmer stats{where}{more}"
+    short = replace(table, title=table.title.partition(";")[0], notes=tuple(notes))
+    return without_needless_averages(short)
 
 
 def joint_table(configs: Sequence[RunConfig]) -> None:
@@ -228,7 +206,7 @@ def joint_table(configs: Sequence[RunConfig]) -> None:
     records: dict[str, CellRecord] = {}
     everything: list[Cell] = []
     for config in configs:
-        session = Session.of(config)
+        session = Session(config)
         cells = session.cells()
         place(cells, session.features, session.store, force=False)
         everything += cells
@@ -268,7 +246,7 @@ def report(cells: Sequence[Cell], records: list[CellRecord]) -> int:
     if "refused" in statuses:
         return 1 if records else 2
     if statuses == {"without data"}:
-        raise DataMissing("nothing that was chosen has its databases and files on this machine")
+        raise DataMissing(_NO_DATA)
     if "to do" in statuses:
         raise UserError("some cells are still to do; run the same command again")
     return 0

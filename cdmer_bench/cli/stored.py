@@ -1,12 +1,13 @@
 """Which of the stored results a command shows: `key=value` words, as `cdmer run` takes them."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cdmer_bench.cli.arguments import CommandParser
+from cdmer_bench.cli.arguments import Option, option
 from cdmer_bench.cli.console import say
 from cdmer_bench.errors import UserError, closest, nearest_neighbour
+from cdmer_bench.protocol import card, members
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 
@@ -14,19 +15,18 @@ if TYPE_CHECKING:
     from cdmer_bench.reporting import MissingCell
 
 FILTERS = ("corpus", "task", "method", "descriptor")
-_OPTIONS = {"results.dir": "--results", "selection": "--selection"}  # of keys of `cdmer run`
 
 
-def add_words(parser: CommandParser, choices: Collection[str], what: str) -> None:
-    """Add the words that follow a command: what to show, and filters such as task=exp05."""
-    words = parser.add_argument(
+def words_option(choices: Collection[str], what: str) -> Option:
+    """Describe the words of a command: what to show, and filters such as task=exp05."""
+    return option(
         "words",
         nargs="*",
         metavar="WORD",
         help=f"{what}; filters such as corpus=synthetic, task=exp05, task=a/b, method=svm,tca "
         "or descriptor=hog_top_p8",
+        suggested=[*choices, *(f"{name}=" for name in FILTERS)],
     )
-    words.suggested = [*choices, *(f"{name}=" for name in FILTERS)]  # type: ignore[attr-defined]
 
 
 def split_words(
@@ -38,8 +38,6 @@ def split_words(
         name, equals, value = word.partition("=")
         if equals and name in FILTERS:
             filters[name] = value
-        elif equals and name in _OPTIONS:
-            raise UserError(f"{name} is a key of `cdmer run`; here it is {_OPTIONS[name]} {value}")
         elif equals:
             raise UserError(f"{word!r} is no filter; {closest(name, FILTERS)}, as in task=exp05")
         elif word in choices:
@@ -47,28 +45,36 @@ def split_words(
         else:
             known = [*choices, *(f"{name}=..." for name in FILTERS)]
             raise UserError(
-                f"{word!r} is not a choice for `cdmer {command}`; "
-                f"{closest(f'{name}=...' if equals else word, known)}"
+                f"{word!r} is not a choice for `cdmer {command}`; {closest(word, known)}"
             )
     return list(dict.fromkeys(chosen)), filters
 
 
-def choose_records(
+def choose_results(
     folder: str,
     corpus: str | None,
     filters: Mapping[str, str] | None = None,
     wanted: Callable[[CellRecord], bool] = lambda record: True,
-) -> list[CellRecord]:
-    """Load the current records of one corpus, in the paper's order.
+) -> "tuple[list[CellRecord], list[MissingCell]]":
+    """Load the current records of one corpus, in the paper's order, and the failures that stand.
 
     By default that is the corpus of the newest record that is ``wanted``.
     """
+    from cdmer_bench.reporting import MissingCell
     from cdmer_bench.reporting.published import sorted_as_paper
     from cdmer_bench.results.current import current, current_failures
 
     store = ResultsStore(folder)
     records = current(store)
-    if not records and (failures := current_failures(store, records)):
+    failures = current_failures(store, records)
+    filters = dict(filters or {})
+    asked = filters.pop("corpus", None) or corpus
+    if records:
+        chosen = _corpus_of(records, asked, wanted, folder)
+        records = [record for record in records if record.corpus == chosen]
+        failures = [failure for failure in failures if failure["corpus"] == chosen]
+        records, failures = _matching(records, failures, filters)
+    if not records and failures:
         first = failures[0]
         raise UserError(
             f"{folder} holds no finished cell, and {len(failures)} failed, the first of them "
@@ -79,14 +85,18 @@ def choose_records(
             f"{folder} holds no finished cell; {nearest_neighbour(Path(folder))}run one first, "
             "such as `cdmer run method=svm task=all`, or name another folder with --results"
         )
-    filters = dict(filters or {})
-    chosen = _corpus_of(records, filters.pop("corpus", None) or corpus, wanted, folder)
-    records = [record for record in records if record.corpus == chosen]
-    return sorted_as_paper(filtered(records, filters))
+    missing = [
+        MissingCell(
+            *(failure[f"{name}_label"] for name in ("task", "method", "descriptor")),
+            f"{'refused' if failure.get('user_error') else 'failed'}: {failure['error']}",
+        )
+        for failure in failures
+    ]
+    return sorted_as_paper(records), missing
 
 
 def _corpus_of(
-    records: list[CellRecord],
+    records: Sequence[CellRecord],
     asked: str | None,
     wanted: Callable[[CellRecord], bool],
     folder: str,
@@ -102,70 +112,46 @@ def _corpus_of(
         raise UserError(
             f"{folder} has no results of the corpus {asked!r}; {closest(asked, corpora)}"
         )
-    fitting = (r.corpus for r in newest if r.corpus in named and wanted(r))
-    chosen = next(fitting, named[0])
+    chosen = next((r.corpus for r in newest if r.corpus in named and wanted(r)), named[0])
     if len(named) > 1:
         others = ", ".join(repr(c) for c in named if c != chosen)
         say(f"showing corpus {chosen!r}; there are results of {others} too (--corpus)")
     return chosen
 
 
-def filtered(records: list[CellRecord], filters: Mapping[str, str]) -> list[CellRecord]:
-    """Return the records that ``method=svm,tca``, ``task=a/b`` and others stand for in a run."""
-    for name, value in filters.items():
+def _matching(
+    records: list[CellRecord], failures: list[dict[str, Any]], filters: Mapping[str, str]
+) -> tuple[list[CellRecord], list[dict[str, Any]]]:
+    """Return the records and failures that ``method=svm,tca`` or ``task=a/b`` stand for."""
+    for what, value in filters.items():
+        words = {id(record): _words(vars(record), what, record.row) for record in records}
+        words |= {id(failure): _words(failure, what, "") for failure in failures}
         kept: set[int] = set()
         for one in (text.strip() for text in value.strip("[]").split(",")):
-            wanted = _members(name, one)
-            found = [r for r in records if one == "all" or not wanted.isdisjoint(_names(r, name))]
+            wanted = _meant(what, one)
+            found = {key for key, of in words.items() if one == "all" or wanted & set(of)}
             if not found:
-                known = sorted({_names(record, name)[0] for record in records})
-                raise UserError(f"there is no result with {name}={one}; {closest(one, known)}")
-            kept |= set(map(id, found))
+                known = {of[0] for of in words.values()}
+                raise UserError(f"there is no result with {what}={one}; {closest(one, known)}")
+            kept |= found
         records = [record for record in records if id(record) in kept]
-    return records
+        failures = [failure for failure in failures if id(failure) in kept]
+    return records, failures
 
 
-def _names(record: CellRecord, what: str) -> list[str]:
-    """Return the words for a record's method, task or descriptor, the usual one first."""
-    names = [getattr(record, what), getattr(record, f"{what}_label")]
+def _words(place: Mapping[str, Any], what: str, row: str) -> list[str]:
+    """Return the words for the method, task or descriptor of a cell, the usual one first."""
+    names = [place.get(what), place[f"{what}_label"]]
     if what == "task":
-        pair = f"{record.source}/{record.target}"
-        return [pair, *names] if "__" in record.task else [*names, pair]
-    return [*names, record.row] if what == "method" else names
+        pair = f"{place.get('source')}/{place.get('target')}"
+        names = [pair, *names] if "__" in str(names[0]) else [*names, pair]
+    return [name for name in (*names, row if what == "method" else None) if name]
 
 
-def _members(group: str, name: str) -> set[str]:
-    """Return what a name such as ``type1`` stands for, and the name itself."""
-    from cdmer_bench.protocol import members
-
+def _meant(group: str, name: str) -> set[str]:
+    """Return what a name such as ``type1`` stands for: itself, its members and their labels."""
     try:
-        return {name, *members(group, name)}
+        found = members(group, name)
+        return {name, *found, *(str(card(group, one).get("label", one)) for one in found)}
     except (OSError, ValueError):
         return {name}
-
-
-def recorded_failures(
-    folder: str, records: list[CellRecord], filters: Iterable[str] = ()
-) -> "list[MissingCell]":
-    """Return the cells of the records' corpus that failed and have no record since.
-
-    Of the names in ``filters`` only those whose labels are among the records'.
-    """
-    from cdmer_bench.reporting import MissingCell
-    from cdmer_bench.results.current import current_failures
-
-    labels = ("task_label", "method_label", "descriptor_label")
-    kept = {
-        f"{name}_label": {getattr(record, f"{name}_label") for record in records}
-        for name in filters
-        if name != "corpus"
-    }
-    return [
-        MissingCell(
-            *(failure[name] for name in labels),
-            f"{'refused' if failure.get('user_error') else 'failed'}: {failure['error']}",
-        )
-        for failure in current_failures(ResultsStore(folder), records)
-        if failure["corpus"] == records[0].corpus
-        and all(failure[name] in known for name, known in kept.items())
-    ]

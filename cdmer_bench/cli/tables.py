@@ -8,20 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cdmer_bench.cli.arguments import (
-    CommandParser,
-    add_config_dir,
-    add_corpus,
-    add_results,
-    add_selection,
-)
+from cdmer_bench.cli.arguments import CORPUS, RESULTS, SELECTION, SELECTIONS, command, option
 from cdmer_bench.cli.console import bold_wanted, say
-from cdmer_bench.cli.stored import add_words, choose_records, recorded_failures, split_words
+from cdmer_bench.cli.stored import choose_results, split_words, words_option
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.results.record import CellRecord
 
 if TYPE_CHECKING:
-    from cdmer_bench.reporting.published import Paper
     from cdmer_bench.reporting.table import Table
 
 _NUMBERS = {"3": "III", "4": "IV", "5": "V", "6": "VI", "7": "VII"}
@@ -30,106 +23,89 @@ _FORMATS = ("text", "md", "csv", "tex", "html", "json")
 _COMPARED = ("3", "4", "own")
 
 
+@command(
+    words_option(TABLES, "3 to 7, own (tasks outside the paper) or all (default)"),
+    option("--format", choices=_FORMATS, help="default: what the ending of --out says, else text"),
+    option(
+        "--against",
+        default="",
+        metavar="PAPERS",
+        help="put printed figures beside: paper, and later papers such as tgsr2022,madtn2021",
+    ),
+    option(
+        "--with",
+        dest="beside",
+        metavar="ZIP",
+        help="put the rows of another laboratory's `cdmer results pack` beside",
+    ),
+    SELECTIONS,
+    CORPUS,
+    option(
+        "--descriptor",
+        metavar="LABEL",
+        help="label of the descriptor of Tables III and IV (default: the paper's, if it was run)",
+    ),
+    RESULTS,
+    option("--out", metavar="FILE", help="write to this file, not to the screen"),
+)
 def tables_command(options: argparse.Namespace) -> int:
     """Print Tables III to VII, and those of tasks outside the paper, from the results folder."""
     from cdmer_bench.evaluation.selection import rule
-    from cdmer_bench.reporting import render_all, summarize
+    from cdmer_bench.reporting import build_table, render_all, summarize, tables_for
+    from cdmer_bench.reporting.analysis import comparable
+    from cdmer_bench.reporting.published import PAPER_DESCRIPTOR, later_paper
+    from cdmer_bench.reporting.table import without_needless_averages
 
     numbers, filters = split_words("tables", options.words, TABLES)
     numbers = numbers or ["all"]
     form = options.format or _format_of(options.out)
-    against, later = _papers(options.against, options.config_dir)
+    papers = [name.strip() for name in options.against.split(",") if name.strip()]
+    later = [later_paper(name, options.config_dir) for name in papers if name != "paper"]
     rules = [rule(name) for name in options.selection.split(",")]
-    records = choose_records(
+    records, missing = choose_results(
         options.results, options.corpus, filters, lambda r: any(_belongs(r, n) for n in numbers)
     )
     if options.descriptor is not None:
         _check_descriptor(options.descriptor, numbers, records)
     if options.beside:
-        from cdmer_bench.results.archive import beside
+        from cdmer_bench.results import archive
 
-        records = records + beside(options.beside, records)
-    missing = recorded_failures(options.results, records, filters)
+        records = records + archive.beside(options.beside, records)
     tables: list[Table] = []
+    beside: dict[str, Any] = {
+        "missing": missing,
+        "against_paper": "paper" in papers,
+        "later": later,
+    }
     for number in numbers:
-        tables += _tables(
-            number,
-            records,
-            rules,
-            options.descriptor,
-            {
-                "missing": missing,
-                "against_paper": against,
-                "later": later,
-                "whole": number in _NUMBERS and not {"method", "descriptor"} & set(filters),
-                "only_asked": "task" in filters,
-            },
-        )
-    columns = shutil.get_terminal_size((120, 24)).columns
-    bold = bold_wanted() and options.out is None
-    _write(render_all(tables, form, bold=bold, width=columns).encode(), options.out)
-    if against:
-        say(summarize(tables))
-    return 0
-
-
-def tables_arguments(parser: CommandParser) -> None:
-    """Add which table, in which form, from which results."""
-    add_words(parser, TABLES, "3 to 7, own (tasks outside the paper) or all (default)")
-    parser.add_argument(
-        "--format", choices=_FORMATS, help="default: what the ending of --out says, else text"
-    )
-    parser.add_argument(
-        "--against",
-        metavar="PAPERS",
-        help="put printed figures beside: paper, and later papers such as tgsr2022,madtn2021",
-    )
-    parser.add_argument(
-        "--with",
-        dest="beside",
-        metavar="ZIP",
-        help="put the rows of another laboratory's `cdmer results pack` beside",
-    )
-    add_selection(parser, several=True)
-    add_corpus(parser)
-    parser.add_argument(
-        "--descriptor",
-        metavar="LABEL",
-        help="label of the descriptor of Tables III and IV (default: the paper's, if it was run)",
-    )
-    add_results(parser)
-    add_config_dir(parser)
-    parser.add_argument("--out", metavar="FILE", help="write to this file, not to the screen")
-
-
-def _tables(
-    number: str,
-    records: list[CellRecord],
-    rules: list[Any],
-    descriptor: str | None,
-    options: dict[str, Any],
-) -> "list[Table]":
-    """Build what a word such as ``3``, ``own`` or ``all`` stands for."""
-    from cdmer_bench.reporting import build_table, tables_for
-    from cdmer_bench.reporting.analysis import comparable
-    from cdmer_bench.reporting.published import PAPER_DESCRIPTOR
-
-    if number in _NUMBERS:
-        of_table = comparable([r for r in records if _belongs(r, number)])
-        usual = of_table[0].descriptor_label if of_table else PAPER_DESCRIPTOR
-        table = build_table(
-            _NUMBERS[number], records, rules, descriptor=descriptor or usual, **options
-        )
-        return [table]
-    found = tables_for(records, rules, **options)
-    if number == "own":
-        found = [table for table in found if table.number == "own"]
+        if number in _NUMBERS:
+            mine = comparable([r for r in records if _belongs(r, number)])
+            usual = mine[0].descriptor_label if mine else PAPER_DESCRIPTOR
+            table = build_table(
+                _NUMBERS[number],
+                records,
+                rules,
+                descriptor=options.descriptor or usual,
+                whole=not {"method", "descriptor"} & set(filters),
+                only_asked="task" in filters,
+                **beside,
+            )
+            tables.append(without_needless_averages(table) if "task" in filters else table)
+            continue
+        found = tables_for(records, rules, only_asked=True, **beside)
+        found = [table for table in found if number == "all" or table.number == "own"]
         if not found:
             raise UserError(
                 f"the corpus {records[0].corpus!r} has no result on a task outside the paper; "
                 "leave the word own out to see what it has"
             )
-    return found
+        tables += map(without_needless_averages, found)
+    columns = shutil.get_terminal_size((120, 24)).columns
+    bold = bold_wanted() and options.out is None
+    _write(render_all(tables, form, bold=bold, width=columns).encode(), options.out)
+    if "paper" in papers:
+        say(summarize(tables))
+    return 0
 
 
 def _belongs(record: CellRecord, number: str) -> bool:
@@ -153,13 +129,15 @@ def _format_of(out: str | None) -> str:
     return known[ending]
 
 
-def _papers(text: str | None, config_dir: str | None) -> "tuple[bool, list[Paper]]":
-    """Return whether the paper's figures stand beside, and the later papers whose rows do."""
-    from cdmer_bench.reporting.published import later_paper
-
-    names = [name.strip() for name in (text or "").split(",") if name.strip()]
-    later = [later_paper(name, config_dir) for name in names if name != "paper"]
-    return "paper" in names, later
+def _check_descriptor(label: str, numbers: list[str], records: list[CellRecord]) -> None:
+    if not set(numbers) <= {"3", "4"}:
+        raise UserError(
+            f"--descriptor={label} chooses the descriptor of one table; name it, as in "
+            "`cdmer tables 3 --descriptor LABEL`, or 4"
+        )
+    known = {record.descriptor_label for record in records}
+    if label not in known:
+        raise UserError(f"--descriptor is {label!r}, which has no result; {closest(label, known)}")
 
 
 def _write(content: bytes, out: str | None) -> None:
@@ -174,37 +152,23 @@ def _write(content: bytes, out: str | None) -> None:
     say(f"wrote {out}")
 
 
-def _check_descriptor(label: str, numbers: list[str], records: list[CellRecord]) -> None:
-    if not set(numbers) <= {"3", "4"}:
-        raise UserError(
-            f"--descriptor={label} chooses the descriptor of one table; name it, as in "
-            "`cdmer tables 3 --descriptor LABEL`, or 4"
-        )
-    known = {record.descriptor_label for record in records}
-    if label not in known:
-        raise UserError(f"--descriptor is {label!r}, which has no result; {closest(label, known)}")
-
-
-def stats_arguments(parser: CommandParser) -> None:
-    """Add which cells are compared."""
-    add_words(parser, (*_COMPARED, "all"), "cells of Tables 3 and 4, own or all (default)")
-    parser.add_argument(
-        "--tables", metavar="NUMBERS", help="the same with commas between: 3, 4, own or 3,4"
-    )
-    parser.add_argument(
+@command(
+    words_option((*_COMPARED, "all"), "cells of Tables 3 and 4, own or all (default)"),
+    option("--tables", metavar="NUMBERS", help="the same with commas between: 3, 4, own or 3,4"),
+    option(
         "--rules",
         action="store_true",
         help="rank the rules that choose settings, by what they lose against the oracle",
-    )
-    add_selection(parser)
-    add_results(parser)
-    add_corpus(parser)
-
-
+    ),
+    SELECTION,
+    RESULTS,
+    CORPUS,
+)
 def stats_command(options: argparse.Namespace) -> int:
     """Print intervals, paired tests and ranks from the results folder."""
     from cdmer_bench.evaluation.selection import RULES, rule
     from cdmer_bench.reporting.analysis import comparable, stats_text
+    from cdmer_bench.reporting.published import LAYOUTS
     from cdmer_bench.reporting.rules import rules_text
 
     words, filters = split_words("stats", options.words, (*_COMPARED, "all"))
@@ -215,18 +179,20 @@ def stats_command(options: argparse.Namespace) -> int:
     if "all" in numbers:
         numbers = list(_COMPARED)
     chosen = rule(options.selection)
-    records = choose_records(
+    records, missing = choose_results(
         options.results, options.corpus, filters, lambda r: any(_belongs(r, n) for n in numbers)
     )
-    missing = recorded_failures(options.results, records, filters)
     texts = []
     # The paper's tasks together; tasks outside the paper have other classes, and are apart.
-    for group in ([n for n in numbers if n != "own"], [n for n in numbers if n == "own"]):
+    paper, own = [n for n in numbers if n in _NUMBERS], [n for n in numbers if n == "own"]
+    for group in (paper, own):
         mine = comparable([r for r in records if any(_belongs(r, n) for n in group)])
         if mine and options.rules:
             texts.append(rules_text(mine, [each() for each in RULES.values()]))
         elif mine:
-            tasks = {r.task_label for r in mine} | _columns(group)
+            tasks = {r.task_label for r in mine}
+            if group is paper:
+                tasks.update(*(LAYOUTS[_NUMBERS[number]].columns for number in paper))
             lacking = [
                 m
                 for m in missing
@@ -239,25 +205,13 @@ def stats_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def _columns(numbers: list[str]) -> set[str]:
-    from cdmer_bench.reporting.published import LAYOUTS
-
-    return {task for n in numbers if n in _NUMBERS for task in LAYOUTS[_NUMBERS[n]].columns}
-
-
-def export_arguments(parser: CommandParser) -> None:
-    """Add what is written, and where."""
-    parser.add_argument(
-        "--predictions", action="store_true", help="a row for each clip of each chosen setting"
-    )
-    parser.add_argument(
-        "--out", metavar="FILE", help=".csv, .json or .parquet (default: CSV to the screen)"
-    )
-    add_selection(parser, several=True)
-    add_corpus(parser, "all")
-    add_results(parser)
-
-
+@command(
+    option("--predictions", action="store_true", help="a row for each clip of each chosen setting"),
+    option("--out", metavar="FILE", help=".csv, .json or .parquet (default: CSV to the screen)"),
+    SELECTIONS,
+    option("--corpus", metavar="NAME", help="take the results of this corpus (default: all)"),
+    RESULTS,
+)
 def export_command(options: argparse.Namespace) -> int:
     """Write the scores table, a row for each cell and rule, or one for each clip."""
     from cdmer_bench.results.scores import SUFFIXES, load_predictions, load_scores, pack_table
@@ -282,42 +236,30 @@ def export_command(options: argparse.Namespace) -> int:
     return 0
 
 
-def audit_arguments(parser: CommandParser) -> None:
-    """Add the paper and the format."""
-    parser.add_argument(
+@command(
+    option(
         "--paper",
         default="paper",
         metavar="NAME",
         help="whose tables: paper (default), or a later one such as tgsr2022 or madtn2021",
-    )
-    parser.add_argument(
-        "--format", default="text", choices=["text", "json"], help="text (default) or json"
-    )
-    add_config_dir(parser)
-
-
+    ),
+    option("--format", default="text", choices=["text", "json"], help="text (default) or json"),
+)
 def audit_command(options: argparse.Namespace) -> int:
     """Check printed tables against themselves, and later ones against the benchmark's."""
-    from cdmer_bench.reporting.audit import (
-        OF_BENCHMARK,
-        OF_LATER,
-        as_json,
-        as_text,
-        audit,
-        audit_later,
-    )
+    from cdmer_bench.reporting import audit
     from cdmer_bench.reporting.published import later_paper
 
-    kinds: Sequence[str] = OF_BENCHMARK
+    kinds: Sequence[str] = audit.OF_BENCHMARK
     if options.paper == "paper":
-        findings = audit()
+        findings = audit.audit()
     else:
         paper = later_paper(options.paper, options.config_dir)
-        findings, kinds = audit_later(paper), OF_LATER
+        findings, kinds = audit.audit_later(paper), audit.OF_LATER
         say(f"{paper.title}; {paper.what}; {paper.source}")
     if options.format == "json":
-        print(json.dumps(as_json(findings), indent=1))
+        print(json.dumps(audit.as_json(findings), indent=1))
     else:
-        print(as_text(findings, kinds))
+        print(audit.as_text(findings, kinds))
         say(f"{len(findings)} findings; each is recomputed from the printed figures alone")
     return 0

@@ -17,13 +17,21 @@ from cdmer_bench.methods.base import Method
 from cdmer_bench.protocol import Task, experiments
 
 T = TypeVar("T")
-_WORDS: dict[Any, str] = {
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    bool: "true or false",
-    NoneType: "null",
-    Path: "a path",
+# What a value of YAML must be for a type hint, and how that is said.
+_PLAIN: dict[Any, tuple[Any, str]] = {
+    int: (int, "a whole number"),
+    float: (int | float, "a number"),
+    str: (str, "text"),
+    bool: (bool, "true or false"),
+    NoneType: (NoneType, "null"),
+    Path: (str, "a path"),
+}
+_OF_CORPUS: dict[str, Any] = {
+    "reader": Mapping | None,
+    "databases": Mapping | None,
+    "synthetic": bool,
+    "name": str,
+    "title": str,
 }
 
 
@@ -44,19 +52,15 @@ def load_target(target: str, key: str) -> Any:
             "path of a class that Python can import from here or from the --config-dir folder"
         ) from None
     except Exception as error:
+        if isinstance(error, SyntaxError):
+            text, file, line = error.msg, error.filename, error.lineno
+        else:
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            text, file, line = str(error).partition("\n")[0], frame.filename, frame.lineno
         raise UserError(
             f"{key}._target_ is {target!r}, whose module {module_name} cannot be imported: "
-            f"{_first_fault(error)}; correct it there"
+            f"{type(error).__name__}: {text} ({file}, line {line}); correct it there"
         ) from None
-
-
-def _first_fault(error: Exception) -> str:
-    """Say what an exception of a module being imported is, and where."""
-    if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {error.msg} ({error.filename}, line {error.lineno})"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    text = f"{type(error).__name__}: {error}".partition("\n")[0]
-    return f"{text} ({frame.filename}, line {frame.lineno})"
 
 
 def accepted_parameters(target: str, key: str) -> Mapping[str, inspect.Parameter]:
@@ -90,8 +94,10 @@ def build(
                 f"{key}{below}.{name} is not a parameter of {target}; {closest(name, accepted)}"
             )
         hint = accepted[name].annotation if name in accepted else Any
-        arguments[name] = tuple(value) if _wants_tuple(hint, value) else value
         check_type(value, hint, f"{key}{below}.{name}")
+        kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        as_tuple = isinstance(value, list) and any(get_origin(kind) is tuple for kind in kinds)
+        arguments[name] = tuple(value) if as_tuple else value
     try:
         built = load_target(target, key)(**arguments)
     except TypeError as error:
@@ -106,10 +112,10 @@ def build(
 
 def check_type(value: Any, hint: Any, key: str) -> None:
     """Refuse a value that a type hint does not allow; a hint that is not known allows all."""
-    if _fits(value, hint):
-        return
-    quote = "; put it in quotes" if "text" in _words(hint) and not isinstance(value, str) else ""
-    raise UserError(f"{key} is {found_text(value)}, expected {_words(hint)}{quote}")
+    if not _fits(value, hint):
+        words = _words(hint)
+        quote = "; put it in quotes" if "text" in words and not isinstance(value, str) else ""
+        raise UserError(f"{key} is {found_text(value)}, expected {words}{quote}")
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -118,35 +124,24 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(_fits(value, one) for one in inner)
     if origin is Literal:
         return value in inner
-    if isinstance(value, bool) or value is None:
-        return origin in (type(value), object) or (origin not in _WORDS and not _container(origin))
-    if origin in (str, int):
-        return isinstance(value, origin)
-    if origin is float:
-        return isinstance(value, int | float)
-    if origin is Path:
-        return isinstance(value, str)
-    if _container(origin) is Mapping:
+    if origin in _PLAIN:
+        right = isinstance(value, _PLAIN[origin][0])
+        return right and (origin is bool or not isinstance(value, bool))
+    kind = _container(origin)
+    if kind is Mapping:
         return isinstance(value, Mapping) and (
             not inner or all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
         )
-    if _container(origin) is Sequence:
-        return isinstance(value, list | tuple) and all(
-            _fits(item, inner[0]) for item in value if inner
-        )
-    return origin not in _WORDS
+    if kind is Sequence:
+        items = value if isinstance(value, list | tuple) else [value]
+        return items is value and (not inner or all(_fits(item, inner[0]) for item in items))
+    return True
 
 
 def _container(origin: Any) -> Any:
     """Return Mapping or Sequence for a hint of one, else None."""
-    if not isinstance(origin, type) or origin is str:
-        return None
-    return next((kind for kind in (Mapping, Sequence) if issubclass(origin, kind)), None)
-
-
-def _wants_tuple(hint: Any, value: Any) -> bool:
-    kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-    return isinstance(value, list) and any(get_origin(kind) is tuple for kind in kinds)
+    kinds = (Mapping, Sequence) if isinstance(origin, type) else ()
+    return next((kind for kind in kinds if issubclass(origin, kind)), None)
 
 
 def _words(hint: Any) -> str:
@@ -155,12 +150,14 @@ def _words(hint: Any) -> str:
         return " or ".join(_words(one) for one in inner)
     if origin is Literal:
         return " or ".join(map(repr, inner))
+    if origin in _PLAIN:
+        return _PLAIN[origin][1]
     if _container(origin) is Mapping:
         return "keys with values"
     if _container(origin) is Sequence:
-        of = _WORDS.get(inner[0]) if inner else None
-        return f"a list with {of} in each place" if of else "a list"
-    return _WORDS.get(origin, getattr(origin, "__name__", str(origin)))
+        of = _PLAIN.get(inner[0]) if inner else None
+        return f"a list with {of[1]} in each place" if of else "a list"
+    return getattr(origin, "__name__", str(origin))
 
 
 def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
@@ -170,11 +167,9 @@ def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
     far as the reader has such a parameter, and everything else under ``corpus.reader``. A reader
     whose file names databases lists them by its method ``listed``; they come first.
     """
-    for key in ("reader", "databases"):
-        check_type(corpus.get(key) or {}, Mapping, f"corpus.{key}")
-    check_type(corpus.get("synthetic", False), bool, "corpus.synthetic")
-    for key in ("name", "title"):
-        check_type(corpus.get(key, ""), str, f"corpus.{key}")
+    for key, kind in _OF_CORPUS.items():
+        if key in corpus:
+            check_type(corpus[key], kind, f"corpus.{key}")
     reader = dict(corpus.get("reader") or {})
     target = reader.pop("_target_", None)
     if not isinstance(target, str):
@@ -186,36 +181,39 @@ def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
     for name in ("root", "classes", "synthetic"):
         if corpus.get(name) is not None and name in accepted:
             reader.setdefault(name, corpus[name])
-    if reader.get("classes", ()) is None:
-        del reader["classes"]  # those of the clips table
+    reader = _with_names(reader)
     for name, value in reader.items():
         if name in accepted:
-            check_type(_as_names(name, value), accepted[name].annotation, f"corpus.reader.{name}")
+            check_type(value, accepted[name].annotation, f"corpus.reader.{name}")
     databases: dict[str, Database] = {}
-    entries = {str(k): v for k, v in (corpus.get("databases") or {}).items()}
+    entries = {str(name): entry for name, entry in (corpus.get("databases") or {}).items()}
     listed = getattr(load_target(target, "corpus.reader"), "listed", None)
     for name in (listed(**reader) if listed else ()) or entries:
-        entry = entries.get(name)
+        entry = entries.get(name) or {}
         key = f"corpus.databases.{name}"
-        check_type(entry or {}, Mapping, key)
-        own = {k: v for k, v in (entry or {}).items() if k in accepted}
-        if "classes" in own and own["classes"] is None:
-            del own["classes"]
-        for unknown in set(entry or {}) - set(accepted) - {"frame_rate", "citation", "status"}:
+        check_type(entry, Mapping, key)
+        for unknown in set(entry) - set(accepted) - {"frame_rate", "citation", "status"}:
             if near := nearest(unknown, accepted):
                 raise UserError(f"{key}.{unknown} is not a parameter of {target}; {near.strip()}")
-        arguments = {k: _as_names(k, v) for k, v in {"name": str(name), **reader, **own}.items()}
-        databases[str(name)] = build(target, arguments, key, Database, below="")
+        own = _with_names({k: v for k, v in entry.items() if k in accepted})
+        databases[name] = build(target, {"name": name, **reader, **own}, key, Database, below="")
     if not databases:
         raise UserError("corpus.databases is empty; name at least two databases")
     return databases
 
 
-def _as_names(key: str, value: Any) -> Any:
-    """Turn classes that are whole numbers into text: [0, 1, 2] are names as well."""
-    if key != "classes" or not isinstance(value, list | tuple):
-        return value
-    return [str(c) if isinstance(c, int) and not isinstance(c, bool) else c for c in value]
+def _with_names(card: dict[str, Any]) -> dict[str, Any]:
+    """Turn classes that are whole numbers into text: [0, 1, 2] are names as well.
+
+    Where they are null, those of the corpus or of its clips table are taken.
+    """
+    classes = card.get("classes", ())
+    if classes is None:
+        return {key: value for key, value in card.items() if key != "classes"}
+    if "classes" not in card or not isinstance(classes, list | tuple):
+        return card
+    names = [str(c) if isinstance(c, int) and not isinstance(c, bool) else c for c in classes]
+    return {**card, "classes": names}
 
 
 def label_of_pair(source: Database, target: Database) -> str:
@@ -251,8 +249,7 @@ def build_tasks(config: RunConfig, databases: Mapping[str, Database]) -> list[Ta
                     f"{config.corpus.get('name')!r} does not hold; give task=SOURCE/TARGET of "
                     f"its databases, {closest(database, databases)}"
                 )
-        source, target = databases[card.source], databases[card.target]
-        label = card.label or label_of_pair(source, target)
+        label = card.label or label_of_pair(databases[card.source], databases[card.target])
         tasks.append(Task(name, label, card.source, card.target))
     if not tasks:
         raise UserError(
@@ -276,7 +273,7 @@ def choose_grid(
         raise UserError(
             f"grid is {config.grid!r}, which no chosen method has; {closest(config.grid, known)}"
         )
-    return ("paper" if dict(card.grid) == paper_grid else "own"), dict(card.grid)
+    return ("paper" if card.grid == paper_grid else "own"), dict(card.grid)
 
 
 def build_method(name: str, card: MethodCard, solver: str | None) -> Method:

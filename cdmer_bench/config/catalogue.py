@@ -1,5 +1,6 @@
 """Where the groups of the configuration come from, and what there is to choose from."""
 
+import os
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -12,13 +13,17 @@ from typing import Any
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from cdmer_bench.config.schema import RunConfig, validate
+from cdmer_bench.config.schema import RunConfig, explain, validate
 from cdmer_bench.errors import UserError, nearest_neighbour
 
 ENTRY_POINT_GROUP = "cdmer_bench.conf"
+_given: list[str] = []
 
 
 class InstalledConfigs(SearchPathPlugin):
@@ -28,17 +33,6 @@ class InstalledConfigs(SearchPathPlugin):
         """Append ``pkg://<package>`` for each entry point, in the order of their names."""
         for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda p: p.name):
             search_path.append(f"{ENTRY_POINT_GROUP}:{point.name}", f"pkg://{point.value}")
-
-
-def _hides_a_library(folder: Path) -> bool:
-    """Whether a module in a folder has the name of one of Python's own or of an installed one."""
-    modules = [p.stem for p in folder.glob("*.py")] + [
-        p.parent.name for p in folder.glob("*/__init__.py")
-    ]
-    installed = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    return any(
-        name in sys.stdlib_module_names or PathFinder.find_spec(name, installed) for name in modules
-    )
 
 
 def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
@@ -57,11 +51,10 @@ def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
         Plugins.instance().register(InstalledConfigs)
     _given[:] = [str(Path(config_dir).resolve())] if config_dir else []
     for folder in [*_given, str(Path.cwd())]:
-        if folder in sys.path:
-            continue
-        # The user's cards come before other modules of his, but no file hides a library.
-        first = folder in _given and not _hides_a_library(Path(folder))
-        sys.path.insert(0 if first else len(sys.path), folder)
+        if folder not in sys.path:
+            # The user's cards come before other modules of his, but no file hides a library.
+            first = folder in _given and not _hides_a_library(Path(folder))
+            sys.path.insert(0 if first else len(sys.path), folder)
     for source, target in pairs(overrides):
         ConfigStore.instance().store(
             group=f"task/{source}",
@@ -71,25 +64,46 @@ def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
         )
 
 
+def _hides_a_library(folder: Path) -> bool:
+    """Whether a module in a folder has the name of one of Python's own or of an installed one."""
+    modules = {p.stem for p in folder.glob("*.py")}
+    modules |= {p.parent.name for p in folder.glob("*/__init__.py")}
+    installed = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    return any(
+        name in sys.stdlib_module_names or PathFinder.find_spec(name, installed) for name in modules
+    )
+
+
 def pairs(arguments: list[str]) -> list[tuple[str, str]]:
     """List the source/target pairs in overrides such as ``task=casme2/smic_hs,exp05``."""
     found = []
     for argument in arguments:
         name, _, value = argument.partition("=")
-        if name == "task":
-            for choice in value.strip("[]").split(","):
-                source, slash, target = choice.strip().partition("/")
-                if slash and source and target and "/" not in target:
-                    found.append((source, target))
+        for choice in value.strip("[]").split(",") if name == "task" else ():
+            source, slash, target = choice.strip().partition("/")
+            if slash and source and target and "/" not in target:
+                found.append((source, target))
     return found
-
-
-_given: list[str] = []
 
 
 def given_config_dir() -> str | None:
     """Return the folder of cards that this command was given, if any."""
     return _given[0] if _given else None
+
+
+@contextmanager
+def one_sentence(config_dir: str | None) -> Iterator[None]:
+    """Turn what is wrong with an override, a name or a configuration file into a UserError.
+
+    With HYDRA_FULL_ERROR in the environment the error is left as it is.
+    """
+    debugging = "HYDRA_FULL_ERROR" in os.environ
+    try:
+        yield
+    except (YAMLError, UnicodeDecodeError, HydraException, OmegaConfBaseException) as error:
+        if debugging:
+            raise
+        raise UserError(explain(error, lambda group: options(group, config_dir))) from None
 
 
 @contextmanager
@@ -113,7 +127,7 @@ def compose_config(config_dir: str | None, overrides: list[str]) -> RunConfig:
     """Compose and check the configuration that `cdmer run` would get."""
     from hydra import compose
 
-    with composer(config_dir, overrides):
+    with one_sentence(config_dir), composer(config_dir, overrides):
         return validate(compose("run", overrides=overrides))
 
 
@@ -127,7 +141,7 @@ def options(group: str, config_dir: str | None = None) -> list[str]:
 def cards(group: str, config_dir: str | None = None) -> dict[str, DictConfig]:
     """Return every option of a group with its card, as written in its YAML."""
     found: dict[str, DictConfig] = {}
-    with composer(config_dir, []) as loader:
+    with one_sentence(config_dir), composer(config_dir, []) as loader:
         for name in loader.get_group_options(group):
             loaded = loader.repository.load_config(f"{group}/{name}")
             if loaded is not None and isinstance(loaded.config, DictConfig):

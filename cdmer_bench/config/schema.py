@@ -1,8 +1,11 @@
 """The typed shape of a run's configuration, and errors that name the full key."""
 
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, get_args, get_origin
 
+from hydra.errors import HydraException
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
@@ -16,22 +19,6 @@ from cdmer_bench.errors import UserError, closest
 
 
 @dataclass
-class MethodCard:
-    """A method as its YAML describes it."""
-
-    _target_: str = MISSING  # dotted path of the class
-    label: str = MISSING  # its row in tables
-    title: str = ""  # for people
-    citation: str = ""  # for people
-    # arguments of the class, the same for all settings
-    parameters: dict[str, Any] = field(default_factory=dict)
-    # parameter to values, or to a range in the paper's notation, or ``all``
-    grid: dict[str, Any] = field(default_factory=dict)
-    # further grids by name, chosen by ``grid=NAME``
-    grids: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass
 class DescriptorCard:
     """A descriptor as its YAML describes it."""
 
@@ -39,7 +26,19 @@ class DescriptorCard:
     label: str = MISSING  # its row in tables
     title: str = ""  # for people
     citation: str = ""  # for people
-    parameters: dict[str, Any] = field(default_factory=dict)  # arguments of the class
+    # arguments of the class, the same for all settings
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class MethodCard(DescriptorCard):
+    """A method as its YAML describes it."""
+
+    _target_: str = MISSING
+    # parameter to values, or to a range in the paper's notation, or ``all``
+    grid: dict[str, Any] = field(default_factory=dict)
+    # further grids by name, chosen by ``grid=NAME``
+    grids: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -179,11 +178,7 @@ def validate(config: DictConfig) -> RunConfig:
 
 def found_text(value: Any) -> str:
     """Return a value as it would be written in YAML, for messages."""
-    return {True: "true", False: "false", None: "null"}[value] if _is_word(value) else repr(value)
-
-
-def _is_word(value: Any) -> bool:
-    return value is None or isinstance(value, bool)
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
 def _check_shape(node: Any, hint: Any, key: str) -> None:
@@ -193,19 +188,14 @@ def _check_shape(node: Any, hint: Any, key: str) -> None:
     """
     if isinstance(node, DictConfig) and node._is_missing():
         return
-    if is_dataclass(hint):
+    if is_dataclass(hint) or get_origin(hint) is dict:
+        known = {f.name: f.type for f in fields(hint)} if is_dataclass(hint) else {}
         if not isinstance(node, DictConfig) or node._is_none():
-            raise UserError(_needs_keys(node, key, [known.name for known in fields(hint)]))
-        for known in fields(hint):
-            if known.name in node and not OmegaConf.is_missing(node, known.name):
-                below = f"{key}.{known.name}" if key else known.name
-                _check_shape(node[known.name], known.type, below)
-    elif get_origin(hint) is dict:
-        if not isinstance(node, DictConfig) or node._is_none():
-            raise UserError(_needs_keys(node, key, []))
-        for name in node:
-            if is_dataclass(get_args(hint)[1]):
-                _check_shape(node[name], get_args(hint)[1], f"{key}.{name!s}")
+            raise UserError(_needs_keys(node, key, list(known)))
+        inner = known or dict.fromkeys(map(str, node), get_args(hint)[1])
+        for name, below in inner.items():
+            if name in node and not OmegaConf.is_missing(node, name) and below is not Any:
+                _check_shape(node[name], below, f"{key}.{name}".lstrip("."))
     elif hint in (str, str | None) and isinstance(node, bool | int | float):
         raise UserError(
             f"{key} is {found_text(node)}, expected text; if that was meant, put it in quotes"
@@ -225,8 +215,41 @@ def _needs_keys(value: Any, key: str, known: list[str]) -> str:
     return text + (f"; give one of {key}.{', .'.join(known)}" if known else "")
 
 
-def explain(error: OmegaConfBaseException) -> str:
-    """Put an OmegaConf error into one sentence with the full key."""
+def explain(
+    error: Exception,  # of YAML, Hydra or OmegaConf
+    options_of: Callable[[str], Sequence[str]] = lambda group: [],  # names of a group's options
+) -> str:
+    """Put what is wrong in a configuration into one sentence, with the closest names."""
+    if isinstance(error, HydraException) and isinstance(error.__cause__, OmegaConfBaseException):
+        error = error.__cause__
+    if isinstance(error, OmegaConfBaseException):
+        return _explain_key(error)
+    if isinstance(error, HydraException):
+        return _explain_words(error, options_of)
+    mark = getattr(error, "problem_mark", None)
+    place = f"{mark.name}, line {mark.line + 1}" if mark else "a configuration file"
+    reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"{place} is not plain YAML: {reason}; correct it there"
+
+
+def _explain_words(error: HydraException, options_of: Callable[[str], Sequence[str]]) -> str:
+    if missing := getattr(error, "missing_cfg_file", None):
+        group, _, name = str(missing).removesuffix(".yaml").rpartition("/")
+        # Hydra tells no options where a name in a list was wrong.
+        options = getattr(error, "options", None) or options_of(group)
+        if not options:
+            return f"{str(missing)!r} was not found among the configuration files"
+        kind = group or "configuration"
+        article = "an" if kind[0] in "aeiou" else "a"
+        return f"{name!r} is not {article} {kind}; {closest(name, options)}"
+    text = str(error).strip()
+    first = text.splitlines()[0].rstrip(".") if text else type(error).__name__
+    if "Ambiguous value" in first:
+        return f"{first}; write a list as key=[a,b], or add -m to run one job for each value"
+    return f"{first}; `cdmer run --cfg job` shows the configuration's keys"
+
+
+def _explain_key(error: OmegaConfBaseException) -> str:
     key = getattr(error, "full_key", None) or getattr(error, "key", None) or "the configuration"
     reason = str(getattr(error, "msg", None) or error).splitlines()[0].strip().rstrip(".")
     if isinstance(error, MissingMandatoryValue):

@@ -167,6 +167,18 @@ def with_averages(rows: Sequence[TableRow]) -> list[TableRow]:
     return extended
 
 
+def without_needless_averages(table: Table) -> Table:
+    """Leave out averages over tasks that nobody asked for, and those of fewer than three rows."""
+    n_columns, rows = len(table.columns), table.rows
+    covered = [row.cells[-1].coverage for row in rows if row.cells]
+    if table.columns[-1][0] == AVERAGE and any(c and c[1] >= n_columns for c in covered):
+        n_columns -= 1
+    if n_columns < len(table.columns) or len(rows) < 3:
+        rows = tuple(row for row in rows if row.label != AVERAGE)
+    rows = tuple(replace(row, cells=row.cells[:n_columns]) for row in rows)
+    return replace(table, columns=table.columns[:n_columns], rows=rows)
+
+
 def mark_best(rows: Sequence[TableRow]) -> list[TableRow]:
     """Mark the best of each column among at least two rows of the same rule; ties all win."""
     marked = [list(row.cells) for row in rows]

@@ -387,6 +387,11 @@ def run_cells(
 def store_failure(cell: Cell, store: ResultsStore, failure: Failure) -> None:
     """Record why a cell failed; a folder that cannot be written is told by whatever else fails."""
     content: dict[str, Any] = {
+        "task": cell.task.name,
+        "source": cell.task.source,
+        "target": cell.task.target,
+        "method": cell.method_name,
+        "descriptor": cell.descriptor_name,
         "task_label": cell.task.label,
         "method_label": cell.method_label,
         "descriptor_label": cell.descriptor_label,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.cli.embedding import embed_cells
-from cdmer_bench.cli.tables import choose_records
+from cdmer_bench.cli.stored import choose_results
 from cdmer_bench.evaluation.selection import rule
 from cdmer_bench.methods import TCA
 from cdmer_bench.methods.embedding import embed
@@ -44,7 +44,7 @@ def results(corpus, cdmer):
 
 
 def test_samples_lie_where_the_methods_embedding_places_them(corpus, results):
-    records = choose_records(results, None)
+    records = choose_results(results, None)[0]
     placed, left_out = embed_cells(records, ORACLE, str(corpus.folder / "my_conf"))
     assert left_out == []
     by_row = {record.row: (record, before, after) for record, before, after in placed}
@@ -85,7 +85,7 @@ def test_features_that_changed_are_not_those_of_the_results(corpus, results, cdm
 
 
 def test_a_card_in_a_record_calls_nothing_that_is_no_class_of_its_kind(results, tmp_path):
-    (record,) = [r for r in choose_records(results, None) if r.row == "TCA"]
+    (record,) = [r for r in choose_results(results, None)[0] if r.row == "TCA"]
     marker = tmp_path / "called"
     for about in (
         {"method": {"_target_": "os.system", "parameters": {"command": f"touch {marker}"}}},

@@ -1,6 +1,6 @@
 import pytest
 
-from cdmer_bench.cli.hydra_app import as_lists, as_text, compose, flag_value, split_flags
+from cdmer_bench.cli.hydra_app import as_hydra, compose, split_flags
 from cdmer_bench.errors import UserError
 
 
@@ -18,13 +18,6 @@ def test_a_flag_without_its_value_is_named():
 
 
 @pytest.mark.parametrize(
-    "flags", [["-cd", "mine"], ["--config-dir=mine"], ["--config-dir", "mine"]]
-)
-def test_the_folder_is_found_however_it_is_written(flags):
-    assert flag_value(flags, "--config-dir", "-cd") == "mine"
-
-
-@pytest.mark.parametrize(
     ("given", "written"),
     [
         ("method=a,b", "method=[a,b]"),
@@ -35,7 +28,7 @@ def test_the_folder_is_found_however_it_is_written(flags):
     ],
 )
 def test_comma_lists_of_groups_become_lists(given, written):
-    assert as_lists([given]) == [written]
+    assert as_hydra([given]) == [written]
 
 
 @pytest.mark.parametrize(
@@ -62,8 +55,30 @@ def test_a_path_is_text_as_it_is_typed(typed):
     ],
 )
 def test_only_texts_are_quoted(given, written):
-    assert as_text([given]) == [written]
+    assert as_hydra([given]) == [written]
 
 
 def test_with_many_jobs_commas_still_divide_them():
-    assert as_text(["results.dir=a,b"], multirun=True) == ["results.dir=a,b"]
+    assert as_hydra(["results.dir=a,b"], multirun=True) == ["results.dir=a,b"]
+
+
+@pytest.mark.parametrize("flag", ["-cd {}", "--config-dir={}", "--config-dir {}"])
+def test_the_folder_is_found_however_it_is_written(flag, corpus, cdmer):
+    words = ["corpus=small", "descriptor=given", "task=red/green", "dry_run=true"]
+    for given in (
+        [*flag.format("my_conf").split(), *words],
+        [*words, *flag.format("my_conf").split()],
+    ):
+        code, out, err = cdmer("run", *given)
+        assert code == 0, err
+        assert "1 cell" in out
+
+
+@pytest.mark.parametrize("flags", [(), ("--cfg", "job")])
+def test_a_damaged_card_is_one_sentence(flags, corpus, cdmer):
+    (corpus.folder / "my_conf" / "corpus" / "small.yaml").write_text("a: [b\nc: }")
+    for words in (("run", *flags, "corpus=small"), ("list", "corpora")):
+        code, out, err = cdmer(*words, "--config-dir", "my_conf")
+        assert (code, out) == (2, "")
+        assert "small.yaml, line 2 is not plain YAML" in err
+        assert err.count("\n") == 1

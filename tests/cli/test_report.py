@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cdmer_bench.cli.main import main
-from cdmer_bench.cli.stored import choose_records, recorded_failures
+from cdmer_bench.cli.stored import choose_results
 from cdmer_bench.results.store import ResultsStore
 from tests.reporting.records import record
 
@@ -47,7 +47,7 @@ def test_failures_of_other_corpora_and_of_finished_cells_are_not_named(results, 
     _, text, _ = cdmer("tables", "3", "--results", results)
     assert "No figure (-) for SA (Exp.5): failed: ValueError: no." in " ".join(text.split())
     assert text.count("failed") == 1
-    (missing,) = recorded_failures(results, choose_records(results, None))
+    (missing,) = choose_results(results, None)[1]
     assert (missing.method_label, missing.task_label) == ("SA", "Exp.5")
 
 

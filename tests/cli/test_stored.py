@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from cdmer_bench.cli.stored import choose_records, filtered, recorded_failures, split_words
+from cdmer_bench.cli.stored import choose_results, split_words
 from cdmer_bench.errors import UserError
 from cdmer_bench.results.store import ResultsStore
 from tests.reporting.records import record
@@ -45,8 +45,7 @@ def places(records):
     ],
 )
 def test_words_of_a_run_choose_results(results, filters, left):
-    assert places(choose_records(results, None, filters)) == left
-    assert places(filtered(choose_records(results, None), filters)) == left
+    assert places(choose_results(results, None, filters)[0]) == left
 
 
 @pytest.mark.parametrize(
@@ -60,17 +59,17 @@ def test_words_of_a_run_choose_results(results, filters, left):
 )
 def test_what_matches_nothing_is_named(results, filters, words):
     with pytest.raises(UserError, match=words):
-        choose_records(results, None, filters)
+        choose_results(results, None, filters)
 
 
 def test_the_corpus_is_the_newest_that_has_what_is_wanted(results, capsys):
-    assert {r.corpus for r in choose_records(results, None)} == {"released"}
-    own = choose_records(results, None, wanted=lambda r: r.task == "a__b")
+    assert {r.corpus for r in choose_results(results, None)[0]} == {"released"}
+    own, _ = choose_results(results, None, wanted=lambda r: r.task == "a__b")
     assert {r.corpus for r in own} == {"mine, seed 2"}
     assert "showing corpus 'mine, seed 2'; there are results of 'released' too" in (
         capsys.readouterr().err
     )
-    assert places(choose_records(results, "mine")) == {("tca", "a__b")}
+    assert places(choose_results(results, "mine")[0]) == {("tca", "a__b")}
 
 
 @pytest.mark.parametrize(
@@ -85,8 +84,8 @@ def test_the_corpus_is_the_newest_that_has_what_is_wanted(results, capsys):
 )
 def test_failures_that_the_filters_leave_out_are_not_told(results, filters, kept):
     # TCA on Exp.11 has a result; on Exp.6 it has none.
-    records = choose_records(results, None, filters)
-    assert [m.method_label for m in recorded_failures(results, records, filters)] == kept
+    _, missing = choose_results(results, None, filters)
+    assert [m.method_label for m in missing] == kept
 
 
 def test_words_that_are_no_choice_are_refused():
@@ -95,3 +94,45 @@ def test_words_that_are_no_choice_are_refused():
         split_words("tables", ["taks=exp05"], ("3",))
     with pytest.raises(UserError, match=r"'9' is not a choice for `cdmer tables`"):
         split_words("tables", ["9"], ("3",))
+
+
+def test_a_method_that_only_failed_is_named_not_refused(results, cdmer):
+    records, missing = choose_results(results, None, {"method": "tca,sa", "task": "exp05"})
+    assert places(records) == {("tca", "exp05")}
+    assert [m.method_label for m in missing] == ["SA"]
+    for command in (("tables",), ("tables", "3"), ("stats",)):
+        code, out, err = cdmer(*command, "method=svm,tca,sa", "--results", results)
+        assert code == 0, err
+        said = " ".join(out.split())
+        assert ("No result: " if command == ("stats",) else "failed: no") in said
+        assert "SA (" in said
+    code, _, err = cdmer("tables", "method=sa", "--results", results)
+    assert code == 2
+    assert "holds no finished cell, and 1 failed, the first of them SA on Exp.5: no" in err
+
+
+def test_a_method_of_ones_own_that_failed_is_found_by_its_name(corpus, cdmer):
+    broken = (
+        "from cdmer_bench.methods import SVM\n"
+        "class Mine(SVM):\n"
+        "    def solve(self, prepared, settings):\n        raise ZeroDivisionError('on purpose')\n"
+    )
+    corpus.add_method("mine", broken, "{}")
+    words = corpus.arguments("method=svm,mine", "task=red/green", "backend=sequential")
+    assert cdmer("run", *words)[0] == 1
+    folder = str(corpus.folder / "results")
+    code, out, _ = cdmer("tables", "method=svm,mine", "task=red/green", "--results", folder)
+    assert code == 0
+    assert "Mine" in out
+    assert "on purpose" in out
+    code, out, _ = cdmer("tables", "method=svm", "task=red/green", "--results", folder)
+    assert "Mine" not in out
+
+
+def test_averages_over_tasks_that_nobody_asked_for_are_not_printed(results, cdmer):
+    for words in (("task=exp05",), ("3", "task=exp05"), ("4", "task=exp11"), ()):
+        code, out, _ = cdmer("tables", *words, "--results", results)
+        assert code == 0
+        assert "Average" not in out, words
+    # A table that was asked for by its number is shown whole.
+    assert "(1 of 6)" in cdmer("tables", "3", "--results", results)[1]

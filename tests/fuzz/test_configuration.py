@@ -89,12 +89,12 @@ def check_yaml(text):
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError
 
-    from cdmer_bench.cli.hydra_app import explain_yaml
+    from cdmer_bench.config.schema import explain
 
     try:
         content = OmegaConf.load(io.StringIO(text))
     except YAMLError as error:
-        said = explain_yaml(error)
+        said = explain(error)
     except (OmegaConfBaseException, OSError, AssertionError):
         return
     else:

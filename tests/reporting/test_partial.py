@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cdmer_bench.cli.stored import choose_records
+from cdmer_bench.cli.stored import choose_results
 from cdmer_bench.evaluation.selection import rule
 from tests.small_corpus import draw_features
 
@@ -91,7 +91,7 @@ def test_tables_statistics_report_and_pictures_say_what_is_missing(results, cdme
     assert "Left out, because they lack some of the 7 tasks: Flaky." in text
     table = text[text.index("Over 7 of 12") :]
     assert not re.search("^Flaky", table, re.MULTILINE)
-    check_averages(table, choose_records(results, None))
+    check_averages(table, choose_results(results, None)[0])
 
     assert cdmer("report", "--results", results)[0] == 0
     page = Path(results, "report.html").read_text(encoding="utf-8")
@@ -127,7 +127,7 @@ def test_every_picture_says_what_it_is_over(results):
     )
     from cdmer_bench.reporting.plot_style import style
 
-    records, oracle = choose_records(results, None), rule("oracle")
+    records, oracle = choose_results(results, None)[0], rule("oracle")
     with style():
         for draw in (budget_picture, time_picture):
             shown = texts(draw(records))

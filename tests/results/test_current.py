@@ -168,7 +168,7 @@ def test_a_failure_stands_until_its_cell_has_a_result_or_fails_again(tmp_path):
 
 
 def test_a_failure_after_a_result_is_told_beside_its_figure(tmp_path):
-    from cdmer_bench.cli.stored import choose_records, recorded_failures
+    from cdmer_bench.cli.stored import choose_results
     from cdmer_bench.reporting import build_table
     from cdmer_bench.results import load_scores
 
@@ -178,8 +178,8 @@ def test_a_failure_after_a_result_is_told_beside_its_figure(tmp_path):
     (found,) = current_failures(store, current(store))
     assert found["earlier"]
     assert settled_failures(store) == []
-    records = choose_records(str(tmp_path), None)
-    table = build_table("III", records, missing=recorded_failures(str(tmp_path), records))
+    records, missing = choose_results(str(tmp_path), None)
+    table = build_table("III", records, missing=missing)
     (row,) = (row for row in table.rows if row.label == "TCA")
     assert row.cells[4].figure is not None
     assert "Of an earlier run than the last, which failed: on day 5: TCA Exp.5." in table.notes
@@ -201,10 +201,10 @@ def edited(tmp_path):
 
 
 def test_every_picture_and_table_shows_the_current_records_alone(edited):
-    from cdmer_bench.cli.stored import choose_records
+    from cdmer_bench.cli.stored import choose_results
     from cdmer_bench.reporting import build_table
 
-    records = choose_records(str(edited.folder), None)
+    records = choose_results(str(edited.folder), None)[0]
     assert days(records) == [9] * 12
     table = build_table("III", edited.records(), whole=False)
     assert [row.name for row in table.rows][:2] == ["Baseline", "TCA"]
@@ -213,11 +213,11 @@ def test_every_picture_and_table_shows_the_current_records_alone(edited):
 
 def test_pictures_have_one_panel_and_one_dot_for_each_cell(edited):
     pytest.importorskip("matplotlib")
-    from cdmer_bench.cli.stored import choose_records
+    from cdmer_bench.cli.stored import choose_results
     from cdmer_bench.reporting.plot_cells import confusion_picture
     from cdmer_bench.reporting.plot_scores import time_picture
 
-    records = choose_records(str(edited.folder), None)
+    records = choose_results(str(edited.folder), None)[0]
     figure = confusion_picture([r for r in records if r.task == "exp01"])
     titles = [axes.get_title().split("\n")[0] for axes in figure.axes if axes.get_title()]
     assert sorted(titles) == ["Baseline", "TCA"]

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "compiled": BASE,
     "solvers": BASE | {"compiled"},
     "bridges": BASE | {"methods"},
-    "methods": BASE | {"checks", "compiled", "protocol", "solvers"},
+    "methods": BASE | {"checks", "compiled", "io", "protocol", "solvers"},
     "preprocessing": BASE | {"compiled"},
     "descriptors": BASE
     | {"checks", "compiled", "databases", "io", "parallel", "preprocessing", "protocol"},

@@ -13,6 +13,8 @@ from cdmer_bench.cli.session import Session, Side
 from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.databases.base import ClipDatabase
 from cdmer_bench.errors import DataMissing, UserError, closest
+from cdmer_bench.io import remove
+from cdmer_bench.methods.regression_cache import FOLDER
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell, class_notes, counted, place, summary
@@ -40,6 +42,8 @@ def run_command(config: RunConfig) -> int:
     if config.dry_run:
         print_plan(cells, session, inputs)
         return 0
+    if config.force and any("cache" in cell.method.outside for cell in cells):
+        remove(session.features.store.folder / FOLDER)
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
     if todo or (inputs and lacking(cells, store, inputs)):
         store.check_writable()

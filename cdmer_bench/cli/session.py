@@ -80,8 +80,10 @@ class Session:
         config = self.config
         if not config.methods:
             raise UserError("no method was chosen; give method=svm, method=[tca,gfk] or method=all")
+        outside = {"device": config.device, "cache": str(self.features.store.folder.absolute())}
         methods = {
-            name: build_method(name, card, config.solver) for name, card in config.methods.items()
+            name: build_method(name, card, config.solver, **outside)
+            for name, card in config.methods.items()
         }
         cells = [
             self._cell(task, name, method, descriptor)

@@ -276,17 +276,22 @@ def choose_grid(
     return ("paper" if card.grid == paper_grid else "own"), dict(card.grid)
 
 
-def build_method(name: str, card: MethodCard, solver: str | None) -> Method:
-    """Build a method; ``solver`` takes the place of the card's own, if the class has one."""
-    parameters = dict(card.parameters)
-    key = f"methods.{name}"
+def build_method(name: str, card: MethodCard, solver: str | None, **outside: Any) -> Method:
+    """Build a method; ``solver`` takes the place of the card's own, if the class has one.
+
+    ``outside`` are the run's ``device`` and ``cache``, for a class that has them and whose card
+    does not say otherwise.
+    """
+    parameters, key = dict(card.parameters), f"methods.{name}"
     if solver and "solver" in accepted_parameters(card._target_, key):
         parameters["solver"] = solver
-    method = build(card._target_, parameters, key, Method)
+    known = getattr(load_target(card._target_, key), "outside", ())
+    given = {field: value for field, value in outside.items() if field in known}
+    method = build(card._target_, given | parameters, key, Method)
     if not dataclasses.is_dataclass(method):
         raise UserError(
             f"{key}._target_ is {card._target_}, which is no dataclass; put @dataclass above the "
             "class, because its fields are the method's parameters"
         )
-    method.check_values(parameters)
+    method.check_values({n: value for n, value in parameters.items() if n not in known})
     return method

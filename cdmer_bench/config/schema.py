@@ -134,6 +134,7 @@ class RunConfig:
     grid: str = "paper"
     solver: str | None = None
     n_jobs: int = -1
+    device: str = "auto"
     selection_inputs: Any = False
     plane: bool = True
     force: bool = False
@@ -169,6 +170,7 @@ def validate(config: DictConfig) -> RunConfig:
         ("against", result.against, ("paper",)),
         ("solver", result.solver, ("paper", "exact")),
         ("data.errors", result.data.errors, ("stop", "ignore")),
+        ("device", result.device, ("auto", "cpu", "cuda")),
         ("backend.name", result.backend.name, ("loky", "sequential", "dask")),
     ):
         if value is not None and value not in choices:

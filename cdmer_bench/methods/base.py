@@ -52,6 +52,8 @@ class BatchResult:
     extras : dict from str to ndarray, each of shape (n_settings, ...)
         What else a method learned that is worth keeping, such as RSTR's block weights; small,
         because it is stored for every setting.
+    reused : int
+        Number of settings whose work was not done, but taken from a cache.
     """
 
     predictions: Indices
@@ -60,6 +62,7 @@ class BatchResult:
     iterations: Indices
     notes: dict[int, str] = dataclasses.field(default_factory=dict)
     extras: dict[str, NDArray] = dataclasses.field(default_factory=dict)
+    reused: int = 0
 
     @classmethod
     def closed_form(
@@ -126,6 +129,7 @@ def join_batches(batches: list[list[int]], results: list[BatchResult]) -> BatchR
             name: np.concatenate([r.extras[name] for r in results])[order]
             for name in results[0].extras
         },
+        sum(r.reused for r in results),
     )
 
 
@@ -182,12 +186,15 @@ class Method(ABC):
         Whether samples must keep their blocks, as (n, n_blocks, ...).
     version : int
         Raised whenever the numbers that the method gives change; part of every result's key.
+    outside : tuple of str
+        Fields that no result depends on, such as where it computes: in no key, and in no grid.
     """
 
     label: ClassVar[str] = ""
     paper_grid: ClassVar[Any] = _PaperGrid()
     needs_blocks: ClassVar[bool] = False
     version: ClassVar[int] = 1
+    outside: ClassVar[tuple[str, ...]] = ()
     classes_: NDArray
     result_: BatchResult
 
@@ -251,6 +258,10 @@ class Method(ABC):
         indices = range(len(settings))
         return [list(indices[start : start + 25]) for start in indices[::25]]
 
+    def shared_work(self, source: str, target: str) -> list[str] | None:
+        """Name what is solved between two databases, if another method solves the same."""
+        return None
+
     def all_values(self, parameter: str, n_source: int, n_target: int, n_features: int) -> list:
         """Return what ``'all'`` stands for in the grid of ``parameter``."""
         raise UserError(
@@ -297,6 +308,12 @@ class Method(ABC):
             Naming the parameter and what it holds.
         """
         defaults, method = self._defaults(), type(self).__name__
+        for name in self.outside:
+            if name in setting:
+                raise UserError(
+                    f"{name!r} of {method} is the same for all settings, but the grid holds it; "
+                    "give it to the method instead"
+                )
         for name, value in self.complete(setting).items():
             self._check_name(name)
             said = f"{name!r} of {method} holds {value!r}"
@@ -323,12 +340,12 @@ class Method(ABC):
         return {f.name: f.default for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
 
     def parameters(self) -> dict[str, Any]:
-        """Return the method's parameters and their values."""
-        return {name: getattr(self, name) for name in self._defaults()}
+        """Return the parameters that results depend on, and their values."""
+        return {n: value for n, value in self.get_params().items() if n not in self.outside}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return :meth:`parameters`: what ``sklearn.base.clone`` copies."""
-        return self.parameters()
+        """Return all fields: what ``sklearn.base.clone`` copies."""
+        return {name: getattr(self, name) for name in self._defaults()}
 
     def set_params(self, **parameters: Any) -> Self:
         """Change parameters, as scikit-learn's estimators do; what was fitted stays."""

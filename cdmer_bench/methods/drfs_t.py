@@ -29,7 +29,6 @@ class DRFST(Regenerator):
     """
 
     label: ClassVar[str] = "DRFS-T"
-    _squares: ClassVar[bool] = True
 
     def prepare(
         self,
@@ -41,21 +40,18 @@ class DRFST(Regenerator):
         """Compute the kernels of the pooled samples, target first."""
         return {**pool(Xt, Xs, Xq), "ys": ys}
 
+    def shared_work(self, source: str, target: str) -> list[str]:
+        """Name the regressions between two databases, the fixed one first."""
+        return ["regressions", target, source]
+
     def _decide(
         self, prepared: Prepared, found: Regeneration, C: float
     ) -> tuple[VotingMachine, NDArray[np.float64]]:
-        source = prepared["kernel"][:, len(prepared["fixed"]) :]
-        gram = source.T @ found.square @ source
+        gram = found.among  # (P'K_s)' P'K_s
         machine = fit_gram((gram + gram.T) / 2, prepared["ys"], C=C)
-        return machine, found.projected.T @ source
+        return machine, np.ascontiguousarray(found.across.T)  # X_q' P'K_s
 
     def _join(self, prepared: Prepared, found: Regeneration) -> NDArray[np.float64]:
         n_target = len(prepared["fixed"])
-        source = prepared["kernel"][:, n_target:]
-        across = source.T @ found.projected  # (P'K_s)'X_t
-        return np.block(
-            [
-                [source.T @ found.square @ source, across],
-                [across.T, prepared["kernel"][:n_target, :n_target]],
-            ]
-        )
+        target = prepared["kernel"][:n_target, :n_target]
+        return np.block([[found.among, found.across], [found.across.T, target]])

@@ -35,69 +35,77 @@ Each column of P is a lasso of its own, all with the design A and one row of Y a
 constants: the printed figures are of that point. ``solver='exact'`` gives the optimum with a
 duality gap as its certificate; all mu of one lambda then cost one walk along the lasso path.
 
-This module holds what TSRG and DRFS-T share; DRLS, whose few responses are labels, shares its
-solver with RSTR (:mod:`cdmer_bench.solvers.label_regression`). Coefficients are rows here, P'
-(D x n).
+TSRG from one database to another and DRFS-T the other way have the same X_1 and X_2, so they solve
+the same regressions: what one found the other takes from the cache of a run
+(:mod:`cdmer_bench.methods.regression_cache`). This module holds what the two share; DRLS, whose few
+responses are labels, shares its solver with RSTR (:mod:`cdmer_bench.solvers.label_regression`).
+Coefficients are rows here, P' (D x n).
 """
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.compiled import compiled_available
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting, group_by
-from cdmer_bench.solvers.kernels import pooled_kernel
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting, choose, group_by
+from cdmer_bench.methods.regression_cache import entry_path, load_entry, save_entry
+from cdmer_bench.solvers.kernels import pooled_kernel, pooled_products
 from cdmer_bench.solvers.lasso_paths import certify
-from cdmer_bench.solvers.lasso_sums import (
-    LARGEST_SUMS,
-    RELATIVE_GAP,
-    solve_lassos,
-    sum_lassos,
-)
+from cdmer_bench.solvers.lasso_sums import LARGEST_SUMS, RELATIVE_GAP, solve_lassos, sum_lassos
 from cdmer_bench.solvers.libsvm import Decision, VotingMachine
 from cdmer_bench.solvers.response_ialm import ResponseIALM
-from cdmer_bench.solvers.single_ialm import SingleIALM, arrays_of
+from cdmer_bench.solvers.single_ialm import NumpyArrays, SingleIALM, arrays_of
 
+Array = NDArray[np.float64]
 DEVICES = ("auto", "cpu", "cuda")
+_KEPT = ("products", "converged", "iterations", "gap", "errors")
 
 
 class Regeneration(NamedTuple):
-    """The outcome of one setting; n pooled samples, the fixed domain first.
+    """What P of one setting makes of a samples: their products, regenerated.
 
     Attributes
     ----------
-    projected : ndarray, shape (n, n_raw)
-        P times the raw samples that regenerated ones are compared with.
-    square : ndarray, shape (n, n), or None
-        P P', summed over the D columns, where it is needed.
+    products : ndarray, shape (a, n_raw + a)
+        Of the regenerated samples with raw ones, (P'K_a)' X_raw, and with each other.
     converged : bool
         Paper: the loop met its tolerance. Exact: the relative gap is at most 1e-6.
     iterations : int
         Steps of the loop, or the most breakpoints of a path.
     gap : float
         Duality gap over the objective, exact solver only, otherwise NaN.
-    errors : sequence of (ndarray, ndarray or None)
-        Where float32 was used: what may be missing in ``projected`` and ``square``, by the
-        witness of several samples.
+    errors : ndarray of float32, shape (n_witnesses, a, n_raw + a)
+        Where float32 was used: what may be missing in ``products``, by the witness of several
+        samples.
+    reused : bool
+        Whether it was taken from the cache.
     """
 
-    projected: NDArray[np.float64]
-    square: NDArray[np.float64] | None
+    products: Array
     converged: bool
     iterations: int
     gap: float = float("nan")
-    errors: Sequence[tuple[NDArray[np.float64], NDArray[np.float64] | None]] = ()
+    errors: NDArray[np.float32] = np.empty(0, np.float32)
+    reused: bool = False
+
+    @property
+    def across(self) -> Array:
+        """Products of regenerated with raw samples, shape (a, n_raw)."""
+        return np.ascontiguousarray(self.products[:, : -len(self.products)])
+
+    @property
+    def among(self) -> Array:
+        """Products of regenerated samples with each other, shape (a, a)."""
+        return np.ascontiguousarray(self.products[:, -len(self.products) :])
 
 
-def pool(
-    fixed: NDArray[np.float64],
-    moving: NDArray[np.float64],
-    raw: NDArray[np.float64],
-) -> Prepared:
+def pool(fixed: Array, moving: Array, raw: Array, queries: Array | None = None) -> Prepared:
     """Compute what all settings share.
 
     Parameters
@@ -108,6 +116,8 @@ def pool(
         Samples of the domain that is regenerated.
     raw : ndarray, shape (n_raw, D)
         Raw samples that regenerated ones are compared with.
+    queries : ndarray, shape (a, D)
+        Samples to regenerate; None for the moving ones.
 
     Raises
     ------
@@ -124,22 +134,22 @@ def pool(
             f"the features reach {largest:.3g}, and the square of their kernel "
             "leaves the range of float64; rescale them"
         )
-    return {"fixed": fixed, "raw": raw, "kernel": kernel}
+    if queries is None or queries is moving:
+        columns = kernel[:, len(fixed) :]
+    else:
+        columns = pooled_products([fixed, moving], queries)
+    return {"fixed": fixed, "raw": raw, "kernel": kernel, "columns": np.ascontiguousarray(columns)}
 
 
-def design_matrix(kernel: NDArray[np.float64], n_fixed: int, lam: float) -> NDArray[np.float64]:
+def design_matrix(kernel: Array, n_fixed: int, lam: float) -> Array:
     """Return A = [K_1'; sqrt(lambda) k'], shape (n_1 + 1, n), of the pooled ``kernel`` (n x n)."""
     k = kernel[:, :n_fixed].mean(1) - kernel[:, n_fixed:].mean(1)
     return np.vstack([kernel[:, :n_fixed].T, np.sqrt(lam) * k])
 
 
 def regeneration_coefficients(
-    fixed: NDArray[np.float64],
-    moving: NDArray[np.float64],
-    lam: float,
-    mu: float,
-    solver: str = "paper",
-) -> tuple[NDArray[np.float64], float, float]:
+    fixed: Array, moving: Array, lam: float, mu: float, solver: str = "paper"
+) -> tuple[Array, float, float]:
     """Solve one setting and return P' itself, for looking at.
 
     Parameters
@@ -159,89 +169,106 @@ def regeneration_coefficients(
         Upper bound of the objective's relative excess over the optimum.
     """
     check_parameters("regeneration", {"lam": lam, "mu": mu, "C": 1.0, "solver": solver})
-    kernel = pool(fixed, moving, fixed)["kernel"]
-    design, correlations = _lassos(kernel, fixed, lam)
+    design = design_matrix(pool(fixed, moving, fixed)["kernel"], len(fixed), lam)
+    responses = np.hstack([fixed.T, np.zeros((fixed.shape[1], 1))])  # [y; 0] of every feature
     if solver == "paper":
+        correlations = np.ascontiguousarray(fixed.T @ design[:-1])
         coefficients = ResponseIALM(design).solve(correlations, mu).coefficients
     else:
-        coefficients = solve_lassos(design, _responses(fixed), mu)
-    bound = certify(design, _responses(fixed), coefficients, mu)
+        coefficients = solve_lassos(design, responses, mu)
+    bound = certify(design, responses, coefficients, mu)
     objective = float(bound.objective.sum())
     return coefficients, objective, float(bound.gap.sum()) / max(objective, np.finfo(float).tiny)
 
 
-def _lassos(
-    kernel: NDArray[np.float64], fixed: NDArray[np.float64], lam: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the design (n_1 + 1, n) and the correlations (D, n) of the D lassos."""
-    design = design_matrix(kernel, len(fixed), lam)
-    return design, np.ascontiguousarray(fixed.T @ design[:-1])
-
-
-def _responses(fixed: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return [y; 0] of every feature, shape (D, n_1 + 1)."""
-    return np.hstack([fixed.T, np.zeros((fixed.shape[1], 1))])
-
-
 def regenerate(
-    prepared: Prepared, chosen: Sequence[Setting], square: bool, device: str = "auto"
+    prepared: Prepared, chosen: Sequence[Setting], device: str = "auto", cache: str = ""
 ) -> Iterator[tuple[int, Regeneration]]:
     """Solve settings that hold every parameter, those of one lambda together.
 
-    Yields each one's place and outcome; few are held at a time.
+    Yields each one's place and outcome; few are held at a time. ``device`` may be ``float64``: no
+    part is solved in float32 then.
     """
     n, n_raw = len(prepared["kernel"]), len(prepared["raw"])
-    size = max(1, LARGEST_SUMS // (8 * n * (n_raw + (n if square else 0))))
+    size = max(1, LARGEST_SUMS // (8 * n * (n_raw + n)))
     for members in group_by(chosen, lambda setting: (setting["lam"], setting["solver"])):
         lam, solver = float(chosen[members[0]]["lam"]), chosen[members[0]]["solver"]
         for group in (members[i : i + size] for i in range(0, len(members), size)):
             mus = [float(chosen[i]["mu"]) for i in group]
-            if solver == "exact":
-                found = _regenerate_exactly(prepared, lam, mus, square)
-            else:
-                found = _regenerate_as_paper(prepared, lam, mus, square, device)
-            yield from zip(group, found, strict=True)
+            yield from zip(group, _find(prepared, lam, mus, solver, device, cache), strict=True)
 
 
-def _regenerate_as_paper(
-    prepared: Prepared, lam: float, mus: list[float], square: bool, device: str
+def _find(
+    prepared: Prepared, lam: float, mus: list[float], solver: str, device: str, cache: str
 ) -> Iterator[Regeneration]:
-    """Run the authors' loop for each mu of one lambda, in float32 if that pays."""
-    design, correlations = _lassos(prepared["kernel"], prepared["fixed"], lam)
-    raw = prepared["raw"].T
-    if device != "float64" and SingleIALM.pays(len(correlations), len(mus), design.shape):
-        loop = SingleIALM(design, arrays_of(device))
-        for sums in loop.solve(correlations, mus, raw, square):
-            yield Regeneration(
-                sums.projected,
-                sums.square,
-                sums.converged,
-                sums.iterations,
-                errors=sums.errors(raw),
-            )
+    """Take the regressions of one lambda from the cache, or solve them."""
+    n_fixed, n_features = prepared["fixed"].shape
+    shape = n_fixed + 1, len(prepared["kernel"])
+    if solver == "exact":
+        solve, form = _solve_exactly, f"exact, compiled: {compiled_available()}"
+    elif device != "float64" and SingleIALM.pays(n_features, len(mus), shape):
+        arrays = arrays_of(device)
+        solve, form = partial(_solve_in_float32, arrays=arrays), type(arrays).__name__
+    else:
+        solve, form = _solve_in_float64, "float64"
+    path = entry_path(cache, prepared, mus, lam=lam, form=form)
+    kept = load_entry(path) if path else None
+    if kept:
+        for row in zip(*(kept[name] for name in _KEPT), strict=True):
+            yield Regeneration(*row)._replace(reused=True)
         return
-    loop64 = ResponseIALM(design)
-    for mu in mus:
-        P, iterations, converged = loop64.solve(correlations, mu)
-        yield Regeneration(P.T @ raw, P.T @ P if square else None, converged, iterations)
+    design = design_matrix(prepared["kernel"], n_fixed, lam)
+    if path is None:
+        yield from solve(prepared, design, mus)
+        return
+    found = list(solve(prepared, design, mus))
+    save_entry(path, {name: np.array([getattr(one, name) for one in found]) for name in _KEPT})
+    yield from found
 
 
-def _regenerate_exactly(
-    prepared: Prepared, lam: float, mus: list[float], square: bool
+def _products(prepared: Prepared, projected: Array, square: Array) -> Array:
+    """Return K_a' [P X_raw, PP' K_a]."""
+    columns = prepared["columns"]
+    return np.hstack([columns.T @ projected, columns.T @ square @ columns])
+
+
+def _correlations(prepared: Prepared, design: Array) -> Array:
+    """Return A'[y; 0] of every feature, shape (D, n)."""
+    return np.ascontiguousarray(prepared["fixed"].T @ design[:-1])
+
+
+def _solve_in_float64(
+    prepared: Prepared, design: Array, mus: Sequence[float]
 ) -> Iterator[Regeneration]:
-    """Walk the lasso paths of one lambda, past every mu."""
-    fixed, raw = prepared["fixed"], prepared["raw"]
-    design = design_matrix(prepared["kernel"], len(fixed), lam)
-    found = sum_lassos(design, fixed.T, mus, raw.T, square=square)
-    relative = found.gap / np.maximum(found.objective, np.finfo(float).tiny)
-    for i in range(len(mus)):
+    loop, correlations = ResponseIALM(design), _correlations(prepared, design)
+    for mu in mus:
+        P, iterations, converged = loop.solve(correlations, mu)
+        products = _products(prepared, P.T @ prepared["raw"].T, P.T @ P)
+        yield Regeneration(products, converged, iterations)
+
+
+def _solve_in_float32(
+    prepared: Prepared, design: Array, mus: Sequence[float], arrays: NumpyArrays
+) -> Iterator[Regeneration]:
+    raw = prepared["raw"].T
+    for sums in SingleIALM(design, arrays).solve(_correlations(prepared, design), mus, raw):
+        errors = np.array([_products(prepared, *missing) for missing in sums.errors(raw)])
         yield Regeneration(
-            found.projected[i],
-            found.square[i] if square else None,
-            bool(relative[i] <= RELATIVE_GAP),
-            found.breakpoints,
-            float(relative[i]),
+            _products(prepared, sums.projected, sums.square),
+            sums.converged,
+            sums.iterations,
+            errors=errors.astype(np.float32),
         )
+
+
+def _solve_exactly(
+    prepared: Prepared, design: Array, mus: Sequence[float]
+) -> Iterator[Regeneration]:
+    sums = sum_lassos(design, prepared["fixed"].T, mus, prepared["raw"].T)
+    gaps = sums.gap / np.maximum(sums.objective, np.finfo(float).tiny)
+    for gap, *pair in zip(gaps, sums.projected, sums.square, strict=True):
+        products = _products(prepared, *pair)
+        yield Regeneration(products, gap <= RELATIVE_GAP, sums.breakpoints, gap)
 
 
 def check_parameters(name: str, values: Mapping[str, Any]) -> None:
@@ -277,6 +304,9 @@ class Regenerator(Method):
     device : {'auto', 'cpu', 'cuda'}
         Where the float32 part of the paper's solver runs: on a GPU if there is one, or as told. No
         prediction depends on it, so it is in no key and cannot be searched.
+    cache : str
+        Folder in which regressions are kept, for the other of both methods too; empty for none. No
+        result depends on it.
     """
 
     lam: float = 1.0
@@ -284,32 +314,21 @@ class Regenerator(Method):
     C: float = 1.0
     solver: str = "paper"
     device: str = "auto"
+    cache: str = ""
 
-    _squares: ClassVar[bool]  # whether the machine needs P P'
+    outside: ClassVar[tuple[str, ...]] = ("device", "cache")
 
     @abstractmethod
     def _decide(
         self, prepared: Prepared, found: Regeneration, C: float
-    ) -> tuple[VotingMachine, NDArray[np.float64]]:
+    ) -> tuple[VotingMachine, Array]:
         """Return the trained machine and the kernel between queries and training samples."""
 
     def check_values(self, setting: Setting) -> None:
         """Refuse a value that is outside its parameter's range."""
         super().check_values(setting)
         check_parameters(type(self).__name__, self.complete(setting))
-        if "device" in setting or self.device not in DEVICES:
-            raise UserError(
-                f"{type(self).__name__}: device is {setting.get('device', self.device)!r}; it is "
-                f"one of {', '.join(DEVICES)}, the same for all settings"
-            )
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the parameters that results depend on; the device is none of them."""
-        return {k: v for k, v in super().parameters().items() if k != "device"}
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return all that makes the same method again."""
-        return {**self.parameters(), "device": self.device}
+        choose("device", self.device, DEVICES)
 
     def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group the settings of one lambda, which share a path or the steps' matrices."""
@@ -321,20 +340,21 @@ class Regenerator(Method):
         chosen = [self.complete(setting) for setting in settings]
         decisions: dict[int, Decision] = {}
         converged, iterations = np.empty(len(chosen), bool), np.empty(len(chosen), np.intp)
-        notes = {}
-        for index, found in regenerate(prepared, chosen, self._squares, self.device):
+        notes, reused = {}, 0
+        for index, found in regenerate(prepared, chosen, self.device, self.cache):
             C = chosen[index]["C"]
             machine, block = self._decide(prepared, found, C)
-            if found.errors and not self._is_certain(prepared, found, C, machine, block):
-                [(_, found)] = regenerate(prepared, [chosen[index]], self._squares, "float64")
+            if len(found.errors) and not self._is_certain(prepared, found, C, machine, block):
+                [(_, found)] = regenerate(prepared, [chosen[index]], "float64", self.cache)
                 machine, block = self._decide(prepared, found, C)
             decisions[index] = machine.predict(block)
             converged[index], iterations[index] = found.converged, found.iterations
-            note = _note(found, machine)
-            if note:
+            reused += found.reused
+            if note := _note(found, machine):
                 notes[index] = note
         predictions, scores = zip(*(decisions[i] for i in range(len(chosen))), strict=True)
         result = BatchResult(np.array(predictions), np.array(scores), converged, iterations, notes)
+        result.reused = reused
         result.note_single_classes()
         return result
 
@@ -344,7 +364,7 @@ class Regenerator(Method):
         found: Regeneration,
         C: float,
         machine: VotingMachine,
-        block: NDArray[np.float64],
+        block: Array,
     ) -> bool:
         """Tell whether no pairwise vote could turn by what float32 may have missed.
 
@@ -353,28 +373,25 @@ class Regenerator(Method):
         """
         values = machine.pairwise(block)
         bound = np.zeros_like(values)
-        for projected, square in found.errors:
-            other = found._replace(
-                projected=found.projected + projected,
-                square=None if square is None or found.square is None else found.square + square,
-            )
+        for missing in found.errors:
+            other = found._replace(products=found.products + missing)
             other_machine, other_block = self._decide(prepared, other, C)
             bound = np.maximum(bound, np.abs(other_machine.pairwise(other_block) - values))
         return bool((np.abs(values) > bound).all())
 
-    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> Array:
         """Return the products of raw and regenerated samples; see :meth:`Method.adapted_kernel`."""
-        return self._join(prepared, next(regenerate(prepared, [self.complete(setting)], True))[1])
+        return self._join(prepared, next(regenerate(prepared, [self.complete(setting)]))[1])
 
     @abstractmethod
-    def _join(self, prepared: Prepared, found: Regeneration) -> NDArray[np.float64]:
+    def _join(self, prepared: Prepared, found: Regeneration) -> Array:
         """Return the products of all samples, one domain raw and the other regenerated."""
 
 
 def _note(found: Regeneration, machine: VotingMachine) -> str:
     """Say what the user should know about a setting's result."""
     notes = [machine.note] if machine.note else []
-    if not found.projected.any():
+    if not found.products.any():
         notes.append("the L1 weight leaves no coefficient, so regenerated samples are all zero")
     if not found.converged:
         notes.append(

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import Prepared
 from cdmer_bench.methods.regeneration import Regeneration, Regenerator, pool
-from cdmer_bench.solvers.kernels import pooled_products
 from cdmer_bench.solvers.libsvm import VotingMachine, fit_gram
 
 
@@ -27,7 +26,6 @@ class TSRG(Regenerator):
     """
 
     label: ClassVar[str] = "TSRG"
-    _squares: ClassVar[bool] = False
 
     def prepare(
         self,
@@ -37,26 +35,20 @@ class TSRG(Regenerator):
         Xq: NDArray[np.float64],
     ) -> Prepared:
         """Compute the kernels of the pooled samples, source first."""
-        shared = pool(Xs, Xt, Xs)
-        n_source = len(Xs)
-        queries = shared["kernel"][:, n_source:] if Xq is Xt else pooled_products([Xs, Xt], Xq)
-        return {**shared, "ys": ys, "queries": np.ascontiguousarray(queries)}
+        return {**pool(Xs, Xt, Xs, Xq), "ys": ys}
+
+    def shared_work(self, source: str, target: str) -> list[str]:
+        """Name the regressions between two databases, the fixed one first."""
+        return ["regressions", source, target]
 
     def _decide(
         self, prepared: Prepared, found: Regeneration, C: float
     ) -> tuple[VotingMachine, NDArray[np.float64]]:
         n_source = len(prepared["ys"])
         machine = fit_gram(prepared["kernel"][:n_source, :n_source], prepared["ys"], C=C)
-        # (P'K_q)' X_s = K_q' (P X_s)
-        return machine, prepared["queries"].T @ found.projected
+        return machine, found.across  # (P'K_q)' X_s
 
     def _join(self, prepared: Prepared, found: Regeneration) -> NDArray[np.float64]:
         n_source = len(prepared["ys"])
-        target = prepared["kernel"][:, n_source:]
-        across = target.T @ found.projected  # (P'K_t)'X_s
-        return np.block(
-            [
-                [prepared["kernel"][:n_source, :n_source], across.T],
-                [across, target.T @ found.square @ target],
-            ]
-        )
+        source = prepared["kernel"][:n_source, :n_source]
+        return np.block([[source, found.across.T], [found.across, found.among]])

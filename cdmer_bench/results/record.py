@@ -86,7 +86,8 @@ class CellRecord:
         What else the method recorded, one row for each setting, such as RSTR's ``weights``; and
         the selection inputs (:mod:`cdmer_bench.evaluation.selection.source`), if recorded.
     about : dict
-        Versions, host, date, command, ``seconds`` of computing and ``wall_seconds``, and the cards
+        Versions, host, date, command, ``seconds`` of computing and ``wall_seconds``,
+        ``settings_from_cache`` (how many took their regressions from there, if any), and the cards
         in use: what describes the run but does not change its result.
     used : dict
         For ``source`` and ``target`` the ``database``, its ``title``, the hash of its

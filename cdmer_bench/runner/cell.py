@@ -60,6 +60,14 @@ class Cell:
         """Return where the record of the cell lies, or will lie."""
         return store.cell_folder(self.task.name, self.descriptor_name, self.method_name, self.key)
 
+    def shared_work(self) -> str:
+        """Return the hash of work that a cell of another method has in common; mostly empty."""
+        names = self.task.source, self.task.target
+        sides = [used["features"] for used in self.used.values()] or names
+        work = self.method.shared_work(*sides)
+        solver = str(self.method.parameters().get("solver", ""))
+        return content_key([work, solver, self.settings or self.grid]) if work else ""
+
     def shown(self) -> dict[str, Any]:
         """Return what a record says of a cell that no result depends on, from the cards in use."""
         return {

@@ -353,6 +353,8 @@ class CellWork(Work):
                 "seconds": round(part.seconds, 3),
                 "n_features": int(np.prod(target.X.shape[1:])),
                 "wall_seconds": round(time.monotonic() - self.started, 3),
+                **({"shared_work": work} if (work := cell.shared_work()) else {}),
+                **({"settings_from_cache": found.reused} if found.reused else {}),
                 **cell.about,
             },
             clips_target=None if target.clips is None else np.array(target.clips),

@@ -9,7 +9,7 @@ has cells of goes by these instead. A small computation tells how fast this mach
 import csv
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 
@@ -19,6 +19,7 @@ from cdmer_bench.databases.base import Clip, ClipDatabase
 from cdmer_bench.errors import UserError
 from cdmer_bench.features import Features, read_clip
 from cdmer_bench.methods.base import Method
+from cdmer_bench.methods.regression_cache import FOLDER
 from cdmer_bench.parallel import Backend
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
@@ -31,6 +32,7 @@ COLUMNS = (
 _WIDTH = 15_045  # features, where they are not extracted yet: those of LBP-TOP with 8 neighbours
 _DISTINCT = 0.5  # share of settings that predict something of their own, for reverse validation
 _N_FOLDS = 5
+_TAKEN = 0.1  # of the time of a setting whose regressions are taken from the cache; some are solved
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def known_rates(records: Iterable[CellRecord]) -> dict[tuple[str, str], Rate]:
         seconds, width = record.about.get("seconds"), record.about.get("n_features")
         if seconds is None or width is None or n <= largest.get(key, 0):
             continue
+        if record.about.get("settings_from_cache"):
+            continue
         largest[key] = n
         powers = shipped_rates().get(key)
         each = float(seconds) / len(record.settings)
@@ -115,6 +119,24 @@ def rate_of(method: Method, name: str, rates: dict[tuple[str, str], Rate]) -> Ra
     return rates.get((name, solver)) or rates.get((module, solver))
 
 
+def cell_rates(cells: Sequence[Cell], features: Features, store: ResultsStore) -> list[Rate | None]:
+    """Return the rate of each cell; a cell that takes regressions from the cache solves none."""
+    records = store.records()
+    rates = known_rates(records)
+    kept = (features.store.folder / FOLDER).is_dir() and not features.force
+    there = {record.about.get("shared_work", "") for record in records if kept}
+    found = []
+    for cell in cells:
+        rate = rate_of(cell.method, cell.method_name, rates)
+        if cell.status in ("done", "to do", "failed") and (work := cell.shared_work()):
+            if rate and work in there:
+                origin = f"{rate.origin}, with regressions from the cache"
+                rate = replace(rate, solve=_TAKEN * rate.solve, origin=origin)
+            there.add(work)
+        found.append(rate)
+    return found
+
+
 def setting_weights(
     cells: Sequence[Cell], features: Features, store: ResultsStore
 ) -> dict[str, float]:
@@ -122,10 +144,8 @@ def setting_weights(
 
     A method without a rate counts as the mean of the others; without any, all settings count 1.
     """
-    rates = known_rates(store.records())
     seconds = {}
-    for cell in cells:
-        rate = rate_of(cell.method, cell.method_name, rates)
+    for cell, rate in zip(cells, cell_rates(cells, features, store), strict=True):
         sizes = task_sizes(cell, features)
         if rate is not None and sizes is not None and cell.settings:
             count = len(cell.settings)
@@ -146,17 +166,15 @@ def expected_times(
     ``inputs`` are the names of the selection inputs to be recorded. Methods without a rate are
     named.
     """
-    rates = known_rates(store.records())
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
-    lines, total, unknown = _extraction(todo, features, rates)
+    lines, total, unknown = _extraction(todo, features, shipped_rates())
     found: dict[tuple[str, str], list[tuple[int, float]]] = {}
     validated: list[float] = []
-    for cell in cells:
+    for cell, rate in zip(cells, cell_rates(cells, features, store), strict=True):
         runs = cell.status in ("to do", "failed")
         if not runs and not (inputs and cell.status == "done"):
             continue
         n_settings, sizes = expected_settings(cell, features), task_sizes(cell, features)
-        rate = rate_of(cell.method, cell.method_name, rates)
         if rate is None or sizes is None or n_settings == 0:
             unknown[cell.method_label] = None
             continue

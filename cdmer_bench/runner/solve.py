@@ -8,7 +8,7 @@ import re
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -89,9 +89,7 @@ class Batch:
             # A class without a source sample can never win.
             scores = np.full((*scores.shape[:2], self.n_labels), -np.inf, np.float32)
             scores[..., self.labels] = found.scores
-        return BatchResult(
-            predictions, scores, found.converged, found.iterations, found.notes, found.extras
-        )
+        return replace(found, predictions=predictions, scores=scores)
 
     def _of(self, position: int) -> "Batch":
         """Return the batch of one setting."""
@@ -285,6 +283,7 @@ def pack(result: BatchResult, indices: list[int], seconds: float) -> dict[str, n
     arrays: dict[str, np.ndarray] = {
         "indices": np.array(indices, dtype=np.int64),
         "seconds": np.array(seconds),
+        "reused": np.array(result.reused),
         "predictions": np.asarray(result.predictions).astype(np.uint8),
         "converged": np.asarray(result.converged, dtype=bool),
         "iterations": np.asarray(result.iterations, dtype=np.int64),
@@ -309,5 +308,6 @@ def unpack(indices: list[int], arrays: dict[str, np.ndarray]) -> tuple[BatchResu
         arrays["iterations"],
         dict(zip(arrays["note_indices"].tolist(), texts, strict=True)),
         {k.removeprefix("extra_"): v for k, v in arrays.items() if k.startswith("extra_")},
+        int(arrays.get("reused", 0)),
     )
     return result, float(arrays["seconds"])

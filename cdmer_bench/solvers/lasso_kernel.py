@@ -150,20 +150,19 @@ def certify_carefully(
 
 
 @kernel
-def add_point(point, k, variable, raw, n_raw, projected, square, wants_square, n, dense):
-    """Add the point's products to P raw and P P'."""
+def add_point(point, k, variable, raw, n_raw, projected, square, n, dense):
+    """Add the point's products to P raw and to the lower triangle of P P'."""
     for i in range(k):
         row, weight = projected[variable[i]], point[i]
         for j in range(n_raw):
             row[j] += weight * raw[j]
-    if wants_square:
-        fill(dense, n, 0.0)
-        for i in range(k):
-            dense[variable[i]] = point[i]
-        for i in range(k):
-            row, weight = square[variable[i]], point[i]
-            for j in range(n):
-                row[j] += weight * dense[j]
+    fill(dense, n, 0.0)
+    for i in range(k):
+        dense[variable[i]] = point[i]
+    for i in range(k):
+        row, weight = square[variable[i]], point[i]
+        for j in range(variable[i] + 1):
+            row[j] += weight * dense[j]
 
 
 @kernel
@@ -195,11 +194,11 @@ def walk_paths(
     rank : of ``gram``
     limit : relative gap above which a solution is not added up
     raw : (D, n_raw); P times it is added to ``projected`` (q, n, n_raw)
-    square : (q, n, n), to which P P' is added, or (0, n, n)
+    square : (q, n, n), to whose lower triangle P P' is added
     objective, gap : (D, q), written; the gap is infinite where the walk did not arrive
     """
     n, q, m, n_raw = len(gram), len(mus), design_rows.shape[1], raw.shape[1]
-    slots, wants_square = min(rank, n) + 1, len(square) > 0
+    slots = min(rank, n) + 1
     inverse = np.zeros((slots, slots))
     variable, every = np.zeros(slots, np.int64), np.arange(slots)
     sign, value, slope = np.zeros(slots), np.zeros(slots), np.zeros(slots)
@@ -267,10 +266,9 @@ def walk_paths(
                         design_rows, response, residual, m,
                     )  # fmt: skip
                 if gap[r, reached] <= limit * objective[r, reached]:
-                    into = square[reached] if wants_square else gram
                     add_point(
-                        change, k, variable, raw[r], n_raw, projected[reached], into,
-                        wants_square, n, dense,
+                        change, k, variable, raw[r], n_raw, projected[reached], square[reached],
+                        n, dense,
                     )  # fmt: skip
                 reached += 1
             for i in range(k):

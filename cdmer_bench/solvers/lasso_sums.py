@@ -33,8 +33,8 @@ class LassoSums:
     ----------
     projected : ndarray, shape (q, n, n_raw)
         P times raw samples.
-    square : ndarray, shape (q, n, n), or (0, n, n)
-        P P', where it was asked for.
+    square : ndarray, shape (q, n, n)
+        P P'.
     objective, gap : ndarray, shape (q,)
         Sums over the responses.
     breakpoints : int
@@ -48,10 +48,9 @@ class LassoSums:
     breakpoints: int = 0
 
     @classmethod
-    def zeros(cls, q: int, n: int, n_raw: int, square: bool) -> "LassoSums":
+    def zeros(cls, q: int, n: int, n_raw: int) -> "LassoSums":
         """Return the sums over no response."""
-        squares = np.zeros((q if square else 0, n, n))
-        return cls(np.zeros((q, n, n_raw)), squares, np.zeros(q), np.zeros(q))
+        return cls(np.zeros((q, n, n_raw)), np.zeros((q, n, n)), np.zeros(q), np.zeros(q))
 
     def add(self, part: "LassoSums") -> None:
         """Add the sums over other responses."""
@@ -66,14 +65,13 @@ class LassoSums:
 
     def turned(self, order: NDArray[np.intp]) -> "LassoSums":
         """Return the sums in another order of the penalties."""
-        squares = self.square[order] if len(self.square) else self.square
-        sums = self.projected[order], squares, self.objective[order], self.gap[order]
-        return LassoSums(*sums, self.breakpoints)
+        projected, square = self.projected[order], self.square[order]
+        return LassoSums(
+            projected, square, self.objective[order], self.gap[order], self.breakpoints
+        )
 
 
-def sum_lassos(
-    design: Array, responses: Array, mus: Sequence[float], raw: Array, *, square: bool
-) -> LassoSums:
+def sum_lassos(design: Array, responses: Array, mus: Sequence[float], raw: Array) -> LassoSums:
     r"""Solve :math:`\min_p |y - Ap|^2 + \mu |p|_1` for every response and mu, and add up.
 
     Parameters
@@ -86,12 +84,10 @@ def sum_lassos(
         q penalties, > 0, in any order.
     raw : ndarray, shape (D, n_raw)
         Features of raw samples, a feature a row.
-    square : bool
-        Whether P P' is wanted.
     """
     penalties = np.asarray(mus, dtype=np.float64)
     falling = np.argsort(-penalties, kind="stable")
-    task = _Task(design, responses, penalties[falling], raw, square)
+    task = _Task(design, responses, penalties[falling], raw)
     total = task.nothing()
     for part in task.parts():
         total.add(part)
@@ -113,18 +109,14 @@ def solve_lassos(design: Array, responses: Array, mu: float) -> Array:
 class _Task:
     """The responses of one design, with falling penalties."""
 
-    def __init__(
-        self, design: Array, responses: Array, mus: Array, raw: Array, square: bool
-    ) -> None:
-        self.design, self.responses, self.mus = design, responses, mus
-        self.raw, self.square = raw, square
+    def __init__(self, design: Array, responses: Array, mus: Array, raw: Array) -> None:
+        self.design, self.responses, self.mus, self.raw = design, responses, mus, raw
         self.gram = design.T @ design
         self.careful: CarefulLasso | None = None
 
     def nothing(self) -> LassoSums:
         """Return the sums over no response."""
-        n, n_raw = self.design.shape[1], self.raw.shape[1]
-        return LassoSums.zeros(len(self.mus), n, n_raw, self.square)
+        return LassoSums.zeros(len(self.mus), self.design.shape[1], self.raw.shape[1])
 
     def parts(self) -> Iterator[LassoSums]:
         """Yield the sums over chunks of responses."""
@@ -164,6 +156,8 @@ class _Task:
             sums.projected, sums.square, objective, gap,
         )  # fmt: skip
         sums.breakpoints = most
+        upper = np.triu_indices(self.design.shape[1], 1)
+        sums.square[:, *upper] = sums.square.transpose(0, 2, 1)[:, *upper]
         self._finish(sums, responses, raw, objective, gap)
         return sums
 
@@ -178,8 +172,7 @@ class _Task:
                 good = gap[:, i] <= RELATIVE_GAP * objective[:, i]
                 P = P[good]
                 sums.projected[i] += P.T @ raw[good]
-                if self.square:
-                    sums.square[i] += P.T @ P
+                sums.square[i] += P.T @ P
             sums.breakpoints = int(part.breakpoints.max())
             self._finish(sums, responses, raw, objective, gap)
             yield sums
@@ -196,8 +189,7 @@ class _Task:
             for i in np.flatnonzero(wide[r]):
                 p, objective[r, i], gap[r, i] = self.careful.solve(responses[r], self.mus[i], p)
                 sums.projected[i] += np.outer(p, raw[r])
-                if self.square:
-                    sums.square[i] += np.outer(p, p)
+                sums.square[i] += np.outer(p, p)
         sums.objective[:], sums.gap[:] = objective.sum(0), gap.sum(0)
 
 

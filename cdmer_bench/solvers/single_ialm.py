@@ -70,8 +70,8 @@ class SingleSums:
     ----------
     projected : ndarray, shape (n, n_raw)
         P times raw samples.
-    square : ndarray, shape (n, n), or None
-        P P', where it was asked for.
+    square : ndarray, shape (n, n)
+        P P'.
     iterations : int
         Steps, those that the sample takes in float64.
     converged : bool
@@ -79,12 +79,12 @@ class SingleSums:
     """
 
     projected: Array
-    square: Array | None
+    square: Array
     iterations: int
     converged: bool
     sample: Sample
 
-    def errors(self, raw: Array) -> list[tuple[Array, Array | None]]:
+    def errors(self, raw: Array) -> list[tuple[Array, Array]]:
         """Return what would be added if every response erred as those of a group do, for each.
 
         Errors of single responses have no common sign, so what is really missing is smaller.
@@ -93,7 +93,7 @@ class SingleSums:
         for rows, exact, single in zip(*self.sample[:3], strict=True):
             projected = self.sample.scale * (exact - single).T @ raw[rows]
             square = self.sample.scale * (exact.T @ exact - single.T @ single)
-            found.append((projected, None if self.square is None else square))
+            found.append((projected, square))
         return found
 
 
@@ -238,9 +238,7 @@ class SingleIALM:
             X = X @ factor
         return X
 
-    def solve(
-        self, correlations: Array, mus: Sequence[float], raw: Array, square: bool
-    ) -> list[SingleSums]:
+    def solve(self, correlations: Array, mus: Sequence[float], raw: Array) -> list[SingleSums]:
         """Run the loop for each mu, and add up the coefficients of all responses.
 
         Parameters
@@ -250,8 +248,6 @@ class SingleIALM:
         mus : sequence of float
         raw : ndarray, shape (D, n_raw)
             Features of raw samples, a feature a row.
-        square : bool
-            Whether P P' is wanted.
         """
         order = np.argsort(-np.abs(correlations).max(1), kind="stable")
         stride = (len(order) - LARGEST_RESPONSES) // SAMPLE
@@ -269,14 +265,12 @@ class SingleIALM:
                 a[:SAMPLE].reshape(-1, GROUPS, a.shape[1]).swapaxes(0, 1) for a in (P, coefficients)
             )
             sample = Sample(groups, exact, rough, len(correlations) / groups.shape[1])
-            squares = P.T @ P if square else None
-            sums.append(SingleSums(P.T @ raw[in_double], squares, last, found.converged, sample))
+            sums.append(SingleSums(P.T @ raw[in_double], P.T @ P, last, found.converged, sample))
         for first in range(0, len(others), self.arrays.block):
             rows = others[first : first + self.arrays.block]
             for total, P in zip(sums, self._run(correlations[rows], mus, steps), strict=True):
                 total.projected += P.T @ raw[rows]
-                if total.square is not None:
-                    total.square += P.T @ P
+                total.square += P.T @ P
         return sums
 
     def _run(self, correlations: Array, mus: Sequence[float], steps: Sequence[int]) -> list[Array]:

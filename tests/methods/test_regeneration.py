@@ -236,12 +236,13 @@ def test_votes_closer_than_what_may_be_missing_are_in_doubt(method):
     Xs, ys, Xt = random_task(3)
     prepared = method().prepare(Xs, ys, Xt, Xt)
     chosen = method().complete({})
-    _, found = next(regenerate(prepared, [chosen], True))
+    _, found = next(regenerate(prepared, [chosen]))
     machine, block = method()._decide(prepared, found, 1.0)
     least = np.abs(machine.pairwise(block)).min()
     for share, expected in ((1e-9, True), (1e3, False)):
-        error = share * least / np.abs(block).max() * found.projected
-        doubtful = found._replace(errors=[(error, share * found.square)])
+        error = share * found.products
+        error[:, : len(prepared["raw"])] *= least / np.abs(block).max()
+        doubtful = found._replace(errors=[error])
         assert method()._is_certain(prepared, doubtful, 1.0, machine, block) == expected
 
 

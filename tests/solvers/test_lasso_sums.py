@@ -61,7 +61,7 @@ def test_sums_are_those_of_stored_solutions(no_numba, seed, m, n, offset, repeat
             design = np.hstack([design, design[:, : n // 2], np.zeros((m, 1))])
         largest = 2 * np.abs(responses @ design).max()
         mus = largest * np.array([1e-2, 1.1, 0.3, 1e-4])
-        found = sum_lassos(design, responses, mus, raw, square=True)
+        found = sum_lassos(design, responses, mus, raw)
     projected, square, objective = as_stored(design, responses, mus, raw)
     np.testing.assert_allclose(found.objective, objective, rtol=1e-6)
     assert (found.gap <= 1e-6 * found.objective).all()
@@ -79,7 +79,7 @@ def test_neither_threads_nor_the_company_of_penalties_nor_their_order_change_a_b
     found = []
     for threads, order in [(1, [0, 1, 2, 3]), (3, [0, 1, 2, 3]), (2, [3, 2, 1, 0]), (1, [2, 0])]:
         monkeypatch.setattr(lasso_sums, "_threads", lambda threads=threads: threads)
-        sums = sum_lassos(design, responses, [mus[i] for i in order], raw, square=True)
+        sums = sum_lassos(design, responses, [mus[i] for i in order], raw)
         found.append(
             {
                 i: [a[k] for a in (sums.projected, sums.square, sums.gap)]
@@ -95,20 +95,9 @@ def test_neither_threads_nor_the_company_of_penalties_nor_their_order_change_a_b
 def test_responses_end_in_zeros_where_they_are_short(form):
     design, responses, raw = draw(3)
     padded = np.hstack([responses[:, :-2], np.zeros((len(responses), 2))])
-    short, whole = (
-        sum_lassos(design, y, [0.1], raw, square=True) for y in (responses[:, :-2], padded)
-    )
+    short, whole = (sum_lassos(design, y, [0.1], raw) for y in (responses[:, :-2], padded))
     np.testing.assert_allclose(short.square, whole.square, rtol=1e-9)
     np.testing.assert_allclose(short.objective, whole.objective, rtol=1e-9)
-
-
-def test_without_squares_the_rest_is_the_same(form):
-    design, responses, raw = draw(2)
-    with_them, without = (
-        sum_lassos(design, responses, [0.5, 0.02], raw, square=square) for square in (True, False)
-    )
-    assert without.square.shape == (0, 14, 14)
-    np.testing.assert_array_equal(with_them.projected, without.projected)
 
 
 # Features whose lassos float64 solves badly from the square of the design.
@@ -135,7 +124,7 @@ def test_every_setting_is_certified_on_features_of_any_scale(name, n_features, f
     assert k.shape == (30,)
     responses = np.hstack([X[:30].T, np.zeros((n_features, 1))])[:12]
     mus = [10.0, 1.0, 0.1, 0.01, 0.001]
-    found = sum_lassos(design, responses, mus, responses, square=False)
+    found = sum_lassos(design, responses, mus, responses)
     assert (found.gap <= 1e-6 * found.objective).all(), found.gap / found.objective
     for mu, objective in zip(mus, found.objective, strict=True):
         P = solve_lassos(design, responses, mu)

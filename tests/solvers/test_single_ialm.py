@@ -68,7 +68,7 @@ def test_above_the_start_responses_join_late_and_some_never(monkeypatch):
 def test_sums_differ_from_those_in_double_by_less_than_the_witnesses_say():
     design, responses, raw = draw()
     correlations = responses @ design
-    found = SingleIALM(design, NumpyArrays()).solve(correlations, MUS, raw, True)
+    found = SingleIALM(design, NumpyArrays()).solve(correlations, MUS, raw)
     for mu, sums in zip(MUS, found, strict=True):
         P, steps, converged = ResponseIALM(design).solve(correlations, mu)
         assert sums.converged == converged
@@ -79,15 +79,6 @@ def test_sums_differ_from_those_in_double_by_less_than_the_witnesses_say():
             said = max(np.abs(error[place]).max() for error in errors)
             assert np.abs(ours - exact).max() <= said + 1e-12
             assert said < (1e-3 if mu >= 0.5 else 1e-1) * np.abs(exact).max()
-
-
-def test_without_squares_the_rest_is_the_same():
-    design, responses, raw = draw()
-    loop = SingleIALM(design, NumpyArrays())
-    whole, less = (loop.solve(responses @ design, MUS, raw, square) for square in (True, False))
-    assert less[0].square is None
-    assert less[0].errors(raw)[0][1] is None
-    np.testing.assert_array_equal(whole[1].projected, less[1].projected)
 
 
 def step_arrays(seed):
@@ -113,7 +104,7 @@ def test_torch_gives_the_same_up_to_rounding():
     design, responses, raw = draw()
     correlations = responses @ design
     ours, theirs = (
-        SingleIALM(design, arrays).solve(correlations, MUS, raw, True)
+        SingleIALM(design, arrays).solve(correlations, MUS, raw)
         for arrays in (NumpyArrays(), TorchArrays("cpu"))
     )
     for mine, other in zip(ours, theirs, strict=True):

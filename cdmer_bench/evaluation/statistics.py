@@ -22,10 +22,10 @@ DEPENDENCE = (
 
 @dataclass(frozen=True)
 class Interval:
-    """A bootstrap interval."""
+    """A bootstrap interval: lower and upper limits."""
 
-    mean_f1: tuple[float, float]  # (float, float), lower and upper limit, between 0 and 1
-    accuracy: tuple[float, float]  # (float, float), lower and upper limit, in percent
+    mean_f1: tuple[float, float]  # between 0 and 1
+    accuracy: tuple[float, float]  # in percent
     by_subject: bool  # whether subjects rather than samples were drawn
 
 
@@ -60,19 +60,16 @@ def bootstrap_interval(
     f1 = f1_of_counts(resampled).sum(axis=-1) / occurs.sum(axis=-1)
     percent = 100 * resampled.diagonal(axis1=1, axis2=2).sum(axis=1) / resampled.sum(axis=(1, 2))
     limits = [(1 - level) / 2, (1 + level) / 2]
-    low_f1, high_f1 = np.quantile(f1, limits)
-    low, high = np.quantile(percent, limits)
-    return Interval(
-        (float(low_f1), float(high_f1)), (float(low), float(high)), subjects is not None
-    )
+    low_f1, high_f1 = np.quantile(f1, limits).tolist()
+    low, high = np.quantile(percent, limits).tolist()
+    return Interval((low_f1, high_f1), (low, high), subjects is not None)
 
 
-def mcnemar(
-    y_true: ArrayLike,  # (n,), true labels and both predictions
-    first: ArrayLike,  # (n,), true labels and both predictions
-    second: ArrayLike,  # (n,), true labels and both predictions
-) -> tuple[int, int, float]:
-    """Test exactly whether two methods are right equally often on the same samples."""
+def mcnemar(y_true: ArrayLike, first: ArrayLike, second: ArrayLike) -> tuple[int, int, float]:
+    """Test exactly whether two methods are right equally often on the same samples.
+
+    It returns how many only the first and only the second has right, and the p-value.
+    """
     from scipy.stats import binomtest
 
     true = np.asarray(y_true)
@@ -100,7 +97,7 @@ def wilcoxon_against(
 
     NaN for the control itself, 1 where all differences are zero; zero differences are left out.
     """
-    table = _score_table(scores)
+    table = np.asarray(scores, dtype=float)
     p = np.full(table.shape[1], np.nan)
     others = [j for j in range(table.shape[1]) if j != control]
     for j in others:
@@ -112,24 +109,14 @@ def wilcoxon_against(
 
 
 def _signed_rank_p(differences: NDArray[np.float64]) -> float:
-    """Return the two-sided p-value of signed ranks from their exact distribution.
-
-    scipy.stats.wilcoxon gives the same for up to 13 tasks, by drawing every sign of tied ranks in
-    turn, and turns to the normal distribution above that.
-    """
-    from scipy.stats import rankdata
+    from scipy.stats import PermutationMethod, wilcoxon
 
     apart = differences[differences != 0]
-    # Tied ranks end in one half; doubled, all are whole.
-    doubled = (2 * rankdata(np.abs(apart))).astype(int)
-    # The chance of each sum of ranks if every sign is tossed: one rank after the other.
-    chance = np.zeros(doubled.sum() + 1)
-    chance[0] = 1.0
-    for rank in doubled:
-        chance[rank:] = chance[rank:] + chance[:-rank]
-        chance /= 2.0
-    found = doubled[apart > 0].sum()
-    return float(min(1.0, 2.0 * min(chance[: found + 1].sum(), chance[found:].sum())))
+    if len(apart) < 2:
+        return 1.0
+    # Exact: of up to 13 differences by every sign in turn, of up to 50 if no two ranks tie.
+    every_sign = PermutationMethod(n_resamples=np.inf)
+    return float(wilcoxon(apart, method=every_sign if len(apart) <= 13 else "auto").pvalue)
 
 
 @dataclass(frozen=True)
@@ -152,14 +139,14 @@ def friedman(
     from scipy.stats import f as f_distribution
     from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
-    table = _score_table(scores)
+    # Rounded, so that equal scores computed in different orders tie.
+    table = np.round(np.asarray(scores, dtype=float), 12)
     n, k = table.shape
-    if n < 2 or k < 3:
+    if n < 2 or k < 3 or np.isnan(table).any():
         raise UserError(
             f"ranks over {n} task(s) of {k} method(s) cannot be tested; "
-            "run at least two tasks and three methods"
+            "run at least two tasks and three methods, each on every task"
         )
-    table = np.round(table, 12)
     ranks = np.apply_along_axis(rankdata, 1, -table)
     constant = np.ptp(ranks) == 0
     chi2 = 0.0 if constant else float(friedmanchisquare(*table.T).statistic)
@@ -182,13 +169,3 @@ def cliques(average_ranks: Sequence[float], critical_difference: float) -> list[
         if len(group) > 1 and not (groups and set(group) <= set(groups[-1])):
             groups.append(group)
     return groups
-
-
-def _score_table(scores: ArrayLike) -> NDArray[np.float64]:
-    table = np.asarray(scores, dtype=float)
-    if table.ndim != 2 or not np.isfinite(table).all():
-        raise UserError(
-            f"scores of shape {table.shape} must be (n_tasks, n_methods) without gaps; "
-            "leave out tasks or methods that are not complete"
-        )
-    return table

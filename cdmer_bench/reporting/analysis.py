@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection import NotRecorded, Rule
 from cdmer_bench.evaluation.statistics import (
     DEPENDENCE,
@@ -114,10 +114,8 @@ def compare_cells(records: Sequence[CellRecord], rule: Rule) -> list[CellCompari
     """Return each cell's bootstrap interval and its test against the Baseline."""
     chosen = {}
     for record in records:
-        try:
+        with suppress(NotRecorded):
             chosen[record.task_label, record.row] = record, rule.select(record)
-        except NotRecorded:
-            continue
     return compare_chosen(chosen)
 
 
@@ -128,10 +126,8 @@ def compare_chosen(
     control = control_of(method for _, method in chosen)
     comparisons = []
     for (task, method), (record, index) in chosen.items():
-        prediction = record.predictions[index]
-        f1, percent = grid_scores(record.y_target, prediction[None], len(record.classes))
         interval = bootstrap_interval(
-            record.y_target, prediction, len(record.classes), record.subject_target
+            record.y_target, record.predictions[index], len(record.classes), record.subject_target
         )
         tested: tuple = (None, None, None)
         base = chosen.get((task, control or ""))
@@ -140,9 +136,8 @@ def compare_chosen(
             (true, mine), (same, other) = _in_names(record, index), _in_names(*base)
             if np.array_equal(true, same):
                 tested = mcnemar(true, mine, other)
-        comparisons.append(
-            CellComparison(task, method, float(f1[0]), float(percent[0]), interval, *tested)
-        )
+        mean_f1, accuracy = record.figures(index).values()
+        comparisons.append(CellComparison(task, method, mean_f1, accuracy, interval, *tested))
     return comparisons
 
 
@@ -189,22 +184,22 @@ def compare_methods(cells: Sequence[CellComparison]) -> MethodComparison | None:
         return None
     everywhere = paper_order(c.task for c in cells)
     tasks = [t for t in everywhere if t in shared]
-    other_tasks = [t for t in everywhere if t not in shared]
+    others = [t for t in everywhere if t not in shared]
     complete = [m for m in methods if shared <= tasks_of[m]]
     scores = np.array([[scores_of[t, m] for m in complete] for t in tasks])
-    p = adjusted = None
+    p, adjusted = None, None
     if control in complete:
         p, adjusted = wilcoxon_against(scores, complete.index(control))
     return MethodComparison(
-        tuple(tasks),
-        tuple(complete),
-        scores,
-        tuple(m for m in methods if m not in complete),
-        p,
-        adjusted,
-        friedman(scores) if len(complete) > 2 else None,
-        tuple(other_tasks),
-        tuple(m for m in complete if not tasks_of[m] >= set(other_tasks)),
+        tasks=tuple(tasks),
+        methods=tuple(complete),
+        scores=scores,
+        left_out=tuple(m for m in methods if m not in complete),
+        p=p,
+        adjusted=adjusted,
+        ranking=friedman(scores) if len(complete) > 2 else None,
+        tasks_left_out=tuple(others),
+        lacking=tuple(m for m in complete if not tasks_of[m] >= set(others)),
     )
 
 
@@ -293,7 +288,7 @@ def _cell_line(cell: CellComparison, task: int, width: int) -> str:
 
 
 def _method_lines(overall: MethodComparison, width: int) -> list[str]:
-    ranking = overall.ranking
+    ranking, adjusted = overall.ranking, overall.adjusted
     lines = [
         f"Over {overall.over}: average rank (1 is best) and Wilcoxon's test against "
         "the Baseline, p after Holm",
@@ -302,12 +297,9 @@ def _method_lines(overall: MethodComparison, width: int) -> list[str]:
     ]
     for index, method in enumerate(overall.methods):
         rank = "-" if ranking is None else f"{ranking.average_ranks[index]:.2f}"
-        adjusted = overall.adjusted
-        p = "-" if adjusted is None or adjusted[index] != adjusted[index] else adjusted[index]
-        text = p if isinstance(p, str) else f"{p:.3g}"
-        lines.append(
-            f"{_shown(method):<{width}}{overall.scores[:, index].mean():>8.4f}{rank:>7}{text:>10}"
-        )
+        p = "-" if adjusted is None else f"{adjusted[index]:.3g}".replace("nan", "-")
+        mean = overall.scores[:, index].mean()
+        lines.append(f"{_shown(method):<{width}}{mean:>8.4f}{rank:>7}{p:>10}")
     if ranking is not None:
         lines.append(
             f"\nFriedman p = {ranking.p:.3g}; ranks closer than the critical difference "

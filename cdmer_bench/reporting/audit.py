@@ -1,10 +1,11 @@
 """Printed tables checked against themselves and against what the protocol allows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
-from cdmer_bench.protocol import CLASSES, Task, composition, experiments
+from cdmer_bench.protocol import CLASSES, composition, experiments
 from cdmer_bench.reporting.feasibility import constant_class, counts_with_accuracy, find_matrix
 from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Cells, Paper, Printed, published
 
@@ -15,11 +16,9 @@ PRINTED_TABLE_I = {
     "smic_vis": (28, 23, 20),
     "smic_nir": (28, 23, 20),
 }
-_STEP_F1 = 0.0001  # of printed figures
-
-
 # A mean of figures rounded to d decimals, itself rounded, is off by at most one unit.
-_UNIT_F1, _UNIT_PERCENT, _MARGIN = 0.0001, 0.01, 1e-9
+_UNITS = (0.0001, 0.01)  # of mean F1 and accuracy
+_MARGIN = 1e-9
 _WHOLE = 1e-6  # of a step of a grid
 
 KINDS: Mapping[str, str] = {
@@ -34,16 +33,10 @@ KINDS: Mapping[str, str] = {
     "table_i": "Table I",
 }
 # What a paper's own tables are checked for, and what those of a later one.
-OF_BENCHMARK = (
-    "accuracy",
-    "mean_f1",
-    "average",
-    "duplicate",
-    "constant",
-    "contradiction",
-    "table_i",
-)
+OF_BENCHMARK = tuple(kind for kind in KINDS if kind not in ("copy", "grid"))
 OF_LATER = ("accuracy", "mean_f1", "average", "constant", "copy", "grid")
+
+Place = tuple[str, str, str]  # table, row and column
 
 
 @dataclass(frozen=True)
@@ -67,14 +60,12 @@ def as_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
 def as_text(findings: Sequence[Finding], kinds: Sequence[str] = OF_BENCHMARK) -> str:
     """Return the findings as a list to read, grouped by kind."""
     lines = []
-    for kind, title in ((kind, KINDS[kind]) for kind in kinds):
+    for kind in kinds:
         mine = [f for f in findings if f.kind == kind]
-        lines.append(f"{title}: {len(mine) or 'none'}")
-        for finding in mine:
-            where = " ".join(
-                x for x in (f"Table {finding.table}", finding.row, finding.column) if x
-            )
-            lines += [f"  {where}: {finding.statement}", f"    {finding.evidence}"]
+        lines.append(f"{KINDS[kind]}: {len(mine) or 'none'}")
+        for f in mine:
+            where = " ".join(filter(None, (f"Table {f.table}", f.row, f.column)))
+            lines += [f"  {where}: {f.statement}", f"    {f.evidence}"]
         lines.append("")
     return "\n".join(lines)
 
@@ -85,29 +76,21 @@ def audit(
     """Check every printed figure of Tables III to VII, and Table I through them."""
     cells = published() if cells is None else cells
     single = {place: printed for place, printed in cells.items() if AVERAGE not in place}
-    findings = [f for place, printed in single.items() for f in _impossible(place, printed)]
-    findings += wrong_averages(cells)
-    findings += _duplicates(single)
-    findings += _constants(single)
-    findings += _contradictions(single)
-    findings += _swapped_columns(single)
-    order = list(KINDS)
-    return sorted(findings, key=lambda f: order.index(f.kind))
+    findings = [*_impossible(single), *_wrong_averages(cells), *_duplicates(single)]
+    findings += [*_constants(single), *_contradictions(single), *_swapped_columns(single)]
+    return sorted(findings, key=lambda f: OF_BENCHMARK.index(f.kind))
 
 
 def audit_later(paper: Paper) -> list[Finding]:
     """Check the figures of a later paper, and what it copied from the benchmark."""
     own = {place: printed for place, printed in paper.cells.items() if place[1] in paper.own_rows}
     single = {place: printed for place, printed in own.items() if AVERAGE not in place}
-    findings = [f for place, printed in single.items() for f in _impossible(place, printed)]
-    findings += wrong_averages(own)
-    findings += _constants(single)
+    findings = [*_impossible(single), *_wrong_averages(own), *_constants(single)]
     for place, printed in paper.cells.items():
         right = published().get(place)
         if place not in own and right is not None and right != printed:
-            said = f"{printed.mean_f1:.4f} / {printed.accuracy:.2f}"
-            found = f"the benchmark prints {right.mean_f1:.4f} / {right.accuracy:.2f}"
-            findings.append(Finding("copy", *place, f"is copied as {said}", found))
+            found = f"the benchmark prints {_said(right)}"
+            findings.append(Finding("copy", *place, f"is copied as {_said(printed)}", found))
     for place, setting in paper.settings.items():
         for name, value in setting.items():
             stated = paper.grids.get(name)
@@ -115,6 +98,10 @@ def audit_later(paper: Paper) -> list[Finding]:
                 outside = f"prints {name} = {value:g}, which its grid does not hold"
                 findings.append(Finding("grid", *place, outside, f"stated: {name} in {stated}"))
     return sorted(findings, key=lambda f: OF_LATER.index(f.kind))
+
+
+def _said(printed: Printed) -> str:
+    return f"{printed.mean_f1:.4f} / {printed.accuracy:.2f}"
 
 
 def _in_grid(value: float, stated: str) -> bool:
@@ -127,146 +114,112 @@ def _in_grid(value: float, stated: str) -> bool:
     return False
 
 
-def class_counts(task_label: str) -> tuple[int, ...]:
+def _class_counts(task_label: str) -> tuple[int, int, int]:
     """Return the target's clips of each class, by the corrected Table I."""
-    return composition(_task(task_label).target)
+    return composition(next(task.target for task in experiments() if task.label == task_label))
 
 
-def _task(label: str) -> Task:
-    return next(task for task in experiments() if task.label == label)
-
-
-def _impossible(place: tuple[str, str, str], printed: Printed) -> list[Finding]:
-    counts = class_counts(place[2])
-    n = sum(counts)
-    right = counts_with_accuracy(printed.accuracy, n)
-    if not right:
-        near = sorted(range(n + 1), key=lambda k: abs(100 * k / n - printed.accuracy))[:2]
-        nearest = " and ".join(f"{k}/{n} = {100 * k / n:.2f}" for k in near)
-        return [
-            Finding(
+def _impossible(cells: Cells) -> Iterator[Finding]:
+    """Find accuracies and mean F1 values that no predictions give."""
+    for place, printed in cells.items():
+        counts = _class_counts(place[2])
+        n = sum(counts)
+        right = counts_with_accuracy(printed.accuracy, n)
+        if not right:
+            near = sorted(range(n + 1), key=lambda k: abs(100 * k / n - printed.accuracy))[:2]
+            nearest = " and ".join(f"{k}/{n} = {100 * k / n:.2f}" for k in near)
+            yield Finding(
                 "accuracy",
                 *place,
                 f"accuracy {printed.accuracy:.2f} is no count of {n} clips",
                 f"the nearest are {nearest}",
                 {"n_target": n, "nearest": near},
             )
-        ]
-    if any(find_matrix(printed.mean_f1, k, counts) for k in right):
-        return []
-    return [
-        Finding(
-            "mean_f1",
-            *place,
-            f"mean F1 {printed.mean_f1:.4f} cannot go with accuracy {printed.accuracy:.2f}",
-            f"no confusion matrix of {'/'.join(map(str, counts))} clips with {right[0]} right "
-            f"predictions has it (all searched); {_nearest_f1(printed.mean_f1, right[0], counts)}",
-            {"class_counts": list(counts), "right": right},
-        )
-    ]
+        elif not any(find_matrix(printed.mean_f1, k, counts) for k in right):
+            yield Finding(
+                "mean_f1",
+                *place,
+                f"mean F1 {printed.mean_f1:.4f} cannot go with accuracy {printed.accuracy:.2f}",
+                f"no confusion matrix of {'/'.join(map(str, counts))} clips with {right[0]} right "
+                f"predictions has it (all searched); "
+                f"possible near it: {_nearest_f1(printed.mean_f1, right[0], counts) or 'none'}",
+                {"class_counts": list(counts), "right": right},
+            )
 
 
 def _nearest_f1(mean_f1: float, right: int, counts: tuple[int, ...]) -> str:
-    """Say which four-digit values next to ``mean_f1`` a confusion matrix does have."""
-    near = []
+    """Name the four-digit values next to ``mean_f1`` that a confusion matrix does have."""
+    near: list[str] = []
     for sign in (-1, 1):
-        for step in range(1, 200):
-            value = round(mean_f1 + sign * step * _STEP_F1, 4)
-            if find_matrix(value, right, counts):
-                near.append(f"{value:.4f}")
-                break
-    return f"possible near it: {' and '.join(near) or 'none'}"
+        values = (round(mean_f1 + sign * step * _UNITS[0], 4) for step in range(1, 200))
+        possible = (f"{value:.4f}" for value in values if find_matrix(value, right, counts))
+        near += islice(possible, 1)
+    return " and ".join(near)
 
 
-def _duplicates(cells: Cells) -> list[Finding]:
-    by_figures: dict[tuple[str, float, float], list[tuple[str, str]]] = {}
-    for (number, row, column), p in cells.items():
-        if constant_class(p.mean_f1, p.accuracy, class_counts(column)) is None:
-            by_figures.setdefault((column, p.mean_f1, p.accuracy), []).append((number, row))
-    findings = []
-    for (column, mean_f1, percent), places in by_figures.items():
-        rows = list(dict.fromkeys(row for _, row in places))
+def _duplicates(cells: Cells) -> Iterator[Finding]:
+    by_figures: dict[tuple[str, Printed], list[tuple[str, str]]] = {}
+    for (number, row, column), printed in cells.items():
+        if constant_class(printed.mean_f1, printed.accuracy, _class_counts(column)) is None:
+            by_figures.setdefault((column, printed), []).append((number, row))
+    for (column, printed), places in by_figures.items():
+        numbers, rows = (list(dict.fromkeys(names)) for names in zip(*places, strict=True))
         if len(rows) > 1:
-            tables = ", ".join(dict.fromkeys(number for number, _ in places))
-            findings.append(
-                Finding(
-                    "duplicate",
-                    tables,
-                    ", ".join(rows),
-                    column,
-                    f"all print {mean_f1:.4f} / {percent:.2f}",
-                    "equal to every digit: both predict alike, or one was copied",
-                )
+            yield Finding(
+                "duplicate",
+                ", ".join(numbers),
+                ", ".join(rows),
+                column,
+                f"all print {_said(printed)}",
+                "equal to every digit: both predict alike, or one was copied",
             )
-    return findings
 
 
-def _constants(cells: Cells) -> list[Finding]:
+def _constants(cells: Cells) -> Iterator[Finding]:
     by_row: dict[tuple[str, str], list[str]] = {}
-    for (number, row, column), p in cells.items():
-        index = constant_class(p.mean_f1, p.accuracy, class_counts(column))
+    for (number, row, column), printed in cells.items():
+        index = constant_class(printed.mean_f1, printed.accuracy, _class_counts(column))
         if index is not None:
             by_row.setdefault((number, row), []).append(f"{column} {CLASSES[index]}")
-    return [
-        Finding(
-            "constant",
-            number,
-            row,
-            "",
-            f"predicting one class for every clip gives {len(answers)} of its cells",
-            "; ".join(answers),
-            {"cells": answers},
-        )
-        for (number, row), answers in by_row.items()
-    ]
+    for place, answers in by_row.items():
+        told = f"predicting one class for every clip gives {len(answers)} of its cells"
+        yield Finding("constant", *place, "", told, "; ".join(answers), {"cells": answers})
 
 
-def _contradictions(cells: Cells) -> list[Finding]:
+def _contradictions(cells: Cells) -> Iterator[Finding]:
     by_place: dict[tuple[str, str], dict[Printed, list[str]]] = {}
     for (number, row, column), printed in cells.items():
         by_place.setdefault((row, column), {}).setdefault(printed, []).append(number)
-    return [
-        Finding(
-            "contradiction",
-            ", ".join(n for numbers in versions.values() for n in numbers),
-            row,
-            column,
-            "is printed with different figures",
-            "; ".join(
-                f"{p.mean_f1:.4f} / {p.accuracy:.2f} in {', '.join(n)}" for p, n in versions.items()
-            ),
-        )
-        for (row, column), versions in by_place.items()
-        if len(versions) > 1
-    ]
+    for place, versions in by_place.items():
+        if len(versions) > 1:
+            numbers = ", ".join(n for numbers in versions.values() for n in numbers)
+            evidence = "; ".join(f"{_said(p)} in {', '.join(n)}" for p, n in versions.items())
+            statement = "is printed with different figures"
+            yield Finding("contradiction", numbers, *place, statement, evidence)
 
 
-def _swapped_columns(cells: Cells) -> list[Finding]:
+def _swapped_columns(cells: Cells) -> Iterator[Finding]:
     """Find which class is answered throughout by classifiers trained on CASME II.
 
     A descriptor that makes a classifier trained on CASME II answer one class on SMIC (HS), whose
     counts all differ, names that class; on VIS and NIR the same classifier's accuracy then gives
     the number of clips of that class.
     """
+    targets = {task.label: task.target for task in experiments() if task.source == "casme2"}
     agree: dict[str, list[str]] = {"printed": [], "corrected": []}
     for (number, row, column), p in cells.items():
-        task = _task(column)
         on_hs = cells.get((number, row, "Exp.7"))
-        if task.source != "casme2" or column == "Exp.7" or on_hs is None:
+        if column not in targets or column == "Exp.7" or on_hs is None:
             continue
         answer = constant_class(on_hs.mean_f1, on_hs.accuracy, PRINTED_TABLE_I["smic_hs"])
         if answer is None:
             continue
-        for reading, counts in (
-            ("printed", PRINTED_TABLE_I[task.target]),
-            ("corrected", class_counts(column)),
-        ):
+        readings = (PRINTED_TABLE_I[targets[column]], _class_counts(column))
+        for found, counts in zip(agree.values(), readings, strict=True):
             if constant_class(p.mean_f1, p.accuracy, counts) == answer:
-                agree[reading].append(f"{row} {column}: {CLASSES[answer]}")
-    if len(agree["corrected"]) <= len(agree["printed"]):
-        return []
-    return [
-        Finding(
+                found.append(f"{row} {column}: {CLASSES[answer]}")
+    if len(agree["corrected"]) > len(agree["printed"]):
+        yield Finding(
             "table_i",
             "I",
             "SMIC (VIS), SMIC (NIR)",
@@ -277,50 +230,43 @@ def _swapped_columns(cells: Cells) -> list[Finding]:
             f"back ({'; '.join(agree['corrected'])}), in {len(agree['printed'])} as printed",
             {reading: len(found) for reading, found in agree.items()},
         )
-    ]
 
 
-def wrong_averages(cells: Cells) -> list[Finding]:
+def _wrong_averages(cells: Cells) -> Iterator[Finding]:
     """Find the averages that differ by more than rounding explains, and a slip that would."""
-    findings = []
     for (number, row, column), printed in cells.items():
         layout = LAYOUTS[number]
         if column == AVERAGE:
-            names, parts = "tasks", {c: cells.get((number, row, c)) for c in layout.columns}
+            names, places = "tasks", {c: (number, row, c) for c in layout.columns}
         elif row == AVERAGE:
-            names, parts = layout.compares, {r: cells.get((number, r, column)) for r in layout.rows}
+            names, places = layout.compares, {r: (number, r, column) for r in layout.rows}
         else:
             continue
-        found = {name: part for name, part in parts.items() if part is not None}
-        mean_f1 = sum(p.mean_f1 for p in found.values()) / len(found)
-        percent = sum(p.accuracy for p in found.values()) / len(found)
+        parts = {name: cells[place] for name, place in places.items() if place in cells}
+        mean_f1 = sum(p.mean_f1 for p in parts.values()) / len(parts)
+        percent = sum(p.accuracy for p in parts.values()) / len(parts)
         wrong = []
         # The mean with a digit more than is printed, or one that is off by a unit would not show.
-        if abs(mean_f1 - printed.mean_f1) > _UNIT_F1 + _MARGIN:
+        f1_agrees, percent_agrees = _agree((mean_f1, percent), printed)
+        if not f1_agrees:
             wrong.append(f"mean F1 {printed.mean_f1:.4f}, but the mean is {mean_f1:.5f}")
-        if abs(percent - printed.accuracy) > _UNIT_PERCENT + _MARGIN:
+        if not percent_agrees:
             wrong.append(f"accuracy {printed.accuracy:.2f}, but the mean is {percent:.3f}")
         if wrong:
-            findings.append(
-                Finding(
-                    "average",
-                    number,
-                    row,
-                    column,
-                    f"prints {'; '.join(wrong)}",
-                    f"mean of the {len(found)} printed {names}"
-                    + _explain(cells, (number, row, column), found, (mean_f1, percent)),
-                    {"mean_f1": round(mean_f1, 6), "accuracy": round(percent, 4), "n": len(found)},
-                )
+            yield Finding(
+                "average",
+                number,
+                row,
+                column,
+                f"prints {'; '.join(wrong)}",
+                f"mean of the {len(parts)} printed {names}"
+                + _explain(cells, (number, row, column), parts, (mean_f1, percent)),
+                {"mean_f1": round(mean_f1, 6), "accuracy": round(percent, 4), "n": len(parts)},
             )
-    return findings
 
 
 def _explain(
-    cells: Cells,
-    place: tuple[str, str, str],
-    parts: Mapping[str, Printed],
-    means: tuple[float, float],
+    cells: Cells, place: Place, parts: Mapping[str, Printed], means: tuple[float, float]
 ) -> str:
     """Name a slip that would explain an average: digits in another order, or one other part.
 
@@ -328,12 +274,12 @@ def _explain(
     """
     number, _, column = place
     printed = cells[place]
-    if abs(means[0] - printed.mean_f1) > _UNIT_F1 and sorted(f"{means[0]:.4f}") == sorted(
+    if not _agree(means, printed)[0] and sorted(f"{means[0]:.4f}") == sorted(
         f"{printed.mean_f1:.4f}"
     ):
         return "; the mean F1 has the same digits in another order"
     for name, part in parts.items():
-        task = name if column == AVERAGE else column
+        task, cell = (name, name) if column == AVERAGE else (column, f"{name} {column}")
         for (other_number, other_row, other_task), other in cells.items():
             if (other_number, other_task) != (number, task) or AVERAGE in (other_row, other_task):
                 continue
@@ -341,17 +287,15 @@ def _explain(
                 means[0] + (other.mean_f1 - part.mean_f1) / len(parts),
                 means[1] + (other.accuracy - part.accuracy) / len(parts),
             )
-            if _agree(shifted, printed):
-                cell = name if column == AVERAGE else f"{name} {column}"
+            if all(_agree(shifted, printed)):
                 return (
-                    f"; right if {cell} were not {part.mean_f1:.4f} / {part.accuracy:.2f} but "
-                    f"{other.mean_f1:.4f} / {other.accuracy:.2f}, as {other_row} has it"
+                    f"; right if {cell} were not {_said(part)} but {_said(other)}, "
+                    f"as {other_row} has it"
                 )
     return ""
 
 
-def _agree(means: tuple[float, float], printed: Printed) -> bool:
-    return (
-        abs(means[0] - printed.mean_f1) <= _UNIT_F1 + _MARGIN
-        and abs(means[1] - printed.accuracy) <= _UNIT_PERCENT + _MARGIN
-    )
+def _agree(means: tuple[float, float], printed: Printed) -> tuple[bool, ...]:
+    """Whether the means of mean F1 and of accuracy are those printed, but for rounding."""
+    both = zip(means, (printed.mean_f1, printed.accuracy), _UNITS, strict=True)
+    return tuple(abs(mean - figure) <= unit + _MARGIN for mean, figure, unit in both)

@@ -61,7 +61,7 @@ def constant_class(mean_f1: float, percent: float, class_counts: Sequence[int]) 
 
 def _splits(total: int) -> NDArray[np.intp]:
     """List all triples of counts that add up to ``total``, shape (n, 3)."""
-    first, second = np.meshgrid(np.arange(total + 1), np.arange(total + 1), indexing="ij")
+    first, second = np.indices((total + 1, total + 1))
     third = total - first - second
     return np.stack([first, second, third], axis=-1)[third >= 0]
 

@@ -2,14 +2,15 @@
 
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.io import one_line
 from cdmer_bench.reporting.latex import to_latex
 from cdmer_bench.reporting.published import AVERAGE
-from cdmer_bench.reporting.table import Table, TableCell
+from cdmer_bench.reporting.table import Table
 
 FORMATS = ("text", "md", "csv", "tex", "html", "json")
 # Columns of the long form; the first eight are documented to stay.
@@ -17,7 +18,6 @@ COLUMNS = (
     *("table", "row", "column", "mean_f1", "accuracy", "selection", "n_settings", "corpus"),
     *("task", "source", "target", "method", "descriptor", "setting", "reason", "remarks"),
 )
-PAPER_COLUMNS = ("paper_mean_f1", "paper_accuracy", "difference_mean_f1", "difference_samples")
 _BOLD, _PLAIN = "\033[1m", "\033[0m"
 
 
@@ -56,31 +56,14 @@ def render_all(
     UserError
         For an unknown format.
     """
-    if format == "text":
-        return "\n".join(to_text(table, bold=bold, width=width) for table in tables)
-    whole: Mapping[str, Callable[[Sequence[Table]], str]] = {
-        "csv": to_csv,
-        "json": to_json,
-        "html": to_page,
-    }
+    whole = {"csv": to_csv, "json": to_json, "html": to_page}
     if format in whole:
         return whole[format](tables)
-    single = {"md": to_markdown, "tex": to_latex}
-    if format not in single:
+    each: dict[str, Callable[[Table], str]]
+    each = {"text": partial(to_text, bold=bold, width=width), "md": to_markdown, "tex": to_latex}
+    if format not in each:
         raise UserError(f"there is no table format {format!r}; {closest(format, FORMATS)}")
-    return "\n".join(single[format](table) for table in tables)
-
-
-def without_figure(cell: TableCell) -> str:
-    """Return what stands where there is no figure: ``-``, ``no weights``, ``(5 of 6)``.
-
-    The last is for the average of a row.
-    """
-    if "no weights" in cell.reason:
-        return "no weights"
-    if cell.coverage is None or cell.coverage[0] == 0:
-        return "-"
-    return f"({cell.coverage[0]} of {cell.coverage[1]})"
+    return "\n".join(map(each[format], tables))
 
 
 def long_form(tables: Iterable[Table]) -> list[dict[str, Any]]:
@@ -93,32 +76,41 @@ def long_form(tables: Iterable[Table]) -> list[dict[str, Any]]:
     against = any(table.against_paper for table in tables)
     rows = []
     for table in tables:
-        remarks = " ".join(table.remarks)
         for row in table.rows:
             for (column, _), cell in zip(table.columns, row.cells, strict=True):
                 figure = cell.figure
                 if figure is None and AVERAGE in (row.label, column):
                     continue
                 task, source, target = table.tasks.get(column, ("", "", ""))
-                values: list[Any] = [table.number, one_line(table.long_name(row)), one_line(column)]
-                values += _rounded(figure)
-                values += [row.selection, (figure and figure.n_settings) or None, table.corpus]
-                values += [task, source, target, row.method, row.descriptor]
-                values += [figure.setting if figure else "", cell.reason, remarks]
-                made = dict(zip(COLUMNS, values, strict=True))
+                made = {
+                    "table": table.number,
+                    "row": one_line(table.long_name(row)),
+                    "column": one_line(column),
+                    **_rounded("", figure),
+                    "selection": row.selection,
+                    "n_settings": (figure and figure.n_settings) or None,
+                    "corpus": table.corpus,
+                    "task": task,
+                    "source": source,
+                    "target": target,
+                    "method": row.method,
+                    "descriptor": row.descriptor,
+                    "setting": figure.setting if figure else "",
+                    "reason": cell.reason,
+                    "remarks": " ".join(table.remarks),
+                }
                 if against:
+                    made |= _rounded("paper_", cell.printed)
                     apart = cell.difference or (None, None)
-                    samples = apart[1] if figure and figure.n_target else None
-                    beside = (*_rounded(cell.printed), apart[0], samples)
-                    made.update(zip(PAPER_COLUMNS, beside, strict=True))
+                    made |= zip(("difference_mean_f1", "difference_samples"), apart, strict=True)
                 rows.append(made)
     return rows
 
 
-def _rounded(figure: Any | None) -> tuple[float | None, float | None]:
-    if figure is None:
-        return None, None
-    return round(figure.mean_f1, 4), round(figure.accuracy, 2)
+def _rounded(prefix: str, figure: Any | None) -> dict[str, float | None]:
+    mean_f1 = None if figure is None else round(figure.mean_f1, 4)
+    accuracy = None if figure is None else round(figure.accuracy, 2)
+    return {f"{prefix}mean_f1": mean_f1, f"{prefix}accuracy": accuracy}
 
 
 def to_csv(tables: Iterable[Table]) -> str:
@@ -176,11 +168,9 @@ def _lines(table: Table, slash: str, gap: str, bold: bool) -> list[str]:
     mark = _BOLD + "{}" + _PLAIN if bold else "{}"
     for row in table.rows:
         name = one_line(table.shown_name(row))
-        grid.append([name, *(_cell(cell, slash, mark) for cell in row.cells)])
-        if table.against_paper and any(cell.printed for cell in row.cells):
-            for title, parts in (("paper", "printed_parts"), ("diff.", "difference_parts")):
-                found = [getattr(cell, parts) for cell in row.cells]
-                grid.append([f"  {title}", *(slash.join(part or ()) for part in found)])
+        grid.append([name, *(cell.shown(slash, mark) for cell in row.cells)])
+        for title, below in zip(("  paper", "  diff."), row.below, strict=False):
+            grid.append([title, *(slash.join(parts or ()) for parts in below)])
     if not table.rows:
         grid.append(["(no result)", *("" for _ in table.columns)])
     widths = [max(map(_visible, column)) for column in zip(*grid, strict=True)]
@@ -190,16 +180,6 @@ def _lines(table: Table, slash: str, gap: str, bold: bool) -> list[str]:
         ).rstrip()
         for line in grid
     ]
-
-
-def _cell(cell: TableCell, slash: str, mark: str) -> str:
-    """Return a cell's figures, those that are best of their column as ``mark`` has it."""
-    if cell.parts is None:
-        return without_figure(cell)
-    flags = (cell.best_f1, cell.best_accuracy)
-    return slash.join(
-        mark.format(part) if best else part for part, best in zip(cell.parts, flags, strict=True)
-    )
 
 
 def _visible(text: str) -> int:
@@ -215,11 +195,11 @@ def to_markdown(table: Table) -> str:
     for row in table.rows:
         cells = [_escape_markdown(table.shown_name(row))]
         for cell in row.cells:
-            shown = _cell(cell, " / ", "**{}**")
+            text = cell.shown(" / ", "**{}**")
             if cell.printed_parts and cell.difference_parts:
-                shown += f"<br>paper {' / '.join(cell.printed_parts)}"
-                shown += f"<br>{' / '.join(cell.difference_parts)}"
-            cells.append(shown)
+                text += f"<br>paper {' / '.join(cell.printed_parts)}"
+                text += f"<br>{' / '.join(cell.difference_parts)}"
+            cells.append(text)
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", *(f"- {_escape_markdown(note)}" for note in table.notes), ""]
     return "\n".join(lines)

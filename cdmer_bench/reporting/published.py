@@ -68,13 +68,7 @@ LAYOUTS: Mapping[str, Layout] = {
     )
 }
 
-
-_PLACES = {
-    label: place
-    for place, label in enumerate(
-        dict.fromkeys([*_METHODS, PAPER_DESCRIPTOR, *_DESCRIPTORS, *_DEEP, *DIRECTIONS])
-    )
-}
+_ORDER = list(dict.fromkeys([*_METHODS, PAPER_DESCRIPTOR, *_DESCRIPTORS, *_DEEP, *DIRECTIONS]))
 
 
 def paper_order(labels: Iterable[str]) -> list[str]:
@@ -87,21 +81,19 @@ def paper_order(labels: Iterable[str]) -> list[str]:
 
 
 def _place(label: str) -> int:
-    return _PLACES.get(label.partition(" [")[0], len(_PLACES))
+    name = label.partition(" [")[0]
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
 
 
 def sorted_as_paper(records: Iterable[CellRecord]) -> list[CellRecord]:
     """Sort records by task, then method, then descriptor, each in the paper's order."""
     records = list(records)
     tasks = paper_order(r.task_label for r in records)
-    return sorted(
-        records,
-        key=lambda r: (
-            tasks.index(r.task_label),
-            _place(r.method_label),
-            _place(r.descriptor_label),
-        ),
-    )
+
+    def place(r: CellRecord) -> tuple[int, ...]:
+        return tasks.index(r.task_label), _place(r.method_label), _place(r.descriptor_label)
+
+    return sorted(records, key=place)
 
 
 @dataclass(frozen=True)
@@ -141,24 +133,22 @@ def published() -> Cells:
         return {place: printed for place, printed, _ in _read_cells(file)}
 
 
-def later_papers(config_dir: str | None = None) -> dict[str, Path]:
-    """Return the files of later papers by their names: of ``conf/paper``, and of the user's own."""
-    folders = [Path(str(files("cdmer_bench.conf"))), *([Path(config_dir)] if config_dir else [])]
-    found = (path for folder in folders for path in sorted(folder.glob("paper/*.csv")))
-    return {path.stem: path for path in found}
-
-
 def later_paper(name: str, config_dir: str | None = None) -> Paper:
-    """Read the figures of a later paper; a UserError says what is wrong with its file."""
-    known = later_papers(config_dir)
+    """Read the figures of a later paper, of ``conf/paper`` or the user's own ``paper`` folder.
+
+    A UserError says what is wrong with its file.
+    """
+    folders = [Path(str(files("cdmer_bench.conf"))), *([Path(config_dir)] if config_dir else [])]
+    known = {path.stem: path for folder in folders for path in folder.glob("paper/*.csv")}
     if name not in known:
         raise UserError(f"there is no paper {name!r}; {closest(name, ['paper', *known])}")
     path = known[name]
     lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
     about = [line[1:].partition(":") for line in lines if line.startswith("#")]
     facts = {key.strip(): text.strip() for key, _, text in about}
-    if missing := [key for key in ("title", "what", "source") if not facts.get(key)]:
-        raise UserError(f"{path} does not say its {missing[0]}; add a line `# {missing[0]}: ...`")
+    for key in ("title", "what", "source"):
+        if not facts.get(key):
+            raise UserError(f"{path} does not say its {key}; add a line `# {key}: ...`")
     try:
         read = list(_read_cells(line for line in lines if not line.startswith("#")))
     except (KeyError, ValueError) as error:
@@ -166,12 +156,16 @@ def later_paper(name: str, config_dir: str | None = None) -> Paper:
             f"{path} cannot be read ({type(error).__name__}: {error}); it needs the columns table, "
             "row, column, mean_f1 (0 to 1) and accuracy (percent), and may have setting"
         ) from None
-    for (table, row, column), _, _ in read:
+    settings = {}
+    for place, _, text in read:
+        table, row, column = place
         if table not in LAYOUTS or column not in (*LAYOUTS[table].columns, AVERAGE):
             raise UserError(
                 f"{path} has a cell of Table {table}, {column} ({row}), which the benchmark has not"
             )
-    settings = {place: _setting(text) for place, _, text in read if text}
+        if text:
+            pairs = (part.partition("=") for part in text.split(","))
+            settings[place] = {name.strip(): float(value) for name, _, value in pairs}
     grids = {k.removeprefix("grid "): v for k, v in facts.items() if k.startswith("grid ")}
     cells = {place: printed for place, printed, _ in read}
     return Paper(name, facts["title"], facts["what"], facts["source"], cells, settings, grids)
@@ -184,11 +178,6 @@ def _read_cells(lines: Iterable[str]) -> Iterator[tuple[tuple[str, str, str], Pr
             raise ValueError(f"{line['mean_f1']} / {line['accuracy']} of {line['row']}")
         place = (line["table"], line["row"], line["column"])
         yield place, printed, line.get("setting") or ""
-
-
-def _setting(text: str) -> dict[str, float]:
-    pairs = (part.partition("=") for part in text.split(","))
-    return {name.strip(): float(value) for name, _, value in pairs}
 
 
 @dataclass(frozen=True)
@@ -204,37 +193,17 @@ class Difference:
     samples: int | None  # right ones more than in the paper; None for an average
     selection: str = "oracle"  # name of the rule that chose our setting
 
-    @property
-    def equal_f1(self) -> bool:
-        """Whether the mean F1 equals the paper's to every digit."""
-        return round(self.figure.mean_f1, 4) == self.printed.mean_f1
-
-    @property
-    def equal_accuracy(self) -> bool:
-        """Whether the accuracy equals the paper's to every digit."""
-        return round(self.figure.accuracy, 2) == self.printed.accuracy
-
 
 def differences(tables: "Iterable[Table]") -> list[Difference]:
     """List every compared cell but averages, the largest difference in mean F1 first."""
-    found = [
-        Difference(
-            table.number,
-            table.long_name(row),
-            label,
-            cell.figure,
-            cell.printed,
-            *cell.difference,
-            row.selection,
-        )
-        for table in tables
-        for row in table.rows
-        for (label, _), cell in zip(table.columns, row.cells, strict=True)
-        if AVERAGE not in (label, row.label)
-        and cell.figure is not None
-        and cell.printed is not None
-        and cell.difference is not None
-    ]
+    found = []
+    for table in tables:
+        for row in table.rows:
+            place = table.number, table.long_name(row)
+            for (column, _), cell in zip(table.columns, row.cells, strict=True):
+                figure, printed, apart = cell.figure, cell.printed, cell.difference
+                if figure and printed and apart and AVERAGE not in (column, row.label):
+                    found.append(Difference(*place, column, figure, printed, *apart, row.selection))
     return sorted(found, key=lambda d: -abs(d.mean_f1))
 
 
@@ -246,31 +215,33 @@ def summarize(tables: "Iterable[Table]") -> str:
     line for each.
     """
     tables = list(tables)
-    by_rule: dict[str, dict[tuple[str, str], Difference]] = {}
+    by_rule: dict[str, dict[tuple[str, str], Difference]] = {
+        row.selection: {} for table in tables for row in table.rows
+    }
     for d in differences(tables):
-        by_rule.setdefault(d.selection, {})[d.row, d.column] = d
-    rules = dict.fromkeys(row.selection for table in tables for row in table.rows)
-    if not by_rule:
+        by_rule[d.selection][d.row, d.column] = d
+    said = {name: _agreement(list(found.values())) for name, found in by_rule.items() if found}
+    if not said:
         return "No figure to compare with the paper."
     synthetic = any(table.synthetic for table in tables)
     end = "; on SYNTHETIC DATA, so no agreement is to be expected." if synthetic else "."
     return "\n".join(
-        (f"{name}: " if len(by_rule) > 1 else "") + _agreement(list(by_rule[name].values())) + end
-        for name in rules
-        if name in by_rule
+        (f"{name}: " if len(said) > 1 else "") + text + end for name, text in said.items()
     )
 
 
 def _agreement(found: Sequence[Difference]) -> str:
-    equal = sum(d.equal_f1 for d in found) + sum(d.equal_accuracy for d in found)
+    equal = sum(
+        (d.mean_f1 == 0) + (round(d.figure.accuracy, 2) == d.printed.accuracy) for d in found
+    )
     near = sum(d.samples is not None and abs(d.samples) <= 1 for d in found)
-    f1 = max(found, key=lambda d: abs(d.mean_f1))
-    count = max(found, key=lambda d: abs(d.samples or 0))
     text = (
         f"{equal} of {2 * len(found)} figures equal to every digit, "
         f"{near} of {len(found)} accuracies within one sample"
     )
     if equal < 2 * len(found):
+        f1 = max(found, key=lambda d: abs(d.mean_f1))
+        count = max(found, key=lambda d: abs(d.samples or 0))
         text += (
             f"; largest difference {f1.mean_f1:+.4f} in mean F1 ({f1.row}, {f1.column}) and "
             f"{count.samples:+d} samples ({count.row}, {count.column})"

@@ -35,12 +35,27 @@ class TableCell:
     @property
     def parts(self) -> tuple[str, str] | None:
         """Mean F1 to four and accuracy to two decimals, if there is a figure."""
-        return _printed_parts(self.figure)
+        return _parts(self.figure)
+
+    def shown(self, slash: str, mark: str) -> str:
+        """Return the figures, those that are best of their column as ``mark`` has it.
+
+        Without figures it is ``-``, ``no weights`` or, for the average of a row, ``(5 of 6)``.
+        """
+        if self.parts is not None:
+            flags = (self.best_f1, self.best_accuracy)
+            parts = zip(self.parts, flags, strict=True)
+            return slash.join(mark.format(part) if best else part for part, best in parts)
+        if "no weights" in self.reason:
+            return "no weights"
+        if self.coverage is None or self.coverage[0] == 0:
+            return "-"
+        return f"({self.coverage[0]} of {self.coverage[1]})"
 
     @property
     def printed_parts(self) -> tuple[str, str] | None:
         """The paper's mean F1 and accuracy as printed."""
-        return _printed_parts(self.printed)
+        return _parts(self.printed)
 
     @property
     def difference(self) -> tuple[float, int | None] | None:
@@ -49,10 +64,8 @@ class TableCell:
             return None
         mean_f1 = round(round(self.figure.mean_f1, 4) - self.printed.mean_f1, 4)
         n = self.figure.n_target
-        if not n:
-            return mean_f1, None
         ours, theirs = (round(x.accuracy * n / 100) for x in (self.figure, self.printed))
-        return mean_f1, ours - theirs
+        return mean_f1, ours - theirs if n else None
 
     @property
     def difference_parts(self) -> tuple[str, str] | None:
@@ -60,12 +73,11 @@ class TableCell:
         if self.difference is None or self.figure is None or self.printed is None:
             return None
         mean_f1, samples = self.difference
-        if samples is None:
-            return f"{mean_f1:+.4f}", f"{self.figure.accuracy - self.printed.accuracy:+.2f}"
-        return f"{mean_f1:+.4f}", f"{samples:+d}"
+        percent = self.figure.accuracy - self.printed.accuracy
+        return f"{mean_f1:+.4f}", f"{percent:+.2f}" if samples is None else f"{samples:+d}"
 
 
-def _printed_parts(figure: Figure | Printed | None) -> tuple[str, str] | None:
+def _parts(figure: Figure | Printed | None) -> tuple[str, str] | None:
     return None if figure is None else (f"{figure.mean_f1:.4f}", f"{figure.accuracy:.2f}")
 
 
@@ -84,6 +96,14 @@ class TableRow:
     def name(self) -> str:
         """The label with its variant in brackets."""
         return f"{self.label} [{self.variant}]" if self.variant else self.label
+
+    @property
+    def below(self) -> list[list[tuple[str, str] | None]]:
+        """The two lines of printed figures and of differences, if any are to be compared."""
+        if not any(cell.printed for cell in self.cells):
+            return []
+        printed = [cell.printed_parts for cell in self.cells]
+        return [printed, [cell.difference_parts for cell in self.cells]]
 
 
 @dataclass(frozen=True)
@@ -182,24 +202,21 @@ def without_needless_averages(table: Table) -> Table:
 def mark_best(rows: Sequence[TableRow]) -> list[TableRow]:
     """Mark the best of each column among at least two rows of the same rule; ties all win."""
     marked = [list(row.cells) for row in rows]
-    n_columns = len(rows[0].cells) if rows else 0
-    for selection in dict.fromkeys(r.selection for r in rows if r.selection != PRINTED):
-        for column in range(n_columns):
-            places = [
-                (i, cell.figure)
-                for i, row in enumerate(rows)
-                if row.selection == selection and row.label != AVERAGE
-                for cell in [row.cells[column]]
-                if cell.figure is not None
-            ]
-            if len(places) < 2:
+    for selection in {row.selection for row in rows} - {PRINTED}:
+        ranked = [r for r, row in enumerate(rows)
+                  if row.selection == selection and row.label != AVERAGE]  # fmt: skip
+        for column in range(len(rows[0].cells)):
+            found = {r: parts for r in ranked if (parts := rows[r].cells[column].parts)}
+            if len(found) < 2:
                 continue
-            best_f1 = max(round(figure.mean_f1, 4) for _, figure in places)
-            best_accuracy = max(round(figure.accuracy, 2) for _, figure in places)
-            for i, figure in places:
-                marked[i][column] = replace(
-                    marked[i][column],
-                    best_f1=round(figure.mean_f1, 4) == best_f1,
-                    best_accuracy=round(figure.accuracy, 2) == best_accuracy,
+            # As they are printed: figures that print alike are equal.
+            best_f1, best_accuracy = (
+                max(float(parts[i]) for parts in found.values()) for i in (0, 1)
+            )
+            for r, (f1, accuracy) in found.items():
+                marked[r][column] = replace(
+                    marked[r][column],
+                    best_f1=float(f1) == best_f1,
+                    best_accuracy=float(accuracy) == best_accuracy,
                 )
     return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, marked, strict=True)]

@@ -1,14 +1,14 @@
 """Which figure of the scores table stands where in a table."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.evaluation.selection import Rule
 from cdmer_bench.protocol import experiments
-from cdmer_bench.reporting.captions import about_data, caption
+from cdmer_bench.reporting.captions import caption
 from cdmer_bench.reporting.published import (
     AVERAGE,
     BASELINE,
@@ -36,6 +36,8 @@ from cdmer_bench.results.scores import Selection, rows_of, rules_of, score_recor
 if TYPE_CHECKING:
     import pandas as pd
 
+_PLACE = ("task_label", "method_label", "descriptor_label")
+_FIGURE = [field.name for field in fields(Figure)]
 _WIDEST = 30  # characters of a column that names two databases
 NOT_RUN = "not run"
 _NOT_RUN_DEEP = "not run, or no weights were given: docs/c3d.md names the files that fit"
@@ -104,11 +106,11 @@ def build_table(
     corpora = sorted(scores["corpus"].unique())
     if len(corpora) > 1:
         raise UserError(f"records of the corpora {', '.join(corpora)} do not belong into one table")
-    missing = [*missing, *_failed(scores)]
+    failed = scores.loc[scores["status"] != "done", [*_PLACE, "reason"]].drop_duplicates()
+    missing = [*missing, *(MissingCell(*cell[1:]) for cell in rows_of(failed))]
     done = scores[scores["status"] == "done"]
     layout = LAYOUTS.get(number) or _own_layout([*rows_of(done), *missing], descriptor)
-    places = [row_of(score, layout, descriptor) or "" for score in rows_of(done)]
-    placed = done.assign(place=places)
+    placed = done.assign(place=[row_of(s, layout, descriptor) or "" for s in rows_of(done)])
     placed = placed[(placed["place"] != "") & placed["task_label"].isin(layout.columns)]
     reasons = {
         (row, m.task_label): m.reason
@@ -118,35 +120,44 @@ def build_table(
     rows = _rows(layout, placed, reasons, rules, whole)
     if layout.averages:
         rows = with_averages(rows)
-    comparable = number in LAYOUTS and descriptor == PAPER_DESCRIPTOR
-    beside = dict(published()) if against_paper and comparable else {}
-    for paper in later if comparable else ():
-        own = paper.own_rows
-        beside |= {place: printed for place, printed in paper.cells.items() if place[1] in own}
-    if beside:
-        rows = [_with_printed(row, layout, rows, beside) for row in rows]
-    later = [paper for paper in later if comparable and any(n == number for n, _, _ in paper.cells)]
+    later = [p for p in later if any(place[0] == number for place in p.cells)]
+    beside: dict = {}
+    if descriptor != PAPER_DESCRIPTOR:
+        later = []
+    elif against_paper:
+        beside |= published()
     for paper in later:
-        rows += _printed_rows(paper, layout)
-    titles = {s.task_label: _titled(s) for s in rows_of(placed)}
-    columns = tuple((c, DIRECTIONS.get(c, titles.get(c, ""))) for c in layout.columns)
+        beside |= {place: p for place, p in paper.cells.items() if place[1] in paper.own_rows}
+    rows = [_with_printed(row, layout, rows, beside) for row in rows]
+    rows += [row for paper in later for row in _printed_rows(paper, layout)]
+    columns = {c: DIRECTIONS.get(c, "") for c in layout.columns}
+    tasks = {t.label: (t.name, t.source, t.target) for t in experiments()}
+    for s in rows_of(placed):
+        columns[s.task_label] = DIRECTIONS.get(s.task_label, _titled(s))
+        tasks[s.task_label] = s.task, s.source, s.target
+    if layout.averages:
+        columns[AVERAGE] = ""
     table = Table(
         number=number,
         title=layout.title,
         row_header=layout.row_header,
-        columns=(*columns, (AVERAGE, "")) if layout.averages else columns,
+        columns=tuple(columns.items()),
         rows=tuple(mark_best(rows)),
         corpus=corpora[0] if corpora else "",
         synthetic=bool(scores["synthetic"].any()),
         descriptor=descriptor if layout.compares == "methods" else "",
         against_paper=any(cell.printed for row in rows for cell in row.cells),
-        tasks={t.label: (t.name, t.source, t.target) for t in experiments()}
-        | {s.task_label: (s.task, s.source, s.target) for s in rows_of(placed)},
-        remarks=tuple(about_data(placed)),
+        tasks=tasks,
+        # Each sentence is there once, however many cells it holds for.
+        remarks=tuple(
+            filter(None, dict.fromkeys([*placed["target_remarks"], *placed["source_remarks"]]))
+        ),
     )
     if only_asked:
-        asked = {task for _, task in reasons} | set(placed["task_label"])
-        table = _some_columns(table, [c in asked or c == AVERAGE for c, _ in table.columns])
+        asked = {AVERAGE, *placed["task_label"], *(task for _, task in reasons)}
+        kept = [column in asked for column in columns]
+        rows = [replace(row, cells=tuple(compress(row.cells, kept))) for row in table.rows]
+        table = replace(table, rows=tuple(rows), columns=tuple(compress(table.columns, kept)))
     return replace(table, notes=caption(table, placed, rules, later, reasons))
 
 
@@ -176,21 +187,12 @@ def tables_for(
     tables = []
     for corpus in dict.fromkeys(scores["corpus"]) or [""]:
         mine = scores[scores["corpus"] == corpus]
-        for number, descriptor in _places([*rows_of(mine), *missing]):
-            table = build_table(
-                number,
-                mine,
-                rules,
-                descriptor=descriptor,
-                missing=missing,
-                whole=whole,
-                against_paper=against_paper,
-                later=later,
-                only_asked=only_asked,
-            )
-            if table.rows:
-                tables.append(table)
-    return tables
+        tables += [
+            build_table(number, mine, rules, descriptor=descriptor, missing=missing, whole=whole,
+                        against_paper=against_paper, later=later, only_asked=only_asked)
+            for number, descriptor in _places([*rows_of(mine), *missing])
+        ]  # fmt: skip
+    return [table for table in tables if table.rows]
 
 
 def row_of(cell: Any, layout: Layout, descriptor: str) -> str | None:
@@ -215,13 +217,6 @@ def _scores(
     if isinstance(records, pd.DataFrame):
         return records[records["selection"].isin([rule.name for rule in rules])]
     return score_records(current(records), rules)
-
-
-def _failed(scores: "pd.DataFrame") -> list[MissingCell]:
-    """Return the cells of a scores table that failed, each once."""
-    failed = scores[scores["status"] != "done"]
-    places = failed[["task_label", "method_label", "descriptor_label", "reason"]].drop_duplicates()
-    return [MissingCell(*place) for place in places.itertuples(index=False)]
 
 
 def _places(found: Sequence[Any]) -> list[tuple[str, str]]:
@@ -272,23 +267,24 @@ def _rows(
     rules: Sequence[Rule],
     whole: bool,
 ) -> list[TableRow]:
-    # By row and variant; within these by task and rule.
-    found: dict[str, dict[str, dict[tuple[str, str], Any]]] = {}
+    scores = {(s.place, s.variant, s.task_label, s.selection): s for s in rows_of(placed)}
+    variants: dict[str, dict[str, Any]] = {}  # of each row, with the first score of each
     for score in rows_of(placed):
-        variants = found.setdefault(score.place, {})
-        variants.setdefault(score.variant, {})[score.task_label, score.selection] = score
+        variants.setdefault(score.place, {}).setdefault(score.variant, score)
     asked = {row for row, _ in reasons}
-    labels = [r for r in layout.rows if whole or r in found or r in asked]
-    labels += [r for r in (*found, *sorted(asked)) if r not in layout.rows]
+    labels = [r for r in layout.rows if whole or r in variants or r in asked]
+    labels += [r for r in (*variants, *sorted(asked)) if r not in layout.rows]
     rows = []
     for label in dict.fromkeys(labels):
         not_run = _NOT_RUN_DEEP if label.startswith("C3D-") else NOT_RUN
-        for variant, mine in sorted(found.get(label, {"": {}}).items()):
-            one = next(iter(mine.values()), None)
+        for variant, one in sorted(variants.get(label, {"": None}).items()):
             names = ("", "") if one is None else (one.method, one.descriptor)
             for rule in rules:
                 cells = [
-                    _cell(mine.get((task, rule.name)), reasons.get((label, task), not_run))
+                    _cell(
+                        scores.get((label, variant, task, rule.name)),
+                        reasons.get((label, task), not_run),
+                    )
                     for task in layout.columns
                 ]
                 rows.append(TableRow(label, tuple(cells), variant, rule.name, *names))
@@ -298,22 +294,7 @@ def _rows(
 def _cell(score: Any | None, reason: str) -> TableCell:
     if score is None or score.reason:
         return TableCell(reason=reason if score is None else score.reason)
-    return TableCell(
-        Figure(
-            score.mean_f1,
-            score.accuracy,
-            score.n_settings,
-            score.n_target,
-            score.setting,
-            score.converged,
-            score.n_undefined,
-        )
-    )
-
-
-def _some_columns(table: Table, kept: Sequence[bool]) -> Table:
-    rows = [replace(row, cells=tuple(compress(row.cells, kept))) for row in table.rows]
-    return replace(table, rows=tuple(rows), columns=tuple(compress(table.columns, kept)))
+    return TableCell(Figure(**{name: getattr(score, name) for name in _FIGURE}))
 
 
 def _printed_rows(paper: Paper, layout: Layout) -> list[TableRow]:

@@ -14,6 +14,7 @@ import json
 import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection import RULES, NotRecorded, rule
 from cdmer_bench.io import check_archive_size, content_key, pack_arrays, visible
 from cdmer_bench.results.record import CellRecord, record_of
@@ -45,7 +45,7 @@ def pack(records: Sequence[CellRecord]) -> bytes:
         content = {**plain.content(), "figures": figures(record)}
         members[f"cells/{number:05d}/record.json"] = json.dumps(content, sort_keys=True).encode()
         members[f"cells/{number:05d}/grid.npz"] = pack_arrays(plain.arrays())
-    files = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    files = _checksums(members)
     manifest = {"format": FORMAT, "files": files, "sha256": content_key(files)}
     members = {"manifest.json": json.dumps(manifest, indent=1).encode(), **members}
     buffer = io.BytesIO()
@@ -61,18 +61,14 @@ def figures(record: CellRecord) -> dict[str, dict[str, float | int]]:
     """Return by each rule that has its inputs the chosen setting, mean F1 and accuracy."""
     found: dict[str, dict[str, float | int]] = {}
     for name in RULES:
-        try:
+        with suppress(NotRecorded, UserError):
             index = rule(name).select(record)
-        except (NotRecorded, UserError):
-            continue
-        found[name] = {"setting": index, **_figures_of(record, index)}
+            found[name] = {"setting": index, **_rounded(record, index)}
     return found
 
 
-def _figures_of(record: CellRecord, index: int) -> dict[str, float]:
-    one = record.predictions[index : index + 1]
-    f1, accuracy = grid_scores(record.y_target, one, len(record.classes))
-    return {"mean_f1": round(float(f1[0]), 10), "accuracy": round(float(accuracy[0]), 10)}
+def _rounded(record: CellRecord, index: int) -> dict[str, float]:
+    return {name: round(value, 10) for name, value in record.figures(index).items()}
 
 
 def read(path: Path) -> list[tuple[CellRecord, dict[str, Any]]]:
@@ -80,42 +76,42 @@ def read(path: Path) -> list[tuple[CellRecord, dict[str, Any]]]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path)
+        names = sorted(name for name in members if name.endswith("record.json"))
+        return [_cell(members[n], members[n.replace("record.json", "grid.npz")]) for n in names]
     except FileNotFoundError:
         raise UserError(f"{path} is not there; name the file of a `cdmer results pack`") from None
     except UserError:
         raise
-    except Exception as error:  # zipfile, zlib and json each raise their own kinds
-        raise _refused(path, f"it is no whole archive ({error})") from None
-    found = []
-    for name in sorted(name for name in members if name.endswith("record.json")):
-        try:
-            found.append(_cell(members[name], members[name.replace("record.json", "grid.npz")]))
-        except Exception as error:  # json, numpy and zipfile each raise their own kinds
-            raise _refused(path, f"{name} is no cell of this version ({error})") from None
-    return found
+    except Exception as error:  # zipfile, zlib, json and numpy each raise their own kinds
+        raise UserError(
+            f"{path} is refused: it is no whole archive of this version ({error}); ask for a file "
+            "of `cdmer results pack`"
+        ) from None
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, bytes]:
     """Read every member whose name, size and checksum are as they should be."""
     names = [info.filename for info in archive.infolist()]
-    strange = [name for name in names if not _MEMBER.fullmatch(name)]
-    if strange or len(set(names)) < len(names) or "manifest.json" not in names:
-        what = f"the file {visible(strange[0])[:80]!r}" if strange else "files twice or no manifest"
-        raise _refused(path, f"it holds {what}")
+    for name in names:
+        if not _MEMBER.fullmatch(name) or names.count(name) > 1:
+            raise ValueError(f"it holds {visible(name)[:80]!r}, or holds it twice")
     check_archive_size(archive, path)
     members = {}
     for info in archive.infolist():
         with archive.open(info) as file:
             members[info.filename] = file.read(info.file_size + 1)
         if len(members[info.filename]) != info.file_size:
-            raise _refused(path, f"{info.filename} has another size than it says")
+            raise ValueError(f"{info.filename} has another size than it says")
     manifest = json.loads(members.pop("manifest.json"))
-    files = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise _refused(path, "its manifest is of another version")
-    if manifest.get("files") != files:
-        raise _refused(path, "its checksums do not fit its files")
+    if manifest["format"] != FORMAT:
+        raise ValueError(f"format {manifest['format']}, expected {FORMAT}")
+    if manifest["files"] != _checksums(members):
+        raise ValueError("its checksums do not fit its files")
     return members
+
+
+def _checksums(members: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
 
 
 def _cell(content: bytes, arrays: bytes) -> tuple[CellRecord, dict[str, Any]]:
@@ -126,7 +122,7 @@ def _cell(content: bytes, arrays: bytes) -> tuple[CellRecord, dict[str, Any]]:
         held = {name: archive[name] for name in archive.files}
     record = record_of(told, held)
     _check(record)
-    if not isinstance(said, dict) or not set(said) <= set(RULES):
+    if not set(said) <= set(RULES):
         raise ValueError("its figures are of no known rules")
     shown: dict[str, Any] = {name: visible(getattr(record, name)) for name in _TEXTS}
     return replace(record, **shown), said
@@ -156,25 +152,19 @@ def _check(record: CellRecord) -> None:
         raise ValueError("a table of names and values is something else")
 
 
-def _refused(path: Path, reason: str) -> UserError:
-    return UserError(f"{path} is refused: {reason}; ask for a file of `cdmer results pack`")
-
-
 def verify(
     path: Path,
     own: Sequence[CellRecord],  # records of one's own, whose features may be of the same data
 ) -> tuple[list[str], int]:
     """Recompute every figure of an archive, and compare its data with one's own results."""
-    lines, n_figures, wrong = [], 0, 0
-    packed = read(path)
+    packed, lines, n_figures = read(path), [], 0
     for record, said in packed:
+        n_figures += len(said)
         for name, told in said.items():
-            n_figures += 1
-            problem = _wrong(record, name, told)
-            if problem:
-                wrong += 1
+            if problem := _wrong(record, name, told):
                 who = f"{record.task_label} {record.method_label} {record.descriptor_label}"
                 lines.append(f"{who}, {name}: {problem}")
+    wrong = len(lines)
     lines.append(
         f"{path}: {len(packed)} cells, {n_figures} figures recomputed from the predictions, "
         + (f"{wrong} of them are others" if wrong else "all equal")
@@ -187,8 +177,7 @@ def _wrong(record: CellRecord, name: str, told: Mapping[str, Any]) -> str:
     index = told.get("setting")
     if not isinstance(index, int) or not 0 <= index < len(record.settings):
         return f"there is no setting {index!r}"
-    found = _figures_of(record, index)
-    for measure, value in found.items():
+    for measure, value in _rounded(record, index).items():
         if told.get(measure) != value:
             return f"{measure} is {told.get(measure)!r}, but the predictions give {value}"
     if name == "oracle" and index != rule("oracle").select(record):
@@ -207,14 +196,13 @@ def _compared(packed: Sequence[CellRecord], own: Sequence[CellRecord]) -> list[s
         }
 
     mine, lines = contents(own), []
-    for (title, descriptor), sha256 in contents(packed).items():
-        if (title, descriptor) not in mine:
+    for place, sha256 in contents(packed).items():
+        said = (
+            "the same content as yours" if mine.get(place) == sha256 else "other content than yours"
+        )
+        if place not in mine:
             said = "none of your own here to compare with"
-        elif mine[title, descriptor] == sha256:
-            said = "the same content as yours"
-        else:
-            said = "other content than yours"
-        lines.append(visible(f"{title}, {descriptor}: {said} ({sha256[:12]})"))
+        lines.append(visible(f"{', '.join(place)}: {said} ({sha256[:12]})"))
     return lines
 
 

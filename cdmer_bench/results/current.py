@@ -31,39 +31,21 @@ def current(results: ResultsStore | Iterable[CellRecord]) -> list[CellRecord]:
     list of CellRecord
         In the order in which the records are stored or given.
     """
-    return _split(_records(results))[0]
+    return _split(results)[0]
 
 
 def superseded(results: ResultsStore | Iterable[CellRecord]) -> list[CellRecord]:
     """Return the records that are not current, which are shown nowhere."""
-    return _split(_records(results))[1]
+    return _split(results)[1]
 
 
-def current_failures(store: ResultsStore, records: Iterable[CellRecord]) -> list[dict[str, Any]]:
-    """Return why cells failed that are not among ``records``, or failed after they were made.
-
-    The latter have ``earlier`` set: their figures are those of an earlier run.
-    """
-    return _failures(store, records)[0]
-
-
-def settled_failures(store: ResultsStore) -> list[Path]:
-    """Return the files of failures that no longer stand: the cell has a result or a newer one."""
-    return _failures(store, current(store))[1]
-
-
-def _records(results: ResultsStore | Iterable[CellRecord]) -> list[CellRecord]:
-    return results.records() if isinstance(results, ResultsStore) else list(results)
-
-
-def _split(records: Sequence[CellRecord]) -> tuple[list[CellRecord], list[CellRecord]]:
-    newest: dict[tuple, CellRecord] = {}
-    for record in sorted(records, key=_age):
-        newest[_identity(record)] = record
+def _split(
+    results: ResultsStore | Iterable[CellRecord],
+) -> tuple[list[CellRecord], list[CellRecord]]:
+    records = results.records() if isinstance(results, ResultsStore) else list(results)
+    newest = {_identity(record): record for record in sorted(records, key=_age)}
     # A class with other parameters than the newest record's is older code.
-    names: dict[tuple, set[str]] = {}
-    for record in newest.values():
-        names[_cell(record)] = _parameter_names(record)
+    names = {_cell(record): _parameter_names(record) for record in newest.values()}
     kept = {id(r) for r in newest.values() if _parameter_names(r) == names[_cell(r)]}
     rows: dict[tuple[str, ...], list[CellRecord]] = {}
     for record in records:
@@ -77,11 +59,8 @@ def _split(records: Sequence[CellRecord]) -> tuple[list[CellRecord], list[CellRe
 
 def _cell(record: CellRecord) -> tuple[str, ...]:
     # A remark such as [random weights] stands in the descriptor's label alone.
-    task, descriptor = (
-        (record.task, record.task_label),
-        (record.descriptor, record.descriptor_label),
-    )
-    return record.corpus, *task, *descriptor, record.method
+    labels = record.task_label, record.descriptor_label
+    return record.corpus, record.task, record.descriptor, record.method, *labels
 
 
 def _identity(record: CellRecord) -> tuple:
@@ -92,8 +71,8 @@ def _identity(record: CellRecord) -> tuple:
 def _traits(record: CellRecord) -> dict[str, Any]:
     """Return what makes a variant of a method: solver, grid and the parameters held fixed."""
     searched = _searched(record)
-    fixed = {k: v for k, v in record.parameters.items() if k not in searched and k != "solver"}
-    return {"solver": record.solver, "grid": record.grid, **fixed}
+    fixed = {k: v for k, v in record.parameters.items() if k not in searched}
+    return {**fixed, "solver": record.solver, "grid": record.grid}
 
 
 def _searched(record: CellRecord) -> set[str]:
@@ -109,12 +88,11 @@ def _variants(row: Sequence[CellRecord]) -> list[tuple[CellRecord, str]]:
     if len({record.task_label for record in row}) == len(row):
         return [(record, "") for record in row]
     traits = [_traits(record) for record in row]
-    names = dict.fromkeys(name for trait in traits for name in trait)
+    names = dict.fromkeys(["solver", "grid", *(name for trait in traits for name in trait)])
     differing = [n for n in names if len({repr(trait.get(n)) for trait in traits}) > 1]
     phrases = [", ".join(_phrase(n, t[n]) for n in differing if n in t) for t in traits]
-    places = [(r.task_label, phrase) for r, phrase in zip(row, phrases, strict=True)]
-    if len(set(places)) < len(row):
-        # Two methods or descriptors that have one label.
+    places = {(r.task_label, phrase) for r, phrase in zip(row, phrases, strict=True)}
+    if len(places) < len(row):  # two methods or descriptors that have one label
         phrases = [
             ", ".join(filter(None, (r.method, r.descriptor, phrase)))
             for r, phrase in zip(row, phrases, strict=True)
@@ -123,13 +101,24 @@ def _variants(row: Sequence[CellRecord]) -> list[tuple[CellRecord, str]]:
 
 
 def _phrase(name: str, value: Any) -> str:
-    if name in ("solver", "grid"):
-        return f"{value} {name}"
-    return f"{name} = {value}"
+    return f"{value} {name}" if name in ("solver", "grid") else f"{name} = {value}"
 
 
 def _age(record: CellRecord) -> tuple[str, str]:
     return str(record.about.get("finished", record.about.get("date", ""))), record.key
+
+
+def current_failures(store: ResultsStore, records: Iterable[CellRecord]) -> list[dict[str, Any]]:
+    """Return why cells failed that are not among ``records``, or failed after they were made.
+
+    The latter have ``earlier`` set: their figures are those of an earlier run.
+    """
+    return _failures(store, records)[0]
+
+
+def settled_failures(store: ResultsStore) -> list[Path]:
+    """Return the files of failures that no longer stand: the cell has a result or a newer one."""
+    return _failures(store, current(store))[1]
 
 
 def _failures(
@@ -141,20 +130,17 @@ def _failures(
     for record in records:
         place = tuple(getattr(record, name) for name in labels)
         made[place] = max(made.get(place, ""), _age(record)[0])
-    last: dict[tuple[str, ...], tuple[Path, dict[str, Any]]] = {}
-    settled = []
     found = [(path, store.failure(path.stem)) for path in store.folder.glob("failures/*.json")]
-    failed = [(path, failure) for path, failure in found if failure is not None]
-    for path, failure in sorted(failed, key=lambda f: (f[1].get("date", ""), f[0].name)):
-        place = tuple(failure[name] for name in labels)
-        if place in last:
-            settled.append(last[place][0])
-        last[place] = path, failure
-    standing = []
-    for place, (path, failure) in last.items():
-        earlier = place in made
-        if not earlier or failure.get("date", "") > made[place]:
-            standing.append({**failure, "earlier": earlier})
-        else:
-            settled.append(path)
-    return standing, settled
+    failed = [
+        (failure.get("date", ""), path.name, path, failure) for path, failure in found if failure
+    ]
+    last = {
+        tuple(failure[name] for name in labels): (path, failure)
+        for *_, path, failure in sorted(failed, key=lambda f: f[:2])
+    }
+    standing = {
+        path: {**failure, "earlier": place in made}
+        for place, (path, failure) in last.items()
+        if place not in made or failure.get("date", "") > made[place]
+    }
+    return list(standing.values()), [path for *_, path, _ in failed if path not in standing]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.io import content_key
 
 FORMAT = 2
@@ -27,12 +28,7 @@ _APART = (*_ARRAYS, *_OPTIONAL_ARRAYS, "extras", "variant")
 
 
 class OtherFormat(ValueError):
-    """A record that another version of this package wrote; it is whole, but cannot be used.
-
-    Attributes
-    ----------
-    is_newer : bool
-    """
+    """A record that another version of this package wrote; it is whole, but cannot be used."""
 
     def __init__(self, written: Any) -> None:
         super().__init__(
@@ -43,100 +39,58 @@ class OtherFormat(ValueError):
 
 @dataclass(frozen=True)
 class CellRecord:
-    """Everything that tables, selection rules, statistics and pictures need of a cell.
+    """Everything that tables, selection rules, statistics and pictures need of a cell."""
 
-    Attributes
-    ----------
-    key : str
-        Hash of everything that changes the result.
-    task, task_label : str
-        ``exp05`` and ``Exp.5``; for a pair outside the paper ``a__b`` and ``A → B``.
-    source, target : str
-        Keys of the databases.
-    method, method_label : str
-        ``drfs_t`` and ``DRFS-T``.
-    descriptor, descriptor_label : str
-        ``lbp_top_r3p8`` and ``LBP-TOP(R3P8)``.
-    corpus : str
-        Where the databases came from: ``released``, ``synthetic``, ...
-    synthetic : bool
-        True if either database is generated.
-    grid : str
-        Name of the grid: ``paper``, ``reduced`` or ``own``.
-    solver : str
-        ``paper`` or ``exact`` for methods with both modes, else empty.
-    classes : tuple of str
-    parameters : dict
-        The method's fixed parameters.
-    settings : list of dict
-        Every setting of the grid, in the grid's order.
-    predictions : ndarray of uint8, shape (n_settings, n_target)
-        Class indices.
-    y_target : ndarray of uint8, shape (n_target,)
-        True class indices; for scoring and the oracle rule only, no method saw them.
-    y_source : ndarray of uint8, shape (n_source,)
-    subject_target : ndarray of str, shape (n_target,), or None
-    scores : ndarray of float32, shape (n_settings, n_target, n_classes), or None
-        Decision values, larger meaning more likely; None where the method records none.
-    converged : ndarray of bool, shape (n_settings,)
-    iterations : ndarray of int, shape (n_settings,)
-    notes : dict from int to str
-        By index of the setting.
-    extras : dict from str to ndarray
-        What else the method recorded, one row for each setting, such as RSTR's ``weights``; and
-        the selection inputs (:mod:`cdmer_bench.evaluation.selection.source`), if recorded.
-    about : dict
-        Versions, host, date, command, ``seconds`` of computing and ``wall_seconds``,
-        ``settings_from_cache`` (how many took their regressions from there, if any), and the cards
-        in use: what describes the run but does not change its result.
-    used : dict
-        For ``source`` and ``target`` the ``database``, its ``title``, the hash of its
-        ``features``, ``n_clips``, ``n_expected`` (or None), ``class_counts`` by the name of the
-        class, the number of ``findings`` of each severity, and ``remarks`` on features of files.
-    errors_ignored : bool
-        Whether the data had findings of severity error, and ``data.errors=ignore`` was given.
-    clips_target : ndarray of str, shape (n_target,), or None
-        Names of the target's clips, where they have any.
-    variant : str
-        What tells it from other records of its method, task and descriptor, such as
-        ``exact solver``; not stored, given by :func:`cdmer_bench.results.current.current`.
-    """
-
-    key: str
-    task: str
-    task_label: str
-    source: str
+    key: str  # hash of everything that changes the result
+    task: str  # ``exp05``; for a pair outside the paper ``a__b``
+    task_label: str  # ``Exp.5``, or ``A → B``
+    source: str  # key of the database
     target: str
-    method: str
-    method_label: str
-    descriptor: str
-    descriptor_label: str
-    corpus: str
-    synthetic: bool
-    grid: str
-    solver: str
+    method: str  # ``drfs_t``
+    method_label: str  # ``DRFS-T``
+    descriptor: str  # ``lbp_top_r3p8``
+    descriptor_label: str  # ``LBP-TOP(R3P8)``
+    corpus: str  # where the databases came from: ``released``, ``synthetic, seed 0``, ...
+    synthetic: bool  # whether either database is generated
+    grid: str  # ``paper``, ``reduced`` or ``own``
+    solver: str  # ``paper`` or ``exact`` for methods with both modes, else empty
     classes: tuple[str, ...]
-    parameters: dict[str, Any]
-    settings: list[dict[str, Any]]
-    predictions: NDArray[np.uint8]
-    y_target: NDArray[np.uint8]
+    parameters: dict[str, Any]  # the method's fixed parameters
+    settings: list[dict[str, Any]]  # every setting of the grid, in the grid's order
+    predictions: NDArray[np.uint8]  # (n_settings, n_target), class indices
+    y_target: NDArray[np.uint8]  # for scoring and the oracle rule only, no method saw them
     y_source: NDArray[np.uint8]
     subject_target: NDArray[np.str_] | None
+    # (n_settings, n_target, n_classes), larger meaning more likely; None where there are none
     scores: NDArray[np.float32] | None
-    converged: NDArray[np.bool_]
-    iterations: NDArray[np.intp]
-    notes: dict[int, str] = field(default_factory=dict)
+    converged: NDArray[np.bool_]  # (n_settings,), False where an iteration limit ended the solver
+    iterations: NDArray[np.intp]  # (n_settings,), 0 for methods without iterations
+    notes: dict[int, str] = field(default_factory=dict)  # remarks on settings, by their index
+    # what one method keeps, such as block weights, and the selection inputs
     extras: dict[str, NDArray] = field(default_factory=dict)
+    # versions, host, date, command, ``seconds`` of computing, ``wall_seconds``, the cards in use and
+    # ``settings_from_cache`` (how many took their regressions from there): no result depends on it
     about: dict[str, Any] = field(default_factory=dict)
+    # of ``source`` and ``target`` what was used: ``database``, ``title``, ``features`` (their
+    # hash), ``n_clips``, ``n_expected`` (or None), ``class_counts`` by name, the number of
+    # ``findings`` of each severity, and ``remarks`` on features of files
     used: dict[str, Any] = field(default_factory=dict)
-    errors_ignored: bool = False
+    errors_ignored: bool = False  # the data had errors, and ``data.errors=ignore`` was given
+    # what tells it from other records of its method, task and descriptor, such as ``exact solver``;
+    # not stored, given by :func:`cdmer_bench.results.current.current`
     variant: str = ""
-    clips_target: NDArray[np.str_] | None = None
+    clips_target: NDArray[np.str_] | None = None  # names of the target's clips, where they have any
 
     @property
     def row(self) -> str:
         """Label of its row: the method's, with the variant in brackets if there are several."""
         return f"{self.method_label} [{self.variant}]" if self.variant else self.method_label
+
+    def figures(self, index: int) -> dict[str, float]:
+        """Return the ``mean_f1`` and ``accuracy`` of a setting on the target."""
+        one = self.predictions[index, None]
+        f1, percent = grid_scores(self.y_target, one, len(self.classes))
+        return {"mean_f1": float(f1[0]), "accuracy": float(percent[0])}
 
     def content(self) -> dict[str, Any]:
         """Return everything but the arrays, as plain JSON content."""
@@ -149,14 +103,12 @@ class CellRecord:
 
     def arrays(self) -> dict[str, NDArray]:
         """Return the arrays by name, without the selection inputs."""
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
-        for name in _OPTIONAL_ARRAYS:
-            if getattr(self, name) is not None:
-                arrays[name] = getattr(self, name)
-        extras = {n: array for n, array in self.extras.items() if n not in SELECTION_INPUTS}
-        arrays.update({f"extra_{name}": array for name, array in extras.items()})
+        arrays = {name: getattr(self, name) for name in (*_ARRAYS, *_OPTIONAL_ARRAYS)}
+        for name, array in self.extras.items():
+            if name not in SELECTION_INPUTS:
+                arrays[f"extra_{name}"] = array
         arrays["key"] = np.array(self.key)
-        return arrays
+        return {name: array for name, array in arrays.items() if array is not None}
 
     def selection_inputs(self) -> dict[str, NDArray]:
         """Return the selection inputs by name, bound to the record by a key."""
@@ -164,13 +116,7 @@ class CellRecord:
         return {**inputs, "key": np.array(selection_key(self.key))}
 
     def checked_inputs(self, arrays: dict[str, NDArray]) -> dict[str, NDArray]:
-        """Return the selection inputs of a file if they are this record's.
-
-        Raises
-        ------
-        ValueError
-            If they belong to another record or version.
-        """
+        """Return the selection inputs of a file, or raise a ValueError if they are another's."""
         held = dict(arrays)
         if str(held.pop("key", "")) != selection_key(self.key):
             raise ValueError("it belongs to another cell, or to another version of cdmer-bench")
@@ -183,15 +129,7 @@ def selection_key(record_key: str) -> str:
 
 
 def record_of(content: dict[str, Any], arrays: dict[str, NDArray]) -> CellRecord:
-    """Put a record together again.
-
-    Raises
-    ------
-    OtherFormat
-        If another version of this package wrote it.
-    ValueError, KeyError, TypeError, AttributeError
-        If the parts do not fit each other.
-    """
+    """Put a record together again; an error of any kind if the parts do not fit each other."""
     content = dict(content)
     written = content.pop("format", None)
     if written != FORMAT:

@@ -4,13 +4,13 @@ Tables, pictures, statistics, the report and exports are built on it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cdmer_bench.errors import UserError, nearest_neighbour
-from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection import NotRecorded, Rule, rule
 from cdmer_bench.protocol import CLASSES, card, composition, experiments
 from cdmer_bench.results.current import current, current_failures
@@ -25,14 +25,22 @@ SUFFIXES = (".csv", ".json", ".parquet")
 
 Selection = str | Rule | Sequence[str | Rule]
 
-# What a record says of its cell, and what a failure says.
-_CELL = ("corpus", "synthetic", "task", "task_label", "source", "target")
-_TITLES = ("source_title", "target_title", "source_remarks", "target_remarks")
-_WHO = ("method", "method_label", "variant", "row", "descriptor", "descriptor_label")
+# What the record says of its cell.
+_OF_RECORD = (
+    *("corpus", "synthetic", "task", "task_label", "source", "target", "method", "method_label"),
+    *("variant", "row", "descriptor", "descriptor_label", "grid", "solver"),
+)
+_COUNTS = ("n_settings", "n_undefined", "n_target")
+_FIGURES = ("mean_f1", "accuracy")
+_TIMES = ("seconds", "wall_seconds")
 COLUMNS = (
-    *(*_CELL, *_WHO, "grid", "solver", "selection", "setting"),
-    *("n_settings", "n_undefined", "n_target", "mean_f1", "accuracy", "converged"),
-    *("seconds", "wall_seconds", "reason", "status", *_TITLES, "descriptor_note", "key"),
+    *(*_OF_RECORD, "selection", "setting", *_COUNTS, *_FIGURES, "converged", *_TIMES, "reason"),
+    *("status", "source_title", "target_title", "source_remarks", "target_remarks"),
+    *("descriptor_note", "key"),
+)
+_OF_PREDICTIONS = (
+    *("corpus", "task", "task_label", "source", "target", "method", "row", "descriptor"),
+    *("selection", "setting", "clip", "clip_name", "subject", "true", "predicted"),
 )
 
 
@@ -128,16 +136,12 @@ def load_predictions(folder: str | Path, selection: Selection = "oracle") -> "pd
     """
     import pandas as pd
 
-    rules, parts = rules_of(selection), []
+    rules, parts = rules_of(selection), [pd.DataFrame(columns=list(_OF_PREDICTIONS))]
     for record in current(_store(folder)):
         for chosen in rules:
-            try:
-                index = chosen.select(record)
-            except NotRecorded:
-                continue
-            parts.append(_predictions(record, chosen, index))
-    columns = _prediction_columns()
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+            with suppress(NotRecorded):
+                parts.append(_predictions(record, chosen))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def score_records(
@@ -154,9 +158,7 @@ def score_records(
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     generated = table.loc[table["synthetic"].astype(bool), "corpus"]
     table["synthetic"] = table["corpus"].isin(generated)
-    counts = ("n_settings", "n_undefined", "n_target")
-    figures = ("mean_f1", "accuracy", "seconds", "wall_seconds")
-    types = dict.fromkeys(counts, "int64") | dict.fromkeys(figures, "float64")
+    types = dict.fromkeys(_COUNTS, "int64") | dict.fromkeys((*_FIGURES, *_TIMES), "float64")
     return table.astype({**types, "converged": bool})
 
 
@@ -213,9 +215,9 @@ def remarks(record: CellRecord, side: str) -> list[str]:
     if _is_of_the_paper(getattr(record, side)) and record.classes == CLASSES:
         composed = composition(getattr(record, side))
         if tuple(counts.values()) != composed:
+            here, there = ("/".join(map(str, n)) for n in (counts.values(), composed))
             found.append(
-                f"{title} has {len(y)} clips ({_slashes(counts.values())}) where Table I has "
-                f"{sum(composed)} ({_slashes(composed)})"
+                f"{title} has {len(y)} clips ({here}) where Table I has {sum(composed)} ({there})"
             )
     elif expected is not None and expected != len(y):
         found.append(f"{title} has {len(y)} of {expected} clips")
@@ -250,10 +252,6 @@ def _is_of_the_paper(database: str) -> bool:
     return any(database == task.source for task in experiments())
 
 
-def _slashes(counts: Iterable[int]) -> str:
-    return "/".join(map(str, counts))
-
-
 def setting_text(setting: Mapping[str, Any]) -> str:
     """Return a setting as ``k = 20, mu = 0.1``."""
     return ", ".join(
@@ -274,74 +272,63 @@ def _store(folder: str | Path) -> ResultsStore:
 
 def _score(record: CellRecord, chosen: Rule) -> dict[str, Any]:
     row: dict[str, Any] = {
-        **{name: getattr(record, name) for name in (*_CELL, *_WHO, "grid", "solver", "key")},
+        **{name: getattr(record, name) for name in (*_OF_RECORD, "key")},
         **{f"{side}_title": database_title(record, side) for side in SIDES},
         **{f"{side}_remarks": " ".join(remarks(record, side)) for side in SIDES},
-        "selection": chosen.name,
-        "setting": "",
-        "n_settings": len(record.settings),
-        "n_undefined": 0,
-        "n_target": len(record.y_target),
-        "mean_f1": np.nan,
-        "accuracy": np.nan,
-        "converged": True,
-        "seconds": record.about.get("seconds", np.nan),
-        "wall_seconds": record.about.get("wall_seconds", np.nan),
-        "reason": "",
-        "status": "done",
+        **{name: record.about.get(name, np.nan) for name in _TIMES},
         "descriptor_note": str(record.about.get("descriptor_note", "")),
+        "selection": chosen.name,
+        "n_settings": len(record.settings),
+        "n_target": len(record.y_target),
+        "status": "done",
     }
     try:
         selected = chosen.choose(record)
     except NotRecorded as lack:
-        return row | {"reason": lack.short}
-    index = selected.index
-    f1, percent = grid_scores(
-        record.y_target, record.predictions[index : index + 1], len(record.classes)
-    )
-    return row | {
-        "setting": setting_text(record.settings[index]),
+        return {**_NO_FIGURE, **row, "reason": lack.short}
+    return {
+        **row,
+        **record.figures(selected.index),
+        "setting": setting_text(record.settings[selected.index]),
         "n_undefined": selected.n_undefined,
-        "mean_f1": float(f1[0]),
-        "accuracy": float(percent[0]),
-        "converged": bool(record.converged[index]),
+        "converged": bool(record.converged[selected.index]),
+        "reason": "",
     }
+
+
+_NO_FIGURE = {
+    **dict.fromkeys(COLUMNS, ""),
+    **dict.fromkeys(_COUNTS, 0),
+    **dict.fromkeys((*_FIGURES, *_TIMES), np.nan),
+    "synthetic": False,
+    "converged": True,
+}
 
 
 def _failed(failure: Mapping[str, Any], chosen: Rule) -> dict[str, Any]:
     status = "refused" if failure.get("user_error") else "failed"
     return {
-        **dict.fromkeys(COLUMNS, ""),
-        "synthetic": False,
+        **_NO_FIGURE,
         **{name: value for name, value in failure.items() if name in COLUMNS},
         "row": failure["method_label"],
         "selection": chosen.name,
-        **dict.fromkeys(("n_settings", "n_undefined", "n_target"), 0),
-        **dict.fromkeys(("mean_f1", "accuracy", "seconds", "wall_seconds"), np.nan),
-        "converged": True,
         "status": status,
         "reason": f"{status}: {failure['error']}",
     }
 
 
-def _prediction_columns() -> list[str]:
-    cell = ("corpus", "task", "task_label", "source", "target", "method", "row", "descriptor")
-    return [*cell, "selection", "setting", "clip", "clip_name", "subject", "true", "predicted"]
-
-
-def _predictions(record: CellRecord, chosen: Rule, index: int) -> "pd.DataFrame":
+def _predictions(record: CellRecord, chosen: Rule) -> "pd.DataFrame":
     import pandas as pd
 
-    classes, n = np.array(record.classes), len(record.y_target)
-    unknown = np.full(n, "")
+    index, classes = chosen.select(record), np.array(record.classes)
+    n = len(record.y_target)
     own = {
         "selection": chosen.name,
         "setting": setting_text(record.settings[index]),
         "clip": np.arange(n),
-        "clip_name": unknown if record.clips_target is None else record.clips_target,
-        "subject": unknown if record.subject_target is None else record.subject_target,
+        "clip_name": np.full(n, "") if record.clips_target is None else record.clips_target,
+        "subject": np.full(n, "") if record.subject_target is None else record.subject_target,
         "true": classes[record.y_target],
         "predicted": classes[record.predictions[index]],
     }
-    columns = _prediction_columns()
-    return pd.DataFrame({c: own[c] if c in own else getattr(record, c) for c in columns})
+    return pd.DataFrame({c: own[c] if c in own else getattr(record, c) for c in _OF_PREDICTIONS})

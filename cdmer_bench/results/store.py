@@ -33,9 +33,6 @@ from cdmer_bench.results.record import (
 )
 
 _FILES = ("record.json", "grid.npz")
-# What every failure tells, as text.
-_FAILURE = ("task_label", "method_label", "descriptor_label", "corpus", "error")
-
 CLAIM_WAIT = 0.5  # seconds between two looks at a cell that another run has claimed
 
 T = TypeVar("T")
@@ -66,13 +63,8 @@ class ResultsStore:
 
     def cell_folder(self, task: str, descriptor: str, method: str, key: str) -> Path:
         """Return where a cell's record lies."""
-        return (
-            self.folder
-            / "cells"
-            / safe_name(task)
-            / safe_name(descriptor)
-            / f"{safe_name(method)}-{key[:32]}"
-        )
+        names = safe_name(task), safe_name(descriptor), f"{safe_name(method)}-{key[:32]}"
+        return self.folder.joinpath("cells", *names)
 
     def folder_of(self, record: CellRecord) -> Path:
         """Return where a record lies, or will lie."""
@@ -81,17 +73,7 @@ class ResultsStore:
     def load(self, folder: Path) -> CellRecord | None:
         """Load a cell; None if it is not there, or was damaged and has been set aside."""
         try:
-            content = unseal((folder / "record.json").read_bytes())
-            record = record_of(content, read_arrays(folder / "grid.npz"))
-        except (FileNotFoundError, NotADirectoryError):
-            missing = [name for name in _FILES if not (folder / name).exists()]
-            if not missing:
-                return self.load(folder)  # it was being replaced at that moment
-            if folder.is_dir():
-                set_aside(folder, f"{missing[0]} is missing")
-            return None
-        except PermissionError:
-            raise UserError(f"{folder} cannot be read by you; set results.dir to another") from None
+            record = _read(folder, lambda: self._whole(folder))
         except OtherFormat as other:
             if not other.is_newer:
                 raise
@@ -99,16 +81,25 @@ class ResultsStore:
                 f"{folder / 'record.json'} {other}; update cdmer-bench, or name another results "
                 "folder"
             ) from None
-        except UserError:
+        if record is not None:
+            path = folder / "selection.npz"
+            inputs = _read(path, lambda: record.checked_inputs(read_arrays(path)))
+            record.extras.update(inputs or {})
+        return record
+
+    def _whole(self, folder: Path) -> CellRecord:
+        try:
+            content = unseal((folder / "record.json").read_bytes())
+            record = record_of(content, read_arrays(folder / "grid.npz"))
+        except (FileNotFoundError, NotADirectoryError):
+            missing = [name for name in _FILES if not (folder / name).exists()]
+            if not missing:
+                return self._whole(folder)  # it was being replaced at that moment
+            if folder.is_dir():
+                raise ValueError(f"{missing[0]} is missing") from None
             raise
-        except (ValueError, KeyError, TypeError, AttributeError, IsADirectoryError) as error:
-            set_aside(folder, str(error))
-            return None
-        if folder.name != f"{safe_name(record.method)}-{record.key[:32]}":
-            set_aside(folder, "it holds the record of another cell")
-            return None
-        inputs = _load_beside(folder / "selection.npz", record.checked_inputs)
-        record.extras.update(inputs or {})
+        if folder.name != self.folder_of(record).name:
+            raise ValueError("it holds the record of another cell")
         return record
 
     def save_content(self, record: CellRecord) -> None:
@@ -141,7 +132,7 @@ class ResultsStore:
                 remove(replaced)
                 os.replace(folder, replaced)
             os.replace(building, folder)
-        (self.folder / "failures" / f"{record.key}.json").unlink(missing_ok=True)
+        self._failure_path(record.key).unlink(missing_ok=True)
         self.forget_unfinished(record.key)
 
     def records(self) -> list[CellRecord]:
@@ -161,9 +152,8 @@ class ResultsStore:
                 record = self.load(folder)
             except OtherFormat:
                 older.append(folder)
-                continue
-            if record is not None:
-                records.append(record)
+            else:
+                records += [] if record is None else [record]
         if older:
             warnings.warn(
                 f"{self.folder}: {len(older)} cells of an older version of cdmer-bench are left "
@@ -188,7 +178,8 @@ class ResultsStore:
 
         ``unpack`` checks its arrays, and raises a ValueError, TypeError or KeyError for others.
         """
-        return _load_beside(self.batch_path(key, part, batch), unpack)
+        path = self.batch_path(key, part, batch)
+        return _read(path, lambda: unpack(read_arrays(path)))
 
     def forget_unfinished(self, key: str) -> None:
         """Remove what is left of a cell in progress."""
@@ -200,32 +191,22 @@ class ResultsStore:
 
     def save_failure(self, key: str, failure: dict[str, Any]) -> None:
         """Record why a cell failed; it is run again the next time."""
-        path = self.folder / "failures" / f"{key}.json"
+        path = self._failure_path(key)
         write_atomically(path, seal(failure))
         remove_leftovers(path.parent)
 
     def failure(self, key: str) -> dict[str, Any] | None:
         """Return why the cell failed last time, or None."""
-        path = self.folder / "failures" / f"{key}.json"
-        try:
-            failure = unseal(path.read_bytes())
-            for name in _FAILURE:
-                if not isinstance(failure.get(name), str):
-                    raise ValueError(f"{name} is {failure.get(name)!r}, not text")
-            return failure
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except PermissionError:
-            raise UserError(f"{path} cannot be read by you; set results.dir to another") from None
-        except (ValueError, IsADirectoryError) as error:
-            set_aside(path, str(error))
-            return None
+        path = self._failure_path(key)
+        return _read(path, lambda: unseal(path.read_bytes()))
 
     def failures(self) -> list[dict[str, Any]]:
         """Return every recorded failure."""
-        names = sorted(self.folder.glob("failures/*.json"))
-        found = (self.failure(path.stem) for path in names)
+        found = [self.failure(path.stem) for path in sorted(self.folder.glob("failures/*.json"))]
         return [failure for failure in found if failure is not None]
+
+    def _failure_path(self, key: str) -> Path:
+        return self.folder / "failures" / f"{key}.json"
 
     def _claim_path(self, key: str) -> Path:
         return self.folder / "claims" / f"{key[:32]}.lock"
@@ -244,19 +225,19 @@ class ResultsStore:
                 path.unlink(missing_ok=True)
 
 
-def _load_beside(path: Path, unpack: Callable[[dict[str, np.ndarray]], T]) -> T | None:
-    """Load a file of arrays; None if it is not there, or was damaged and is set aside."""
+def _read(path: Path, reader: Callable[[], T]) -> T | None:
+    """Return what ``reader`` finds; None if it is not there, or was damaged and is set aside."""
     try:
-        return unpack(read_arrays(path))
-    except FileNotFoundError:
+        return reader()
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError:
         raise UserError(f"{path} cannot be read by you; set results.dir to another") from None
-    except UserError:
+    except (UserError, OtherFormat):
         raise
     except KeyError as error:
         set_aside(path, f"it holds no {error.args[0]}")
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError, IsADirectoryError) as error:
         set_aside(path, str(error))
     return None
 

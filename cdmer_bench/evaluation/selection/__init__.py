@@ -9,9 +9,9 @@ from dataclasses import fields
 from typing import Any
 
 from cdmer_bench.errors import UserError, closest
+from cdmer_bench.evaluation.selection import source, unsupervised
 from cdmer_bench.evaluation.selection.base import (
     Choice,
-    Evaluated,
     Fixed,
     NotRecorded,
     Oracle,
@@ -19,56 +19,23 @@ from cdmer_bench.evaluation.selection.base import (
     Selected,
     choices,
 )
-from cdmer_bench.evaluation.selection.source import (
-    DeepEmbeddedValidation,
-    ImportanceWeighted,
-    ReverseValidation,
-    SourceCV,
-)
-from cdmer_bench.evaluation.selection.unsupervised import (
-    ClassBalance,
-    Entropy,
-    InformationMaximization,
-    NeighborhoodDensity,
-)
 
-RULES: Mapping[str, type[Rule]] = {
-    rule.name: rule
-    for rule in (
-        Oracle,
-        SourceCV,
-        ImportanceWeighted,
-        DeepEmbeddedValidation,
-        ReverseValidation,
-        Entropy,
-        InformationMaximization,
-        ClassBalance,
-        NeighborhoodDensity,
-        Fixed,
-    )
-}
+_RULES: tuple[type[Rule], ...] = (
+    Oracle,
+    source.SourceCV,
+    source.ImportanceWeighted,
+    source.DeepEmbeddedValidation,
+    source.ReverseValidation,
+    unsupervised.Entropy,
+    unsupervised.InformationMaximization,
+    unsupervised.ClassBalance,
+    unsupervised.NeighborhoodDensity,
+    Fixed,
+)
+RULES: Mapping[str, type[Rule]] = {rule.name: rule for rule in _RULES}
 
-__all__ = [
-    "RULES",
-    "Choice",
-    "ClassBalance",
-    "DeepEmbeddedValidation",
-    "Entropy",
-    "Evaluated",
-    "Fixed",
-    "ImportanceWeighted",
-    "InformationMaximization",
-    "NeighborhoodDensity",
-    "NotRecorded",
-    "Oracle",
-    "ReverseValidation",
-    "Rule",
-    "Selected",
-    "SourceCV",
-    "choices",
-    "needed_inputs",
-    "rule",
-]
+__all__ = ["RULES", "Choice", "Fixed", "NotRecorded", "Oracle", "Rule", "Selected", "choices",
+           "needed_inputs", "rule"]  # fmt: skip
 
 
 def rule(name: str | Rule, **options: Any) -> Rule:

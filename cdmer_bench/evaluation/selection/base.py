@@ -40,31 +40,15 @@ class Selected:
 
 @dataclass(frozen=True)
 class Rule(ABC):
-    """Base of the selection rules.
+    """Base of the selection rules."""
 
-    Attributes
-    ----------
-    name : str
-        As written in ``selection=``.
-    label : str
-        As written in captions.
-    uses_target_labels : bool
-        Whether the rule looks at what it is later judged by.
-    needs : tuple of str
-        What the record must hold beyond the predictions: ``'scores'``, or names of arrays in
-        ``record.extras``.
-    reference : str
-        Where the rule comes from.
-    caveat : str
-        A sentence that a reader of the rule's figures must know, for captions.
-    """
-
-    name: ClassVar[str]
-    label: ClassVar[str]
-    uses_target_labels: ClassVar[bool] = False
+    name: ClassVar[str]  # as written in ``selection=``
+    label: ClassVar[str]  # as written in captions
+    uses_target_labels: ClassVar[bool] = False  # whether it looks at what it is later judged by
+    # what the record must hold beyond the predictions: ``scores``, or arrays in ``record.extras``
     needs: ClassVar[tuple[str, ...]] = ()
-    reference: ClassVar[str] = ""
-    caveat: ClassVar[str] = ""
+    reference: ClassVar[str] = ""  # where the rule comes from
+    caveat: ClassVar[str] = ""  # what a reader of its figures must know, for captions
 
     def select(self, record: Evaluated) -> int:
         """Return the index of the chosen setting; see :meth:`choose`."""
@@ -140,9 +124,9 @@ class Fixed(Rule):
 
     def __post_init__(self) -> None:
         """Check that each method's settings are a mapping."""
-        outer = {} if self.settings is None else self.settings
-        if not isinstance(outer, Mapping) or not all(
-            isinstance(inner, Mapping) for inner in outer.values()
+        given = {} if self.settings is None else self.settings
+        if not isinstance(given, Mapping) or not all(
+            isinstance(of_method, Mapping) for of_method in given.values()
         ):
             raise UserError(
                 f"rule 'fixed' has the settings {self.settings!r}; give the parameters of each "
@@ -160,17 +144,15 @@ class Fixed(Rule):
         names = dict.fromkeys([*record.settings[0], *named])
         hit = np.array(
             [
-                all(_same({**record.parameters, **s}.get(k), wanted.get(k)) for k in names)
+                all(_same((record.parameters | s).get(k), wanted.get(k)) for k in names)
                 for s in record.settings
             ]
         )
         if not hit.any():
             values = ", ".join(f"{k} = {wanted[k]}" for k in names if wanted.get(k) is not None)
-            open_ = [k for k in names if wanted.get(k) is None]
-            if open_:
+            short = f"the fixed setting {values} is not in the grid"
+            if open_ := [k for k in names if wanted.get(k) is None]:
                 short = f"fixed has no value of {', '.join(open_)}, which has no default"
-            else:
-                short = f"the fixed setting {values} is not in the grid"
             raise NotRecorded(
                 f"rule 'fixed' chooses nothing for {record.method_label} on {record.task_label}: "
                 f"{short}; name one of the grid in selection.parameters.settings",
@@ -209,16 +191,7 @@ def choices(record: Evaluated, rules: Iterable[Rule]) -> list[Choice]:
         except NotRecorded as lack:
             made.append(Choice(rule.name, lack=lack.short))
             continue
-        index = selected.index
-        score = float(f1[index])
-        made.append(
-            Choice(
-                rule.name,
-                index,
-                score,
-                float(percent[index]),
-                max(best - score, 0.0),
-                selected.n_undefined,
-            )
-        )
+        i = selected.index
+        score, gap = float(f1[i]), max(best - float(f1[i]), 0.0)
+        made.append(Choice(rule.name, i, score, float(percent[i]), gap, selected.n_undefined))
     return made

@@ -145,14 +145,13 @@ class Session:
             return name
         bound = f"{name}@{task.source}"
         if bound not in self.features.descriptors:
-            from cdmer_bench.descriptors.c3d.finetuning import Tuning, tuned_layer
-            from cdmer_bench.descriptors.c3d.training import Recipe
+            from cdmer_bench.descriptors.c3d.finetuning import Recipe, Tuning, tuned_layer
 
             if source.name not in self.tunings:
                 start = replace(built, trained_on="sports1m", weights=c3d.weights)
                 recipe, folder = Recipe.of(c3d.finetune), self.features.store.folder / "tuned"
-                preprocessing = self.features.preprocessing
-                self.tunings[source.name] = Tuning(source, start, recipe, preprocessing, folder)
+                parts = (source, start, recipe, self.features.preprocessing, folder)
+                self.tunings[source.name] = Tuning(*parts, force=self.config.force)
             self.features.descriptors[bound] = tuned_layer(built, self.tunings[source.name])
         return bound
 

@@ -72,7 +72,10 @@ class Preprocessing:
         UserError
             If ``frames`` is not a non-empty clip of finite numbers.
         """
-        clip = tim(self.resized(frames), self.n_frames)
+        return self.rounded(tim(self.resized(frames), self.n_frames))
+
+    def rounded(self, clip: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return an interpolated clip as ``round`` says."""
         return clip if self.round == "none" else np.clip(np.floor(clip + 0.5), 0, 255)
 
     def resized(self, frames: ArrayLike) -> NDArray[np.float64]:

@@ -35,7 +35,7 @@ def _varint(data: memoryview, at: int) -> tuple[int, int]:
     raise ValueError("a number has more than 64 bits")
 
 
-def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Yield (field number, value) of a message; values of fixed width come as bytes."""
     at = 0
     while at < len(data):
@@ -57,36 +57,29 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         at += length
 
 
-def _shape(data: memoryview) -> list[int]:
-    """Return the sizes of a BlobShape, packed or one by one."""
-    sizes: list[int] = []
-    for number, value in fields(data):
-        if number != 1:
-            continue
-        if isinstance(value, int):
-            sizes.append(value)
-            continue
-        at = 0
-        while at < len(value):
-            size, at = _varint(value, at)
-            sizes.append(size)
-    return sizes
+def _byte_fields(data: memoryview) -> list[tuple[int, memoryview]]:
+    return [(n, value) for n, value in _fields(data) if isinstance(value, memoryview)]
 
 
-def read_blob(data: memoryview) -> NDArray[np.float32]:
+def _blob(data: memoryview) -> NDArray[np.float32]:
     """Return the numbers of a BlobProto in its shape.
 
     C3D 1.0 has the sizes num, channels, length, height, width in fields 1 to 5 and the numbers
     in field 6; C3D 1.1 (and Caffe) the numbers in field 5 and the shape in field 7.
     """
-    found = list(fields(data))
-    sizes = {n: v for n, v in found if n <= 5 and isinstance(v, int)}
-    parts = {n: [v for m, v in found if m == n and isinstance(v, memoryview)] for n in (5, 6, 7)}
-    numbers = b"".join(parts[5] or parts[6])
-    if parts[5] and parts[7]:
-        shape = _shape(parts[7][0])
+    parts = _byte_fields(data)
+    sizes = {n: value for n, value in _fields(data) if isinstance(value, int)}
+    newer = any(n == 5 for n, _ in parts)
+    numbers = b"".join(value for n, value in parts if n == (5 if newer else 6))
+    shapes = [value for n, value in parts if n == 7]
+    if newer and shapes:
+        packed = next((value for n, value in _byte_fields(shapes[0]) if n == 1), memoryview(b""))
+        shape, at = [], 0
+        while at < len(packed):
+            size, at = _varint(packed, at)
+            shape.append(size)
     else:
-        shape = [sizes.get(n, 0 if n <= 2 else 1) for n in range(1, 5 if parts[5] else 6)]
+        shape = [sizes.get(n, 0 if n <= 2 else 1) for n in range(1, 5 if newer else 6)]
     if not shape or 4 * prod(shape) != len(numbers):
         raise ValueError(f"a blob of the shape {tuple(shape)} has {len(numbers) / 4:g} numbers")
     return np.frombuffer(numbers, dtype="<f4").astype(np.float32, copy=False).reshape(shape)
@@ -95,13 +88,10 @@ def read_blob(data: memoryview) -> NDArray[np.float32]:
 def _layers(data: memoryview) -> dict[str, NDArray[np.float32]]:
     """Return ``<layer>.weight`` and ``<layer>.bias`` of the layers that have blobs."""
     found: dict[str, NDArray[np.float32]] = {}
-    top = list(fields(data))
     for in_network, in_layer, blobs in _GENERATIONS:
-        for number, layer in top:
-            if number != in_network or not isinstance(layer, memoryview):
-                continue
-            parts = [(n, v) for n, v in fields(layer) if isinstance(v, memoryview)]
-            tensors = [read_blob(v) for n, v in parts if n == blobs]
+        for number, layer in _byte_fields(data):
+            parts = _byte_fields(layer) if number == in_network else []
+            tensors = [_blob(value) for n, value in parts if n == blobs]
             names = [bytes(v).decode("utf-8", "replace") for n, v in parts if n == in_layer]
             if not tensors or not names:
                 continue
@@ -122,7 +112,7 @@ def read_caffemodel(path: Path) -> dict[str, NDArray[np.float32]]:
 
 def read_binaryproto(path: Path) -> NDArray[np.float32]:
     """Read the one blob of a ``.binaryproto`` file, such as a mean cube."""
-    return _read(path, read_blob, "blob")
+    return _read(path, _blob, "blob")
 
 
 def _read(path: Path, read: Callable[[memoryview], T], kind: str) -> T:

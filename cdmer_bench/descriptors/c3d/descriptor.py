@@ -33,6 +33,23 @@ _WIDE, _CROP = (128, 171), (slice(8, 120), slice(29, 141))  # Caffe's frames and
 LAYERS = ("fc6", "fc7")
 RANDOM = "random"
 _ROWS = {SPORTS1M: "Sports1M", UCF101: "UCF101", FINETUNED: "Finetune"}
+_CHOICES = {
+    "layer": LAYERS,
+    "trained_on": tuple(_ROWS),
+    "pool5": ("auto", "caffe", "ports"),
+    "frames": ("as_is", "centre_crop"),
+    "device": ("auto", "cpu", "cuda"),
+}
+
+
+def _checked(frames: ArrayLike) -> NDArray[np.float64]:
+    clip = as_frames(frames)
+    if clip.shape != INPUT:
+        raise UserError(
+            f"C3D takes clips of 16 x 112 x 112, but the clip has {clip.shape}; set "
+            "preprocessing.parameters.n_frames=16 and shape=[112,112]"
+        )
+    return clip
 
 
 def network_input(
@@ -45,12 +62,7 @@ def network_input(
     ``how='centre_crop'`` enlarges the frames to 128 x 171 and cuts the central 112 x 112, as
     Caffe does with videos, which loses the face's rim.
     """
-    clip = as_frames(frames)
-    if clip.shape != INPUT:
-        raise UserError(
-            f"C3D takes clips of 16 x 112 x 112, but the clip has {clip.shape}; set "
-            "preprocessing.parameters.n_frames=16 and shape=[112,112]"
-        )
+    clip = _checked(frames)
     if how == "centre_crop":
         clip = resize_frames(clip, _WIDE)[:, *_CROP]
     return np.stack([clip - m for m in mean]).astype(np.float32)
@@ -77,19 +89,6 @@ def load_mean(path: str) -> NDArray[np.float64]:
     return np.asarray(cube, dtype=np.float64).reshape(wanted)[:, :, *_CROP]
 
 
-def load_network(
-    weights: str | None, trained_on: str, pool5: str = "auto", width: float = 1.0
-) -> "tuple[C3DNetwork, tuple[float, float, float]]":
-    """Build the network in evaluation mode; also give the mean that belongs to its weights.
-
-    Parameters are those of :class:`C3D`.
-    """
-    path = None if weights == RANDOM else find_file(weights, trained_on)
-    check_torch()
-    sha256 = "" if path is None else file_hash(path)
-    return _load_network(path, sha256, trained_on, pool5, width)
-
-
 # The networks of a table are applied to each batch in turn: three are kept, 320 MB each.
 @lru_cache(maxsize=3)
 def _load_network(
@@ -111,7 +110,7 @@ def _load_network(
     return network.eval(), found.mean
 
 
-def check_torch(network: str = "C3D") -> None:
+def check_torch(network: str) -> None:
     """Say how to get torch if it is not installed."""
     if find_spec("torch") is None:
         raise DataMissing(
@@ -123,27 +122,21 @@ def check_torch(network: str = "C3D") -> None:
 # Holds the last batch under a few networks, so that the second layer costs no forward pass.
 @lru_cache(maxsize=3)
 def _hidden_layers(
-    batch: bytes,
-    how: str,
-    mean: tuple[float, ...] | str,
-    device: str,
-    sha256: str,
-    *network: Any,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    batch: bytes, how: str, mean: tuple[float, ...] | str, device: str, *network: Any
+) -> tuple[NDArray[np.float64], ...]:
     """Return fc6 and fc7 of a float64 batch, each (n, hidden)."""
     import torch
 
     from cdmer_bench.descriptors.c3d.network import deterministic, find_device
 
-    loaded, own_mean = load_network(*network)
+    loaded, own_mean = _load_network(*network)
     centre = mean_levels(mean, own_mean)
     clips = np.frombuffer(batch).reshape(-1, *INPUT)
     array = np.stack([network_input(clip, centre, how) for clip in clips])
     with deterministic(), torch.inference_mode():
         place = find_device(device)
         layers = loaded.to(place).hidden_layers(torch.from_numpy(array).to(place))
-        fc6, fc7 = (layer.double().cpu().numpy() for layer in layers)
-    return fc6, fc7
+        return tuple(layer.double().cpu().numpy() for layer in layers)
 
 
 def mean_levels(mean: Any, own: tuple[float, float, float]) -> Any:
@@ -205,18 +198,23 @@ class C3D(Descriptor):
     width: float = 1.0
 
     def __post_init__(self) -> None:
-        choice("layer", self.layer, LAYERS)
-        choice("trained_on", self.trained_on, tuple(_ROWS))
-        choice("pool5", self.pool5, ("auto", "caffe", "ports"))
-        choice("frames", self.frames, ("as_is", "centre_crop"))
-        choice("device", self.device, ("auto", "cpu", "cuda"))
+        for name, allowed in _CHOICES.items():
+            choice(name, getattr(self, name), allowed)
         self.batch_size = positive_integer("batch_size", self.batch_size)
         if not 0 < self.width <= 1:
             raise UserError(f"width is {self.width!r}, expected more than 0 and at most 1")
-        if not isinstance(self.mean, str):
-            self.mean = _three_levels(self.mean)
-        elif self.mean != "auto":
-            load_mean(self.mean)
+        if isinstance(self.mean, str):
+            mean_levels(self.mean, CUBE_MEAN)  # refuses a wrong file
+            return
+        try:
+            levels = tuple(float(m) for m in self.mean)
+        except (TypeError, ValueError):
+            levels = ()
+        if len(levels) != 3 or not np.isfinite(levels).all():
+            raise UserError(
+                f"mean is {self.mean!r}, expected auto or three numbers [blue, green, red]"
+            )
+        self.mean = levels
 
     @property
     def label(self) -> str:
@@ -248,7 +246,7 @@ class C3D(Descriptor):
             "mean": mean,
             "frames": self.frames,
         }
-        check_torch()
+        check_torch("C3D")
         return found if self.width == 1 else {**found, "width": self.width}
 
     def weights_identity(self) -> str:
@@ -257,9 +255,20 @@ class C3D(Descriptor):
             return RANDOM
         return file_hash(find_file(self.weights, self.trained_on))
 
+    def network(self) -> "tuple[C3DNetwork, tuple[float, float, float]]":
+        """Load the network, and the mean that its weights were trained with."""
+        return _load_network(*self.network_key())
+
+    def network_key(self) -> tuple[Any, ...]:
+        """Return what the network is made of: the arguments of ``_load_network``."""
+        path = None if self.weights == RANDOM else find_file(self.weights, self.trained_on)
+        check_torch("C3D")
+        sha256 = "" if path is None else file_hash(path)  # a replaced file is another one
+        return path, sha256, self.trained_on, self.pool5, self.width
+
     def check_ready(self) -> None:
         """Load the network, so that a bad file shows before the first clip."""
-        load_network(self.weights, self.trained_on, self.pool5, self.width)  # needs torch
+        self.network()  # needs torch
 
         from cdmer_bench.descriptors.c3d.network import find_device
 
@@ -271,30 +280,10 @@ class C3D(Descriptor):
 
     def extract_batch(self, clips: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
         """Return the layer of several clips from one forward pass, shape (n, 1, 1, 4096)."""
-        arrays = [as_frames(clip) for clip in clips]
-        for clip in arrays:
-            network_input(clip, CUBE_MEAN)  # refuse another shape before bytes lose it
-        identity = str(self.parameters()["weights"])  # a file replaced in between is another one
-        layers = _hidden_layers(
-            np.stack(arrays).tobytes(),
-            self.frames,
-            self.mean if isinstance(self.mean, str) else tuple(self.mean),
-            self.device,
-            identity,
-            *(self.weights, self.trained_on, self.pool5, self.width),
-        )
+        batch = np.stack([_checked(clip) for clip in clips]).tobytes()
+        mean = self.mean if isinstance(self.mean, str) else tuple(self.mean)
+        layers = _hidden_layers(batch, self.frames, mean, self.device, *self.network_key())
         return layers[LAYERS.index(self.layer)][:, None, None, :].copy()
-
-
-def _three_levels(mean: Any) -> tuple[float, float, float]:
-    try:
-        blue, green, red = (float(m) for m in mean)
-        good = not isinstance(mean, str) and bool(np.isfinite([blue, green, red]).all())
-    except (TypeError, ValueError):
-        good = False
-    if not good:
-        raise UserError(f"mean is {mean!r}, expected auto or three numbers [blue, green, red]")
-    return blue, green, red
 
 
 def c3d(

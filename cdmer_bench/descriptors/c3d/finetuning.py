@@ -1,7 +1,8 @@
 """C3D fine-tuned on a source database: as a descriptor that is made when first needed."""
 
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,22 +10,9 @@ from typing import Any
 import numpy as np
 
 from cdmer_bench.databases.base import Clip, ClipDatabase, DamagedClip, intact_clips
-from cdmer_bench.descriptors.c3d.descriptor import (
-    C3D,
-    load_network,
-    mean_levels,
-    network_input,
-)
-from cdmer_bench.descriptors.c3d.training import (
-    Recipe,
-    Samples,
-    Training,
-    load_tensors,
-    save_tensors,
-    split_by_clip,
-)
+from cdmer_bench.descriptors.c3d.descriptor import C3D, mean_levels, network_input
 from cdmer_bench.descriptors.c3d.weights import FINETUNED, OWN_FORMAT
-from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.errors import DataMissing, UserError, choice, closest, positive_integer
 from cdmer_bench.io import clear_errors, content_key, lock, remove_leftovers
 from cdmer_bench.parallel import Backend, OpenBar, run_parallel
 from cdmer_bench.preprocessing import Preprocessing
@@ -32,19 +20,80 @@ from cdmer_bench.preprocessing import Preprocessing
 VERSION = 1  # raised whenever training gives another network
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """Settings of fine-tuning; the defaults are the paper's and C3D's own UCF101 solver's."""
+
+    n_total: int = 3350
+    n_validation: int = 800
+    n_steps: int = 20000
+    batch: int = 30
+    learning_rate: float = 1e-4
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    decay_every: int = 5000
+    decay: float = 0.1
+    keep: str = "last"
+    validate_every: int = 500
+    checkpoint_every: int = 100
+    micro_batch: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            name, value = f"c3d.finetune.{field.name}", getattr(self, field.name)
+            if field.name == "keep":
+                choice(name, value, ("last", "best") if self.n_validation else ("last",))
+            elif isinstance(field.default, int) and field.name not in ("n_validation", "seed"):
+                positive_integer(name, value)
+            else:
+                kind: Any = int if isinstance(field.default, int) else int | float
+                if isinstance(value, bool) or not isinstance(value, kind) or not value >= 0:
+                    raise UserError(f"{name} is {value!r}, expected a number of at least 0")
+        if self.n_validation >= self.n_total:
+            raise UserError(
+                f"c3d.finetune.n_validation is {self.n_validation}, expected less than "
+                f"c3d.finetune.n_total, which is {self.n_total}"
+            )
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Recipe":
+        """Make a recipe of settings by name; an unknown name is refused with the known ones."""
+        known = {field.name for field in fields(cls)}
+        for name in settings:
+            if name not in known:
+                raise UserError(f"c3d.finetune.{name} is no setting; {closest(name, known)}")
+        return cls(**settings)
+
+    def identity(self) -> dict[str, Any]:
+        """Return the settings that change the network by more than rounding."""
+        work_only = ("checkpoint_every", "micro_batch")
+        return {name: value for name, value in asdict(self).items() if name not in work_only}
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step, counted from 0."""
+        return self.learning_rate * self.decay ** (step // self.decay_every)
+
+    @property
+    def summary(self) -> str:
+        """One phrase for the caption of a table."""
+        kept = "the last network" if self.keep == "last" else "the best on validation clips"
+        return (
+            f"{self.n_steps:,} steps of {self.batch} out of {self.n_total - self.n_validation:,} "
+            f"augmented clips, {kept}, seed {self.seed}"
+        )
+
+
+@dataclass
 class Tuning:
     """Fine-tuning of a network on one database, and the file that it gives."""
 
-    def __init__(
-        self,
-        database: ClipDatabase,
-        start: C3D,
-        recipe: Recipe,
-        preprocessing: Preprocessing,
-        folder: Path,
-    ) -> None:
-        self.database, self.start, self.recipe = database, start, recipe
-        self.preprocessing, self.folder = preprocessing, folder
+    database: ClipDatabase
+    start: C3D
+    recipe: Recipe
+    preprocessing: Preprocessing
+    folder: Path
+    force: bool = False  # tune anew, once, whatever is there
 
     @cached_property
     def key(self) -> str:
@@ -66,78 +115,78 @@ class Tuning:
         """Where the tuned network lies or will lie."""
         return self.folder / f"{self.database.name}-{self.key[:32]}.pth"
 
-    @property
-    def checkpoint(self) -> Path:
-        """Where a run in progress keeps its state."""
-        return self.path.with_suffix(".checkpoint")
-
     def run(self, backend: Backend, open_bar: OpenBar | None) -> None:
         """Tune the network if its file is not there, from the last checkpoint if there is one."""
         if self._is_whole():
             return
         with clear_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        checkpoint = self.path.with_suffix(".checkpoint")
         with lock(self.path.with_suffix(".lock"), wait=True):  # another run may be tuning it
             if not self._is_whole():
                 remove_leftovers(self.folder)
-                self._tune(backend, open_bar)
+                if self.force:
+                    checkpoint.unlink(missing_ok=True)
+                self._tune(checkpoint, backend, open_bar)
+                checkpoint.unlink(missing_ok=True)
+                self.force = False
 
     def _is_whole(self) -> bool:
         """Whether the file is there and undamaged; a damaged one is set aside."""
-        return load_tensors(self.path, self.key) is not None
+        from cdmer_bench.descriptors.c3d.training import load_tensors
 
-    def _tune(self, backend: Backend, open_bar: OpenBar | None) -> None:
+        return not self.force and load_tensors(self.path, self.key) is not None
+
+    def _tune(self, checkpoint: Path, backend: Backend, open_bar: OpenBar | None) -> None:
         from cdmer_bench.descriptors.c3d.network import deterministic, find_device
+        from cdmer_bench.descriptors.c3d.training import (
+            Samples,
+            Training,
+            save_tensors,
+            split_by_clip,
+        )
 
-        start, recipe = self.start, self.recipe
-        network, own_mean = load_network(start.weights, start.trained_on, start.pool5, start.width)
+        start, recipe, database = self.start, self.recipe, self.database
+        network, own_mean = start.network()
         mean = mean_levels(start.mean, own_mean)
-        clips = list(self.database.clips())
+        clips = list(database.clips())
         read = dict(run_parallel([(resized_clip, (c, self.preprocessing)) for c in clips], backend))
-        intact, frames = intact_clips(self.database, clips, [read[i] for i in range(len(clips))])
+        intact, frames = intact_clips(database, clips, [read[i] for i in range(len(clips))])
         samples = Samples(
             frames,
             [clip.label for clip in intact],
-            lambda clip: network_input(self._rounded(clip), mean, start.frames),
+            lambda clip: network_input(self.preprocessing.rounded(clip), mean, start.frames),
         )
         split = split_by_clip(samples.labels, recipe.n_total, recipe.n_validation, recipe.seed)
         with deterministic():
             training = Training(
                 deepcopy(network),  # the start itself stays in use for its own rows
-                len(self.database.classes),
+                len(database.classes),
                 samples,
                 split,
                 recipe,
                 find_device(start.device),
-                self.checkpoint,
+                checkpoint,
                 self.key,
             )
             done = training.resume()
-            title = f"C3D on {self.database.title or self.database.name}"
+            title = f"C3D on {database.title or database.name}"
             progress = open_bar(title, recipe.n_steps - done) if open_bar else None
             state = training.run(progress.advance if progress else None)
             if progress:
                 progress.close()
-        save_tensors(
-            {
-                "format": OWN_FORMAT,
-                "state_dict": state,
-                "pool5": network.pool5,
-                "mean": list(own_mean),
-                "source": self.database.name,
-                "recipe": recipe.identity(),
-                "validated": training.validated,
-                "n_validation": len(split.validation),
-                "key": self.key,
-            },
-            self.path,
-        )
-        self.checkpoint.unlink(missing_ok=True)
-
-    def _rounded(self, clip: np.ndarray) -> np.ndarray:
-        if self.preprocessing.round == "none":
-            return clip
-        return np.clip(np.floor(clip + 0.5), 0, 255)
+        content = {
+            "format": OWN_FORMAT,
+            "state_dict": state,
+            "pool5": network.pool5,
+            "mean": list(own_mean),
+            "source": database.name,
+            "recipe": recipe.identity(),
+            "validated": training.validated,
+            "n_validation": len(split.validation),
+            "key": self.key,
+        }
+        save_tensors(content, self.path)
 
 
 def resized_clip(clip: Clip, preprocessing: Preprocessing) -> np.ndarray | DamagedClip:
@@ -165,32 +214,19 @@ class TunedC3D(C3D):
         assert self.tuning is not None
         return self.tuning.key
 
-    def check_ready(self) -> None:
-        """Load the tuned network."""
+    def network_key(self) -> tuple[Any, ...]:
+        """As for C3D, once the network is made."""
         assert self.tuning is not None
         if not self.tuning.path.exists():
             raise DataMissing(f"{self.tuning.path} is not there; `cdmer run` tunes it")
         self.weights = str(self.tuning.path)
-        super().check_ready()
-
-    def extract_batch(self, clips: Any) -> Any:
-        """As for C3D, once the network is made."""
-        self.check_ready()
-        return super().extract_batch(clips)
+        return super().network_key()
 
 
 def tuned_layer(card: C3D, tuning: Tuning) -> TunedC3D:
     """Return the descriptor of a card's layer from a tuned network."""
-    start = tuning.start
-    return TunedC3D(
-        card.layer,
-        FINETUNED,
-        None,
-        "auto",  # the tuned file says which alignment it was trained with
-        start.mean,
-        start.frames,
-        start.device,
-        start.batch_size,
-        start.width,
-        tuning=tuning,
+    # The tuned file says which alignment of pool5 it was trained with.
+    start = replace(
+        tuning.start, layer=card.layer, trained_on=FINETUNED, weights=None, pool5="auto"
     )
+    return TunedC3D(**vars(start), tuning=tuning)

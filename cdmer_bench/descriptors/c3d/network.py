@@ -57,11 +57,9 @@ class C3DNetwork(nn.Module):
     def _pool(self, maps: Tensor, after: str) -> Tensor:
         if after == "conv1a":
             return nn.functional.max_pool3d(maps, (1, 2, 2))
-        if after != "conv5b":
-            return nn.functional.max_pool3d(maps, 2)
-        if self.pool5 == "caffe":
-            return nn.functional.max_pool3d(maps, 2, ceil_mode=True)
-        return nn.functional.max_pool3d(maps, 2, padding=(0, 1, 1))
+        if after == "conv5b" and self.pool5 == "ports":
+            return nn.functional.max_pool3d(maps, 2, padding=(0, 1, 1))
+        return nn.functional.max_pool3d(maps, 2, ceil_mode=after == "conv5b")
 
     def hidden_layers(self, clips: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return fc6 and fc7 after their ReLU, each (n, hidden), of clips (n, 3, 16, 112, 112).
@@ -93,15 +91,10 @@ def find_device(device: str) -> str:
 def deterministic() -> Iterator[None]:
     """Choose algorithms that give the same bits each time, and full float32 on a GPU."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    flags = (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32)
-    benchmark = torch.backends.cudnn.benchmark
     was = torch.are_deterministic_algorithms_enabled()
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cudnn.benchmark = False
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
-        yield
+        with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = flags
-        torch.backends.cudnn.benchmark = benchmark
         torch.use_deterministic_algorithms(was)

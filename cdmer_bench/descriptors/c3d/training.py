@@ -1,90 +1,28 @@
-"""Fine-tuning itself: a recipe, augmented clips, and gradient descent that a kill does not undo.
+"""Fine-tuning itself: augmented clips, and gradient descent that a kill does not undo.
 
 Everything random depends on the seed and the number of the step alone, so the state of a run is
-the network, the momentum and the step.
+the network, the momentum and the step. Importing this module imports torch.
 """
 
 import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from cdmer_bench.descriptors.c3d.finetuning import Recipe
 from cdmer_bench.descriptors.c3d.weights import read_tensors
-from cdmer_bench.errors import UserError, choice, closest, positive_integer
+from cdmer_bench.errors import UserError
 from cdmer_bench.io import set_aside, write_atomically
 from cdmer_bench.preprocessing.tim import combine_frames, tim_matrix
 
 N_FRAMES = 160  # after temporal interpolation
 N_SEGMENTS, SEGMENT = 16, 10  # one frame is drawn from each segment of ten
 _SPLIT, _ORDER, _DROPOUT, _DRAW, _CLASSIFIER = range(5)  # streams of random numbers
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Settings of fine-tuning; the defaults are the paper's and C3D's own UCF101 solver's."""
-
-    n_total: int = 3350
-    n_validation: int = 800
-    n_steps: int = 20000
-    batch: int = 30
-    learning_rate: float = 1e-4
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    decay_every: int = 5000
-    decay: float = 0.1
-    keep: str = "last"
-    validate_every: int = 500
-    checkpoint_every: int = 100
-    micro_batch: int = 5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            name, value = f"c3d.finetune.{field.name}", getattr(self, field.name)
-            if field.name == "keep":
-                choice(name, value, ("last", "best") if self.n_validation else ("last",))
-            elif isinstance(field.default, int) and field.name not in ("n_validation", "seed"):
-                positive_integer(name, value)
-            else:
-                kind: Any = int if isinstance(field.default, int) else int | float
-                if isinstance(value, bool) or not isinstance(value, kind) or not value >= 0:
-                    raise UserError(f"{name} is {value!r}, expected a number of at least 0")
-        if self.n_validation >= self.n_total:
-            raise UserError(
-                f"c3d.finetune.n_validation is {self.n_validation}, expected less than "
-                f"c3d.finetune.n_total, which is {self.n_total}"
-            )
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> "Recipe":
-        """Make a recipe of settings by name; an unknown name is refused with the known ones."""
-        known = {field.name for field in fields(cls)}
-        for name in settings:
-            if name not in known:
-                raise UserError(f"c3d.finetune.{name} is no setting; {closest(name, known)}")
-        return cls(**settings)
-
-    def identity(self) -> dict[str, Any]:
-        """Return the settings that change the network by more than rounding."""
-        work_only = ("checkpoint_every", "micro_batch")
-        return {name: value for name, value in asdict(self).items() if name not in work_only}
-
-    def rate(self, step: int) -> float:
-        """Return the learning rate of a step, counted from 0."""
-        return self.learning_rate * self.decay ** (step // self.decay_every)
-
-    @property
-    def summary(self) -> str:
-        """One phrase for the caption of a table."""
-        kept = "the last network" if self.keep == "last" else "the best on validation clips"
-        return (
-            f"{self.n_steps:,} steps of {self.batch} out of {self.n_total - self.n_validation:,} "
-            f"augmented clips, {kept}, seed {self.seed}"
-        )
 
 
 @dataclass(frozen=True)
@@ -124,13 +62,11 @@ def split_by_clip(
         raise UserError(
             "fine-tuning would hold out every clip of a class; lower c3d.finetune.n_validation"
         )
-    return Split(_variants(kept, n_total - n_validation), _variants(held, n_validation))
 
+    def variants(clips: NDArray[np.intp], n: int) -> NDArray[np.intp]:
+        return np.stack([np.resize(clips, n), np.arange(n) // max(len(clips), 1)], axis=1)
 
-def _variants(clips: NDArray[np.intp], n: int) -> NDArray[np.intp]:
-    """Number ``n`` variants in turn over the clips."""
-    index = np.arange(n)
-    return np.stack([np.resize(clips, n), index // max(len(clips), 1)], axis=1)
+    return Split(variants(kept, n_total - n_validation), variants(held, n_validation))
 
 
 def drawn_frames(clip: int, variant: int, seed: int) -> NDArray[np.intp]:
@@ -154,21 +90,14 @@ def augmented(
 class Samples:
     """The source's clips, resized and not yet interpolated."""
 
-    frames: list[NDArray[np.float32]]  # list of ndarray of float32, shape (T, H, W) each
+    frames: list[NDArray[np.float32]]  # (T, H, W) each
     labels: list[int]  # class indices of the source; no target's labels come here
     # from (16, H, W) grey levels to the network's input, (3, 16, 112, 112) float32
     as_input: Callable[[NDArray], NDArray[np.float32]]
 
-    def inputs(self, pairs: NDArray[np.intp], seed: int) -> NDArray[np.float32]:
-        """Return augmented clips, shape (n, 3, 16, 112, 112)."""
-        clips = [augmented(self.frames[c], int(c), int(v), seed) for c, v in pairs]
-        return np.stack([self.as_input(clip) for clip in clips])
-
 
 def save_tensors(content: Any, path: Path) -> None:
     """Write tensors so that a reader sees the old file or the whole new one."""
-    import torch
-
     buffer = io.BytesIO()
     torch.save(content, buffer)
     write_atomically(path, buffer.getvalue())
@@ -204,16 +133,13 @@ class Training:
         checkpoint: Path,
         key: str,
     ) -> None:
-        import torch
-
         self.samples, self.split, self.recipe = samples, split, recipe
         self.checkpoint, self.key, self.device = checkpoint, key, device
         self.hidden = network.fc7.out_features
         network.fc8 = torch.nn.Linear(self.hidden, n_classes)
-        drawn = np.random.default_rng([recipe.seed, _CLASSIFIER]).normal(
-            scale=0.01, size=(n_classes, self.hidden)
-        )
+        rng = np.random.default_rng([recipe.seed, _CLASSIFIER])
         with torch.no_grad():
+            drawn = rng.normal(scale=0.01, size=(n_classes, self.hidden))
             network.fc8.weight.copy_(torch.from_numpy(drawn))
             network.fc8.bias.zero_()
         self.network = network.to(device)
@@ -260,9 +186,7 @@ class Training:
                 self.save_checkpoint()
             if advance:
                 advance(1)
-        if recipe.keep == "best" and self.best is not None:
-            return self.best
-        return self._state()
+        return self._state() if self.best is None else self.best
 
     def _state(self) -> dict[str, Any]:
         """Return a copy of the network's tensors."""
@@ -271,8 +195,6 @@ class Training:
 
     def take_step(self) -> float:
         """Descend along the gradient of one batch; return its mean loss."""
-        import torch
-
         recipe, pairs = self.recipe, self._batch(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = group["factor"] * recipe.rate(self.step)
@@ -283,11 +205,9 @@ class Training:
         for first in range(0, len(pairs), recipe.micro_batch):
             part = slice(first, first + recipe.micro_batch)
             factors = torch.from_numpy(kept[:, part].astype(np.float32)).to(self.device)
-            scores = self.network(self._inputs(pairs[part]), factors)
-            labels = [self.samples.labels[c] for c, _ in pairs[part]]
-            loss = torch.nn.functional.cross_entropy(
-                scores, torch.tensor(labels, device=self.device), reduction="sum"
-            ) / len(pairs)
+            scores, labels = self._scores(pairs[part], factors)
+            sums = torch.nn.functional.cross_entropy(scores, labels, reduction="sum")
+            loss = sums / len(pairs)
             loss.backward()
             total += float(loss.detach())
         if not np.isfinite(total):
@@ -309,22 +229,21 @@ class Training:
         }
         return self.split.training[[orders[a // n][a % n] for a in at.tolist()]]
 
-    def _inputs(self, pairs: NDArray[np.intp]) -> Any:
-        import torch
-
-        return torch.from_numpy(self.samples.inputs(pairs, self.recipe.seed)).to(self.device)
+    def _scores(self, pairs: NDArray[np.intp], kept: Any = None) -> tuple[Any, Any]:
+        """Return the network's scores of augmented clips, and the classes of these."""
+        samples = self.samples
+        clips = [augmented(samples.frames[c], int(c), int(v), self.recipe.seed) for c, v in pairs]
+        inputs = torch.from_numpy(np.stack([samples.as_input(clip) for clip in clips]))
+        labels = torch.tensor([samples.labels[c] for c, _ in pairs], device=self.device)
+        return self.network(inputs.to(self.device), kept), labels
 
     def _validate(self) -> None:
         """Count the validation clips that are classified right; keep the network if best."""
-        import torch
-
-        right, pairs = 0, self.split.validation
+        right, pairs, size = 0, self.split.validation, self.recipe.micro_batch
         with torch.inference_mode():
-            for first in range(0, len(pairs), self.recipe.micro_batch):
-                part = pairs[first : first + self.recipe.micro_batch]
-                predicted = self.network(self._inputs(part)).argmax(dim=1).tolist()
-                labels = [self.samples.labels[c] for c, _ in part]
-                right += sum(p == y for p, y in zip(predicted, labels, strict=True))
+            for first in range(0, len(pairs), size):
+                scores, labels = self._scores(pairs[first : first + size])
+                right += int((scores.argmax(dim=1) == labels).sum())
         if self.recipe.keep == "best" and right > max((r for _, r in self.validated), default=-1):
             self.best = self._state()
         self.validated.append((self.step, right))

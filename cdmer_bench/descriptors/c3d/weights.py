@@ -15,20 +15,24 @@ SPORTS1M, UCF101, FINETUNED = "sports1m", "ucf101", "finetuned"
 # that the OpenMMLab models were trained with.
 CUBE_MEAN = (95.14, 102.86, 107.76)
 OPENMMLAB_MEAN = (104.0, 117.0, 128.0)
-WHICH_FIT = {
-    SPORTS1M: "conv3d_deepnetA_sport1m_iter_1900000 (Caffe), c3d.pickle, c3d-pretrained.pth or "
-    "c3d_sports1m_pretrain_20201016-dcc47ddc.pth",
-    UCF101: "c3d_ucf101_finetune_whole_iter_20000 (Caffe), ucf101-caffe.pth or "
-    "c3d_sports1m-pretrained_8xb30-16x1x1-45e_ucf101-rgb_20220811-31723200.pth",
-    FINETUNED: "weights tuned elsewhere on SMIC (HS), saved under the names of a public file,",
-}
-OPTIONS = {
-    SPORTS1M: "c3d.weights",
-    UCF101: "c3d.weights_ucf101",
-    FINETUNED: "c3d.weights_finetuned",
+# The files that fit, and the key that takes one.
+_FITTING = {
+    SPORTS1M: (
+        "conv3d_deepnetA_sport1m_iter_1900000 (Caffe), c3d.pickle, c3d-pretrained.pth or "
+        "c3d_sports1m_pretrain_20201016-dcc47ddc.pth",
+        "c3d.weights",
+    ),
+    UCF101: (
+        "c3d_ucf101_finetune_whole_iter_20000 (Caffe), ucf101-caffe.pth or "
+        "c3d_sports1m-pretrained_8xb30-16x1x1-45e_ucf101-rgb_20220811-31723200.pth",
+        "c3d.weights_ucf101",
+    ),
+    FINETUNED: (
+        "weights tuned elsewhere on SMIC (HS), saved under the names of a public file,",
+        "c3d.weights_finetuned",
+    ),
 }
 OWN_FORMAT = "cdmer-bench tuned C3D"  # marks the files that fine-tuning writes
-_N_CLASSES = {SPORTS1M: 487, UCF101: 101}
 _LAYERS = (
     *("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b"),
     *("fc6", "fc7", "fc8"),
@@ -58,7 +62,8 @@ class Weights:
 
 def find_file(path: str | None, trained_on: str) -> Path:
     """Return the weight file, or say which files fit and how to pass them."""
-    how = f"give {WHICH_FIT[trained_on]} by {OPTIONS[trained_on]}=/path/to/it"
+    files, option = _FITTING[trained_on]
+    how = f"give {files} by {option}=/path/to/it"
     if path is None:
         raise DataMissing(f"no weights: C3D ({trained_on}) has no weight file; {how}")
     found = user_path(path)
@@ -75,15 +80,26 @@ def load_weights(
 ) -> Weights:
     """Read a weight file of any known family; code inside the file is never run."""
     check_suffix(path)
+    files, option = _FITTING[trained_on]
+    fitting = f"{option} takes {files}"
     with path.open("rb") as file:
         start = file.read(2)
     caffe = start != b"PK" and not start.startswith(b"\x80")  # torch's are zip files or pickles
-    content = _read_caffe(path) if caffe else _read_torch(path, trained_on)
+    if caffe:
+        content: Any = _read_caffe(path)
+    else:
+        try:
+            content = read_tensors(path)
+        except Exception as error:  # torch, pickle and zipfile each raise their own kinds
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(
+                f"{path} cannot be read as a file of plain tensors ({reason[:150]}); {fitting}"
+            ) from None
     given = content.get("state_dict", content) if isinstance(content, dict) else {}
     found = {str(k).removeprefix("module.").removeprefix("backbone."): given[k] for k in given}
     family = _family(path, found)
-    tensors = _under_caffe_names(path, found, family, trained_on)
-    _check_shapes(path, tensors, trained_on, width)
+    tensors = _under_caffe_names(path, found, family, fitting)
+    _check_shapes(path, tensors, trained_on, width, fitting)
     if isinstance(content, dict) and content.get("format") == OWN_FORMAT:
         return Weights(tensors, content["pool5"], tuple(content["mean"]))
     # Weights converted from Caffe keep Caffe's alignment; those trained further in a port have
@@ -132,17 +148,6 @@ def read_tensors(path: Path) -> Any:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
-def _read_torch(path: Path, trained_on: str) -> Any:
-    try:
-        return read_tensors(path)
-    except Exception as error:  # torch, pickle and zipfile each raise their own kinds
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(
-            f"{path} cannot be read as a file of plain tensors ({reason[:150]}); "
-            f"{OPTIONS[trained_on]} takes {WHICH_FIT[trained_on]}"
-        ) from None
-
-
 def _family(path: Path, tensors: dict[str, Any]) -> str:
     """Tell the family of a file by the names of its convolutions."""
     for family, names in _FAMILIES.items():
@@ -156,7 +161,7 @@ def _family(path: Path, tensors: dict[str, Any]) -> str:
 
 
 def _under_caffe_names(
-    path: Path, tensors: dict[str, Any], family: str, trained_on: str
+    path: Path, tensors: dict[str, Any], family: str, fitting: str
 ) -> dict[str, Any]:
     """Rename the tensors; unknown names are refused, missing ones named."""
     names = {"fc8": "fc8", **dict(zip(_FAMILIES[family], _LAYERS, strict=True))}
@@ -171,30 +176,29 @@ def _under_caffe_names(
     wanted = [f"{name}.{kind}" for name in _LAYERS[:10] for kind in ("weight", "bias")]
     missing = [name for name in wanted if name not in renamed]
     if missing:
-        raise UserError(
-            f"{path} lacks {', '.join(missing[:3])} ({family} names); {OPTIONS[trained_on]} takes "
-            f"{WHICH_FIT[trained_on]}"
-        )
+        raise UserError(f"{path} lacks {', '.join(missing[:3])} ({family} names); {fitting}")
     return renamed
 
 
-def _check_shapes(path: Path, tensors: dict[str, Any], trained_on: str, width: float) -> None:
+def _check_shapes(
+    path: Path, tensors: dict[str, Any], trained_on: str, width: float, fitting: str
+) -> None:
     import torch
 
     from cdmer_bench.descriptors.c3d.network import C3DNetwork
 
+    n_classes = {SPORTS1M: 487, UCF101: 101}.get(trained_on)
     with torch.device("meta"):
         expected = C3DNetwork(487, "caffe", width).state_dict()
     for name, tensor in tensors.items():
         shape = tuple(getattr(tensor, "shape", ()))
         wanted = tuple(expected[name].shape)
         if name.startswith("fc8."):
-            n_classes = _N_CLASSES.get(trained_on, shape[0] if shape else 0)
-            wanted = (n_classes, *wanted[1:])
+            wanted = (n_classes or (shape[0] if shape else 0), *wanted[1:])
         if shape != wanted:
             raise UserError(
                 f"{path}: {name} has shape {shape}, expected {wanted} for C3D ({trained_on}); "
-                f"{OPTIONS[trained_on]} takes {WHICH_FIT[trained_on]}"
+                f"{fitting}"
             )
         if not bool(torch.isfinite(tensor).all()):
             raise UserError(f"{path}: {name} holds NaN or infinite weights; fetch the file again")

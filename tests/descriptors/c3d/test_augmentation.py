@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdmer_bench.descriptors.c3d.training import augmented, drawn_frames, split_by_clip
 from cdmer_bench.errors import UserError
 from cdmer_bench.preprocessing import tim
+
+pytest.importorskip("torch", reason="fine-tuning needs torch")
+
+from cdmer_bench.descriptors.c3d.training import (
+    augmented,
+    drawn_frames,
+    split_by_clip,
+)
 
 PAPER = [0] * 70 + [1] * 51 + [2] * 43  # SMIC-HS
 

@@ -11,6 +11,7 @@ from tests.descriptors.c3d.few_clips import write_conf
 torch = pytest.importorskip("torch", reason="C3D needs torch")
 
 from cdmer_bench.descriptors.c3d.network import C3DNetwork  # noqa: E402
+from cdmer_bench.descriptors.c3d.training import Training  # noqa: E402
 
 SHORT = [
     *("c3d.width=0.02", "c3d.device=cpu", "n_jobs=1", "progress=false"),
@@ -70,9 +71,36 @@ def test_tuning_is_of_the_source_and_done_once(run, tmp_path):
     assert (content["source"], content["pool5"]) == ("smic_hs", "caffe")
     assert content["state_dict"]["fc8.weight"].shape == (3, 82)
     times = {name: path.stat().st_mtime_ns for name, path in tuned.items()}
-    assert run(*arguments, "task=exp03", "force=true")[0] == 0
+    assert run(*arguments, "task=exp03")[0] == 0
     assert {name: path.stat().st_mtime_ns for name, path in tuned.items()} == times
     assert not list((tmp_path / "cache" / "tuned").glob("*.checkpoint"))
+
+
+def test_force_tunes_anew_once_and_takes_up_no_checkpoint(run, tmp_path, monkeypatch):
+    arguments = ("method=svm", "descriptor=c3d_fc1_finetune,c3d_fc2_finetune", "task=exp01")
+    arguments = (*arguments, "c3d.weights=c3d.pickle")
+    assert run(*arguments)[0] == 0
+    (path,) = (tmp_path / "cache" / "tuned").glob("*.pth")
+    first = torch.load(path, weights_only=True)
+    steps = []
+    take_step = Training.take_step
+
+    def counted(self):
+        steps.append(self.step)
+        return take_step(self)
+
+    monkeypatch.setattr(Training, "take_step", counted)
+    wrong = {"step": 1, "network": {}, "optimiser": {}, "best": None, "validated": []}
+    torch.save({"key": first["key"], **wrong}, path.with_suffix(".checkpoint"))
+    assert run(*arguments, "force=true")[0] == 0
+    assert steps == [0, 1]  # one network for both layers, from its first step on
+    again = torch.load(path, weights_only=True)
+    assert all(
+        torch.equal(again["state_dict"][name], first["state_dict"][name])
+        for name in first["state_dict"]
+    )
+    assert run(*arguments)[0] == 0
+    assert steps == [0, 1]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

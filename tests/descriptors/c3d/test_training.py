@@ -9,13 +9,18 @@ import textwrap
 import numpy as np
 import pytest
 
-from cdmer_bench.descriptors.c3d.training import Recipe, split_by_clip
+from cdmer_bench.descriptors.c3d.finetuning import Recipe
 
 torch = pytest.importorskip("torch", reason="fine-tuning needs torch")
 
 from cdmer_bench.descriptors.c3d.descriptor import network_input  # noqa: E402
 from cdmer_bench.descriptors.c3d.network import C3DNetwork  # noqa: E402
-from cdmer_bench.descriptors.c3d.training import Samples, Training, load_tensors  # noqa: E402
+from cdmer_bench.descriptors.c3d.training import (  # noqa: E402
+    Samples,
+    Training,
+    load_tensors,
+    split_by_clip,
+)
 from tests.damages import DAMAGES  # noqa: E402
 
 RECIPE = Recipe(

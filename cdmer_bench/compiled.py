@@ -12,13 +12,16 @@ only where it adds in the same order, or has nothing to add or only whole number
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property, update_wrapper
 from importlib.util import find_spec
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-KERNELS_FOLDER = "CDMER_KERNELS"  # environment variable, so that worker processes have it too
+# Environment variables, so that worker processes have them too.
+KERNELS_FOLDER = "CDMER_KERNELS"
+RUN = "CDMER_RUN"  # number of the process that the workers belong to
 
 
 def compiled_available() -> bool:
@@ -32,6 +35,9 @@ def compiled_available() -> bool:
 def keep_kernels_in(cache: str | Path) -> None:
     """Keep compiled kernels below a cache folder, here and in the worker processes to come."""
     os.environ[KERNELS_FOLDER] = str(Path(cache).expanduser().absolute() / "kernels")
+    os.environ[RUN] = str(os.getpid())
+    with suppress(OSError):  # of an older process of this number
+        _said().unlink()
 
 
 def kernels_folder() -> Path:
@@ -39,6 +45,11 @@ def kernels_folder() -> Path:
     if KERNELS_FOLDER not in os.environ:
         return Path(os.environ.get("CDMER_CACHE", "~/.cache/cdmer-bench")).expanduser() / "kernels"
     return Path(os.environ[KERNELS_FOLDER])
+
+
+def _said() -> Path:
+    """Return the file that is there once a process of this run has said that it compiles."""
+    return kernels_folder() / f".said-{os.environ.get(RUN, os.getpid())}"
 
 
 _KERNELS: "list[Kernel]" = []  # all of this process
@@ -115,7 +126,7 @@ _MADE: list[Any] = []  # the compiled functions of this process
 
 
 def _announcer(folder: Path | None) -> Any:
-    """Return a listener that says once that one of our kernels is being compiled."""
+    """Return a listener that says once a run that one of our kernels is being compiled."""
     from numba.core.event import Listener
 
     class Announcer(Listener):
@@ -125,6 +136,12 @@ def _announcer(folder: Path | None) -> Any:
             if self.said or event.data["dispatcher"] not in _MADE:
                 return
             self.said = True
+            try:
+                _said().touch(exist_ok=False)
+            except FileExistsError:
+                return  # another process of this run was faster
+            except OSError:
+                pass  # there is no folder for the mark
             where = f"kept in {folder}" if folder else "not kept, as its folder cannot be written"
             print(f"compiling fast loops, some seconds, {where}", file=sys.stderr, flush=True)
 

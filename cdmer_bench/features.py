@@ -45,7 +45,6 @@ from cdmer_bench.preprocessing import Preprocessing
 
 _KEEP_EVERY = 10.0  # seconds of extraction that a killed run may lose
 
-Notes = list[tuple[str, type[Warning]]]  # what was warned of, and as what
 Described = list[NDArray[np.float64]] | DamagedClip  # of a clip, by each descriptor
 
 
@@ -92,10 +91,6 @@ class FeatureStore:
     def path(self, database: str, key: str) -> Path:
         """Return where the features of a key lie."""
         return self.folder / "features" / f"{database}-{key[:32]}.npz"
-
-    def parts(self, database: str, key: str) -> Path:
-        """Return the folder of the clips that are finished so far."""
-        return self.folder / "features" / "unfinished" / f"{database}-{key[:32]}"
 
     def save(self, database: str, key: str, X: NDArray[np.float64], used: NDArray[np.intp]) -> None:
         """Store the values of the clips with the indices ``used``."""
@@ -160,10 +155,9 @@ class Features:
         if pair not in self._keys:
             found = self.databases[database]
             assert isinstance(found, ClipDatabase)
-            kind = self.descriptors[descriptor]
             if database not in self._frames:
                 self._frames[database] = [clip.fingerprint for clip in found.clips()]
-            frames = self._frames[database]
+            kind, frames = self.descriptors[descriptor], self._frames[database]
             self._keys[pair] = self.store.key(found, kind, self.preprocessing, frames)
         return self._keys[pair]
 
@@ -184,15 +178,14 @@ class Features:
         if (loaded := self._loaded.get((database, descriptor))) is not None:
             return Facts(loaded.sha256, loaded.X.shape, loaded.y, loaded.classes)
         key = self.key(database, descriptor)
-        if key in self._facts:
-            return self._facts[key]
-        stored = self.store.load(database, key, "key", "sha256", "shape", "used")
-        if stored is None:
-            return None
-        y, subject = self._labels(database, stored["used"])
-        classes = self.databases[database].classes
-        sha256 = content_hash(str(stored["sha256"]), y, subject, classes)
-        self._facts[key] = Facts(sha256, tuple(int(n) for n in stored["shape"]), y, classes)
+        if key not in self._facts:
+            stored = self.store.load(database, key, "key", "sha256", "shape", "used")
+            if stored is None:
+                return None
+            y, subject, _ = self._clips(database, stored["used"])
+            classes = self.databases[database].classes
+            sha256 = content_hash(str(stored["sha256"]), y, subject, classes)
+            self._facts[key] = Facts(sha256, tuple(stored["shape"].tolist()), y, classes)
         return self._facts[key]
 
     def account(self, database: str, descriptor: str) -> Account:
@@ -225,8 +218,10 @@ class Features:
             "remarks": [finding.text for finding in account.findings] if of_files else [],
         }
 
-    def _labels(self, database: str, used: NDArray) -> tuple[NDArray[np.intp], NDArray[np.str_]]:
-        """Return the class and the subject of each clip that is used."""
+    def _clips(
+        self, database: str, used: NDArray
+    ) -> tuple[NDArray[np.intp], NDArray[np.str_], tuple[str, ...]]:
+        """Return the class, the subject and the name of each clip that is used."""
         found = self.databases[database]
         assert isinstance(found, ClipDatabase)
         clips = list(found.clips())
@@ -234,13 +229,13 @@ class Features:
         return (
             np.array([clip.label for clip in chosen], dtype=np.intp),
             np.array([clip.subject for clip in chosen], dtype=np.str_),
+            tuple(clip.name for clip in chosen),
         )
 
     def load(self, database: str, descriptor: str) -> FeatureSet:
         """Return features that are ready; extract them otherwise, clip after clip."""
-        pair = (database, descriptor)
+        pair, found = (database, descriptor), self.databases[database]
         if pair not in self._loaded:
-            found = self.databases[database]
             if isinstance(found, FeatureDatabase):
                 self._loaded[pair] = found.load(descriptor)
             else:
@@ -262,9 +257,7 @@ class Features:
                 "'cdmer data check' names them",
                 stacklevel=2,
             )
-        y, subject = self._labels(name, stored["used"])
-        clips = list(database.clips())
-        names = tuple(clips[index].name for index in stored["used"])
+        y, subject, names = self._clips(name, stored["used"])
         return FeatureSet(name, stored["X"], y, subject, database.classes, clips=names)
 
     def extract(
@@ -279,34 +272,31 @@ class Features:
         A clip whose frames cannot be read is left out, with a warning that names it. Clips that
         a killed run had finished are taken up.
         """
-        missing = {
-            name: self.descriptors[name]
-            for name in descriptors
-            if not self.is_ready(database.name, name)
-        }
-        together = {name: kind for name, kind in missing.items() if kind.in_batches}
-        single = {name: kind for name, kind in missing.items() if not kind.in_batches}
-        clips = list(database.clips()) if missing else []
-        groups = [(_each, single), (_in_batches, together)]
-        progress = None
-        if missing and open_bar:
-            n_readings = len(clips) * sum(bool(group) for _, group in groups)
-            progress = open_bar(database.title or database.name, n_readings)
-        for describe, group in groups:
-            if not group:
-                continue
-            keys = [self.key(database.name, name) for name in group]
-            parts = self.store.parts(database.name, content_key(keys))
-            self.store.make_private()
+        missing = [name for name in descriptors if not self.is_ready(database.name, name)]
+        if not missing:
+            return
+        apart = [name for name in missing if not self.descriptors[name].in_batches]
+        groups = [group for group in (apart, [n for n in missing if n not in apart]) if group]
+        clips = list(database.clips())
+        title = database.title or database.name
+        progress = open_bar(title, len(clips) * len(groups)) if open_bar else None
+        self.store.make_private()
+        for names in groups:
+            keys = [self.key(database.name, name) for name in names]
+            joint = f"{database.name}-{content_key(keys)[:32]}"
+            parts = self.store.folder / "features" / "unfinished" / joint
             if self.force:
                 remove(parts)
             found: dict[int, Described] = dict(_take_up(parts))
             if progress and found:
                 progress.advance(len(found))
             todo = [index for index in range(len(clips)) if index not in found]
-            described = describe(
-                [clips[index] for index in todo], list(group.values()), self.preprocessing, backend
-            )
+            work = ([clips[i] for i in todo], backend, self.preprocessing)
+            kinds = [self.descriptors[name] for name in names]
+            if names is apart:
+                described = _in_workers(describe_clip, *work, kinds)
+            else:
+                described = _describe_together(*work, kinds)
             kept, fresh = time.monotonic(), {}
             for position, result in described:
                 found[todo[position]] = result
@@ -317,26 +307,18 @@ class Features:
                     kept, fresh = time.monotonic(), {}
                 if progress:
                     progress.advance(1)
-            self._save(database, clips, list(group), [found[i] for i in range(len(clips))])
+            in_order = [found[index] for index in range(len(clips))]
+            _, arrays = intact_clips(database, clips, in_order)
+            used = [i for i, result in enumerate(in_order) if not isinstance(result, DamagedClip)]
+            for position, (name, key) in enumerate(zip(names, keys, strict=True)):
+                X = np.stack([values[position] for values in arrays])
+                self.store.save(database.name, key, X, np.array(used))
+                self._extracted.add((database.name, name))
+                self._loaded.pop((database.name, name), None)
+            keep_hashes(self.store.folder)
             remove(parts)
         if progress:
             progress.close()
-
-    def _save(
-        self,
-        database: ClipDatabase,
-        clips: Sequence[Clip],
-        names: Sequence[str],
-        found: Sequence[Described],
-    ) -> None:
-        _, arrays = intact_clips(database, clips, found)
-        used = [i for i, result in enumerate(found) if not isinstance(result, DamagedClip)]
-        for position, name in enumerate(names):
-            X = np.stack([described[position] for described in arrays])
-            self.store.save(database.name, self.key(database.name, name), X, np.array(used))
-            self._extracted.add((database.name, name))
-            self._loaded.pop((database.name, name), None)
-        keep_hashes(self.store.folder)
 
 
 def _keep(parts: Path, fresh: dict[int, list[NDArray[np.float64]]]) -> None:
@@ -362,60 +344,43 @@ def _take_up(parts: Path) -> dict[int, list[NDArray[np.float64]]]:
     return found
 
 
-def _each(
+def _describe_together(
     clips: Sequence[Clip],
-    descriptors: Sequence[Descriptor],
-    preprocessing: Preprocessing,
     backend: Backend,
-) -> Iterator[tuple[int, Described]]:
-    """Describe each clip where it is read, in parallel; yield its index and its descriptions."""
-    calls = [(_noted, (describe_clip, clip, preprocessing, descriptors)) for clip in clips]
-    for index, (described, notes) in run_parallel(calls, backend):
-        _tell(clips[index], notes)
-        yield index, described
-
-
-def _in_batches(
-    clips: Sequence[Clip],
-    descriptors: Sequence[Descriptor],
     preprocessing: Preprocessing,
-    backend: Backend,
+    descriptors: Sequence[Descriptor],
 ) -> Iterator[tuple[int, Described]]:
     """Read clips in parallel; describe a batch at a time here, where the model is."""
     size = max(descriptor.batch_size for descriptor in descriptors)
     for first in range(0, len(clips), size):
         batch = clips[first : first + size]
-        read: dict[int, Any] = {}
-        calls = [(_noted, (read_clip, clip, preprocessing)) for clip in batch]
-        for index, (frames_or_damage, notes) in run_parallel(calls, backend):
-            _tell(batch[index], notes)
-            read[index] = frames_or_damage
-        frames = {i: read[i] for i in range(len(batch)) if not isinstance(read[i], DamagedClip)}
-        where = f"clips {batch[0].name} to {batch[-1].name}"
-        rows = [
-            _finite(descriptor, descriptor.extract_batch(list(frames.values())), where)
-            for descriptor in descriptors
-            if frames
-        ]
-        for index in range(len(batch)):
-            place = list(frames).index(index) if index in frames else None
-            yield (
-                first + index,
-                read[index] if place is None else [array[place] for array in rows],
-            )
+        read = dict(_in_workers(read_clip, batch, backend, preprocessing))
+        whole = [i for i in range(len(batch)) if not isinstance(read[i], DamagedClip)]
+        where, frames = f"clips {batch[0].name} to {batch[-1].name}", [read[i] for i in whole]
+        rows = [_finite(d, d.extract_batch(frames), where) for d in descriptors if whole]
+        for index, damaged in read.items():
+            if index in whole:
+                yield first + index, [array[whole.index(index)] for array in rows]
+            else:
+                yield first + index, damaged
 
 
-def _noted(function: Callable, *arguments: Any) -> tuple[Any, Notes]:
+def _in_workers(
+    function: Callable, clips: Sequence[Clip], backend: Backend, *more: Any
+) -> Iterator[tuple[int, Any]]:
+    """Call a function of a clip in parallel; its warnings are given here, naming the clip."""
+    calls = [(_noted, (function, clip, *more)) for clip in clips]
+    for index, (result, notes) in run_parallel(calls, backend):
+        for text, category in notes:
+            warnings.warn(f"clip {clips[index].name}: {text}", category, stacklevel=2)
+        yield index, result
+
+
+def _noted(function: Callable, *arguments: Any) -> tuple[Any, list[tuple[str, type[Warning]]]]:
     """Call a function in a worker; also return the warnings that it gave."""
     with warnings.catch_warnings(record=True) as notes:
         warnings.filterwarnings("always", category=UserWarning)
         return function(*arguments), [(str(note.message), note.category) for note in notes]
-
-
-def _tell(clip: Clip, notes: Notes) -> None:
-    """Give warnings of a worker here, where the user sees them, with the name of the clip."""
-    for text, category in notes:
-        warnings.warn(f"clip {clip.name}: {text}", category, stacklevel=2)
 
 
 def read_clip(clip: Clip, preprocessing: Preprocessing) -> NDArray[np.float64] | DamagedClip:

@@ -55,6 +55,43 @@ def test_a_kernel_is_compiled_once_and_then_read_from_the_cache_folder(tmp_path)
     assert run(tmp_path, CDMER_CACHE=str(folder)) == (0, "5.0", "")
 
 
+WORKERS = """
+import sys
+sys.path.insert(0, {folder!r})
+import kernels_of_a_test
+from cdmer_bench.compiled import keep_kernels_in
+from cdmer_bench.parallel import Backend, run_parallel
+
+if __name__ == "__main__":
+    keep_kernels_in({cache!r})
+    calls = [(kernels_of_a_test.in_a_process, (float(n),)) for n in range(8)]
+    found = dict(run_parallel(calls, Backend("loky", 2)))
+    print(len({{process for _, process in found.values()}}), [found[n][0] for n in range(8)])
+"""
+IN_A_PROCESS = """
+import os, time
+
+def in_a_process(x):
+    time.sleep(0.5)  # so that both processes have their share
+    return distance(x, 0.0), os.getpid()
+"""
+
+
+@needs_numba
+def test_the_line_is_said_once_a_run_and_not_by_every_process(tmp_path):
+    (tmp_path / "kernels_of_a_test.py").write_text(KERNELS + IN_A_PROCESS)
+    cache = str(tmp_path / "cache")
+    program = tmp_path / "program.py"
+    program.write_text(WORKERS.format(folder=str(tmp_path), cache=cache))
+    ended = subprocess.run([sys.executable, str(program)], capture_output=True, text=True)
+    assert ended.stdout == f"2 {[float(n) for n in range(8)]}\n", ended.stderr
+    assert ended.stderr.count("compiling fast loops") == 1
+    for kept in (tmp_path / "cache").rglob("*.nb?"):
+        kept.unlink()
+    again = subprocess.run([sys.executable, str(program)], capture_output=True, text=True)
+    assert again.stderr.count("compiling fast loops") == 1  # the next run says it, too
+
+
 @needs_numba
 def test_without_a_folder_to_write_a_kernel_is_compiled_in_memory(tmp_path):
     (tmp_path / "file").write_text("")

@@ -1,7 +1,7 @@
 """What every descriptor is: a configured map from a clip to histograms of facial blocks."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.errors import UserError
+from cdmer_bench.descriptors.blocks import CUTS, check_grids
+from cdmer_bench.errors import UserError, choice, positive_integer
 from cdmer_bench.preprocessing.frames import as_frames
 
 
@@ -76,6 +77,54 @@ class Descriptor(ABC):
         """Return the parameters as plain values (lists for tuples), for stored features' keys."""
         values = asdict(self)  # type: ignore[call-overload]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+ALLOWED: dict[str, tuple[Any, ...]] = {
+    "P": (4, 8),
+    "ties": ("one", "zero"),
+    "bins": (4, 8),
+    "zero": ("skip", "vote"),
+    "signed": (True, False),
+    "voting": ("hard", "soft"),
+    "block_mode": ("crop", "codemap"),
+    "cut": CUTS,
+}
+
+
+def check_parameters(**parameters: Any) -> None:
+    """Refuse a value that a parameter of this name cannot have."""
+    for name, value in parameters.items():
+        if name in ALLOWED:
+            choice(name, value, ALLOWED[name])
+        elif name == "grids":
+            check_grids(value)
+        elif name == "R":
+            positive_integer(name, value)
+        elif name == "decorr":
+            number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            if not number or not 0 <= value < 1:
+                raise UserError(f"decorr is {value!r}, expected a correlation from 0 to below 1")
+
+
+class BlockDescriptor(Descriptor):
+    """A function that describes the blocks of a clip, with its parameters as fields."""
+
+    function: ClassVar[Callable[..., NDArray[np.float64]]]
+    row: ClassVar[str]  # of the paper's tables; parameters stand in braces
+    grids: Sequence[int]
+
+    def __post_init__(self) -> None:
+        check_parameters(**vars(self))
+        self.grids = check_grids(self.grids)
+
+    @property
+    def label(self) -> str:
+        """The row's name in the paper's tables."""
+        return self.row.format(**vars(self))
+
+    def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
+        """Return the function's value, shape (n_blocks, n_planes, n_bins)."""
+        return type(self).function(frames, **vars(self))
 
 
 def clip_for(name: str, frames: ArrayLike, least: int, why: str) -> NDArray[np.float64]:

@@ -72,27 +72,17 @@ def descriptor_checks(descriptor: Descriptor) -> list[Check]:
 
     def batches() -> str | None:
         clips = [draw_clip(seed).astype(np.float64) for seed in range(3)]
-        together = descriptor.extract_batch(clips)
+        together, alone = descriptor.extract_batch(clips), [extract(one) for one in clips]
         if len(together) != len(clips):
             return f"a batch of 3 clips gives {len(together)} descriptions"
-        for one, found in zip(clips, together, strict=True):
-            alone = extract(one)
-            if found.shape != alone.shape:
-                return f"in a batch the shape is {found.shape}, alone {alone.shape}"
-            # A forward pass may round otherwise in a batch; more is another description.
-            apart = np.abs(found - alone).max()
-            if not apart <= 1e-4 * np.abs(alone).max():
-                return f"in a batch values differ from those alone by up to {apart:.3g}"
-        return None
+        # A forward pass may round otherwise in a batch; more is another description.
+        wrong = (_difference(*pair, 1e-4) for pair in zip(alone, together, strict=True))
+        return next((f"in a batch {text}" for text in wrong if text), None)
 
     def same_as(other: NDArray, what: str) -> Callable[[], str | None]:
         def compare() -> str | None:
-            expected, found = extract(clip), extract(other)
-            if expected.shape != found.shape:
-                return f"{what}: the shape is {found.shape} instead of {expected.shape}"
-            if np.array_equal(expected, found):
-                return None
-            return f"{what}: values differ by up to {np.abs(expected - found).max():.3g}"
+            wrong = _difference(extract(clip), extract(other), 0)
+            return f"{what}: {wrong}" if wrong else None
 
         return compare
 
@@ -142,3 +132,13 @@ def descriptor_checks(descriptor: Descriptor) -> list[Check]:
             for name, bad in bad_clips.items()
         ),
     ]  # fmt: skip
+
+
+def _difference(expected: NDArray, found: NDArray, tolerance: float) -> str | None:
+    """Say how two descriptions differ, by more than a part of the largest value."""
+    if expected.shape != found.shape:
+        return f"the shape is {found.shape} instead of {expected.shape}"
+    apart = np.abs(found - expected).max()
+    if apart <= tolerance * np.abs(expected).max():
+        return None
+    return f"values differ by up to {apart:.3g}"

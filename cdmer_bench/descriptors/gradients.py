@@ -7,15 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.compiled import compiled_available
-from cdmer_bench.descriptors.base import clip_for
+from cdmer_bench.descriptors.base import check_parameters, clip_for
 from cdmer_bench.descriptors.blocks import BlockLayout, block_histograms, normalised, tiling
 from cdmer_bench.descriptors.kernels import sum_gradient_votes
 from cdmer_bench.descriptors.lbp_top import PLANES
-from cdmer_bench.errors import choice
 
-BINS = (4, 8)
-ZEROS = ("skip", "vote")
-VOTINGS = ("hard", "soft")
 # Grey levels. Smaller components are rounding noise of the preprocessing in flat areas, and
 # count as 0; so does a smaller difference between two components. Integer input has neither.
 ZERO_MARGIN = 1e-9
@@ -80,10 +76,10 @@ def _shared_votes(
     bins: int,
     zero_bin: int,
     voting: str,
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64] | None]]:
-    """Yield the bins that each voxel votes for, and their shares of the vote (None: all)."""
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float64] | float]]:
+    """Yield the bins that each voxel votes for, and their shares of the vote."""
     if voting == "hard":
-        yield orientation_bins(row, column, bins, zero_bin), None
+        yield orientation_bins(row, column, bins, zero_bin), 1.0
         return
     position = (np.arctan2(row, column) + np.pi) * (bins / (2 * np.pi)) - 0.5
     lower = np.floor(position)
@@ -91,12 +87,6 @@ def _shared_votes(
     flat = _signs(row) + _signs(column) == 0
     for step, share in ((0, 1 - (position - lower)), (1, position - lower)):
         yield np.where(flat, zero_bin, (first + step) % bins), np.where(flat, 1 - step, share)
-
-
-def _zero_bin(bins: int, zero: str, signed: bool) -> int:
-    """Return the bin of voxels without gradient; ``bins`` itself is dropped afterwards."""
-    at_orientation_zero = bins // 2 if signed else 0
-    return at_orientation_zero if zero == "vote" else bins
 
 
 def _unsigned(
@@ -107,33 +97,6 @@ def _unsigned(
     Full-circle bins of it are the bins of theta over half a circle from 0 on.
     """
     return -2 * row * column, row * row - column * column
-
-
-def orientation_codes(
-    frames: ArrayLike, bins: int = 8, *, zero: str = "skip", signed: bool = True
-) -> tuple[NDArray[np.int8], ...]:
-    """Compute the orientation bin of every voxel that has both neighbours on all axes.
-
-    The orientation in a plane is ``theta = atan2(g_row, g_column)``, with the row and column
-    axes (y, x) in XY, (t, x) in XT and (t, y) in YT.
-    """
-    check_votes(bins, zero, signed, "hard")
-    parts = gradients(clip_for("HOG-TOP", frames, 3, "central differences"))
-    codes = []
-    for plane in PLANES:
-        row, column = (parts[axis] for axis in plane)
-        pair = (row, column) if signed else _unsigned(row, column)
-        plane_bins = orientation_bins(*pair, bins, _zero_bin(bins, zero, signed))
-        codes.append(np.where(plane_bins == bins, -1, plane_bins).astype(np.int8))
-    return tuple(codes)
-
-
-def check_votes(bins: int, zero: str, signed: bool, voting: str) -> None:
-    """Refuse options that :func:`gradient_histograms` does not have."""
-    choice("bins", bins, BINS)
-    choice("zero", zero, ZEROS)
-    choice("signed", signed, (True, False))
-    choice("voting", voting, VOTINGS)
 
 
 def gradient_histograms(
@@ -152,35 +115,25 @@ def gradient_histograms(
 
     Parameters are those of `hog_top` and `higo_top`. A histogram without votes is 0.
     """
-    check_votes(bins, zero, signed, voting)
+    check_parameters(bins=bins, zero=zero, signed=signed, voting=voting)
     clip = clip_for(name, frames, 3, "central differences")
     layout = tiling((clip.shape[1] - 2, clip.shape[2] - 2), grids, cut)
-    zero_bin = _zero_bin(bins, zero, signed)
+    # Voxels without gradient have the orientation 0, or a bin that is dropped afterwards.
+    zero_bin = bins if zero == "skip" else bins // 2 if signed else 0
     if compiled_available() and signed and voting == "hard":
         return normalised(_compiled_votes(clip, bins, zero_bin, magnitude, layout))
     parts = gradients(clip)
-    squares = [part * part for part in parts] if magnitude else []
     planes = []
     for row_axis, column_axis in PLANES:
-        pair = parts[row_axis], parts[column_axis]
-        weight = np.sqrt(squares[row_axis] + squares[column_axis]) if magnitude else None
-        if not signed:
-            pair = _unsigned(*pair)
+        row, column = parts[row_axis], parts[column_axis]
+        weight = np.sqrt(row * row + column * column) if magnitude else np.ones(row.shape)
+        pair = (row, column) if signed else _unsigned(row, column)
         votes = [
-            block_histograms(codes, bins + 1, layout, weights=_product(weight, share))
+            block_histograms(codes, bins + 1, layout, weights=weight * share)
             for codes, share in _shared_votes(*pair, bins, zero_bin, voting)
         ]
         planes.append(np.sum(votes, axis=0)[:, :bins])
     return normalised(np.stack(planes, axis=1))
-
-
-def _product(
-    weight: NDArray[np.float64] | None, share: NDArray[np.float64] | None
-) -> NDArray[np.float64] | None:
-    """Multiply a vote's weight and share, None standing for 1."""
-    if weight is None or share is None:
-        return share if weight is None else weight
-    return weight * share
 
 
 def _compiled_votes(
@@ -189,13 +142,9 @@ def _compiled_votes(
     """Sum the votes for the bins of each plane of each block, shape (n_blocks, 3, bins)."""
     table = _bin_table(bins, zero_bin)
     n = bins + 1 if magnitude else 27  # whole votes are counted first and sorted into bins later
-    sums = np.zeros((3, layout.total * n if magnitude else 0))
-    counts = np.zeros((3, 0 if magnitude else layout.total * n), dtype=np.int32)
-    sum_gradient_votes(
-        clip, magnitude, ZERO_MARGIN, table.astype(np.uint8), layout.firsts(n), sums, counts
-    )
-    if not magnitude:
-        planes = layout.members @ counts.reshape(3, layout.total, n).astype(np.float64)
-        return (planes @ np.eye(bins + 1)[table, :bins]).swapaxes(0, 1)
-    votes = [layout.pool(plane.reshape(-1, n)) for plane in sums]
-    return np.stack(votes, axis=1)[..., :bins]
+    votes = np.zeros(layout.total * 3 * n, dtype=np.float64 if magnitude else np.int32)
+    sums, counts = (votes, np.zeros(0, np.int32)) if magnitude else (np.zeros(0), votes)
+    cell = layout.firsts(3 * n)
+    sum_gradient_votes(clip, magnitude, ZERO_MARGIN, table.astype(np.uint8), n, cell, sums, counts)
+    pooled = layout.pool(votes.reshape(layout.total, -1)).reshape(-1, 3, n)
+    return pooled[..., :bins] if magnitude else pooled @ np.eye(bins + 1)[table, :bins]

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.descriptors.base import Descriptor
-from cdmer_bench.descriptors.blocks import CUTS, GRIDS, check_grids
-from cdmer_bench.descriptors.gradients import check_votes, gradient_histograms
-from cdmer_bench.errors import choice
+from cdmer_bench.descriptors.base import BlockDescriptor
+from cdmer_bench.descriptors.blocks import GRIDS
+from cdmer_bench.descriptors.gradients import gradient_histograms
 
 
 def higo_top(
@@ -59,26 +58,14 @@ def higo_top(
 
 
 @dataclass
-class HIGOTOP(Descriptor):
+class HIGOTOP(BlockDescriptor):
     """HIGO-TOP; parameters as in :func:`higo_top`."""
 
+    function = staticmethod(higo_top)
+    row = "HIGO-TOP(p={bins})"
     bins: int = 8
     grids: Sequence[int] = GRIDS
     zero: str = "skip"
     signed: bool = True
     voting: str = "hard"
     cut: str = "round"
-
-    def __post_init__(self) -> None:
-        check_votes(self.bins, self.zero, self.signed, self.voting)
-        self.grids = check_grids(self.grids)
-        choice("cut", self.cut, CUTS)
-
-    @property
-    def label(self) -> str:
-        """The row's name in the paper's tables."""
-        return f"HIGO-TOP(p={self.bins})"
-
-    def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
-        """Return :func:`higo_top` of the clip, shape (n_blocks, 3, bins)."""
-        return higo_top(frames, **vars(self))

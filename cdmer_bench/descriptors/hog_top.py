@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.descriptors.base import Descriptor
-from cdmer_bench.descriptors.blocks import CUTS, GRIDS, check_grids
-from cdmer_bench.descriptors.gradients import check_votes, gradient_histograms
-from cdmer_bench.errors import choice
+from cdmer_bench.descriptors.base import BlockDescriptor
+from cdmer_bench.descriptors.blocks import GRIDS
+from cdmer_bench.descriptors.gradients import gradient_histograms
 
 
 def hog_top(
@@ -76,25 +75,13 @@ def hog_top(
 
 
 @dataclass
-class HOGTOP(Descriptor):
+class HOGTOP(BlockDescriptor):
     """HOG-TOP; parameters as in :func:`hog_top`."""
 
+    function = staticmethod(hog_top)
+    row = "HOG-TOP(p={bins})"
     bins: int = 8
     grids: Sequence[int] = GRIDS
     signed: bool = True
     voting: str = "hard"
     cut: str = "round"
-
-    def __post_init__(self) -> None:
-        check_votes(self.bins, "skip", self.signed, self.voting)
-        self.grids = check_grids(self.grids)
-        choice("cut", self.cut, CUTS)
-
-    @property
-    def label(self) -> str:
-        """The row's name in the paper's tables."""
-        return f"HOG-TOP(p={self.bins})"
-
-    def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
-        """Return :func:`hog_top` of the clip, shape (n_blocks, 3, bins)."""
-        return hog_top(frames, **vars(self))

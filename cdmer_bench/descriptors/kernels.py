@@ -30,11 +30,11 @@ def count_axis_codes(
     """Count joint codes of six voxels on the axes, in the order +x, -y, -x, +y, +t, -t."""
     n_frames, height, width = clip.shape
     voxels, size = clip.reshape(clip.size), height * width
-    start, n = R * width + R, (height - 2 * R) * width - 2 * R
+    n = (height - 2 * R) * width - 2 * R
     offsets = (R, -R * width, -R, R * width, R * size, -R * size)
     threshold, codes = np.empty(n), np.empty(n, dtype=np.uint8)
     for t in range(R, n_frames - R):
-        first = t * size + start
+        first = (t * height + R) * width + R
         _less(voxels[first:], sign, margin, threshold)
         codes[:] = 0
         for i in range(6):
@@ -55,18 +55,18 @@ def count_circle_codes(
     scale: float,
     margin: float,
     bins: Bytes,  # (256,)
+    n_bins: int,
     cell: Integers,  # (H - 2R, W - 2R), the first of a cell's counts
-    counts: Integers,  # (3, n_cells * n_bins), added to
+    counts: Integers,  # (n_cells * 3 * n_bins,), added to
 ) -> None:
     """Count the uniform bins of LBP codes of eight points in XY, XT and YT per cell."""
     n_frames, height, width = clip.shape
-    voxels, size = clip.reshape(clip.size), height * width
-    start, n = R * width + R, (height - 2 * R) * width - 2 * R
-    steps = (size, width, 1)
+    voxels, steps = clip.reshape(clip.size), (height * width, width, 1)
+    n = (height - 2 * R) * width - 2 * R
     threshold, scaled = np.empty(n), np.empty(n)
     codes = np.empty((3, n), dtype=np.uint8)
     for t in range(R, n_frames - R):
-        first = t * size + start
+        first = (t * height + R) * width + R
         _less(voxels[first:], 1.0, margin, threshold)
         for i in range(n):
             scaled[i] = threshold[i] * scale
@@ -85,12 +85,13 @@ def count_circle_codes(
                 _set_corner(voxels[near:], voxels[near + right :], voxels[near + down :],
                             voxels[near + down + right :], g, scaled, 2 << 2 * corner, bits
                             )  # fmt: skip
+        second, third = np.uint64(n_bins), np.uint64(2 * n_bins)
         for y in range(height - 2 * R):
             for x in range(width - 2 * R):
                 i, k = y * width + x, cell[y, x]
-                counts[0, k + bins[codes[0, i]]] += 1
-                counts[1, k + bins[codes[1, i]]] += 1
-                counts[2, k + bins[codes[2, i]]] += 1
+                counts[k + bins[codes[0, i]]] += 1
+                counts[k + second + bins[codes[1, i]]] += 1
+                counts[k + third + bins[codes[2, i]]] += 1
 
 
 @kernel
@@ -126,23 +127,23 @@ def sum_gradient_votes(
     # (27,), of the state s(row) + 3 s(column) + 9 s(|row| - |column|), where s is 1 for positive
     # values, 2 for negative ones and 0 for zero. Votes are counted for the state itself.
     bins: Bytes,
-    cell: Integers,  # (H - 2, W - 2), the first of a cell's sums
-    sums: Floats,  # (3, n_cells * n_bins), added to, in the order (t, y, x) of the voxels
-    counts: Integers,  # (3, n_cells * 27), added to
+    n_bins: int,  # of a plane: one more than orientations, or 27 states
+    cell: Integers,  # (H - 2, W - 2), the first of a cell's votes
+    sums: Floats,  # (n_cells * 3 * n_bins,), added to, in the order (t, y, x) of the voxels
+    counts: Integers,  # (n_cells * 3 * n_bins,), added to
 ) -> None:
     """Add up votes of gradients for the bins of their orientations in XY, XT and YT per cell."""
     n_frames, height, width = clip.shape
-    voxels, size = clip.reshape(clip.size), height * width
-    start, n = width + 1, (height - 2) * width - 2
-    steps = (size, width, 1)
+    voxels, steps = clip.reshape(clip.size), (height * width, width, 1)
+    n = (height - 2) * width - 2
     parts, signs = np.empty((3, n)), np.empty((3, n), dtype=np.uint8)
     states, weights = np.empty((3, n), dtype=np.uint8), np.empty((3, n))
+    second, third = np.uint64(n_bins), np.uint64(2 * n_bins)
     for t in range(1, n_frames - 1):
-        first = t * size + start
+        first = (t * height + 1) * width + 1
         for axis in range(3):
-            step = steps[axis]
-            _gradient(voxels[first + step :], voxels[first - step :], margin, parts[axis],
-                      signs[axis])  # fmt: skip
+            after, before = voxels[first + steps[axis] :], voxels[first - steps[axis] :]
+            _gradient(after, before, margin, parts[axis], signs[axis])
         for plane in range(3):
             row, column = (1 if plane == 0 else 0), (1 if plane == 2 else 2)
             _states(parts[row], parts[column], signs[row], signs[column], margin, states[plane])
@@ -152,15 +153,15 @@ def sum_gradient_votes(
             if magnitude:
                 for x in range(width - 2):
                     i, k = y * width + x, cell[y, x]
-                    sums[0, k + bins[states[0, i]]] += weights[0, i]
-                    sums[1, k + bins[states[1, i]]] += weights[1, i]
-                    sums[2, k + bins[states[2, i]]] += weights[2, i]
+                    sums[k + bins[states[0, i]]] += weights[0, i]
+                    sums[k + second + bins[states[1, i]]] += weights[1, i]
+                    sums[k + third + bins[states[2, i]]] += weights[2, i]
             else:
                 for x in range(width - 2):
                     i, k = y * width + x, cell[y, x]
-                    counts[0, k + states[0, i]] += 1
-                    counts[1, k + states[1, i]] += 1
-                    counts[2, k + states[2, i]] += 1
+                    counts[k + states[0, i]] += 1
+                    counts[k + second + states[1, i]] += 1
+                    counts[k + third + states[2, i]] += 1
 
 
 @kernel
@@ -209,7 +210,8 @@ def count_phase_codes(
     five values along the rows and eight along the columns instead of eight of 25.
     """
     n_frames, height, width = clip.shape
-    voxels, size = clip.reshape(clip.size), height * width
+    # A copy: the arrays of all sums are of one kind, so that their loops are compiled once.
+    voxels, size = clip.reshape(clip.size).copy(), height * width
     # Sums along y and along x: plain, and the real and the imaginary part of the wave.
     sums = np.empty((2, 3, clip.size))
     work, codes = np.empty((17, CHUNK)), np.empty(size, dtype=np.uint8)

@@ -7,20 +7,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.compiled import compiled_available
-from cdmer_bench.descriptors.base import Descriptor, clip_for
+from cdmer_bench.descriptors.base import BlockDescriptor, check_parameters, clip_for
 from cdmer_bench.descriptors.blocks import (
-    CUTS,
     GRIDS,
     block_histograms,
-    check_grids,
     normalised,
     tiling,
 )
 from cdmer_bench.descriptors.lbp_top import axis_bits, axis_counts, pack_bits
-from cdmer_bench.errors import choice, positive_integer
 
 N_SPATIAL, N_TEMPORAL = 16, 4
-TIES = ("one", "zero")
 
 
 def lbp_sip_codes(
@@ -31,7 +27,8 @@ def lbp_sip_codes(
     Both are (T - 2R, H - 2R, W - 2R): 0 to 15, bits in the order x + R, y - R, x - R, y + R;
     and 0 to 3, bits in the order t + R, t - R.
     """
-    clip = _checked(frames, R, ties)
+    check_parameters(R=R, ties=ties)
+    clip = clip_for("LBP-SIP", frames, 2 * R + 1, f"R={R}")
     if ties == "one":
         bits = axis_bits(clip, R)
     else:
@@ -39,12 +36,6 @@ def lbp_sip_codes(
         bits = {key: bit ^ np.uint8(1) for key, bit in axis_bits(-clip, R).items()}
     spatial = pack_bits([bits[2, 1], bits[1, -1], bits[2, -1], bits[1, 1]])
     return spatial, pack_bits([bits[0, 1], bits[0, -1]])
-
-
-def _checked(frames: ArrayLike, R: int, ties: str) -> NDArray[np.float64]:
-    positive_integer("R", R)
-    choice("ties", ties, TIES)
-    return clip_for("LBP-SIP", frames, 2 * R + 1, f"R={R}")
 
 
 def lbp_sip(
@@ -94,7 +85,8 @@ def lbp_sip(
     Y. Wang, J. See, R. C.-W. Phan, Y.-H. Oh, LBP with six intersection points: reducing
     redundant information in LBP-TOP for micro-expression recognition, ACCV 2014.
     """
-    clip = _checked(frames, R, ties)
+    check_parameters(R=R, ties=ties)
+    clip = clip_for("LBP-SIP", frames, 2 * R + 1, f"R={R}")
     layout = tiling((clip.shape[1] - 2 * R, clip.shape[2] - 2 * R), grids, cut)
     # One count of the joint code gives both histograms as its margins.
     if not compiled_available():
@@ -109,25 +101,16 @@ def lbp_sip(
 
 
 @dataclass
-class LBPSIP(Descriptor):
+class LBPSIP(BlockDescriptor):
     """LBP-SIP; parameters as in :func:`lbp_sip`."""
 
+    function = staticmethod(lbp_sip)
+    row = "LBP-SIP(R{R})"
     R: int = 1
     grids: Sequence[int] = GRIDS
     ties: str = "one"
     cut: str = "round"
 
-    def __post_init__(self) -> None:
-        positive_integer("R", self.R)
-        self.grids = check_grids(self.grids)
-        choice("ties", self.ties, TIES)
-        choice("cut", self.cut, CUTS)
-
-    @property
-    def label(self) -> str:
-        """The row's name in the paper's tables."""
-        return f"LBP-SIP(R{self.R})"
-
     def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
         """Return :func:`lbp_sip` of the clip as one plane, shape (n_blocks, 1, 20)."""
-        return lbp_sip(frames, **vars(self))[:, None]
+        return super().extract(frames)[:, None]

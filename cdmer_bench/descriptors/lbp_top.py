@@ -9,21 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.compiled import compiled_available
-from cdmer_bench.descriptors.base import Descriptor, clip_for
+from cdmer_bench.descriptors.base import BlockDescriptor, check_parameters, clip_for
 from cdmer_bench.descriptors.blocks import (
-    CUTS,
     GRIDS,
     BlockLayout,
     block_histograms,
-    check_grids,
     normalised,
     tiling,
 )
 from cdmer_bench.descriptors.kernels import count_axis_codes, count_circle_codes
-from cdmer_bench.errors import choice, positive_integer
 
 PLANES = ((1, 2), (0, 2), (0, 1))  # (row axis, column axis) of XY, XT and YT in a (T, H, W) clip
-POINTS = (4, 8)
 # Grey levels. Neighbours as bright as the centre count as brighter; in floating point the
 # interpolated ones miss equality by some 1e-13, which would flip up to 8 % of the bits of flat
 # areas. With this margin the bits equal those of exact arithmetic on integer grey levels.
@@ -128,7 +124,7 @@ def lbp_top_codes(frames: ArrayLike, R: int = 3, P: int = 8) -> tuple[NDArray[np
     bright as the centre. Returned are XY (rows y, columns x), XT (rows t, columns x) and YT
     (rows t, columns y), each (T - 2R, H - 2R, W - 2R) in the order (t, y, x).
     """
-    check_circle(R, P)
+    check_parameters(R=R, P=P)
     clip = clip_for("LBP-TOP", frames, 2 * R + 1, f"R={R}")
     axial = axis_bits(clip, R)
     diagonal = _diagonal_bits(clip, R) if P == 8 else [{}, {}, {}]
@@ -140,12 +136,6 @@ def lbp_top_codes(frames: ArrayLike, R: int = 3, P: int = 8) -> tuple[NDArray[np
             bits = [bit for pair in zip(bits, corners, strict=True) for bit in pair]
         codes.append(pack_bits(bits))
     return tuple(codes)
-
-
-def check_circle(R: int, P: int) -> None:
-    """Refuse a radius below 1 or a number of points other than 4 and 8."""
-    positive_integer("R", R)
-    choice("P", P, POINTS)
 
 
 def lbp_top(
@@ -192,7 +182,7 @@ def lbp_top(
     G. Zhao, M. Pietikäinen, Dynamic texture recognition using local binary patterns with an
     application to facial expressions, IEEE TPAMI 29(6), 2007.
     """
-    check_circle(R, P)
+    check_parameters(R=R, P=P, cut=cut)
     clip = clip_for("LBP-TOP", frames, 2 * R + 1, f"R={R}")
     layout = tiling((clip.shape[1] - 2 * R, clip.shape[2] - 2 * R), grids, cut)
     if compiled_available():
@@ -212,22 +202,11 @@ def _compiled_counts(
         joint = axis_counts(clip, R, layout)
         return np.stack([joint @ _margin(plane) for plane in range(3)], axis=1)
     m, g = between(R)
-    bins = uniform_bins(P)
-    n_bins = int(bins.max()) + 1
-    counts = np.zeros((3, layout.total * n_bins), dtype=np.int32)
-    count_circle_codes(
-        clip,
-        R,
-        m,
-        g,
-        (1 + g) ** 2,
-        TIE_MARGIN,
-        bins.astype(np.uint8),
-        layout.firsts(n_bins),
-        counts,
-    )
-    pooled = [layout.pool(plane.reshape(-1, n_bins)) for plane in counts]
-    return np.stack(pooled, axis=1)
+    bins, n_bins = uniform_bins(P).astype(np.uint8), P * (P - 1) + 3
+    cell = layout.firsts(3 * n_bins)
+    counts = np.zeros(layout.total * 3 * n_bins, dtype=np.int32)
+    count_circle_codes(clip, R, m, g, (1 + g) ** 2, TIE_MARGIN, bins, n_bins, cell, counts)
+    return layout.pool(counts.reshape(layout.total, -1)).reshape(-1, 3, n_bins)
 
 
 def axis_counts(
@@ -254,24 +233,12 @@ def _margin(plane: int) -> NDArray[np.float64]:
 
 
 @dataclass
-class LBPTOP(Descriptor):
+class LBPTOP(BlockDescriptor):
     """LBP-TOP with uniform codes; parameters as in :func:`lbp_top`."""
 
+    function = staticmethod(lbp_top)
+    row = "LBP-TOP(R{R}P{P})"
     R: int = 3
     P: int = 8
     grids: Sequence[int] = GRIDS
     cut: str = "round"
-
-    def __post_init__(self) -> None:
-        check_circle(self.R, self.P)
-        self.grids = check_grids(self.grids)
-        choice("cut", self.cut, CUTS)
-
-    @property
-    def label(self) -> str:
-        """The row's name; the paper prints R3P8 as "Baseline"."""
-        return f"LBP-TOP(R{self.R}P{self.P})"
-
-    def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
-        """Return :func:`lbp_top` of the clip, shape (n_blocks, 3, n_bins)."""
-        return lbp_top(frames, **vars(self))

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.compiled import compiled_available
-from cdmer_bench.descriptors.base import Descriptor, clip_for
+from cdmer_bench.descriptors.base import BlockDescriptor, check_parameters, clip_for
 from cdmer_bench.descriptors.blocks import (
-    CUTS,
     GRIDS,
     BlockLayout,
     block_histograms,
@@ -21,10 +20,9 @@ from cdmer_bench.descriptors.blocks import (
     tiling,
 )
 from cdmer_bench.descriptors.kernels import RESPONSES, count_phase_codes
-from cdmer_bench.errors import UserError, choice
+from cdmer_bench.errors import UserError
 
 WINDOW = 5  # voxels and frames, "the default one ([5, 5, 5])" in the paper
-BLOCK_MODES = ("crop", "codemap")
 # Grey levels. On integer input many responses are exactly 0, which counts as positive; in
 # floating point they come out as some 1e-12 of either sign.
 TIE_MARGIN = 1e-6
@@ -132,7 +130,8 @@ def lpq_top_codes(frames: ArrayLike, decorr: float = 0.1) -> tuple[NDArray[np.ui
     XY (T, H - 4, W - 4), YT (rows y, columns t; T - 4, H - 4, W) and XT (rows x, columns t;
     T - 4, H, W - 4), all in the order (t, y, x).
     """
-    clip = _checked(frames, decorr)
+    check_parameters(decorr=decorr)
+    clip = clip_for("LPQ-TOP", frames, WINDOW, f"a window of {WINDOW}")
     spatial = _plane_filters(float(decorr), False)
     temporal = _plane_filters(float(decorr), True).transpose(0, 2, 1)  # time is axis 0
     xy = _phase_codes(clip.transpose(1, 0, 2), 2, spatial).transpose(1, 0, 2)
@@ -141,18 +140,6 @@ def lpq_top_codes(frames: ArrayLike, decorr: float = 0.1) -> tuple[NDArray[np.ui
         _phase_codes(clip, 1, temporal),
         _phase_codes(clip, 2, temporal),
     )
-
-
-def _checked(frames: ArrayLike, decorr: float) -> NDArray[np.float64]:
-    check_decorr(decorr)
-    return clip_for("LPQ-TOP", frames, WINDOW, f"a window of {WINDOW}")
-
-
-def check_decorr(decorr: float) -> None:
-    """Refuse a correlation outside 0 <= decorr < 1."""
-    number = isinstance(decorr, int | float | np.number) and not isinstance(decorr, bool)
-    if not number or not 0 <= decorr < 1:
-        raise UserError(f"decorr is {decorr!r}, expected a correlation from 0 to below 1")
 
 
 @lru_cache(maxsize=64)
@@ -217,9 +204,9 @@ def lpq_top(
     J. Päivärinta, E. Rahtu, J. Heikkilä, Volume local phase quantization for blur-insensitive
     dynamic texture classification, SCIA 2011.
     """
-    choice("block_mode", block_mode, BLOCK_MODES)
+    check_parameters(decorr=decorr, block_mode=block_mode)
     checked = check_grids(grids)
-    clip = _checked(frames, decorr)
+    clip = clip_for("LPQ-TOP", frames, WINDOW, f"a window of {WINDOW}")
     _, height, width = clip.shape
     layouts = []
     for margins in ((4, 4), (4, 0), (0, 4)):  # of XY, YT and XT
@@ -258,26 +245,16 @@ def _four_terms(decorr: float) -> tuple[NDArray[np.intp], NDArray[np.float64]] |
 
 
 @dataclass
-class LPQTOP(Descriptor):
+class LPQTOP(BlockDescriptor):
     """LPQ-TOP; parameters as in :func:`lpq_top`."""
 
+    function = staticmethod(lpq_top)
+    row = "LPQ-TOP(decorr={decorr:g})"
     decorr: float = 0.1
     grids: Sequence[int] = GRIDS
     block_mode: str = "crop"
     cut: str = "round"
 
     def __post_init__(self) -> None:
-        check_decorr(self.decorr)
+        super().__post_init__()
         self.decorr = float(self.decorr)
-        self.grids = check_grids(self.grids)
-        choice("block_mode", self.block_mode, BLOCK_MODES)
-        choice("cut", self.cut, CUTS)
-
-    @property
-    def label(self) -> str:
-        """The row's name in the paper's tables."""
-        return f"LPQ-TOP(decorr={self.decorr:g})"
-
-    def extract(self, frames: ArrayLike) -> NDArray[np.float64]:
-        """Return :func:`lpq_top` of the clip, shape (n_blocks, 3, 256)."""
-        return lpq_top(frames, **vars(self))

@@ -41,13 +41,7 @@ def check_frames(frames: ArrayLike) -> NDArray:
 
 
 def as_frames(frames: ArrayLike) -> NDArray[np.float64]:
-    """Return a clip as a C-contiguous float64 array of shape (T, H, W).
-
-    Raises
-    ------
-    UserError
-        As :func:`check_frames`.
-    """
+    """Return a clip as a C-contiguous float64 array of shape (T, H, W)."""
     return np.ascontiguousarray(check_frames(frames), dtype=np.float64)
 
 

@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from cdmer_bench.errors import UserError, listed, positive_integer
 from cdmer_bench.preprocessing.frames import real_numbers
 
+BAND = 8  # outputs that are computed together, from the few inputs that they need
+
 
 def cubic_kernel(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Evaluate the cubic convolution kernel with a = -0.5 (Keys, 1981), zero from 2 on."""
@@ -24,11 +26,6 @@ def resize_matrix(n_given: int, n_wanted: int) -> NDArray[np.float64]:
     Output sample i lies at the input coordinate ``u = (i + 1) / s + (1 - 1 / s) / 2``
     (1-based, s the scale). When shrinking, the kernel is widened by 1 / s (antialiasing). The
     border is mirrored with the edge sample repeated, and each row is scaled to sum to 1.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_wanted, n_given)
-        Read-only.
     """
     scale = n_wanted / n_given
     shrink = min(scale, 1.0)
@@ -44,9 +41,6 @@ def resize_matrix(n_given: int, n_wanted: int) -> NDArray[np.float64]:
     matrix /= matrix.sum(axis=1, keepdims=True)
     matrix.setflags(write=False)
     return matrix
-
-
-BAND = 8  # outputs that are computed together, from the few inputs that they need
 
 
 @lru_cache(maxsize=256)

@@ -22,22 +22,9 @@ def tim_matrix(n_given: int, n_frames: int) -> NDArray[np.float64]:
         u_j = 1 + (N - 1) j / (M - 1),   i = 1..N,  j = 0..M-1   (M = 1: u_0 = 1)
 
     with N = ``n_given`` and M = ``n_frames``. A position u_j that falls on a given frame takes
-    that frame exactly, so the first and the last frame are kept and N = M is the identity.
-
-    Parameters
-    ----------
-    n_given, n_frames : int
-        At least 1 each.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_frames, n_given)
-        Read-only; each row sums to 1. Weights are negative in places: values outside those of
-        the given frames occur.
-
-    References
-    ----------
-    Z. Zhou, G. Zhao, M. Pietikäinen, Towards a practical lipreading system, CVPR 2011.
+    that frame exactly, so the first and the last frame are kept and N = M is the identity. Each
+    row of the matrix (M, N) sums to 1. Weights are negative in places: values outside those of
+    the given frames occur.
     """
     N, M = n_given, n_frames
     k = np.arange(1, N)
@@ -81,24 +68,22 @@ def tim(frames: ArrayLike, n_frames: int) -> NDArray[np.float64]:
     -----
     The reference implementation solves for the data-dependent part as well and breaks down on
     duplicate or linearly dependent frames; the matrix is its exact limit and has no such case.
+
+    References
+    ----------
+    Z. Zhou, G. Zhao, M. Pietikäinen, Towards a practical lipreading system, CVPR 2011.
     """
     clip = as_frames(frames)
     return combine_frames(tim_matrix(len(clip), positive_integer("n_frames", n_frames)), clip)
 
 
-def combine_frames(weights: NDArray[np.float64], clip: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return weighted sums of frames, ``x_1 + C (x_i - x_1)``, C being some rows of a TIM matrix.
+def combine_frames(
+    weights: NDArray[np.float64],  # (n_frames, T), some rows of a TIM matrix
+    clip: NDArray[np.float64],  # (T, H, W)
+) -> NDArray[np.float64]:
+    """Return weighted sums of frames, ``x_1 + C (x_i - x_1)``, shape (n_frames, H, W).
 
     As the rows sum to 1 this is ``C x``, but a pixel that is constant in time stays exactly so.
-
-    Parameters
-    ----------
-    weights : ndarray, shape (n_frames, T)
-    clip : ndarray of float64, shape (T, H, W)
-
-    Returns
-    -------
-    ndarray of float64, shape (n_frames, H, W)
     """
     flat = clip.reshape(len(clip), -1)
     return (weights @ (flat - flat[0]) + flat[0]).reshape(len(weights), *clip.shape[1:])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdmer_bench.descriptors import HIGOTOP, HOGTOP, higo_top, hog_top
-from cdmer_bench.descriptors.gradients import orientation_codes
+from cdmer_bench.descriptors.gradients import _unsigned, gradients, orientation_bins
 from cdmer_bench.errors import UserError
 
 DATA = Path(__file__).parents[1] / "data/descriptors"
@@ -16,6 +16,14 @@ CLIPS = np.load(DATA / "inputs.npz")
 ORACLE = np.load(DATA / "hogtop.npz")
 both = pytest.mark.parametrize("descriptor", [hog_top, higo_top])
 PLANES = ((1, 2), (0, 2), (0, 1))
+
+
+def orientation_codes(clip, bins, signed=True):
+    """Return the bin of every voxel in each plane, -1 where there is no gradient."""
+    parts = gradients(clip.astype(float))
+    pairs = [(parts[row], parts[column]) for row, column in PLANES]
+    pairs = pairs if signed else [_unsigned(*pair) for pair in pairs]
+    return [orientation_bins(*pair, bins, -1) for pair in pairs]
 
 
 @pytest.mark.parametrize("key", [k for k in ORACLE.files if "bin" in k])

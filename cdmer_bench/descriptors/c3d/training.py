@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cdmer_bench.descriptors.c3d.finetuning import Recipe
+from cdmer_bench.descriptors.c3d.recipe import Recipe
 from cdmer_bench.descriptors.c3d.weights import read_tensors
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import set_aside, write_atomically

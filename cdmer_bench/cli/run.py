@@ -57,7 +57,8 @@ def run_command(config: RunConfig) -> int:
     for note in dict.fromkeys(note for cell in cells for note in class_notes(cell)):
         say(note)
     spread = Spread(store, session.backend, say, ProgressBar if config.progress else None)
-    run_cells(cells, features, spread, config.force, setting_weights(todo, features, store))
+    weights = setting_weights(todo, features, store) if todo else {}
+    run_cells(cells, features, spread, config.force, weights)
     failed = record_selection_inputs(cells, features, spread, inputs) if inputs else 0
     records = finished(cells, store)
     print_tables(records, cells, chosen, config)

@@ -44,7 +44,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.optimize
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError, closest

@@ -1,7 +1,7 @@
 """Minimise a convex quadratic over nonnegative coefficients that fall at a given rate."""
 
 import numpy as np
-import scipy.optimize
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
 
 

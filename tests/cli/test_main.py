@@ -107,3 +107,18 @@ def test_a_reader_that_leaves_early_is_no_error(words):
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
+
+
+def test_a_plan_imports_nothing_that_it_does_not_need(corpus):
+    before = (
+        "import atexit, sys; atexit.register(lambda: print(*(m for m in sys.modules if m in "
+        "('torch', 'matplotlib', 'numba', 'pandas', 'sklearn', 'cv2', 'skimage', 'tqdm', "
+        "'scipy.optimize', 'scipy.sparse', 'scipy.stats'))))"
+    )
+    words, environment = corpus.command(
+        "run", *corpus.arguments("method=all", "task=red/green", "dry_run=true"), before=before
+    )
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env=environment)
+    *plan, imported = done.stdout.splitlines()
+    assert plan[-1].startswith("11 cells: 0 done, 11 to do")
+    assert imported == ""

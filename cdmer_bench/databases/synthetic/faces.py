@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
-from scipy import sparse
 
 from cdmer_bench.errors import DataMissing
 
@@ -156,7 +156,7 @@ class Coverage:
     """Which triangle each pixel sees, and where in it."""
 
     mask: NDArray[np.bool_]  # (H, W), pixels that see the mesh
-    weights: sparse.csr_matrix  # (H * W, n_vertices), barycentric
+    weights: "scipy.sparse.csr_matrix"  # (H * W, n_vertices), barycentric
 
     def interpolate(self, values: NDArray) -> NDArray[np.float32]:
         """Interpolate vertex values (n_vertices, ...) to the pixels, (H, W, ...)."""
@@ -200,7 +200,7 @@ def rasterise(
     rows, columns = np.repeat(pixel[order], 3), triangles[owner[order]].ravel()
     entries = weight[order].astype(np.float32).ravel()
     size_of_matrix = (shape[0] * shape[1], len(points))
-    return Coverage(mask, sparse.csr_matrix((entries, (rows, columns)), shape=size_of_matrix))
+    return Coverage(mask, scipy.sparse.csr_matrix((entries, (rows, columns)), shape=size_of_matrix))
 
 
 def _cross(u: NDArray, v: NDArray) -> NDArray:

@@ -216,9 +216,12 @@ function drawCurves() {
   const box = byId("budget");
   if (!box) return;
   const every = data.curves[state.rule] || [];
-  const shown = every.map((c, place) => ({ ...c, place, y: c.values[state.measure] }))
-    .filter(c => !state.hidden.has(c.row) && c.y && c.y.every(v => v !== null));
   const most = Math.max(1, ...every.map(c => Math.max(...c.budgets)));
+  // A method with one setting is a level line.
+  const level = c => c.budgets.length > 1 ? [c.budgets, c.values[state.measure]]
+    : [[1, most], [c.values[state.measure][0], c.values[state.measure][0]]];
+  const shown = every.map((c, place) => ({ ...c, place, budgets: level(c)[0], y: level(c)[1] }))
+    .filter(c => !state.hidden.has(c.row) && c.y && c.y.every(v => v !== null));
   const tasks = Math.max(0, ...every.map(c => c.tasks));
   const y = shown.length ? withRoom(shown.flatMap(c => c.y)) : [0, 1];
   for (const svg of all(":scope > svg", box)) {
@@ -329,7 +332,7 @@ function update() {
   }
   for (const table of all("table.switched")) refresh(table);
   const heat = byId("heat");
-  if (!heat.querySelector("[aria-sort]")) sortBy(heat, heat.tHead.rows[0].cells.length - 1, true);
+  if (heat && !heat.querySelector("[aria-sort]")) sortBy(heat, heat.tHead.rows[0].cells.length - 1, true);
   drawCurves();
   drawPairs();
   drawMatrices();

@@ -379,6 +379,34 @@ def test_columns_of_words_stand_left_and_those_of_numbers_are_sorted_as_numbers(
     assert all(int(number) == int(this) - int(other) for number, this, other in apart)
 
 
+def test_what_replaces_the_answer_under_another_rule_is_that_rules_own_page():
+    rng = np.random.default_rng(3)
+    made = [
+        record(t, m, m.upper(), scores=rng.normal(size=(3, len(record(t).y_target), 3)))
+        for t in (1, 2, 5)
+        for m in ("svm", "tca")
+    ]
+
+    def parts(page):
+        names = ("verdict", "caution", "statistics")
+        found = [re.search(rf'data-part="{n}">(.*?)</div>\n', page, re.DOTALL) for n in names]
+        return [part.group(1) for part in found]
+
+    page = build_report(made)
+    other = page[page.index('<template data-rule="entropy">') :]
+    assert parts(other) == parts(build_report(made, selection="entropy"))
+    assert parts(other) != parts(page)
+
+
+def test_a_single_cell_opens_with_its_confusion_matrix():
+    first = first_screen(build_report([record(5)]))
+    assert 'id="heat"' not in first
+    assert first.count("data-matrix=") == 1
+    two = first_screen(build_report([record(5), record(5, "svm", "Baseline")]))
+    assert 'id="heat"' in two
+    assert "Average</th>" not in two
+
+
 def test_average_of_a_rule_says_once_a_row_which_tasks_it_lacks():
     partial = [r for r in records() if (r.task, r.method) != ("exp05", "sa")]
     rows = rows_of(section(build_report(partial), "rules"), "Mean F1 under each rule")

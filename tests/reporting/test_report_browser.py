@@ -107,7 +107,12 @@ PROBES = r"""
     foot: Array.from(table("Table IV").tFoot.rows[0].cells).map(c => c.textContent.trim()),
     notes: all(wide, ".of-rule").filter(n => !n.hidden).map(n => n.textContent),
     words: ["first", "second"].map(n => one(wide, `#${n}-words`).textContent),
+    verdict: part("verdict"), tests: part("statistics"),
+    marked: all(wide, "[data-chosen]").map(e => e.textContent),
+    follows: all(wide, ".follows").filter(e => !e.hidden).length,
     now: one(wide, "#now").textContent, caption: one(wide, "#heat-caption").textContent});
+  const part = name =>
+    one(wide, `main [data-part=${name}]`).textContent.replace(/\s+/g, " ").trim();
   const matrix = () => Array.from(one(wide, "[data-matrix]").querySelectorAll("td"))
     .map(td => parseInt(td.firstChild.data));
 
@@ -172,6 +177,16 @@ PROBES = r"""
   found.hover = tip();
   found.reachable = ["#measure", "#rule", ".methods summary", "nav a", "#heat th button", ".scroll"]
     .map(s => one(wide, s).tabIndex);
+
+  // On a phone the tasks scroll between methods and averages, which stay in sight.
+  const heat = one(phone, "#heat"), tasks = heat.closest(".scroll");
+  const seen = () => [heat.tBodies[0].rows[0].cells[0], heat.tBodies[0].rows[0].lastElementChild]
+    .map(e => e.getBoundingClientRect()).map(r => [r.left, r.right]);
+  found.heat = {more: tasks.classList.contains("more"), before: seen(),
+    size: parseFloat(phone.getComputedStyle(heat.tBodies[0].rows[0].cells[1]).fontSize)};
+  tasks.scrollLeft = 120;
+  found.heat.scrolled = tasks.scrollLeft;
+  found.heat.after = seen();
 
   // A wide table keeps its first column, and says that there is more.
   const scroll = all(phone, "#tables .scroll")[0], first = scroll.querySelector("tbody th");
@@ -348,6 +363,37 @@ def test_curves_pairs_and_matrices_follow_the_switches(found):
     (pair,) = found["paired"]
     assert pair.startswith("Exp.6: Baseline 0.")
     assert "SA <b> 1.0000 (n = 71)" in pair
+
+
+def test_the_answer_and_its_tests_are_those_of_the_rule_chosen(found):
+    def words(page, name):
+        inside = re.search(rf'data-part="{name}">(.*?)</div>\n', page, re.DOTALL).group(1)
+        return " ".join(html.unescape(re.sub("<[^>]*>", "", inside)).split())
+
+    page = build_report(records(), selection="entropy")
+    assert found["entropy"]["verdict"] == words(page, "verdict")
+    assert found["entropy"]["verdict"] != found["start"]["verdict"]
+    assert found["entropy"]["tests"].startswith(words(page, "statistics")[:200])
+    assert found["entropy"]["tests"] != found["start"]["tests"]
+    for marked, name in (
+        (found["start"]["marked"], "oracle"),
+        (found["entropy"]["marked"], "entropy"),
+    ):
+        assert marked
+        assert all(text.startswith(f"chosen by {name}: k = ") for text in marked)
+    assert found["entropy"]["marked"] != found["start"]["marked"]
+    assert (found["start"]["follows"], found["accuracy"]["follows"]) == (0, 1)
+
+
+def test_on_a_phone_tasks_scroll_between_methods_and_averages(found):
+    heat = found["heat"]
+    assert heat["more"]
+    assert heat["size"] > 10
+    assert heat["scrolled"] > 50
+    assert heat["after"] == heat["before"]
+    (left, _), (_, right) = heat["before"]
+    assert left >= 0
+    assert right <= 390
 
 
 def test_a_method_that_is_not_wanted_is_hidden_everywhere(found):

@@ -4,7 +4,10 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
+from sklearn.metrics import accuracy_score
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from cdmer_bench.errors import UserError
@@ -16,6 +19,12 @@ except ImportError:
     raise UserError(
         "cdmer_bench.bridges.to_skada needs skada; install it by pip install skada"
     ) from None
+
+
+def _has_scores(classifier: "DomainClassifier") -> bool:
+    """Whether probabilities can be asked for; before ``fit`` nothing speaks against it."""
+    fitted = getattr(classifier, "method_", None)
+    return fitted is None or fitted.result_.scores is not None
 
 
 class DomainClassifier(ClassifierMixin, DAEstimator):
@@ -47,16 +56,24 @@ class DomainClassifier(ClassifierMixin, DAEstimator):
         X : array, shape (n_samples, n_features)
         y : array, shape (n_samples,)
             Labels; those of target samples are not read.
-        sample_domain : array of int, shape (n_samples,)
-            Positive for source, negative for target samples.
+        sample_domain : array of int, shape (n_samples,), optional
+            Positive for source, negative for target samples, of any number of domains. Without
+            it, as in skada, the samples with the label -1 are the target.
         """
+        samples, labels = self._shape(X), np.asarray(y)
         if sample_domain is None:
-            raise UserError("give sample_domain: positive for source, negative for target samples")
-        samples, source = self._shape(X), np.asarray(sample_domain) >= 0
+            source = labels != -1
+            if source.all():
+                raise UserError(
+                    "give sample_domain: positive for source, negative for target samples; or "
+                    "label the target samples -1"
+                )
+        else:
+            source = np.asarray(sample_domain) >= 0
         if source.all() or not source.any():
             raise UserError("sample_domain names one domain only; it needs source and target")
         self.method_ = clone(self.method)
-        self.method_.fit(samples[source], np.asarray(y)[source], samples[~source])
+        self.method_.fit(samples[source], labels[source], samples[~source])
         self.classes_ = self.method_.classes_
         self.n_features_in_ = samples[0].size
         return self
@@ -65,6 +82,31 @@ class DomainClassifier(ClassifierMixin, DAEstimator):
         """Predict labels, shape (n_samples,); samples are taken as coming from the target."""
         check_is_fitted(self, "method_")
         return self.method_.predict(self._shape(X))
+
+    @available_if(_has_scores)
+    def predict_proba(
+        self, X: ArrayLike, sample_domain: Any = None, **_: Any
+    ) -> NDArray[np.float64]:
+        """Return the softmax of the decision values, shape (n_samples, n_classes).
+
+        Only their order is the method's; as probabilities they are not calibrated. There is no
+        such method where the method of the benchmark gives no decision values.
+        """
+        check_is_fitted(self, "method_")
+        scores = self.method_.result_for(self._shape(X)).scores
+        assert scores is not None
+        return softmax(scores[0].astype(np.float64), axis=1)
+
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        sample_domain: Any = None,
+        **_: Any,
+    ) -> float:
+        """Return the accuracy on samples taken as coming from the target."""
+        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
 
     def _shape(self, X: ArrayLike) -> NDArray[np.float64]:
         samples = np.asarray(X, dtype=np.float64)

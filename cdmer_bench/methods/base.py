@@ -392,6 +392,11 @@ class Method(ABC):
 
     def predict(self, X: ArrayLike) -> NDArray:
         """Predict the labels of samples from the target domain, shape (n_samples,)."""
+        result = self.result_for(X)
+        return self.classes_[result.predictions[0]]
+
+    def result_for(self, X: ArrayLike) -> BatchResult:
+        """Return the class indices and decision values of samples from the target domain."""
         if not hasattr(self, "_task"):
             raise UserError(f"{type(self).__name__}: call fit(Xs, ys, Xt) before predict")
         queries = shape_samples(X, "X", self.needs_blocks, self._task.names)
@@ -401,8 +406,7 @@ class Method(ABC):
                 f"X has samples of shape {queries.shape[1:]}, but fit had {Xt.shape[1:]}"
             )
         same = queries.shape == Xt.shape and np.array_equal(queries, Xt)
-        result = self.result_ if same else self._evaluate(self._task, queries, [{}])
-        return self.classes_[result.predictions[0]]
+        return self.result_ if same else self._evaluate(self._task, queries, [{}])
 
     @on_default_instance
     def predict_grid(

@@ -11,10 +11,29 @@ from sklearn.model_selection import GridSearchCV
 
 from cdmer_bench.bridges.from_sklearn import SkadaMethod, SklearnMethod
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods import GFK, RSTR, SVM, TCA
+from cdmer_bench.methods import (
+    DRFST,
+    DRLS,
+    GFK,
+    IWSVM,
+    RSTR,
+    SA,
+    STM,
+    SVM,
+    TCA,
+    TGSR,
+    TKL,
+    TSRG,
+)
 from tests.methods.oracles import random_task
 
 pytest.importorskip("skada")
+
+METHODS = (
+    SVM(), IWSVM(lam=1.0), TCA(k=5), GFK(k=4), SA(k=4), STM(lam=1.0), TKL(zeta=1.5),
+    TSRG(lam=1.0, mu=0.5), DRFST(lam=1.0, mu=0.5), DRLS(lam=1.0, mu=0.5), RSTR(lam=1.0, mu=0.5),
+    TGSR(lam=1.0, k=2, groups="blocks"),
+)  # fmt: skip
 
 
 def domains(seed=0):
@@ -38,26 +57,89 @@ def test_a_method_in_skada_predicts_what_it_predicts_here(method):
     np.testing.assert_array_equal(wrapped.predict(X[~source]), expected)
 
 
-def test_a_grid_search_with_skadas_splitter_and_scorer_in_its_pipeline():
-    from skada import make_da_pipeline
-    from skada.metrics import SupervisedScorer
-    from skada.model_selection import SourceTargetShuffleSplit
+def splitter(name):
+    from skada import model_selection
+
+    n_splits = "max_n_splits" if name == "LeaveOneDomainOut" else "n_splits"
+    return getattr(model_selection, name)(**{n_splits: 2}, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("split", "score"),
+    [
+        ("SourceTargetShuffleSplit", "SupervisedScorer"),
+        ("SourceTargetShuffleSplit", "PredictionEntropyScorer"),
+        ("SourceTargetShuffleSplit", "SoftNeighborhoodDensity"),
+        ("SourceTargetShuffleSplit", "CircularValidation"),
+        ("StratifiedDomainShuffleSplit", "ImportanceWeightedScorer"),
+        ("DomainShuffleSplit", "PredictionEntropyScorer"),
+        ("LeaveOneDomainOut", "SupervisedScorer"),
+    ],
+)
+def test_a_grid_search_with_skadas_splitters_and_scorers_in_its_pipeline(split, score):
+    from skada import make_da_pipeline, metrics
     from sklearn.preprocessing import StandardScaler
 
     from cdmer_bench.bridges.to_skada import DomainClassifier
 
     X, y, domain = domains(1)
-    pipeline = make_da_pipeline(StandardScaler(), DomainClassifier(GFK()))
+    if split == "LeaveOneDomainOut":  # every domain is given as a source and as a target
+        X, y, domain = np.r_[X, X], np.r_[y, y], np.r_[np.abs(domain), -np.abs(domain)]
+    classifier = DomainClassifier(GFK()).set_score_request(sample_weight=True)
+    pipeline = make_da_pipeline(StandardScaler(), classifier)
+    masked = np.where(domain > 0, y, -1)
     search = GridSearchCV(
         pipeline,
-        {"domainclassifier__method__k": [1, 4]},
-        scoring=SupervisedScorer(),
-        cv=SourceTargetShuffleSplit(n_splits=2, random_state=0),
+        {"domainclassifier__method__k": [1, 2]},
+        scoring=getattr(metrics, score)(),
+        cv=splitter(split),
         error_score="raise",
     )
-    search.fit(X, np.where(domain > 0, y, -1), sample_domain=domain, target_labels=y)
-    assert search.best_params_["domainclassifier__method__k"] in (1, 4)
-    assert (search.cv_results_["mean_test_score"] > 0.3).all()
+    options = {"target_labels": y} if score == "SupervisedScorer" else {}
+    search.fit(X, masked, sample_domain=domain, **options)
+    assert search.best_params_["domainclassifier__method__k"] in (1, 2)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    if score == "SupervisedScorer":
+        assert (search.cv_results_["mean_test_score"] > 0.3).all()
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
+def test_probabilities_are_those_of_the_decision_values(method):
+    from cdmer_bench.bridges.to_skada import DomainClassifier
+
+    X, y, domain = domains(2)
+    names = np.array(["calm", "glad", "sad"])[y]
+    wrapped = DomainClassifier(method, 4 if method.needs_blocks else None)
+    wrapped.fit(X, names, sample_domain=domain)
+    for queries in (X[domain < 0], X[domain < 0][:5] + 0.01):
+        found = wrapped.predict_proba(queries, sample_domain=np.full(len(queries), -2))
+        assert found.shape == (len(queries), 3)
+        np.testing.assert_allclose(found.sum(axis=1), 1)
+        np.testing.assert_array_equal(
+            wrapped.classes_[found.argmax(axis=1)], wrapped.predict(queries)
+        )
+    given = wrapped.method_.result_.scores[0]
+    found = wrapped.predict_proba(X[domain < 0])
+    expected = np.exp(given) / np.exp(given).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_there_are_no_probabilities_without_decision_values():
+    from cdmer_bench.bridges.to_skada import DomainClassifier
+
+    X, y, domain = domains()
+    wrapped = DomainClassifier(SklearnMethod()).fit(X, y, sample_domain=domain)
+    assert not hasattr(wrapped, "predict_proba")
+    assert hasattr(DomainClassifier(SVM()), "predict_proba")
+
+
+def test_without_sample_domain_the_masked_samples_are_the_target():
+    from cdmer_bench.bridges.to_skada import DomainClassifier
+
+    X, y, domain = domains()
+    told = DomainClassifier(GFK(k=4)).fit(X, y, sample_domain=domain)
+    masked = DomainClassifier(GFK(k=4)).fit(X, np.where(domain > 0, y, -1))
+    np.testing.assert_array_equal(told.predict(X), masked.predict(X))
 
 
 def test_one_domain_is_refused_in_a_sentence():

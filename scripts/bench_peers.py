@@ -15,7 +15,8 @@ from bench_rows import Row, cpu_seconds, faster
 from textbook_methods import flat
 
 from cdmer_bench.methods import SA, SVM, TCA
-from cdmer_bench.methods.stm import match, match_means
+from cdmer_bench.methods.stm import matching_kernels, mean_matching
+from cdmer_bench.solvers.bounded_sum_qp import solve_interior_point
 from cdmer_bench.solvers.kernels import squared_distances
 
 SECTION = "peers"
@@ -49,8 +50,8 @@ def skada_peers(Xs: Any, ys: Any, Xt: Any) -> Iterator[tuple[str, Callable, Call
     )
 
     def our_weights() -> Any:
-        matching = match_means(squared_distances(Xs, Xs), squared_distances(Xs, Xt))
-        return match(matching, np.zeros(len(Xs)), "interior-point").g
+        kernels = matching_kernels(squared_distances(Xs, Xs), squared_distances(Xs, Xt))
+        return solve_interior_point(mean_matching(*kernels)).g
 
     yield (
         "KMM",

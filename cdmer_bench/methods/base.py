@@ -184,6 +184,8 @@ class Method(ABC):
         the card ``conf/method/NAME.yaml`` and nowhere else.
     needs_blocks : bool
         Whether samples must keep their blocks, as (n, n_blocks, ...).
+    of_a_task : tuple of str
+        Parameters that :meth:`prepare` reads, which no grid may vary.
     version : int
         Raised whenever the numbers that the method gives change; part of every result's key.
     outside : tuple of str
@@ -193,6 +195,7 @@ class Method(ABC):
     label: ClassVar[str] = ""
     paper_grid: ClassVar[Any] = _PaperGrid()
     needs_blocks: ClassVar[bool] = False
+    of_a_task: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[int] = 1
     outside: ClassVar[tuple[str, ...]] = ()
     classes_: NDArray
@@ -326,6 +329,12 @@ class Method(ABC):
                 is_number(value) or isinstance(value, str)
             ):
                 raise UserError(f"{said}; every value must be text or a number")
+        for name in self.of_a_task:
+            if setting.get(name, getattr(self, name)) != getattr(self, name):
+                raise UserError(
+                    f"the grid of {method} varies {name!r}, which holds for a whole task: make one "
+                    f"{method}({name}=...) for each value"
+                )
 
     def _check_name(self, name: str) -> None:
         known = self._defaults()
@@ -463,10 +472,10 @@ def choose(name: str, value: Any, choices: Sequence[str]) -> str:
     return value
 
 
-def check_solver(solver: str) -> None:
-    """Refuse a solver that is neither the paper's nor the exact one."""
-    if solver not in SOLVERS:
-        raise UserError(f"there is no solver {solver!r}; {closest(solver, SOLVERS)}")
+def check_solver(solver: Any, what: str = "solver", known: Sequence[str] = SOLVERS) -> None:
+    """Refuse a solver, or what else is named, that is not among those known."""
+    if solver not in known:
+        raise UserError(f"there is no {what} {solver!r}; {closest(solver, known)}")
 
 
 def check_not_negative(**weights: float) -> None:

@@ -3,8 +3,8 @@
 import dataclasses
 import inspect
 import pickle
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cdmer_bench.checks import Check
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import (
+    BatchResult,
     Grid,
     Method,
     Prepared,
@@ -49,26 +50,28 @@ class MethodChecks:
 
     def checks(self) -> list[Check]:
         """List the checks, the plainest first."""
-        return [
-            Check("class", "it is a dataclass with a whole-number version", self._class),
-            Check("pickle", "it can be sent to a worker process", self._pickle),
-            Check("no peeking", "it is never given a label of the target", self._no_peeking),
-            Check("grid", "its grid gives settings of its own parameters", self._grid),
-            Check("batches", "its batches hold each setting once", self._batches),
-            Check("shapes", "one known label for each setting and target sample", self._shapes),
-            Check("input kept", "it leaves the samples and labels as they were", self._input_kept),
-            Check("finite", "its predictions are whole numbers, never NaN", self._whole_numbers),
-            Check("scores", "its scores, if any, are finite, one for each class", self._scores),
-            Check(
-                "determinism", "the same task twice gives the same predictions", self._same_twice
-            ),
-            Check("alone", "a setting alone predicts what it predicts in the grid", self._alone),
-            Check("split", "any split into batches gives the same predictions", self._split),
-            Check("target order", "reordering target samples reorders predictions", self._order),
-            Check("queries", "predicting some samples does not change their labels", self._queries),
-            Check("label types", "labels may be text or any numbers", self._label_types),
-            Check("kernel", "its adapted kernel, if any, is one of all samples", self._kernel),
-            *self._robustness(),
+        plain = [
+            ("class", "it is a dataclass with a whole-number version", self._class),
+            ("pickle", "it can be sent to a worker process", self._pickle),
+            ("no peeking", "it is never given a label of the target", self._no_peeking),
+            ("grid", "its grid gives settings of its own parameters", self._grid),
+            ("batches", "its batches hold each setting once", self._batches),
+            ("shapes", "one known label for each setting and target sample", self._shapes),
+            ("input kept", "it leaves the samples and labels as they were", self._input_kept),
+            ("finite", "its predictions are whole numbers, never NaN", self._whole_numbers),
+            ("scores", "its scores, if any, are finite, one for each class", self._scores),
+            ("determinism", "the same task twice gives the same predictions", self._same_twice),
+            ("alone", "a setting alone predicts what it predicts in the grid", self._alone),
+            ("split", "any split into batches gives the same predictions", self._split),
+            ("target order", "reordering target samples reorders predictions", self._order),
+            ("queries", "predicting some samples does not change their labels", self._queries),
+            ("label types", "labels may be text or any numbers", self._label_types),
+            ("kernel", "its adapted kernel, if any, is one of all samples", self._kernel),
+        ]
+        known = "known labels, or one sentence that refuses the task"
+        odd = odd_tasks(self.method.needs_blocks)
+        return [Check(*each) for each in plain] + [
+            Check(name, known, partial(self._survives, task)) for name, task in odd.items()
         ]
 
     def _class(self) -> str | None:
@@ -85,39 +88,41 @@ class MethodChecks:
         return None if same else "pickling it changed its parameters"
 
     def _no_peeking(self) -> str | None:
-        for function, expected in ((self.method.prepare, 4), (self.method.solve, 2)):
+        for function, wanted in (
+            (self.method.prepare, "(Xs, ys, Xt, Xq)"),
+            (self.method.solve, "(prepared, settings)"),
+        ):
             names = list(inspect.signature(function).parameters)
-            if len(names) != expected:
-                wanted = "(Xs, ys, Xt, Xq)" if expected == 4 else "(prepared, settings)"
+            if len(names) != len(wanted.split()):
                 return f"{function.__name__} takes ({', '.join(names)}), expected {wanted}"
         return None
 
     def _grid(self) -> str | None:
-        return None if self.settings(draw_task()) else "the grid holds no setting"
+        self.settings(draw_task())  # which refuses what is wrong
+        return None
 
     def _batches(self) -> str | None:
         settings = self.settings(draw_task())
         given = sorted(i for batch in self.method.batches(settings) for i in batch)
-        if given != list(range(len(settings))):
-            return f"batches of {len(settings)} settings hold the indices {given}"
-        return None
+        if given == list(range(len(settings))):
+            return None
+        return f"batches of {len(settings)} settings hold the indices {given}"
 
     def _shapes(self) -> str | None:
         return wrong_labels(self.predictions(draw_task()), draw_task()[1], N_TARGET)
 
     def _input_kept(self) -> str | None:
         task = check_task(*draw_task(), self.method.needs_blocks)
-        copies = task.Xs.copy(), task.ys.copy(), task.Xt.copy()
-        prepared = self.method.prepare(*copies, copies[2])
-        self.method.solve(prepared, self.settings(draw_task()))
-        for name, before, after in zip(task._fields, task[:3], copies, strict=False):
+        Xs, ys, Xt = task.Xs.copy(), task.ys.copy(), task.Xt.copy()
+        self.method.solve(self.method.prepare(Xs, ys, Xt, Xt), self.settings(draw_task()))
+        for name, before, after in zip(task._fields, task[:3], (Xs, ys, Xt), strict=False):
             if not np.array_equal(after, before):
                 return f"it wrote into {name}; work on a copy"
         return None
 
     def _whole_numbers(self) -> str | None:
-        prepared = self._prepare(draw_task())
         not_finite = "some predictions are NaN or infinite; predict a class index for each sample"
+        prepared = self._prepare(draw_task())
         try:
             result = self.method.solve(prepared, self.settings(draw_task()))
             found = np.asarray(expect_result(result).predictions)
@@ -132,12 +137,11 @@ class MethodChecks:
         return None
 
     def _scores(self) -> str | None:
-        task = draw_task()
-        settings = self.settings(task)
-        scores = self._solve(task, settings, self.method.batches(settings)).scores
+        settings = self.settings(draw_task())
+        scores = self._solve(settings, self.method.batches(settings)).scores
+        expected = (len(settings), N_TARGET, N_CLASSES)
         if scores is None:
             return None
-        expected = (len(settings), N_TARGET, N_CLASSES)
         if scores.shape != expected:
             return f"scores have shape {scores.shape}, expected {expected}"
         return None if np.isfinite(scores).all() else "some scores are NaN or infinite"
@@ -150,45 +154,23 @@ class MethodChecks:
         task = draw_task()
         settings = self.settings(task)
         together = self.predictions(task, settings)
-        for setting, row in zip(settings, together, strict=True):
-            wrong = difference(row, self.predictions(task, [setting])[0], f"{setting} alone")
-            if wrong:
-                return wrong
-        return None
+        return first_of(
+            difference(row, self.predictions(task, [setting])[0], f"{setting} alone")
+            for setting, row in zip(settings, together, strict=True)
+        )
 
     def _split(self) -> str | None:
-        task = draw_task()
-        settings = self.settings(task)
-        whole = self._solve(task, settings, self.method.batches(settings)).predictions
+        settings = self.settings(draw_task())
+        whole = self._solve(settings, self.method.batches(settings)).predictions
         rng = np.random.default_rng(0)
         for n_batches in {1, 2, 3} & set(range(len(settings) + 1)):
             order = rng.permutation(len(settings))
             batches = [part.tolist() for part in np.array_split(order, n_batches)]
-            split = self._solve(task, settings, batches).predictions
+            split = self._solve(settings, batches).predictions
             wrong = difference(whole, split, f"{n_batches} batches in another order")
             if wrong:
                 return wrong
         return None
-
-    def _prepare(self, drawn: Drawn) -> Prepared:
-        task = check_task(*drawn, self.method.needs_blocks)
-        return self.method.prepare(task.Xs, task.ys, task.Xt, task.Xt)
-
-    def _solve(self, task: Drawn, settings: list[Setting], batches: list[list[int]]) -> Any:
-        """Solve the settings batch by batch, on read-only arrays as worker processes have."""
-        prepared = self._prepare(task)
-        for array in prepared.values():
-            array.flags.writeable = False
-        try:
-            results = [self.method.solve(prepared, [settings[i] for i in s]) for s in batches]
-        except ValueError as error:
-            if "read-only" not in str(error):
-                raise
-            raise ValueError(
-                "solve writes into an array of prepare, which is read-only in worker processes; "
-                "work on a copy"
-            ) from None
-        return join_batches(batches, results)
 
     def _order(self) -> str | None:
         Xs, ys, Xt = draw_task()
@@ -204,31 +186,48 @@ class MethodChecks:
     def _label_types(self) -> str | None:
         Xs, ys, Xt = draw_task()
         plain = self.predictions((Xs, ys, Xt))
-        for names in (np.array(["a", "b", "c"]), np.array([-7, 0, 300]), np.array([0.5, 1, 2.5])):
-            wrong = difference(names[plain], self.predictions((Xs, names[ys], Xt)), f"{names}")
-            if wrong:
-                return wrong
-        return None
+        kinds = (np.array(["a", "b", "c"]), np.array([-7, 0, 300]), np.array([0.5, 1, 2.5]))
+        return first_of(
+            difference(names[plain], self.predictions((Xs, names[ys], Xt)), f"{names}")
+            for names in kinds
+        )
 
     def _kernel(self) -> str | None:
         setting = self.settings(draw_task())[-1]
         kernel = self.method.adapted_kernel(self._prepare(draw_task()), setting)
         return None if kernel is None else wrong_kernel(kernel, N_SOURCE + N_TARGET)
 
-    def _robustness(self) -> list[Check]:
-        tasks = odd_tasks(self.method.needs_blocks)
-        promise = "known labels, or one sentence that refuses the task"
-        return [Check(name, promise, self._survives(task)) for name, task in tasks.items()]
+    def _survives(self, task: Drawn) -> str | None:
+        try:
+            predictions = self.predictions(task)
+        except UserError as refusal:
+            return None if str(refusal).strip() else "it is refused without a reason"
+        return wrong_labels(predictions, task[1], len(task[2]))
 
-    def _survives(self, task: Drawn) -> Callable[[], str | None]:
-        def find() -> str | None:
-            try:
-                predictions = self.predictions(task)
-            except UserError as refusal:
-                return None if str(refusal).strip() else "it is refused without a reason"
-            return wrong_labels(predictions, task[1], len(task[2]))
+    def _prepare(self, drawn: Drawn) -> Prepared:
+        task = check_task(*drawn, self.method.needs_blocks)
+        return self.method.prepare(task.Xs, task.ys, task.Xt, task.Xt)
 
-        return find
+    def _solve(self, settings: list[Setting], batches: list[list[int]]) -> BatchResult:
+        """Solve the settings batch by batch, on read-only arrays as worker processes have."""
+        prepared = self._prepare(draw_task())
+        for array in prepared.values():
+            array.flags.writeable = False
+        try:
+            results = [self.method.solve(prepared, [settings[i] for i in s]) for s in batches]
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise ValueError(
+                "solve writes into an array of prepare, which is read-only in worker processes; "
+                "work on a copy"
+            ) from None
+        return join_batches(batches, results)
+
+
+def first_of(wrongs: Iterable[str | None]) -> str | None:
+    """Return the first sentence, if there is any."""
+    return next(filter(None, wrongs), None)
 
 
 def wrong_labels(predictions: NDArray, ys: NDArray, n_target: int) -> str | None:

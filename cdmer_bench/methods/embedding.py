@@ -9,13 +9,15 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import Method, Setting, check_task
 from cdmer_bench.solvers.kernels import pooled_kernel
 
+Array = NDArray[np.float64]
+
 
 class Embedding(NamedTuple):
     """Coordinates of source, then target samples."""
 
-    before: NDArray[np.float64]  # (n_source + n_target, 2), by the linear kernel of the features
+    before: Array  # (n_source + n_target, 2), by the linear kernel of the features
     # By the method's adapted kernel; None where the method moves no sample.
-    after: NDArray[np.float64] | None
+    after: Array | None
 
 
 def embed(
@@ -32,7 +34,7 @@ def embed(
     return Embedding(before, None if kernel is None else embed_kernel(kernel))
 
 
-def embed_kernel(kernel: ArrayLike) -> NDArray[np.float64]:
+def embed_kernel(kernel: ArrayLike) -> Array:
     """Place samples in two dimensions by the two largest components of their kernel.
 
     This is kernel PCA, for a linear kernel PCA itself, and the same as classical scaling of the

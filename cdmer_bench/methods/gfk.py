@@ -1,14 +1,13 @@
 """Geodesic flow kernel (Gong, Shi, Sha and Grauman, CVPR 2012)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import BatchResult, Prepared, Setting
+from cdmer_bench.methods.base import Array, Prepared, Setting
 from cdmer_bench.methods.subspaces import DomainSubspaceMethod, rank_remark
-from cdmer_bench.methods.svm import batch_result, classify_linearly
+from cdmer_bench.methods.svm import Adapted
 
 
 @dataclass
@@ -54,42 +53,26 @@ class GFK(DomainSubspaceMethod):
         """Return min(n_source - 1, n_target - 1, n_features)."""
         return min(n_source - 1, n_target - 1, n_features)
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
-        """Train with the kernel of each k, from the leading k x k block of Ps'Pt."""
-        n_source, rank = len(prepared["ys"]), min(prepared["alignment"].shape)
-        classified = []
+    def adapt(self, prepared: Prepared, settings: Sequence[Setting]) -> Iterator[Adapted]:
+        """Factor the kernel of each k, from the leading k x k block of Ps'Pt."""
+        n_source = len(prepared["ys"])
         for setting in settings:
-            chosen, k = self.complete(setting), self.dimension(setting, prepared["shape"])
-            used = min(k, rank)
-            factor = _factor(prepared, used)
-            source, queries = factor[:n_source], factor[n_source:]
-            remarks = [rank_remark(k, used)] if used < k else []
-            classified.append(
-                classify_linearly(source, prepared["ys"], queries, chosen["C"], remarks)
+            k = self.dimension(setting, prepared["shape"])
+            used = min(k, *prepared["alignment"].shape)
+            factor = geodesic_factor(
+                prepared["on_source"][:, :used],
+                prepared["on_target"][:, :used],
+                prepared["alignment"][:used, :used],
             )
-        return batch_result(classified)
-
-    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
-        """Return X G X' of all samples; see :meth:`Method.adapted_kernel`."""
-        k = self.dimension(setting, prepared["shape"])
-        factor = _factor(prepared, min(k, *prepared["alignment"].shape))
-        return factor @ factor.T
-
-
-def _factor(prepared: Prepared, k: int) -> NDArray[np.float64]:
-    """Return the coordinates of all samples for the first k directions of each basis."""
-    return geodesic_factor(
-        prepared["on_source"][:, :k],
-        prepared["on_target"][:, :k],
-        prepared["alignment"][:k, :k],
-    )
+            remark = rank_remark(k, used) if used < k else ""
+            yield Adapted(factor[:n_source], factor[n_source:], remark)
 
 
 def geodesic_factor(
-    on_source: NDArray[np.float64],  # (n, k), X Ps
-    on_target: NDArray[np.float64],  # (n, k), X Pt
-    alignment: NDArray[np.float64],  # (k, k), Ps'Pt
-) -> NDArray[np.float64]:
+    on_source: Array,  # (n, k), X Ps
+    on_target: Array,  # (n, k), X Pt
+    alignment: Array,  # (k, k), Ps'Pt
+) -> Array:
     """Return L (n x 2k) such that L L' = X G X', the geodesic flow kernel."""
     U, cosines, Vt = np.linalg.svd(alignment)
     cosines = np.minimum(cosines, 1.0)
@@ -101,9 +84,7 @@ def geodesic_factor(
     return np.hstack([f * root + r * (b / root), r * np.sqrt(d - b**2 / a)])
 
 
-def flow_integrals(
-    theta: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def flow_integrals(theta: Array) -> tuple[Array, Array, Array]:
     """Return a, b and d of :class:`GFK` for principal angles in [0, pi/2]; no division by zero.
 
     All three are smooth in theta^2: at theta = 0 they are 1, 1/2 and 1/3.

@@ -2,17 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting, choose, is_whole
+from cdmer_bench.methods.base import (
+    Array,
+    BatchResult,
+    Indices,
+    Method,
+    Prepared,
+    Setting,
+    choose,
+    group_by,
+    is_whole,
+    require,
+)
 from cdmer_bench.methods.svm import Classified, batch_result
 from cdmer_bench.solvers.kernels import linear_kernel, squared_distances
 from cdmer_bench.solvers.libsvm import fit_gram
-from cdmer_bench.solvers.ulsif import DEFAULT_WIDTHS, RatioModel, ratio_model, select_width
+from cdmer_bench.solvers.ulsif import DEFAULT_WIDTHS, fit_ratios, median_distance
 
 
 @dataclass
@@ -71,33 +80,23 @@ class IWSVM(Method):
         """Refuse values outside their range; see :meth:`Method.check_values`."""
         super().check_values(setting)
         chosen = self.complete(setting)
-        if isinstance(chosen["sigma"], str):
-            choose("sigma of IW-SVM, if not a number,", chosen["sigma"], ("loocv", "median"))
+        sigma, centres, seed = (chosen[name] for name in ("sigma", "centres", "seed"))
+        require(chosen["lam"] > 0, "lam of IW-SVM", chosen["lam"], "a positive number")
+        if isinstance(sigma, str):
+            choose("sigma of IW-SVM, if not a number,", sigma, ("loocv", "median"))
+        else:
+            require(0 < sigma < np.inf, "sigma of IW-SVM", sigma, "a positive number")
         choose("normalise of IW-SVM", chosen["normalise"], ("none", "mean"))
-        for name in ("lam", "sigma"):
-            value = chosen[name]
-            if not isinstance(value, str) and not 0 < value < np.inf:
-                raise UserError(f"{name} of IW-SVM is {value!r}, expected a positive number")
-        centres, seed = chosen["centres"], chosen["seed"]
-        if centres != "all" and not (is_whole(centres) and centres >= 1):
-            raise UserError(
-                f"centres of IW-SVM is {centres!r}, expected 'all' or a whole number >= 1"
-            )
-        if not (is_whole(seed) and seed >= 0):
-            raise UserError(f"seed of IW-SVM is {seed!r}, expected a whole number >= 0")
+        some = centres == "all" or (is_whole(centres) and centres >= 1)
+        require(some, "centres of IW-SVM", centres, "'all' or a whole number >= 1")
+        require(is_whole(seed) and seed >= 0, "seed of IW-SVM", seed, "a whole number >= 0")
 
     def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group by hundreds: H is decomposed for every width once a batch."""
         indices = range(len(settings))
         return [list(indices[start : start + 100]) for start in indices[::100]]
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
+    def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the kernel blocks, and distances of target samples to all samples."""
         return {
             "gram": linear_kernel(Xs, Xs),
@@ -109,52 +108,40 @@ class IWSVM(Method):
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Weight the source and train, for each lambda; the widths chosen are in ``extras``."""
-        models: dict[tuple, list[RatioModel]] = {}
-        classified, widths = [], []
-        for setting in settings:
-            chosen = self.complete(setting)
-            basis = chosen["sigma"], chosen["centres"], chosen["seed"]
-            if basis not in models:
-                models[basis] = ratio_models(prepared, *basis)
-            entry, width = fit_weighted(prepared, models[basis], chosen)
-            classified.append(entry)
-            widths.append(width)
-        result = batch_result(classified)
-        result.extras["sigma"] = np.array(widths)
+        full = [self.complete(setting) for setting in settings]
+        classified, widths = {}, np.empty(len(full))
+        for members in group_by(full, lambda s: (s["sigma"], s["centres"], s["seed"])):
+            lams = [float(full[i]["lam"]) for i in members]
+            ratios, widths[members] = _estimate_ratios(prepared, full[members[0]], lams)
+            for i, weights in zip(members, ratios, strict=True):
+                mean = weights.mean()
+                if full[i]["normalise"] == "mean" and mean > 0:
+                    weights = weights / mean
+                machine = fit_gram(prepared["gram"], prepared["ys"], full[i]["C"], weights)
+                classified[i] = Classified(machine, machine.predict(prepared["block"]))
+        result = batch_result([classified[i] for i in range(len(full))])
+        result.extras["sigma"] = widths
         return result
 
 
-def ratio_models(prepared: Prepared, sigma: Any, centres: Any, seed: int) -> list[RatioModel]:
-    """Return a model of the density ratio for each width to choose from."""
-    n_target = len(prepared["to_target"])
-    if isinstance(sigma, str):
-        if sigma == "loocv" and n_target < 2:
+def _estimate_ratios(
+    prepared: Prepared, chosen: Setting, lams: Sequence[float]
+) -> tuple[Array, Array]:
+    """Return the density ratio at the source samples for each lambda, and the width used."""
+    to_source, to_target, sigma = prepared["to_source"], prepared["to_target"], chosen["sigma"]
+    if sigma == "loocv":
+        if len(to_target) < 2:
             raise UserError(
                 "IW-SVM cannot leave out one of 1 target sample to choose sigma; give a number "
                 "for sigma, or more target samples"
             )
-        # Where most samples are the same the median is 0, and any width gives equal weights.
-        median = float(np.sqrt(np.median(prepared["to_source"]))) or 1.0
-        widths = DEFAULT_WIDTHS if sigma == "loocv" else (median,)
+        widths = np.array(DEFAULT_WIDTHS)
     else:
-        widths = (float(sigma),)
-    rows = np.arange(n_target)
-    if centres != "all":
-        drawn = np.random.default_rng(int(seed)).permutation(n_target)[: int(centres)]
-        rows = np.sort(drawn)
-    to_source, to_target = prepared["to_source"][rows], prepared["to_target"][rows]
-    return [ratio_model(to_source, to_target, width) for width in widths]
-
-
-def fit_weighted(
-    prepared: Prepared, models: list[RatioModel], chosen: Setting
-) -> tuple[Classified, float]:
-    """Train with the weights for one lambda; return the result and the width used."""
-    lam = float(chosen["lam"])
-    model = models[0] if len(models) == 1 else select_width(models, lam)
-    weights = model.weights(lam)
-    mean = weights.mean()
-    if chosen["normalise"] == "mean" and mean > 0:
-        weights = weights / mean
-    machine = fit_gram(prepared["gram"], prepared["ys"], C=chosen["C"], weights=weights)
-    return Classified(machine, machine.predict(prepared["block"])), model.sigma
+        widths = np.array([median_distance(to_source) if sigma == "median" else float(sigma)])
+    if chosen["centres"] != "all":
+        drawn = np.random.default_rng(int(chosen["seed"])).permutation(len(to_target))
+        rows = np.sort(drawn[: int(chosen["centres"])])
+        to_source, to_target = to_source[rows], to_target[rows]
+    ratios, scores = fit_ratios(to_source, to_target, widths.tolist(), lams)
+    best = scores.argmin(axis=0)
+    return ratios[best, np.arange(len(lams))], widths[best]

@@ -45,24 +45,24 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy  # its parts are loaded when they are used
-from numpy.typing import NDArray
 
-from cdmer_bench.errors import UserError, closest
 from cdmer_bench.methods.base import (
+    Array,
     BatchResult,
+    Indices,
     Method,
     Prepared,
     Setting,
     check_not_negative,
     check_solver,
     group_by,
+    is_whole,
     join_batches,
+    require,
 )
 from cdmer_bench.solvers.blocks import group_features, prepare_products, products_of, scale_features
 from cdmer_bench.solvers.label_regression import label_matrix
 from cdmer_bench.solvers.region_selection import Selection, regressed_labels, select_regions
-
-Array = NDArray[np.float64]
 
 
 def as_written(
@@ -174,14 +174,9 @@ class RSTR(Method):
 
     label = "RSTR"
     needs_blocks = True
+    of_a_task = ("groups", "scale")
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
+    def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the kernels of every block, if they fit; see :meth:`Method.prepare`."""
         Xs, Xt, Xq = (group_features(X, self.groups) for X in (Xs, Xt, Xq))
         if self.scale != "raw":  # which needs no copy of all samples
@@ -193,21 +188,11 @@ class RSTR(Method):
         """Refuse values outside their range; see :meth:`Method.check_values`."""
         super().check_values(setting)
         chosen = self.complete(setting)
-        for name in ("groups", "scale"):
-            if chosen[name] != getattr(self, name):
-                raise UserError(
-                    f"the grid of RSTR varies {name!r}, which holds for a whole task: make one "
-                    f"RSTR({name}=...) for each value"
-                )
         check_solver(chosen["solver"])
+        check_solver(chosen["l1"], "l1 rule", ("ratio", "absolute"))
         check_not_negative(lam=chosen["lam"], mu=chosen["mu"], tau=chosen["tau"])
-        if chosen["l1"] not in ("ratio", "absolute"):
-            hint = closest(chosen["l1"], ("ratio", "absolute"))
-            raise UserError(f"there is no l1 rule {chosen['l1']!r}; {hint}")
-        if chosen["outer_steps"] < 1 or chosen["outer_steps"] != int(chosen["outer_steps"]):
-            raise UserError(
-                f"outer_steps is {chosen['outer_steps']}, expected a whole number from 1 on"
-            )
+        steps = chosen["outer_steps"]
+        require(is_whole(steps) and steps >= 1, "outer_steps", steps, "a whole number from 1 on")
 
     def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
         """Group settings by ``lam``, at most 100 together: they share the first P."""
@@ -228,7 +213,7 @@ class RSTR(Method):
         shared = {name: chosen[0][name] for name in ("lam", "l1", "outer_steps", "solver")}
         return select_regions(products_of(prepared), prepared["labels"], mu, tau, **shared)
 
-    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> Array:
         """Return Z Z' of the regressed labels, Z = sum_i w_i K_i P; see the base class."""
         blocks, found = products_of(prepared), self.select(prepared, [setting])
         source = blocks.weigh(found.w)[0, :, :-1].T @ found.P[0]

@@ -1,14 +1,11 @@
 """Subspace alignment (Fernando, Habrard, Sebban and Tuytelaars, ICCV 2013)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cdmer_bench.methods.base import BatchResult, Prepared, Setting, choose
+from cdmer_bench.methods.base import Prepared, Setting, choose
 from cdmer_bench.methods.subspaces import DomainSubspaceMethod, rank_remark
-from cdmer_bench.methods.svm import batch_result, classify_linearly
+from cdmer_bench.methods.svm import Adapted
 
 
 @dataclass
@@ -55,35 +52,17 @@ class SA(DomainSubspaceMethod):
             return min(smaller, n_features)
         return min(max(n_source, n_target) - 1, n_features)
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
-        """Train on the leading columns for each k."""
-        classified = []
+    def adapt(self, prepared: Prepared, settings: Sequence[Setting]) -> Iterator[Adapted]:
+        """Align the leading columns of the bases for each k."""
+        n_source = len(prepared["ys"])
         for setting in settings:
-            chosen, k = self.complete(setting), self.dimension(setting, prepared["shape"])
-            M, source, queries = _align(prepared, k)
+            k = self.dimension(setting, prepared["shape"])
+            M = prepared["alignment"][:k, :k]
+            source = prepared["on_source"][:n_source, : M.shape[0]] @ M
+            queries = prepared["on_target"][n_source:, : M.shape[1]]
             # `limit` provides for fewer samples than k + 1; fewer directions are worth a remark.
             short = any(
                 have < min(k, size - 1)
                 for have, size in zip(M.shape, prepared["shape"][:2], strict=True)
             )
-            remarks = [rank_remark(k, min(M.shape))] if short else []
-            classified.append(
-                classify_linearly(source, prepared["ys"], queries, chosen["C"], remarks)
-            )
-        return batch_result(classified)
-
-    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
-        """Return the products of Xs Ps Ps'Pt and Xt Pt; see :meth:`Method.adapted_kernel`."""
-        _, source, target = _align(prepared, self.dimension(setting, prepared["shape"]))
-        Z = np.concatenate([source, target])
-        return Z @ Z.T
-
-
-def _align(
-    prepared: Prepared, k: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return M = Ps'Pt for k, the aligned source and the queries on the target's basis."""
-    n_source = len(prepared["ys"])
-    M = prepared["alignment"][:k, :k]
-    source = prepared["on_source"][:n_source, : M.shape[0]] @ M
-    return M, source, prepared["on_target"][n_source:, : M.shape[1]]
+            yield Adapted(source, queries, rank_remark(k, min(M.shape)) if short else "")

@@ -1,14 +1,22 @@
 """The selective transfer machine (Chu, De la Torre and Cohn, CVPR 2013 and TPAMI 39(3), 2017)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting
+from cdmer_bench.methods.base import (
+    SOLVERS,
+    Array,
+    BatchResult,
+    Indices,
+    Method,
+    Prepared,
+    Setting,
+    require,
+)
 from cdmer_bench.solvers.bounded_sum_qp import (
     BoundedSumQP,
     QPSolution,
@@ -16,17 +24,13 @@ from cdmer_bench.solvers.bounded_sum_qp import (
     solve_interior_point,
 )
 from cdmer_bench.solvers.kernels import linear_kernel, squared_distances
-from cdmer_bench.solvers.squared_hinge import (
-    Machine,
-    train_least_squares_steps,
-    train_to_optimum,
-)
+from cdmer_bench.solvers.squared_hinge import Machine, train_least_squares_steps, train_to_optimum
 
-SOLVERS = ("paper", "exact")
-QP_SOLVERS = ("interior-point", "active-set")
+QP_SOLVERS = {"interior-point": solve_interior_point, "active-set": solve_active_set}
 # Least fall of the objective, relative to its first value, with which the alternation goes on.
 DECREASE = 1e-4
-TINY = np.finfo(float).tiny
+CAP = 2000.0  # of a sample's weight
+JITTER = 1e-10  # on the diagonal of K: equal samples share a weight
 REMARKS = {
     "increase": "the alternation stopped at an increase of its objective",
     "constant": "the machine is constant",
@@ -98,18 +102,12 @@ class STM(Method):
 
     label = "STM"
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
+    def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the mean matching, and the Gram matrices of source and of queries with it."""
-        matching = match_means(squared_distances(Xs, Xs), squared_distances(Xs, Xt))
+        K, kappa = matching_kernels(squared_distances(Xs, Xs), squared_distances(Xs, Xt))
         return {
-            "K": matching.K,
-            "kappa": matching.kappa,
+            "K": K,
+            "kappa": kappa,
             "gram": linear_kernel(Xs, Xs),
             "queries": linear_kernel(Xq, Xs),
             "ys": ys,
@@ -121,12 +119,9 @@ class STM(Method):
         super().check_values(setting)
         chosen = self.complete(setting)
         for name in ("lam", "C"):
-            if chosen[name] <= 0:
-                raise UserError(f"{name} of STM is {chosen[name]!r}, expected a positive number")
-        if chosen["max_alternations"] < 1:
-            raise UserError(
-                f"max_alternations of STM is {chosen['max_alternations']!r}, expected at least 1"
-            )
+            require(chosen[name] > 0, f"{name} of STM", chosen[name], "a positive number")
+        most = chosen["max_alternations"]
+        require(most >= 1, "max_alternations of STM", most, "at least 1")
         for name, known in (("solver", SOLVERS), ("qp", QP_SOLVERS)):
             if chosen[name] not in known:
                 raise UserError(
@@ -135,53 +130,38 @@ class STM(Method):
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Alternate for each setting and class; step (a) for xi = 0 is solved once."""
-        matching = MeanMatching(prepared["K"], prepared["kappa"])
-        classes = np.unique(prepared["ys"])
-        starts: dict[str, QPSolution] = {}
+        ys, starts = prepared["ys"], {}
         scores, runs = [], []
         for setting in settings:
             chosen = self.complete(setting)
-            qp = qp_solver(chosen)
+            qp = "active-set" if chosen["solver"] == "exact" else chosen["qp"]
             if qp not in starts:
-                starts[qp] = match(matching, np.zeros(len(matching.kappa)), qp)
+                starts[qp] = QP_SOLVERS[qp](mean_matching(prepared["K"], prepared["kappa"]))
             ended = [
                 alternate(
-                    prepared, matching, starts[qp], np.where(prepared["ys"] == c, 1.0, -1.0), chosen
+                    prepared, QP_SOLVERS[qp], starts[qp], np.where(ys == c, 1.0, -1.0), chosen
                 )
-                for c in classes
+                for c in np.unique(ys)
             ]
             runs.append(ended)
-            scores.append(
-                np.stack([prepared["queries"] @ e.machine.a + e.machine.b for e in ended], axis=1)
-            )
-        return _gather(np.stack(scores), runs)
-
-
-@dataclass(frozen=True)
-class MeanMatching:
-    r"""Step (a): weights that bring the source's mean in a feature space to the target's.
-
-    Kernel mean matching of J. Huang, A. Gretton, K. M. Borgwardt, B. Schölkopf and A. J. Smola,
-    Correcting sample selection bias by unlabeled data, NIPS 2006; n source, m target samples.
-
-    .. math:: \min_g \tfrac12 g'Kg - \kappa'g \quad\text{subject to}\quad 0 \le g \le \text{cap},\;
-              |1'g - n| \le n\epsilon,\; \epsilon = (\sqrt n - 1) / \sqrt n
-    """
-
-    K: NDArray[np.float64]  # (n, n), Gaussian kernel of the source, positive definite
-    kappa: NDArray[np.float64]  # (n,), n/m times the sum of the kernel with the target samples
-    cap: float = 2000.0
-
-    def program(self, penalty: NDArray[np.float64] | float = 0.0) -> BoundedSumQP:
-        """Return the quadratic program with ``penalty'g`` added to the objective."""
-        n = len(self.kappa)
-        epsilon = (np.sqrt(n) - 1) / np.sqrt(n)
-        return BoundedSumQP(
-            self.K, penalty - self.kappa, n * (1 - epsilon), n * (1 + epsilon), self.cap
+            outputs = [prepared["queries"] @ run.machine.a + run.machine.b for run in ended]
+            scores.append(np.stack(outputs, axis=1))
+        alternations = np.array([[len(run.objectives) for run in ended] for ended in runs])
+        converged = np.array([all(run.remarks <= HARMLESS for run in ended) for ended in runs])
+        result = BatchResult.from_scores(np.stack(scores), converged, alternations.max(axis=1))
+        for index, ended in enumerate(runs):
+            for remark, text in REMARKS.items():
+                classes = [str(c) for c, run in enumerate(ended) if remark in run.remarks]
+                if classes:
+                    result.add_note(index, f"{text} (class index {', '.join(classes)})")
+        result.extras["alternations"] = alternations
+        result.extras["last_iterations"] = np.array(
+            [[run.machine.iterations for run in ended] for ended in runs]
         )
+        return result
 
 
-def gaussian_of_squared_distances(squares: NDArray[np.float64]) -> NDArray[np.float64]:
+def gaussian_of_squared_distances(squares: Array) -> Array:
     """Return exp(-d^2 / s), s the square root of the median of all d^2 given; its limit for 0."""
     width = np.sqrt(np.median(squares))
     if width == 0:
@@ -190,64 +170,67 @@ def gaussian_of_squared_distances(squares: NDArray[np.float64]) -> NDArray[np.fl
     return np.exp(-np.minimum(squares, 800 * width) / width)
 
 
-def match_means(
-    source_squares: NDArray[np.float64],  # (n, n)
-    cross_squares: NDArray[np.float64],  # (n, m)
-    jitter: float = 1e-10,  # on the diagonal of K: equal samples share a weight
-) -> MeanMatching:
-    """Return the problem for squared distances, each kernel with the width of its own distances."""
+def matching_kernels(source_squares: Array, cross_squares: Array) -> tuple[Array, Array]:
+    """Return K (n, n) and kappa (n,) for squared distances (n, n) and (n, m).
+
+    Each kernel has the width of its own distances.
+    """
     n, m = cross_squares.shape
     K = gaussian_of_squared_distances(source_squares)
-    K.flat[:: n + 1] += jitter
-    kappa = n / m * gaussian_of_squared_distances(cross_squares).sum(axis=1)
-    return MeanMatching(K, kappa)
+    K.flat[:: n + 1] += JITTER
+    return K, n / m * gaussian_of_squared_distances(cross_squares).sum(axis=1)
+
+
+def mean_matching(K: Array, kappa: Array, penalty: Array | float = 0.0) -> BoundedSumQP:
+    r"""Return step (a): weights that bring the source's mean in a feature space to the target's.
+
+    Kernel mean matching of J. Huang, A. Gretton, K. M. Borgwardt, B. Schölkopf and A. J. Smola,
+    Correcting sample selection bias by unlabeled data, NIPS 2006, with a penalty of the losses:
+
+    .. math:: \min_g \tfrac12 g'Kg + (\text{penalty} - \kappa)'g \quad\text{subject to}\quad
+              0 \le g \le 2000,\; |1'g - n| \le n\epsilon,\; \epsilon = (\sqrt n - 1) / \sqrt n
+    """
+    n = len(kappa)
+    epsilon = (np.sqrt(n) - 1) / np.sqrt(n)
+    return BoundedSumQP(K, penalty - kappa, n * (1 - epsilon), n * (1 + epsilon), CAP)
 
 
 class Alternation(NamedTuple):
     """How the alternation of one class ended."""
 
-    gamma: NDArray[np.float64]  # (n_source,), weights of the source samples
+    gamma: Array  # (n_source,), weights of the source samples
     machine: Machine
     objectives: list[float]  # the logged one after each alternation
     remarks: set[str]  # keys of REMARKS
 
 
-def qp_solver(chosen: Setting) -> str:
-    """Name the solver of step (a) under a setting."""
-    return "active-set" if chosen["solver"] == "exact" else chosen["qp"]
-
-
-def match(matching: MeanMatching, penalty: NDArray[np.float64], qp: str) -> QPSolution:
-    """Solve step (a), whose linear term is ``penalty - kappa``, by the solver named ``qp``."""
-    solve = solve_active_set if qp == "active-set" else solve_interior_point
-    return solve(matching.program(penalty))
-
-
 def alternate(
     prepared: Prepared,
-    matching: MeanMatching,
+    solve_qp: Callable[[BoundedSumQP], QPSolution],
     start: QPSolution,  # step (a) for xi = 0, which depends on neither λ nor the class
-    y: NDArray[np.float64],  # (n_source,), 1 for the class, -1 for the rest
+    y: Array,  # (n_source,), 1 for the class, -1 for the rest
     chosen: Setting,
 ) -> Alternation:
     """Alternate steps (a) and (b) for one class."""
-    gram, lam, qp = prepared["gram"], chosen["lam"], qp_solver(chosen)
+    K, kappa, gram = prepared["K"], prepared["kappa"], prepared["gram"]
+    lam, ridge = chosen["lam"], 1 / chosen["C"]
     limit = 20 * min(len(y), int(prepared["n_features"]))
     weighted, xi, fall = start, np.zeros(len(y)), np.inf
     objectives: list[float] = []
     while fall >= DECREASE and len(objectives) <= chosen["max_alternations"]:
         if objectives:
-            weighted = match(matching, xi / (2 * lam), qp)
+            weighted = solve_qp(mean_matching(K, kappa, xi / (2 * lam)))
         if chosen["solver"] == "exact":
-            machine = train_to_optimum(gram, y, weighted.g, 1 / chosen["C"])
+            machine = train_to_optimum(gram, y, weighted.g, ridge)
         else:
-            machine = train_least_squares_steps(gram, y, weighted.g, 1 / chosen["C"], limit)
+            machine = train_least_squares_steps(gram, y, weighted.g, ridge, limit)
         xi = machine.squared_hinges(gram, y)
         regular = machine.a @ gram @ machine.a / (2 * chosen["C"]) + xi @ weighted.g / 2
-        matched = matching.program().objective(weighted.g)
+        matched = mean_matching(K, kappa).objective(weighted.g)
         objectives.append(float(regular + lam / len(y) ** 2 * matched))
         if len(objectives) > 1:
-            fall = (objectives[-2] - objectives[-1]) / max(abs(objectives[0]), TINY)
+            tiny = np.finfo(float).tiny
+            fall = (objectives[-2] - objectives[-1]) / max(abs(objectives[0]), tiny)
     happened = {
         "increase": fall < 0,
         "constant": not machine.a.any(),
@@ -255,30 +238,4 @@ def alternate(
         "weights": not weighted.converged,
         "machine": not (machine.converged and np.isfinite(fall)),
     }
-    remarks = {key for key, it_did in happened.items() if it_did}
-    return Alternation(weighted.g, machine, objectives, remarks)
-
-
-def _remarks(ended: Sequence[Alternation]) -> list[str]:
-    """Say in words what happened to which classes under one setting."""
-    told = []
-    for key, text in REMARKS.items():
-        classes = [str(c) for c, run in enumerate(ended) if key in run.remarks]
-        if classes:
-            told.append(f"{text} (class index {', '.join(classes)})")
-    return told
-
-
-def _gather(scores: NDArray[np.float64], runs: Sequence[Sequence[Alternation]]) -> BatchResult:
-    """Return the batch's result; what did not converge in any class is noted by name."""
-    alternations = np.array([[len(run.objectives) for run in ended] for ended in runs])
-    converged = np.array([all(run.remarks <= HARMLESS for run in ended) for ended in runs])
-    result = BatchResult.from_scores(scores, converged, alternations.max(axis=1))
-    for index, ended in enumerate(runs):
-        for remark in _remarks(ended):
-            result.add_note(index, remark)
-    result.extras["alternations"] = alternations
-    result.extras["last_iterations"] = np.array(
-        [[run.machine.iterations for run in ended] for ended in runs]
-    )
-    return result
+    return Alternation(weighted.g, machine, objectives, {key for key in happened if happened[key]})

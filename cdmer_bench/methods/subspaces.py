@@ -4,21 +4,20 @@ import dataclasses
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Grid, Method, Prepared, Setting, is_whole
-from cdmer_bench.solvers.principal_subspaces import principal_basis, span_coordinates
+from cdmer_bench.methods.base import Array, Grid, Indices, Prepared, Setting, is_whole
+from cdmer_bench.methods.svm import AdaptedSVM
+from cdmer_bench.solvers.principal_subspaces import principal_directions, span_coordinates
 
 # Only where the user leaves k open; the paper searches every value.
 DEFAULT_DIMENSION = 20
 
 
 @dataclass
-class SubspaceMethod(Method):
+class SubspaceMethod(AdaptedSVM):
     """A method whose setting is a dimension k, 1 to a largest that the task's shape gives.
 
     Parameters
@@ -36,11 +35,11 @@ class SubspaceMethod(Method):
 
     def all_values(self, parameter: str, n_source: int, n_target: int, n_features: int) -> list:
         """Return 1 to the largest dimension for ``k``."""
+        shapes = n_source, n_target, n_features
         if parameter != "k":
-            return super().all_values(parameter, n_source, n_target, n_features)
-        largest = self.largest_dimension(n_source, n_target, n_features)
-        self.check_dimension(1, largest)
-        return list(range(1, largest + 1))
+            return super().all_values(parameter, *shapes)
+        self.dimension({"k": 1}, shapes)
+        return list(range(1, self.largest_dimension(*shapes) + 1))
 
     def settings(self, grid: Grid | None, shapes: tuple[int, int, int]) -> list[Setting]:
         """List the settings of ``grid``; a dimension that the task's shape forbids is an error."""
@@ -50,14 +49,13 @@ class SubspaceMethod(Method):
         return settings
 
     def dimension(self, setting: Setting, shapes: Iterable[int]) -> int:
-        """Return k under a setting for (n_source, n_target, n_features); see check_dimension."""
-        chosen = self.complete(setting)
-        largest = dataclasses.replace(self, **chosen).largest_dimension(*map(int, shapes))
-        return self.check_dimension(chosen["k"], largest)
+        """Return k under a setting, or what stands for None.
 
-    def check_dimension(self, k: Any, largest: int) -> int:
-        """Return ``k`` as an int, or what stands for None."""
-        name = type(self).__name__
+        ``shapes`` are n_source, n_target and n_features.
+        """
+        chosen, name = self.complete(setting), type(self).__name__
+        largest = dataclasses.replace(self, **chosen).largest_dimension(*map(int, shapes))
+        k = chosen["k"]
         if largest < 1:
             raise UserError(
                 f"{name} has no dimension to choose for this task, because a domain has fewer "
@@ -79,13 +77,7 @@ class SubspaceMethod(Method):
 class DomainSubspaceMethod(SubspaceMethod):
     """A method of the leading k principal directions of each domain."""
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
+    def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Project all samples, as they are, on both bases, for every k at once.
 
         Returns
@@ -96,14 +88,14 @@ class DomainSubspaceMethod(SubspaceMethod):
         """
         n_source, n_target = len(Xs), len(Xt)
         coordinates = span_coordinates(*([Xs, Xt] if Xq is Xt else [Xs, Xt, Xq]))
-        queries = coordinates[n_source:] if Xq is Xt else coordinates[n_source + n_target :]
-        source = principal_basis(coordinates[:n_source])
-        target = principal_basis(coordinates[n_source : n_source + n_target])
-        samples = np.concatenate([coordinates[:n_source], queries])
+        Ps = principal_directions(coordinates[:n_source])
+        Pt = principal_directions(coordinates[n_source : n_source + n_target])
+        if Xq is not Xt:
+            coordinates = np.delete(coordinates, np.s_[n_source : n_source + n_target], axis=0)
         return {
-            "on_source": samples @ source.directions,
-            "on_target": samples @ target.directions,
-            "alignment": source.directions.T @ target.directions,
+            "on_source": coordinates @ Ps,
+            "on_target": coordinates @ Pt,
+            "alignment": Ps.T @ Pt,
             "ys": ys,
             "shape": np.array([n_source, n_target, Xs.shape[1]]),
         }

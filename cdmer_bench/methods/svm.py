@@ -3,14 +3,14 @@
 Most methods end with the same machine, on the source as they adapt it.
 """
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting
+from cdmer_bench.methods.base import Array, BatchResult, Indices, Method, Prepared, Setting
 from cdmer_bench.solvers.kernels import linear_kernel
 from cdmer_bench.solvers.libsvm import Decision, VotingMachine, fit_gram
 
@@ -33,13 +33,7 @@ class SVM(Method):
 
     label = "Baseline"
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
+    def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the Gram matrix (n_source, n_source) and the block (n_query, n_source)."""
         return {"gram": linear_kernel(Xs, Xs), "block": linear_kernel(Xq, Xs), "ys": ys}
 
@@ -47,30 +41,17 @@ class SVM(Method):
         """Train and predict for each C."""
         classified = []
         for setting in settings:
-            C = self.complete(setting)["C"]
-            machine = fit_gram(prepared["gram"], prepared["ys"], C=C)
+            machine = fit_gram(prepared["gram"], prepared["ys"], self.complete(setting)["C"])
             classified.append(Classified(machine, machine.predict(prepared["block"])))
         return batch_result(classified)
 
 
 class Classified(NamedTuple):
-    """One setting's machine, its decision on the queries, and the remarks made on the way."""
+    """One setting's machine, its decision on the queries, and what to know of the way there."""
 
     machine: VotingMachine
     decision: Decision
-    remarks: Sequence[str] = ()
-
-
-def classify_linearly(
-    source: NDArray[np.float64],  # (n_source, n_dimensions)
-    ys: NDArray[np.intp],
-    queries: NDArray[np.float64],  # (n_query, n_dimensions)
-    C: float,
-    remarks: Sequence[str] = (),
-) -> Classified:
-    """Train a linear SVM on adapted source samples and predict the adapted queries."""
-    machine = fit_gram(linear_kernel(source, source), ys, C=C)
-    return Classified(machine, machine.predict(linear_kernel(queries, source)), remarks)
+    remark: str = ""
 
 
 def batch_result(classified: Sequence[Classified]) -> BatchResult:
@@ -79,10 +60,50 @@ def batch_result(classified: Sequence[Classified]) -> BatchResult:
         np.stack([entry.decision.predictions for entry in classified]),
         np.stack([entry.decision.scores for entry in classified]),
     )
-    for index, (machine, _, remarks) in enumerate(classified):
-        notes = [*remarks, machine.note]
+    for index, (machine, _, remark) in enumerate(classified):
         result.converged[index] = machine.converged
-        if any(notes):
-            result.notes[index] = "; ".join(filter(None, notes))
+        for text in filter(None, (remark, machine.note)):
+            result.add_note(index, text)
     result.note_single_classes()
     return result
+
+
+class Adapted(NamedTuple):
+    """The samples as a method adapts them under one setting."""
+
+    source: Array  # (n_source, n_dimensions)
+    queries: Array  # (n_query, n_dimensions)
+    remark: str = ""  # what the user should know about them
+    converged: bool = True
+
+
+@dataclass
+class AdaptedSVM(Method):
+    """Base of the methods that give the samples new coordinates, then train a linear SVM there.
+
+    A subclass writes :meth:`prepare` and :meth:`adapt`, and has a parameter C, the SVM's cost.
+    """
+
+    @abstractmethod
+    def adapt(self, prepared: Prepared, settings: Sequence[Setting]) -> Iterator[Adapted]:
+        """Yield the adapted samples of each setting, which holds every parameter."""
+
+    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
+        """Train on the adapted source and predict the adapted queries, for each setting."""
+        full = [self.complete(setting) for setting in settings]
+        classified, converged = [], []
+        for chosen, found in zip(full, self.adapt(prepared, full), strict=True):
+            gram = linear_kernel(found.source, found.source)
+            machine = fit_gram(gram, prepared["ys"], chosen["C"])
+            decision = machine.predict(linear_kernel(found.queries, found.source))
+            classified.append(Classified(machine, decision, found.remark))
+            converged.append(found.converged)
+        result = batch_result(classified)
+        result.converged &= converged
+        return result
+
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> Array:
+        """Return the products of the adapted samples; see :meth:`Method.adapted_kernel`."""
+        found = next(self.adapt(prepared, [self.complete(setting)]))
+        Z = np.concatenate([found.source, found.queries])
+        return Z @ Z.T

@@ -1,16 +1,16 @@
 """Transfer component analysis (Pan, Tsang, Kwok and Yang, IEEE TNN 22(2), 2011)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Prepared, Setting, choose
+from cdmer_bench.methods.base import Array, Indices, Prepared, Setting, choose, require
 from cdmer_bench.methods.subspaces import SubspaceMethod
-from cdmer_bench.methods.svm import batch_result, classify_linearly
+from cdmer_bench.methods.svm import Adapted
 from cdmer_bench.solvers.kernels import linear_kernel, pooled_kernel
+from cdmer_bench.solvers.principal_subspaces import right_singular_vectors
 
 
 @dataclass
@@ -59,13 +59,7 @@ class TCA(SubspaceMethod):
         """Return min(n_source + n_target - 1, n_features), the rank of H K in general position."""
         return min(n_source + n_target - 1, n_features)
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
+    def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the kernel of all samples, and of the queries with them (n_query, n)."""
         kernel = pooled_kernel(Xs, Xt)
         if Xq is Xt:
@@ -75,39 +69,26 @@ class TCA(SubspaceMethod):
         shape = np.array([len(Xs), len(Xt), Xs.shape[1]])
         return {"kernel": kernel, "queries": queries, "ys": ys, "shape": shape}
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
-        """Train on the first k components of the source, for each setting."""
-        components: dict[tuple[float, str], tuple[NDArray, NDArray]] = {}
-        classified = []
-        ys = prepared["ys"]
+    def adapt(self, prepared: Prepared, settings: Sequence[Setting]) -> Iterator[Adapted]:
+        """Take the first k components of the samples, for each setting."""
+        n_source, K = len(prepared["ys"]), prepared["kernel"]
         largest = self.largest_dimension(*map(int, prepared["shape"]))
+        components: dict[tuple[float, str], tuple[Array, Array]] = {}
         for setting in settings:
-            chosen, k = self.complete(setting), self.dimension(setting, prepared["shape"])
-            key = chosen["mu"], chosen["scaling"]
+            k = self.dimension(setting, prepared["shape"])
+            key = setting["mu"], setting["scaling"]
             if key not in components:
-                W = transfer_components(prepared["kernel"], len(ys), *key)[:, :largest]
-                components[key] = prepared["kernel"][: len(ys)] @ W, prepared["queries"] @ W
+                W = transfer_components(K, n_source, *key)[:, :largest]
+                components[key] = K[:n_source] @ W, prepared["queries"] @ W
+                del W
             source, queries = (np.ascontiguousarray(Z[:, :k]) for Z in components[key])
-            classified.append(classify_linearly(source, ys, queries, chosen["C"]))
-        return batch_result(classified)
-
-    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
-        """Return Z Z' of the first k components Z = K W; see :meth:`Method.adapted_kernel`."""
-        chosen = self.complete(setting)
-        k = self.dimension(setting, prepared["shape"])
-        K = prepared["kernel"]
-        W = transfer_components(K, len(prepared["ys"]), chosen["mu"], chosen["scaling"])
-        Z = K @ W[:, :k]
-        return Z @ Z.T
+            yield Adapted(source, queries)
 
 
-def transfer_components(
-    K: NDArray[np.float64], n_source: int, mu: float = 1.0, scaling: str = "unit"
-) -> NDArray[np.float64]:
+def transfer_components(K: Array, n_source: int, mu: float = 1.0, scaling: str = "unit") -> Array:
     """Solve max tr(W'KHKW) subject to W'(K e e' K + mu I)W = I; W is n x n, by falling value."""
     choose("scaling of TCA", scaling, ("unit", "constraint", "variance"))
-    if not (np.isfinite(mu) and mu > 0):
-        raise UserError(f"mu of TCA is {mu!r}, expected a positive number")
+    require(np.isfinite(mu) and mu > 0, "mu of TCA", mu, "a positive number")
     n = len(K)
     e = np.full(n, -1.0 / (n - n_source))
     e[:n_source] = 1.0 / n_source
@@ -115,7 +96,7 @@ def transfer_components(
         u = K @ e
         length = np.linalg.norm(u)
         # The squared norm of the constraint, and the variance, hold the kernel squared.
-        if not (np.isfinite(length) and np.isfinite(np.square(K).sum())):
+        if not (np.isfinite(length) and np.isfinite(np.vdot(K, K))):
             raise UserError(
                 f"the kernel of TCA reaches {np.abs(K).max():.3g}, whose square overflows float64; "
                 "rescale the features"
@@ -123,11 +104,15 @@ def transfer_components(
     direction = u / length if length > 0 else u
     # A^(-1/2) = (I - (1 - g) dd') / sqrt(mu), with d = u / |u| and g = (1 + |u|^2 / mu)^(-1/2)
     shrink = 1 - 1 / np.hypot(1.0, length / np.sqrt(mu))
-    centred = K - K.mean(0)
-    product = centred - shrink * np.outer(centred @ direction, direction)
-    _, singular, Vt = np.linalg.svd(product / np.sqrt(mu))
-    V = Vt.T
-    W = (V - shrink * np.outer(direction, direction @ V)) / np.sqrt(mu)
+    product = K - K.mean(0)
+    product -= shrink * np.outer(product @ direction, direction)
+    product /= np.sqrt(mu)
+    singular, V = right_singular_vectors(product)
+    del product
+    W = np.outer(direction, direction @ V)
+    W *= shrink
+    np.subtract(V, W, out=W)
+    W /= np.sqrt(mu)
     if scaling == "unit":
         W /= np.linalg.norm(W, axis=0)
     elif scaling == "variance":

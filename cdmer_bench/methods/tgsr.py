@@ -24,11 +24,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import (
+    Array,
     BatchResult,
+    Indices,
     Method,
     Prepared,
     Setting,
@@ -36,12 +36,11 @@ from cdmer_bench.methods.base import (
     group_by,
     is_whole,
     join_batches,
+    require,
 )
 from cdmer_bench.solvers.blocks import group_features
 from cdmer_bench.solvers.group_selection import MOST_STEPS, prepare_groups, select_groups
 from cdmer_bench.solvers.label_regression import label_matrix
-
-Array = NDArray[np.float64]
 
 
 def as_written(Xs: Array, L: Array, Xt: Array, lam: float, k: int) -> tuple[Array, Array, int]:
@@ -107,14 +106,9 @@ class TGSR(Method):
 
     label = "TGSR"
     needs_blocks = True
+    of_a_task = ("groups",)
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
+    def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Find a basis of the source and the mean difference, with its products by groups."""
         Xs, Xt, Xq = (group_features(X, self.groups) for X in (Xs, Xt, Xq))
         return {**prepare_groups(Xs, Xt, Xq), "labels": label_matrix(ys)}
@@ -123,13 +117,8 @@ class TGSR(Method):
         """Refuse values outside their range; see :meth:`Method.check_values`."""
         super().check_values(setting)
         chosen = self.complete(setting)
-        if chosen["groups"] != self.groups:
-            raise UserError(
-                "the grid of TGSR varies 'groups', which holds for a whole task: make one "
-                "TGSR(groups=...) for each value"
-            )
-        if not (is_whole(chosen["k"]) and chosen["k"] >= 1):
-            raise UserError(f"k of TGSR is {chosen['k']!r}, expected a whole number from 1 on")
+        whole = is_whole(chosen["k"]) and chosen["k"] >= 1
+        require(whole, "k of TGSR", chosen["k"], "a whole number from 1 on")
         check_not_negative(lam=chosen["lam"])
 
     def batches(self, settings: Sequence[Setting]) -> list[list[int]]:

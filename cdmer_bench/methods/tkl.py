@@ -1,15 +1,13 @@
 """Transfer kernel learning (Long, Wang, Sun and Yu, IEEE TKDE 27(6), 2015)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting, choose
-from cdmer_bench.methods.svm import batch_result, classify_linearly
+from cdmer_bench.methods.base import Array, Indices, Prepared, Setting, choose, require
+from cdmer_bench.methods.svm import Adapted, AdaptedSVM
 from cdmer_bench.solvers.kernels import pooled_kernel
 from cdmer_bench.solvers.ordered_quadratic import minimise_ordered
 
@@ -18,7 +16,7 @@ RIDGE = 1e-6
 
 
 @dataclass
-class TKL(Method):
+class TKL(AdaptedSVM):
     """Transfer kernel learning: a kernel with the target's eigenfunctions, fitted to the source.
 
     The leading d eigenpairs (w, V) of the target's kernel K_tt (n_target x n_target) are extended
@@ -65,13 +63,7 @@ class TKL(Method):
 
     label = "TKL"
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
+    def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the inner products of all samples, the queries last unless they are Xt."""
         products = pooled_kernel(*([Xs, Xt] if Xq is Xt else [Xs, Xt, Xq]))
         return {"products": products, "ys": ys, "sizes": np.array([len(Xs), len(Xt)])}
@@ -82,50 +74,32 @@ class TKL(Method):
         chosen = self.complete(setting)
         choose("kernel of TKL", chosen["kernel"], ("linear", "rbf"))
         for name, least in (("zeta", 0), ("omitted", 0), ("most", 1)):
-            if chosen[name] < least:
-                raise UserError(
-                    f"{name} of TKL is {chosen[name]!r}, expected a number of at least {least}"
-                )
+            expected = f"a number of at least {least}"
+            require(chosen[name] >= least, f"{name} of TKL", chosen[name], expected)
 
-    def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
-        """Fit the eigenvalues and train, for each damping factor."""
+    def adapt(self, prepared: Prepared, settings: Sequence[Setting]) -> Iterator[Adapted]:
+        """Fit the eigenvalues for each damping factor; Phi diag(l)^(1/2) are the coordinates."""
         extensions: dict[tuple, Extension] = {}
-        classified, failed = [], []
-        for index, setting in enumerate(settings):
-            chosen = self.complete(setting)
-            key = chosen["kernel"], chosen["omitted"], chosen["most"]
+        for setting in settings:
+            key = setting["kernel"], setting["omitted"], setting["most"]
             if key not in extensions:
                 extensions[key] = extend_eigenvectors(prepared, *key)
             phi = extensions[key]
-            spectrum, converged = minimise_ordered(phi.Q, phi.r, chosen["zeta"])
+            spectrum, converged = minimise_ordered(phi.Q, phi.r, setting["zeta"])
+            remarks = [phi.remark]
             if not converged:
-                failed.append(index)
+                remarks.append("the eigenvalues come from a solver of lower accuracy")
             source, queries = phi.source * np.sqrt(spectrum), phi.queries * np.sqrt(spectrum)
-            classified.append(
-                classify_linearly(source, prepared["ys"], queries, chosen["C"], [phi.remark])
-            )
-        result = batch_result(classified)
-        result.converged[failed] = False
-        for index in failed:
-            result.add_note(index, "the eigenvalues come from a solver of lower accuracy")
-        return result
-
-    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
-        """Return Phi diag(l) Phi' of all samples; see :meth:`Method.adapted_kernel`."""
-        chosen = self.complete(setting)
-        phi = extend_eigenvectors(prepared, chosen["kernel"], chosen["omitted"], chosen["most"])
-        spectrum, _ = minimise_ordered(phi.Q, phi.r, chosen["zeta"])
-        Z = np.concatenate([phi.source, phi.queries]) * np.sqrt(spectrum)
-        return Z @ Z.T
+            yield Adapted(source, queries, "; ".join(filter(None, remarks)), converged)
 
 
 class Extension(NamedTuple):
     """The target's eigenvectors on all samples, and the quadratic in the new eigenvalues l."""
 
-    source: NDArray[np.float64]  # (n_source, d), rows of Phi, by falling eigenvalue
-    queries: NDArray[np.float64]  # (n_query, d)
-    Q: NDArray[np.float64]  # (d, d), Phi_s'Phi_s squared entry by entry
-    r: NDArray[np.float64]  # (d,), -diag(Phi_s'K_ss Phi_s); half the objective is l'Q l / 2 + r'l
+    source: Array  # (n_source, d), rows of Phi, by falling eigenvalue
+    queries: Array  # (n_query, d)
+    Q: Array  # (d, d), Phi_s'Phi_s squared entry by entry
+    r: Array  # (d,), -diag(Phi_s'K_ss Phi_s); half the objective is l'Q l / 2 + r'l
     remark: str  # what should be known about d
 
 
@@ -134,19 +108,17 @@ def extend_eigenvectors(
 ) -> Extension:
     """Extend the eigenvectors of the target's kernel to all samples."""
     n_source, n_target = (int(size) for size in prepared["sizes"])
-    n = n_source + n_target
-    products = prepared["products"]
-    queries_are_target = len(products) == n
-    if kernel == "rbf":
-        products = gaussian(products, n)
-    K = products[:n, :n] + RIDGE * np.eye(n)
-    values, vectors = np.linalg.eigh(K[n_source:, n_source:])
+    n, K = n_source + n_target, prepared["products"]
+    queries_are_target = len(K) == n
+    K = gaussian(K, n) if kernel == "rbf" else K.copy()
+    K.flat[: n * len(K) : len(K) + 1] += RIDGE
+    values, vectors = np.linalg.eigh(K[n_source:n, n_source:n])
     wanted = max(1, int(min(n_target - omitted, most)))
     noise = RIDGE + n * np.finfo(float).eps * values[-1]
     d = min(wanted, max(1, int(np.sum(values > 1.0001 * noise))))
     w, V = values[::-1][:d], vectors[:, ::-1][:, :d]
-    phi_source = K[:n_source, n_source:] @ V / w
-    phi_queries = V if queries_are_target else products[n:, n_source:n] @ V / w
+    phi_source = K[:n_source, n_source:n] @ V / w
+    phi_queries = V if queries_are_target else K[n:, n_source:n] @ V / w
     Q = (phi_source.T @ phi_source) ** 2
     r = -np.einsum("ia,ia->a", phi_source, K[:n_source, :n_source] @ phi_source)
     remarks = []
@@ -162,10 +134,15 @@ def extend_eigenvectors(
     return Extension(phi_source, phi_queries, Q, r, "; ".join(remarks))
 
 
-def gaussian(products: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+def gaussian(products: Array, n: int) -> Array:
     """Turn inner products into a Gaussian kernel whose width comes from the first n samples."""
     norms = np.diag(products)
-    distances = np.maximum(norms[:, None] + norms[None, :] - 2 * products, 0)
+    distances = np.add.outer(norms, norms)
+    distances -= 2 * products
+    np.maximum(distances, 0, out=distances)
     np.fill_diagonal(distances, 0)
     width = distances[:n, :n].mean()
-    return np.exp(-distances / width) if width > 0 else np.ones_like(products)
+    if width == 0:
+        return np.ones_like(products)
+    distances /= -width
+    return np.exp(distances, out=distances)

@@ -11,9 +11,6 @@ Both treat every setting of a stack in steps that its neighbours do not change, 
 numbers are the same to the last bit in any stack.
 """
 
-from abc import ABC, abstractmethod
-from typing import Self
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,17 +44,22 @@ def group_features(X: Array, groups: str) -> Array:
     if groups == "blocks":
         return X
     n_samples, n_blocks, block_dim = X.shape
-    sizes = _grid_sizes(n_blocks)
     if block_dim % N_PLANES:
         raise UserError(
             f"groups=authors_chunks needs blocks of {N_PLANES} planes, but a block has "
             f"{block_dim} values; use groups=blocks"
         )
-    runs, first = [], 0
-    for size in sizes:
-        grid = X[:, first : first + size].reshape(n_samples, size, N_PLANES, -1)
-        runs.append(grid.transpose(0, 2, 1, 3).reshape(n_samples, -1))
-        first += size
+    runs, first, size = [], 0, 1
+    while first < n_blocks:
+        grid = X[:, first : first + size]
+        if grid.shape[1] < size:
+            raise UserError(
+                f"groups=authors_chunks needs the blocks of the grids 1, 2, 4, ... (1, 5, 21, 85 "
+                f"blocks), but samples have {n_blocks} blocks; use groups=blocks"
+            )
+        planes = grid.reshape(n_samples, size, N_PLANES, -1).transpose(0, 2, 1, 3)
+        runs.append(planes.reshape(n_samples, -1))
+        first, size = first + size, 4 * size
     return np.concatenate(runs, axis=1).reshape(X.shape)
 
 
@@ -82,58 +84,26 @@ def scale_features(X: Array, reference: Array, scale: str) -> Array:
     return np.where(constant, 0.0, centred / np.where(constant, 1.0, deviations))
 
 
-def _grid_sizes(n_blocks: int) -> list[int]:
-    """Return 1, 4, 16, ... for the grids 1, 2, 4, ... that make up ``n_blocks``."""
-    sizes: list[int] = []
-    while sum(sizes) < n_blocks:
-        sizes.append(4 ** len(sizes))
-    if sum(sizes) != n_blocks:
-        raise UserError(
-            f"groups=authors_chunks needs the blocks of the grids 1, 2, 4, ... (1, 5, 21, 85 "
-            f"blocks), but samples have {n_blocks} blocks; use groups=blocks"
-        )
-    return sizes
+class KeptKernels:
+    r"""Products with the kernels :math:`[K_i^s, \sqrt\gamma k_i^{st}]` (n x m), kept as arrays.
 
-
-class BlockProducts(ABC):
-    r"""Products with the kernels :math:`[K_i^s, \sqrt\gamma k_i^{st}]` (n x m) of every block."""
-
-    shape: tuple[int, int, int]  # (n_blocks, n, m)
-
-    @abstractmethod
-    def weigh_mmd(self, lam: float) -> Self:
-        """Return the products with gamma = ``lam`` (it is 1 at first)."""
-
-    @abstractmethod
-    def weigh(self, w: Array) -> Array:
-        r"""Return :math:`\sum_i w_i K_i`, (n_stack, n, m), for every row of ``w``."""
-
-    @abstractmethod
-    def regress(self, P: Array) -> Array:
-        """Return ``P.T @ K_i``, (n_stack, n_blocks, c, m), for every P (n x c) of a stack."""
-
-    @abstractmethod
-    def regress_queries(self, P: Array, w: Array) -> Array:
-        r"""Return :math:`(P^T \sum_i w_i k_i^{te})^T` of every query, (n_stack, n_query, c)."""
-
-
-class KeptKernels(BlockProducts):
-    """The kernels as arrays."""
+    ``shape`` is (n_blocks, n, m); gamma is 1 at first.
+    """
 
     def __init__(self, blocks: Array, queries: Array) -> None:
         self.blocks, self.queries = blocks, queries
         self.shape = blocks.shape
 
     def weigh_mmd(self, lam: float) -> "KeptKernels":
-        """Return the kernels with the last column of each weighed."""
+        """Return the products with gamma = ``lam``."""
         return KeptKernels(weigh_mmd(self.blocks, lam), self.queries)
 
     def weigh(self, w: Array) -> Array:
-        """Weigh a run of entries of all kernels at a time."""
+        r"""Return :math:`\sum_i w_i K_i`, (n_stack, n, m), for every row of ``w``."""
         return _weigh(self.blocks, w)
 
     def regress(self, P: Array) -> Array:
-        """Multiply block by block, skipping the zeros of P in the compiled form."""
+        """Return ``P.T @ K_i``, (n_stack, n_blocks, c, m), for every P (n x c) of a stack."""
         n_blocks, _, m = self.shape
         regressed = np.empty((len(P), n_blocks, P.shape[2], m))
         transposed = np.ascontiguousarray(P.transpose(0, 2, 1))
@@ -145,7 +115,7 @@ class KeptKernels(BlockProducts):
         return regressed
 
     def regress_queries(self, P: Array, w: Array) -> Array:
-        """Weigh the kernels of the queries, then regress."""
+        r"""Return :math:`(P^T \sum_i w_i k_i^{te})^T` of every query, (n_stack, n_query, c)."""
         return _weigh(self.queries, w).transpose(0, 2, 1) @ P
 
 
@@ -199,8 +169,8 @@ def _add_rows(total: Array, factors: Array, rows: Array) -> None:
             total[x] += factors[i] * rows[i, x]
 
 
-class RemadeKernels(BlockProducts):
-    """The samples of every block, from which kernels are made at every use."""
+class RemadeKernels:
+    """The same from the samples of every block, by which kernels are made at every use."""
 
     def __init__(self, samples: Array, mmd: Array, query_samples: Array, n_source: int) -> None:
         self.samples, self.mmd, self.query_samples = samples, mmd, query_samples
@@ -208,7 +178,7 @@ class RemadeKernels(BlockProducts):
         self.shape = (len(samples), samples.shape[1], n_source + 1)
 
     def weigh_mmd(self, lam: float) -> "RemadeKernels":
-        """Return the samples with the mean difference weighed."""
+        """Return the products with gamma = ``lam``."""
         weighted = self.mmd * np.sqrt(lam)
         return RemadeKernels(self.samples, weighted, self.query_samples, self.n_source)
 
@@ -226,7 +196,7 @@ class RemadeKernels(BlockProducts):
         return total
 
     def regress(self, P: Array) -> Array:
-        """Multiply from the left, P' X_i first, so that no kernel is made."""
+        """Multiply from the left, P' X_i first, so that no kernel is made at all."""
         n_blocks, _, m = self.shape
         transposed = np.ascontiguousarray(P.transpose(0, 2, 1))
         regressed = np.empty((len(P), n_blocks, P.shape[2], m))
@@ -248,6 +218,9 @@ class RemadeKernels(BlockProducts):
         return np.concatenate([self.samples[block, : self.n_source], self.mmd[block]]).T
 
 
+BlockProducts = KeptKernels | RemadeKernels
+
+
 def prepare_products(Xs: Array, Xt: Array, Xq: Array) -> dict[str, Array]:
     """Compute what :func:`products_of` needs, for the way that the number of samples asks for."""
     n, n_blocks = len(Xs) + len(Xt), Xs.shape[1]
@@ -263,7 +236,14 @@ def prepare_products(Xs: Array, Xt: Array, Xq: Array) -> dict[str, Array]:
     samples = np.empty((n_blocks, n, Xs.shape[2]))
     samples[:, : len(Xs)] = Xs.transpose(1, 0, 2)
     samples[:, len(Xs) :] = Xt.transpose(1, 0, 2)
-    _check_squares(samples)
+    with np.errstate(over="ignore"):
+        largest = max(float(np.einsum("nd,nd->n", block, block).max()) for block in samples)
+        bound = n_blocks * n * n * largest * largest  # of the kernels squared and summed
+    if not np.isfinite(bound):
+        raise UserError(
+            f"features reach {np.abs(samples).max():.3g}, so the squared kernel overflows; divide "
+            "the features by a constant"
+        )
     mmd = samples[:, : len(Xs)].mean(axis=1) - samples[:, len(Xs) :].mean(axis=1)
     prepared = {"samples": samples, "mmd": mmd[:, None]}
     if Xq is not Xt:
@@ -272,25 +252,9 @@ def prepare_products(Xs: Array, Xt: Array, Xq: Array) -> dict[str, Array]:
 
 
 def products_of(prepared: dict[str, Array]) -> BlockProducts:
-    """Return the products of a task that :func:`prepare_products` has prepared.
-
-    ``prepared`` also holds the ``labels``, (c, n_source).
-    """
+    """Return what :func:`prepare_products` prepared, beside the ``labels`` (c, n_source)."""
     if "blocks" in prepared:
         return KeptKernels(prepared["blocks"], prepared["queries"])
     samples, n_source = prepared["samples"], prepared["labels"].shape[1]
     queries = prepared.get("query_samples", samples[:, n_source:])
     return RemadeKernels(samples, prepared["mmd"], queries, n_source)
-
-
-def _check_squares(samples: Array) -> None:
-    """Refuse features whose kernels could overflow when squared and summed."""
-    n_blocks, n, _ = samples.shape
-    with np.errstate(over="ignore"):
-        largest = max(float(np.einsum("nd,nd->n", block, block).max()) for block in samples)
-        bound = n_blocks * n * n * largest * largest  # by Cauchy and Schwarz
-    if not np.isfinite(bound):
-        raise UserError(
-            f"features reach {np.abs(samples).max():.3g}, so the squared kernel overflows; divide "
-            "the features by a constant"
-        )

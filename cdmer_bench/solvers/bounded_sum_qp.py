@@ -16,6 +16,8 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve, lapack
 
 from cdmer_bench.errors import UserError
 
+Array = NDArray[np.float64]
+
 # Where an entry stands in the active-set method.
 LOWER, FREE, CAPPED = 0, 1, 2
 
@@ -27,8 +29,8 @@ class BoundedSumQP:
     Where ``cap >= high`` the bound of the sum implies the upper bound, and it is left out.
     """
 
-    K: NDArray[np.float64]
-    f: NDArray[np.float64]
+    K: Array
+    f: Array
     low: float
     high: float
     cap: float = np.inf
@@ -46,22 +48,27 @@ class BoundedSumQP:
         """Whether the upper bound of the entries can be active."""
         return self.cap < self.high
 
-    def objective(self, g: NDArray[np.float64]) -> float:
+    @property
+    def scale(self) -> float:
+        """What residuals of the gradient are relative to."""
+        return max(1.0, float(np.abs(self.f).max()))
+
+    def objective(self, g: Array) -> float:
         """Return g'Kg / 2 + f'g."""
         return float(0.5 * (g @ self.K @ g) + self.f @ g)
 
-    def slacks(self, g: NDArray[np.float64]) -> NDArray[np.float64]:
+    def slacks(self, g: Array) -> Array:
         """Return g, 1'g - low, high - 1'g and, if it can be active, cap - g in one vector."""
         total = float(g.sum())
         ends = np.array([total - self.low, self.high - total])
         return np.concatenate([g, ends, self.cap - g] if self.capped else [g, ends])
 
-    def slopes(self, step: NDArray[np.float64]) -> NDArray[np.float64]:
+    def slopes(self, step: Array) -> Array:
         """Return the change of the slacks when g changes by ``step``."""
         ends = step.sum() * np.array([1.0, -1.0])
         return np.concatenate([step, ends, -step] if self.capped else [step, ends])
 
-    def pull(self, multipliers: NDArray[np.float64]) -> NDArray[np.float64]:
+    def pull(self, multipliers: Array) -> Array:
         """Return the transpose of :meth:`slopes` applied to multipliers, shape (n,)."""
         n = len(self.f)
         pulled = multipliers[:n] + (multipliers[n] - multipliers[n + 1])
@@ -71,7 +78,7 @@ class BoundedSumQP:
 class QPSolution(NamedTuple):
     """What a solver found."""
 
-    g: NDArray[np.float64]  # (n,)
+    g: Array  # (n,)
     iterations: int
     converged: bool  # whether the solver reached its tolerance
     multiplier: float  # of the sum: positive where low binds, negative where high does
@@ -88,7 +95,7 @@ def solve_interior_point(
     one tolerance * high. Entries that are 0 at the optimum are left at about the tolerance, and
     negative ones clipped at 0.
     """
-    n, scale = len(problem.f), max(1.0, float(np.abs(problem.f).max()))
+    n, scale = len(problem.f), problem.scale
     g = np.full(n, (problem.low + problem.high) / 2 / n)
     slack = problem.slacks(g)
     multiplier = np.full(len(slack), scale)
@@ -116,12 +123,8 @@ def solve_interior_point(
 
 
 def _predict_and_correct(
-    problem: BoundedSumQP,
-    slack: NDArray[np.float64],
-    multiplier: NDArray[np.float64],
-    dual: NDArray[np.float64],
-    primal: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None:
+    problem: BoundedSumQP, slack: Array, multiplier: Array, dual: Array, primal: Array
+) -> tuple[Array, Array, Array] | None:
     """Return one step of g, slacks and multipliers; None beyond float64."""
     n = len(problem.f)
     weight = multiplier / slack
@@ -131,14 +134,14 @@ def _predict_and_correct(
     if failed:
         return None
 
-    def newton(aim: NDArray[np.float64]) -> tuple[NDArray, NDArray, NDArray]:
+    def newton(aim: Array) -> tuple[Array, Array, Array]:
         # slack * dmultiplier + multiplier * dslack = aim; dslack = J dg + primal
         right = problem.pull((aim - multiplier * primal) / slack) - dual
         dg, _ = lapack.dpotrs(factor, right)
         dslack = problem.slopes(dg) + primal
         return dg, dslack, (aim - multiplier * dslack) / slack
 
-    def longest(dslack: NDArray[np.float64], dmultiplier: NDArray[np.float64]) -> float:
+    def longest(dslack: Array, dmultiplier: Array) -> float:
         at, by = np.concatenate([slack, multiplier]), np.concatenate([dslack, dmultiplier])
         falling = by < 0
         return float(np.min(-at[falling] / by[falling], initial=1.0))
@@ -158,7 +161,7 @@ def _predict_and_correct(
 
 def solve_active_set(
     problem: BoundedSumQP,
-    # Largest violation of a sign, relative to max(1, max |f|) for gradients, to high for entries.
+    # Largest violation of a sign, relative to the scale for gradients, to high for entries.
     tolerance: float = 1e-11,
 ) -> QPSolution:
     """Guess from an interior point what binds, then exchange until the point is optimal.
@@ -166,52 +169,45 @@ def solve_active_set(
     Entries that bind are exactly 0 or cap. If the exchanges do not end, ``converged`` is False
     and the solution that of the interior point at 1e-12.
     """
-    n = len(problem.f)
+    n, low, high, slack = len(problem.f), problem.low, problem.high, tolerance * problem.high
     start = solve_interior_point(problem, 1e-9)
     state = np.where(start.g > 1e-5 * start.g.max(), FREE, LOWER)
     if problem.capped:
         state[start.g > (1 - 1e-5) * problem.cap] = CAPPED
-    bound = _bound_near(problem, float(start.g.sum()))
+    bound = next((b for b in (low, high) if abs(start.g.sum() - b) <= 1e-6 * high), None)
     for iteration in range(10 * n + 100):
         try:
             g, multiplier = _stationary_point(problem, state, bound)
         except LinAlgError:
             break
         # One exchange at a time once n rounds have not sufficed: the least index cannot cycle.
-        changed = _exchange(problem, state, g, multiplier, tolerance, single=iteration >= n)
-        right = _right_bound(problem, bound, g, multiplier, tolerance) if not changed else bound
-        if not changed and right == bound:
+        single = iteration >= n
+        outside = np.flatnonzero((state == FREE) & ((g < -slack) | (g > problem.cap + slack)))
+        if len(outside):  # fix the free entries that left the box
+            gone = outside[:1] if single else outside
+            state[gone] = np.where(g[gone] < 0, LOWER, CAPPED)
+            continue
+        gradient = problem.K @ g + problem.f - multiplier
+        pull = np.where(state == LOWER, -gradient, np.where(state == CAPPED, gradient, 0.0))
+        pulling = np.flatnonzero(pull > tolerance * problem.scale)
+        if len(pulling):  # free the one that pulls most
+            state[pulling[0] if single else pulling[pull[pulling].argmax()]] = FREE
+            continue
+        if bound is None:  # which bound of the sum should bind, given the signs
+            total = g.sum()
+            right = high if total > high + slack else low if total < low - slack else None
+        else:
+            right = None if (multiplier > 0 if bound == high else multiplier < 0) else bound
+        if right == bound:
             g = np.clip(g, 0, problem.cap)
             return QPSolution(g, start.iterations + iteration + 1, True, multiplier)
         bound = right
     return solve_interior_point(problem, 1e-12)._replace(converged=False)
 
 
-def optimality_residual(problem: BoundedSumQP, g: NDArray[np.float64], multiplier: float) -> float:
-    """Return the largest violation of the optimality conditions, relative to max(1, max |f|)."""
-    scale = max(1.0, float(np.abs(problem.f).max()))
-    gradient = problem.K @ g + problem.f - multiplier
-    # Zero at the optimum: each entry moves against its gradient as far as the box lets it.
-    moves = np.clip(g - gradient / scale, 0, problem.cap) - g
-    total = g.sum()
-    outside = max(problem.low - total, total - problem.high, 0.0)
-    complementary = max(multiplier, 0) * (total - problem.low) + max(-multiplier, 0) * (
-        problem.high - total
-    )
-    return max(float(np.abs(moves).max()), outside, abs(complementary) / scale)
-
-
-def _bound_near(problem: BoundedSumQP, total: float) -> float | None:
-    """Return the bound of the sum that binds at a point, None if neither."""
-    for bound in (problem.low, problem.high):
-        if abs(total - bound) <= 1e-6 * problem.high:
-            return bound
-    return None
-
-
 def _stationary_point(
     problem: BoundedSumQP, state: NDArray[np.intp], bound: float | None
-) -> tuple[NDArray[np.float64], float]:
+) -> tuple[Array, float]:
     """Minimise over the free entries, with the sum at ``bound`` unless that is None."""
     free = np.flatnonzero(state == FREE)
     g = np.where(state == CAPPED, problem.cap if problem.capped else 0.0, 0.0)
@@ -226,44 +222,3 @@ def _stationary_point(
         x += multiplier * direction
     g[free] = x
     return g, multiplier
-
-
-def _exchange(
-    problem: BoundedSumQP,
-    state: NDArray[np.intp],
-    g: NDArray[np.float64],
-    multiplier: float,
-    tolerance: float,
-    single: bool,
-) -> bool:
-    """Fix the free entries that left the box, else free the one that pulls most; in place."""
-    slack = tolerance * problem.high
-    outside = np.flatnonzero((state == FREE) & ((g < -slack) | (g > problem.cap + slack)))
-    if len(outside):
-        gone = outside[:1] if single else outside
-        state[gone] = np.where(g[gone] < 0, LOWER, CAPPED)
-        return True
-    gradient = problem.K @ g + problem.f - multiplier
-    pull = np.where(state == LOWER, -gradient, np.where(state == CAPPED, gradient, 0.0))
-    pulling = np.flatnonzero(pull > tolerance * max(1.0, float(np.abs(problem.f).max())))
-    if len(pulling):
-        state[pulling[0] if single else pulling[pull[pulling].argmax()]] = FREE
-        return True
-    return False
-
-
-def _right_bound(
-    problem: BoundedSumQP,
-    bound: float | None,
-    g: NDArray[np.float64],
-    multiplier: float,
-    tolerance: float,
-) -> float | None:
-    """Return the bound of the sum that should bind, given the signs at a stationary point."""
-    if bound is None:
-        total, slack = g.sum(), tolerance * problem.high
-        if total > problem.high + slack:
-            return problem.high
-        return problem.low if total < problem.low - slack else None
-    wrong = multiplier > 0 if bound == problem.high else multiplier < 0
-    return None if wrong else bound

@@ -86,11 +86,12 @@ class _Loop:
             # T / kappa = rest W and B - T / kappa = (h - rest) W, of the W of the last step
             rest = (1 - h) / factor
             e = self.LVS / kappa
-            z = _sum_of_groups(h - rest, Ma) + ((h - rest) * o).T[:, None] @ self.u + e
+            z = np.einsum("gn,gncm->ncm", h - rest, Ma)
+            z = z + ((h - rest) * o).T[:, None] @ self.u + e
             q = e - (1 - 1 / (shrinking / kappa + 1)) * z
             before, a, o = (a, o), h[..., None, None] * a, h * o
             a += q
-            Ma = _multiply(a, self.M)
+            Ma = (a.reshape(n_groups, -1, m) @ self.M).reshape(a.shape)
             squares = np.einsum("gncm,gncm->gn", a, Ma) + d * c * o * o
             squares += 2 * o * (a.sum(axis=2) @ self.u[..., None])[..., 0]
             norms = np.sqrt(np.maximum(squares, 0))
@@ -147,15 +148,3 @@ class _Loop:
             worst[:, i] = np.unravel_index(sizes.argmax(), sizes.shape)
             small[i] = sizes.max() < TOLERANCE
         return small
-
-
-def _sum_of_groups(part: Array, Ma: Array) -> Array:
-    """Return the sum over groups of part (G, n) times Ma (G, n, c, m)."""
-    total: Array = np.einsum("gn,gncm->ncm", part, Ma)
-    return total
-
-
-def _multiply(a: Array, M: Array) -> Array:
-    """Return a (G, n, c, m) times M (G, m, m) of the same group."""
-    n_groups, n, c, m = a.shape
-    return (a.reshape(n_groups, n * c, m) @ M).reshape(a.shape)

@@ -13,19 +13,26 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 
+Array = NDArray[np.float64]
+
 # Bytes of samples from which on kernels are built block by block, and of a block of rows.
 BLOCKWISE = 1 << 28
 BLOCK = 1 << 26
 
 
-def linear_kernel(X: NDArray[np.float64], Y: NDArray[np.float64]) -> NDArray[np.float64]:
+def linear_kernel(X: Array, Y: Array) -> Array:
     """Return the inner products of samples, (n, m); exactly symmetric if both are one array."""
     with np.errstate(over="ignore", invalid="ignore"):
         kernel = X @ Y.T if max(X.nbytes, Y.nbytes) <= BLOCKWISE else _product_by_blocks(X, Y)
-    return _checked(kernel)
+    if not np.isfinite(kernel).all():
+        raise UserError(
+            "the inner products of the samples overflow float64 (features beyond about 1e150); "
+            "rescale the features"
+        )
+    return kernel
 
 
-def pooled_kernel(*parts: NDArray[np.float64]) -> NDArray[np.float64]:
+def pooled_kernel(*parts: Array) -> Array:
     """Return the inner products of all samples of several arrays, in their order.
 
     Beyond ``BLOCKWISE`` bytes the samples are never put together: that would copy them.
@@ -44,19 +51,14 @@ def pooled_kernel(*parts: NDArray[np.float64]) -> NDArray[np.float64]:
     return kernel
 
 
-def pooled_products(
-    parts: Sequence[NDArray[np.float64]], Y: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the inner products of all samples of several arrays with those of another.
-
-    Beyond ``BLOCKWISE`` bytes the samples are never put together: that would copy them.
-    """
+def pooled_products(parts: Sequence[Array], Y: Array) -> Array:
+    """Return the inner products of all samples of several arrays with those of another."""
     if sum(part.nbytes for part in parts) <= BLOCKWISE:
         return linear_kernel(np.concatenate(parts), Y)
     return np.concatenate([linear_kernel(part, Y) for part in parts])
 
 
-def _product_by_blocks(X: NDArray[np.float64], Y: NDArray[np.float64]) -> NDArray[np.float64]:
+def _product_by_blocks(X: Array, Y: Array) -> Array:
     """Multiply block of rows by block of rows; half of them if both are the same array."""
     size = max(1, BLOCK // max(1, X.itemsize * X.shape[1]))
     kernel = np.empty((len(X), len(Y)))
@@ -70,21 +72,11 @@ def _product_by_blocks(X: NDArray[np.float64], Y: NDArray[np.float64]) -> NDArra
     return kernel
 
 
-def _checked(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
-    if not np.isfinite(kernel).all():
-        raise UserError(
-            "the inner products of the samples overflow float64 (features beyond about 1e150); "
-            "rescale the features"
-        )
-    return kernel
-
-
-def squared_distances(X: NDArray[np.float64], Y: NDArray[np.float64]) -> NDArray[np.float64]:
+def squared_distances(X: Array, Y: Array) -> Array:
     """Return the squared Euclidean distances between samples, shape (n, m), never negative."""
-    squares = linear_kernel(X, Y)
-    norms_x = np.einsum("ij,ij->i", X, X)
-    norms_y = np.einsum("ij,ij->i", Y, Y)
-    distances = norms_x[:, None] + norms_y[None, :] - 2 * squares
+    distances = linear_kernel(X, Y)
+    distances *= -2
+    distances += np.add.outer(np.einsum("ij,ij->i", X, X), np.einsum("ij,ij->i", Y, Y))
     np.maximum(distances, 0, out=distances)
     if X is Y:
         np.fill_diagonal(distances, 0)

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.solvers.low_rank_svm import train_soft_margin
 
+Array = NDArray[np.float64]
+
 # LIBSVM holds kernel values as 32-bit floats, which end at 2^128. Larger kernels are divided by a
 # power of two and C is multiplied by it, which is the same problem to the last bit.
 LARGEST_EXPONENT = 100
@@ -36,18 +38,18 @@ class Decision(NamedTuple):
     """Predicted class indices, and scores whose largest is theirs by a margin of at least 1/4."""
 
     predictions: NDArray[np.intp]  # (n_query,)
-    scores: NDArray[np.float64]  # (n_query, n_classes)
+    scores: Array  # (n_query, n_classes)
 
 
 class PairMachine(NamedTuple):
     """The machine of one pair of classes, trained apart; positive is the first of them."""
 
     members: NDArray[np.intp]  # its training samples
-    coefficients: NDArray[np.float64]  # of these
+    coefficients: Array  # of these
     bias: float
     converged: bool
 
-    def decide(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+    def decide(self, block: Array) -> Array:
         """Return the decision values of the queries of a block (n_query, n_train)."""
         return block[:, self.members] @ self.coefficients + self.bias
 
@@ -67,7 +69,7 @@ class VotingMachine:
     # In the place of the machine's own.
     pairs: Mapping[int, PairMachine] = field(default_factory=dict)
 
-    def predict(self, block: NDArray[np.float64]) -> Decision:
+    def predict(self, block: Array) -> Decision:
         """Predict from the kernel (n_query, n_train) of the queries with the training samples.
 
         The score of a class is its number of votes, plus c / (4 (1 + |c|)) where c sums its
@@ -75,20 +77,22 @@ class VotingMachine:
         not seen in training scores -1.
         """
         _require_finite(block, "the kernel between target and source samples")
-        n_query = len(block)
+        n_query, n_seen = len(block), max(1, len(self.classes))
+        votes, confidence = np.zeros((n_query, n_seen)), np.zeros((n_query, n_seen))
+        pairs = itertools.combinations(range(n_seen), 2)
+        for decision, (a, b) in zip(self.pairwise(block).T, pairs, strict=True):
+            # A decision of exactly 0 is a vote for the second class, as in LIBSVM.
+            votes[:, a] += decision > 0
+            votes[:, b] += ~(decision > 0)
+            confidence[:, a] += decision
+            confidence[:, b] -= decision
+        winners = votes.argmax(1)
         scores = np.full((n_query, self.n_classes), -1.0)
-        if self.machine is None:
-            winners = np.zeros(n_query, np.intp)
-            votes, confidence = np.zeros((n_query, 1)), np.zeros((n_query, 1))
-        else:
-            votes, confidence = _count_votes(self.pairwise(block), len(self.classes))
-            winners = votes.argmax(1)
-        rows = np.arange(n_query)
         scores[:, self.classes] = votes + confidence / (4 * (1 + np.abs(confidence)))
-        scores[rows, self.classes[winners]] += 0.75
+        scores[np.arange(n_query), self.classes[winners]] += 0.75
         return Decision(self.classes[winners], scores)
 
-    def pairwise(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
+    def pairwise(self, block: Array) -> Array:
         """Return the decision values of the pairs of classes, shape (n_query, n_pairs)."""
         if self.machine is None:
             return np.ones((len(block), 0))
@@ -107,11 +111,10 @@ class VotingMachine:
 
 
 def fit_gram(
-    gram: NDArray[np.float64],  # (n_train, n_train)
+    gram: Array,  # (n_train, n_train)
     ys: NDArray[np.intp],  # (n_train,), 0 to n_classes - 1
-    *,
     C: float = 1.0,
-    weights: NDArray[np.float64] | None = None,  # (n_train,), the v_i >= 0; by default 1
+    weights: Array | None = None,  # (n_train,), the v_i >= 0; by default 1
 ) -> VotingMachine:
     """Train a C-SVM for each pair of classes on a precomputed kernel (``svm-train -t 4``).
 
@@ -123,15 +126,20 @@ def fit_gram(
         raise UserError(f"the cost C of the support vector machine is {C!r}, expected C > 0")
     _require_finite(gram, "the kernel of the source samples")
     gram = np.ascontiguousarray(gram)  # LIBSVM reads the memory itself
-    width = int(ys.max()) + 1
-    kept, note = None, ""
+    width, kept, note = int(ys.max()) + 1, None, ""
     if weights is not None:
         _require_finite(weights, "the sample weights")
         weights = np.ascontiguousarray(weights, dtype=np.float64)
         kept = np.flatnonzero(C * weights > 0)
-        note = _missing_note(ys, kept)
         if len(kept) == 0:
+            note = "all sample weights are zero, so every sample is given the first sample's class"
             return VotingMachine(ys[:1], width, kept, None, note=note)
+        missing = ", ".join(map(str, np.setdiff1d(ys, ys[kept])))
+        if missing:
+            note = (
+                f"the weights of all samples of class index {missing} are zero; it is never "
+                "predicted"
+            )
         if len(kept) == len(ys):
             kept = None
         else:
@@ -142,35 +150,34 @@ def fit_gram(
     exponent = int(np.frexp(np.abs(gram).max())[1])
     exponent = exponent if exponent > LARGEST_EXPONENT else 0
     gram, C = np.ldexp(gram, -exponent) if exponent else gram, float(np.ldexp(C, exponent))
-    n_pairs = len(classes) * (len(classes) - 1) // 2
-    patience = PATIENCE_OF_FEW if n_pairs <= 3 else PATIENCE
+    all_pairs = list(itertools.combinations(range(len(classes)), 2))
+    patience = PATIENCE_OF_FEW if len(all_pairs) <= 3 else PATIENCE
     machine = _train(gram, codes, C, weights, patience)
     costs = np.full(len(ys), C) if weights is None else C * weights
     pairs = {
-        int(pair): _train_apart(gram, codes, costs, int(pair))
+        int(pair): _train_apart(gram, codes, costs, all_pairs[pair])
         for pair in np.flatnonzero(machine.n_iter_ >= patience)
     }
+    stopped = sum(not pair.converged for pair in pairs.values())
     if pairs:
-        note = "; ".join(filter(None, [note, _apart_note(pairs, n_pairs, patience)]))
+        said = (
+            f"{len(pairs)} of {len(all_pairs)} pairs of classes were solved by an interior point, "
+            f"as LIBSVM was not done after {patience:,} iterations"
+        )
+        if stopped:
+            said = (
+                f"LIBSVM stopped at its limit for {stopped} of {len(all_pairs)} pairs of classes, "
+                "which no plane parts; divide the features by a constant, or lower C"
+            )
+        note = f"{note}; {said}" if note else said
+    iterations = int(np.sum(machine.n_iter_))
     return VotingMachine(
-        classes=classes,
-        n_classes=width,
-        kept=kept,
-        machine=machine,
-        converged=all(pair.converged for pair in pairs.values()),
-        iterations=int(np.sum(machine.n_iter_)),
-        note=note,
-        exponent=exponent,
-        pairs=pairs,
+        classes, width, kept, machine, not stopped, iterations, note, exponent, pairs
     )
 
 
 def _train(
-    gram: NDArray[np.float64],
-    codes: NDArray[np.intp],
-    C: float,
-    weights: NDArray[np.float64] | None,
-    max_iterations: int,
+    gram: Array, codes: NDArray[np.intp], C: float, weights: Array | None, max_iterations: int
 ) -> Any:
     """Return LIBSVM's machines as an SVC, each trained for at most so many iterations."""
     # Importing scikit-learn takes a second, and a plan of what will run solves nothing.
@@ -195,35 +202,19 @@ def _train(
 
 
 def _train_apart(
-    gram: NDArray[np.float64], codes: NDArray[np.intp], costs: NDArray[np.float64], pair: int
+    gram: Array, codes: NDArray[np.intp], costs: Array, pair: tuple[int, int]
 ) -> PairMachine:
     """Train the machine of one pair by the interior point, else by LIBSVM up to its own limit."""
-    first, second = list(itertools.combinations(range(codes.max() + 1), 2))[pair]
-    members = np.flatnonzero((codes == first) | (codes == second))
-    block, y = gram[np.ix_(members, members)], np.where(codes[members] == first, 1.0, -1.0)
+    members = np.flatnonzero(np.isin(codes, pair))
+    block, y = gram[np.ix_(members, members)], np.where(codes[members] == pair[0], 1.0, -1.0)
     found = train_soft_margin(block, y, costs[members])
     if found.gap <= RELATIVE_GAP:
         return PairMachine(members, found.coefficients, found.bias, True)
     machine = _train(block, y.astype(np.intp), 1.0, costs[members], MAX_ITERATIONS)
     coefficients = np.zeros(len(members))
     coefficients[machine.support_] = machine.dual_coef_[0]
-    return PairMachine(
-        members, coefficients, float(machine.intercept_[0]), machine.fit_status_ == 0
-    )
-
-
-def _apart_note(pairs: Mapping[int, PairMachine], n_pairs: int, patience: int) -> str:
-    """Say which machines were trained in another way, and what to do about those that failed."""
-    stopped = sum(not pair.converged for pair in pairs.values())
-    if stopped:
-        return (
-            f"LIBSVM stopped at its limit for {stopped} of {n_pairs} pairs of classes, which no "
-            "plane parts; divide the features by a constant, or lower C"
-        )
-    return (
-        f"{len(pairs)} of {n_pairs} pairs of classes were solved by an interior point, as LIBSVM "
-        f"was not done after {patience:,} iterations"
-    )
+    bias, converged = float(machine.intercept_[0]), machine.fit_status_ == 0
+    return PairMachine(members, coefficients, bias, converged)
 
 
 def first_appearance(ys: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -233,37 +224,7 @@ def first_appearance(ys: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np
     return values[order].astype(np.intp), np.argsort(order)[inverse].astype(np.intp)
 
 
-def _count_votes(
-    pairwise: NDArray[np.float64], n_seen: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return votes and summed decision values, both (n_query, n_seen), of the pairs (a < b)."""
-    votes = np.zeros((len(pairwise), n_seen))
-    confidence = np.zeros((len(pairwise), n_seen))
-    pair = 0
-    for a in range(n_seen):
-        for b in range(a + 1, n_seen):
-            decision = pairwise[:, pair]
-            # A decision of exactly 0 is a vote for the second class, as in LIBSVM.
-            votes[:, a] += decision > 0
-            votes[:, b] += ~(decision > 0)
-            confidence[:, a] += decision
-            confidence[:, b] -= decision
-            pair += 1
-    return votes, confidence
-
-
-def _missing_note(ys: NDArray[np.intp], kept: NDArray[np.intp]) -> str:
-    """Say which classes the weights removed."""
-    if len(kept) == 0:
-        return "all sample weights are zero, so every sample is given the first sample's class"
-    missing = np.setdiff1d(ys, ys[kept])
-    if len(missing) == 0:
-        return ""
-    names = ", ".join(str(c) for c in missing)
-    return f"the weights of all samples of class index {names} are zero; it is never predicted"
-
-
-def _require_finite(array: NDArray[np.float64], what: str) -> None:
+def _require_finite(array: Array, what: str) -> None:
     if not np.isfinite(array).all():
         raise UserError(
             f"{what} holds NaN or infinite values; rescale the features, or choose a setting "

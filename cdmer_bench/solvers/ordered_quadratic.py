@@ -4,13 +4,15 @@ import numpy as np
 import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
 
+Array = NDArray[np.float64]
+
 
 def minimise_ordered(
-    Q: NDArray[np.float64],  # (d, d), symmetric positive semidefinite
-    r: NDArray[np.float64],  # (d,), in the range of Q, so that the quadratic is bounded below
+    Q: Array,  # (d, d), symmetric positive semidefinite
+    r: Array,  # (d,), in the range of Q, so that the quadratic is bounded below
     zeta: float,  # rate of fall, >= 0; 0 leaves l >= 0 only, below 1 the coefficients may rise
     max_iterations: int | None = None,  # by default 30 d; a problem seldom takes more than 2 d
-) -> tuple[NDArray[np.float64], bool]:
+) -> tuple[Array, bool]:
     """Minimise l'Q l / 2 + r'l over l_i >= zeta l_(i+1), l_d >= 0.
 
     The feasible cone is {T theta : theta >= 0} with T upper triangular, T_ij = zeta^(j - i), which
@@ -41,7 +43,7 @@ def minimise_ordered(
     return cone @ (scale * theta), converged
 
 
-def decay_cone(d: int, zeta: float) -> NDArray[np.float64]:
+def decay_cone(d: int, zeta: float) -> Array:
     """Return the generators of {l : l_i >= zeta l_(i+1), l_d >= 0}, each with largest entry 1.
 
     Column j is zeta^(j - i) in the rows i <= j, divided by its largest entry: zeta^j itself would

@@ -76,9 +76,9 @@ def _alternate(
     l1: str,
     outer_steps: int,
     solver: str,
-    regression: Regression,
+    regression: Regression,  # the first P
 ) -> Selection:
-    """Repeat the updates of P and w for a stack of settings, from the first P on."""
+    """Repeat the updates of P and w for a stack of settings."""
     w = np.ones((len(mu), blocks.shape[0]))
     converged = regression.converged
     objectives = []

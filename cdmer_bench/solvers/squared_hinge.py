@@ -16,24 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+Array = NDArray[np.float64]
+
 
 class Machine(NamedTuple):
     """A trained machine, f(x) = sum_i a_i x_i'x + b."""
 
-    a: NDArray[np.float64]  # (n,)
+    a: Array  # (n,)
     b: float
     iterations: int
     converged: bool  # False if the iteration limit, or a number beyond float64, ended the solver
 
-    def squared_hinges(self, G: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    def squared_hinges(self, G: Array, y: Array) -> Array:
         """Return max(0, 1 - y f(x))^2 of the training samples, shape (n,)."""
         return np.maximum(0, 1 - y * (G @ self.a + self.b)) ** 2
 
 
 def train_least_squares_steps(
-    G: NDArray[np.float64],  # (n, n)
-    y: NDArray[np.float64],  # (n,), -1 or 1
-    weights: NDArray[np.float64],  # (n,)
+    G: Array,  # (n, n)
+    y: Array,  # (n,), -1 or 1
+    weights: Array,  # (n,)
     ridge: float = 1.0,
     max_iterations: int = 1000,
     # Stops when a step's decrease along the last gradient is below this share of the objective.
@@ -80,11 +82,11 @@ def train_least_squares_steps(
 def _least_squares_length(
     slope0: float,  # of the ridge along the direction
     curvature: float,  # of the ridge along the direction
-    outputs: NDArray[np.float64],  # (n,), change of f per unit of t
-    residual: NDArray[np.float64],  # (n,), 1 - y f at t = 0
-    y: NDArray[np.float64],
-    weights: NDArray[np.float64],
-) -> tuple[float, NDArray[np.float64]]:
+    outputs: Array,  # (n,), change of f per unit of t
+    residual: Array,  # (n,), 1 - y f at t = 0
+    y: Array,
+    weights: Array,
+) -> tuple[float, Array]:
     """Return the length t that minimises the weighted squares, and the residuals 1 - y f there.
 
     Newton's method on a parabola: the second pass only removes rounding. The residuals are those
@@ -105,11 +107,7 @@ def _least_squares_length(
 
 
 def train_to_optimum(
-    G: NDArray[np.float64],
-    y: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    ridge: float = 1.0,
-    max_iterations: int = 200,
+    G: Array, y: Array, weights: Array, ridge: float = 1.0, max_iterations: int = 200
 ) -> Machine:
     """Train by Newton's method on the samples inside the margin, with an exact line search.
 
@@ -140,13 +138,7 @@ def train_to_optimum(
     return Machine(a, b, max_iterations, False)
 
 
-def stationarity(
-    G: NDArray[np.float64],
-    y: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    machine: Machine,
-    ridge: float = 1.0,
-) -> float:
+def stationarity(G: Array, y: Array, weights: Array, machine: Machine, ridge: float = 1.0) -> float:
     """Return the largest residual of the optimality conditions, relative to the largest force.
 
     They are λ a_i = g_i y_i max(0, 1 - y_i f_i) for each sample, and sum_i a_i = 0.
@@ -157,12 +149,8 @@ def stationarity(
 
 
 def _weighted_ridge(
-    G: NDArray[np.float64],
-    y: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    ridge: float,
-    inside: NDArray[np.bool_],
-) -> tuple[NDArray[np.float64], float]:
+    G: Array, y: Array, weights: Array, ridge: float, inside: NDArray[np.bool_]
+) -> tuple[Array, float]:
     """Solve λ a = D (y - G a - b), sum(a) = 0 for the samples inside; D their weights."""
     # With a = D^(1/2) c the matrix λ I + D^(1/2) G D^(1/2) is well conditioned for tiny weights.
     root = np.sqrt(weights[inside])
@@ -177,11 +165,11 @@ def _weighted_ridge(
 
 
 def _hinge_length(
-    at: tuple[NDArray[np.float64], NDArray[np.float64]],
-    step: tuple[NDArray[np.float64], NDArray[np.float64]],
+    at: tuple[Array, Array],
+    step: tuple[Array, Array],
     bias_step: float,
-    y: NDArray[np.float64],
-    weights: NDArray[np.float64],
+    y: Array,
+    weights: Array,
     ridge: float,
 ) -> float:
     """Return the length in (0, 1] that minimises the convex objective along a Newton step."""

@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.stm import (
+    QP_SOLVERS,
     STM,
-    MeanMatching,
     alternate,
     gaussian_of_squared_distances,
-    match,
-    match_means,
+    matching_kernels,
+    mean_matching,
 )
 from cdmer_bench.solvers.bounded_sum_qp import solve_active_set
 from tests.methods.oracles import (
@@ -29,10 +29,10 @@ def run_class(letter, lam, label, **parameters):
     Xs, ys, Xt = case(letter)
     method = STM(lam=lam, **parameters)
     prepared = method.prepare(Xs, ys - 1, Xt, Xt)
-    matching = MeanMatching(prepared["K"], prepared["kappa"])
-    start = match(matching, np.zeros(len(ys)), method.qp)
+    solve_qp = QP_SOLVERS[method.qp]
+    start = solve_qp(mean_matching(prepared["K"], prepared["kappa"]))
     y = np.where(ys == label, 1.0, -1.0)
-    ended = alternate(prepared, matching, start, y, method.parameters())
+    ended = alternate(prepared, solve_qp, start, y, method.parameters())
     return ended, prepared["queries"] @ ended.machine.a + ended.machine.b
 
 
@@ -88,11 +88,10 @@ def test_exact_machines_meet_the_optimality_conditions_on_the_released_features(
     Xs, ys, Xt, _ = released_task("VN")
     method = STM(solver="exact", qp="active-set", lam=1.0)
     prepared = method.prepare(Xs, ys - 1, Xt, Xt)
-    matching = MeanMatching(prepared["K"], prepared["kappa"])
-    start = match(matching, np.zeros(len(ys)), "active-set")
+    start = solve_active_set(mean_matching(prepared["K"], prepared["kappa"]))
     for label in (1, 2, 3):
         y = np.where(ys == label, 1.0, -1.0)
-        ended = alternate(prepared, matching, start, y, method.parameters())
+        ended = alternate(prepared, solve_active_set, start, y, method.parameters())
         assert stationarity(prepared["gram"], y, ended.gamma, ended.machine) < 1e-9
         assert ended.remarks <= {"increase", "constant"}
 
@@ -198,20 +197,20 @@ def test_width_is_the_root_of_the_median_of_all_squared_distances():
     source = np.array([[0.0, 1, 9], [1, 0, 4], [9, 4, 0]])
     np.testing.assert_allclose(gaussian_of_squared_distances(source), np.exp(-source))
     cross = np.array([[4.0], [1.0], [4.0]])
-    matching = match_means(source, cross)
-    np.testing.assert_allclose(matching.K - np.exp(-source), 1e-10 * np.eye(3), atol=1e-15)
-    np.testing.assert_allclose(matching.kappa, 3 * np.exp(-cross[:, 0] / 2))
+    K, kappa = matching_kernels(source, cross)
+    np.testing.assert_allclose(K - np.exp(-source), 1e-10 * np.eye(3), atol=1e-15)
+    np.testing.assert_allclose(kappa, 3 * np.exp(-cross[:, 0] / 2))
 
 
 def test_the_program_bounds_the_mean_weight():
-    problem = match_means(np.ones((16, 16)) - np.eye(16), np.ones((16, 2))).program()
+    problem = mean_matching(*matching_kernels(np.ones((16, 16)) - np.eye(16), np.ones((16, 2))))
     assert (problem.low, problem.high, problem.cap) == (4.0, 28.0, 2000.0)
 
 
 def test_weights_of_a_shifted_target_move_towards_it():
     x, t = np.linspace(0, 1, 9)[:, None], np.linspace(0.6, 1, 5)[:, None]
-    matching = match_means((x - x.T) ** 2, (x - t.T) ** 2)
-    weights = solve_active_set(matching.program()).g
+    kernels = matching_kernels((x - x.T) ** 2, (x - t.T) ** 2)
+    weights = solve_active_set(mean_matching(*kernels)).g
     assert weights @ x[:, 0] / weights.sum() == pytest.approx(0.8, abs=0.02)
 
 

@@ -1,10 +1,12 @@
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from sklearn.svm import SVC
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.svm import SVM, Classified, batch_result, classify_linearly
-from cdmer_bench.solvers.libsvm import VotingMachine
+from cdmer_bench.methods.svm import SVM, Adapted, AdaptedSVM, Classified, batch_result
+from cdmer_bench.solvers.libsvm import VotingMachine, fit_gram
 from tests.methods.oracles import arrays, best, case, grid_predictions
 
 
@@ -47,14 +49,16 @@ def test_cost_must_be_positive():
 def test_notes_gather_remarks_and_the_machines_own():
     x = np.array([[-1.0], [1.0]])
     ys = np.array([0, 1])
-    plain = classify_linearly(x, ys, x, 1.0)
-    remarked = classify_linearly(x, ys, x, 1.0, ["k was reduced", ""])
-    stopped = Classified(
-        VotingMachine(ys, 2, None, None, converged=False, iterations=7, note="odd weights"),
-        plain.decision,
-        ["reduced"],
+    machine = fit_gram(x @ x.T, ys)
+    decision = machine.predict(x @ x.T)
+    odd = VotingMachine(ys, 2, None, None, converged=False, iterations=7, note="odd weights")
+    result = batch_result(
+        [
+            Classified(machine, decision),
+            Classified(machine, decision, "k was reduced"),
+            Classified(odd, decision, "reduced"),
+        ]
     )
-    result = batch_result([plain, remarked, stopped])
     assert result.notes == {
         1: "k was reduced",
         2: "reduced; odd weights",
@@ -62,3 +66,25 @@ def test_notes_gather_remarks_and_the_machines_own():
     assert result.converged.tolist() == [True, True, False]
     assert result.predictions.tolist() == [[0, 1]] * 3
     assert result.scores.shape == (3, 2, 2)
+
+
+def test_what_an_adaptation_says_is_kept_with_the_setting():
+    @dataclass
+    class Halved(AdaptedSVM):
+        C: float = 1.0
+
+        def prepare(self, Xs, ys, Xt, Xq):
+            return {"source": Xs / 2, "queries": Xq / 2, "ys": ys}
+
+        def adapt(self, prepared, settings):
+            for setting in settings:
+                yield Adapted(prepared["source"], prepared["queries"], "halved", setting["C"] < 2)
+
+    x, ys = np.array([[-1.0], [1.0]]), np.array([0, 1])
+    prepared = Halved().prepare(x, ys, x, x)
+    result = Halved().solve(prepared, [{}, {"C": 3.0}])
+    assert result.notes == {0: "halved", 1: "halved"}
+    assert result.converged.tolist() == [True, False]
+    places = np.array([-1, 1, -1, 1]) / 2
+    kernel = Halved().adapted_kernel(prepared, {})
+    np.testing.assert_array_equal(kernel, np.outer(places, places))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.tca import TCA, transfer_components
+from cdmer_bench.solvers import principal_subspaces
 from tests.methods.oracles import arrays, best, case, grid_predictions, random_task, thinned
 
 
@@ -51,6 +52,16 @@ def test_components_solve_the_generalised_eigenproblem(seed, mu):
     np.testing.assert_allclose(np.linalg.norm(unit, axis=0), 1)
     variance = transfer_components(K, 9, mu, "variance")[:, : n - 1]
     np.testing.assert_allclose(np.diag(variance.T @ B @ variance), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scaling", ["unit", "constraint", "variance"])
+def test_the_way_for_large_tasks_gives_the_same_components(monkeypatch, scaling):
+    Xs, ys, Xt = random_task(3, 30, 25, 80)
+    plain = TCA(k=40, scaling=scaling).fit(Xs, ys, Xt).result_.scores
+    monkeypatch.setattr(principal_subspaces, "LARGEST_SVD", 0)
+    large = TCA(k=40, scaling=scaling).fit(Xs, ys, Xt).result_.scores
+    np.testing.assert_allclose(large, plain, atol=1e-3)  # LIBSVM's tolerance
+    np.testing.assert_array_equal(large.argmax(axis=2), plain.argmax(axis=2))
 
 
 @pytest.mark.parametrize(("task", "printed"), [("VN", (0.5810, 61.97)), ("NV", (0.6598, 67.61))])

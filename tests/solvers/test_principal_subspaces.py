@@ -6,7 +6,11 @@ from sklearn.decomposition import PCA
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.solvers import principal_subspaces
-from cdmer_bench.solvers.principal_subspaces import principal_basis, span_coordinates
+from cdmer_bench.solvers.principal_subspaces import (
+    principal_directions,
+    right_singular_vectors,
+    span_coordinates,
+)
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)
@@ -20,17 +24,17 @@ def test_span_coordinates_keep_inner_products(n, d, seed):
 
 def test_directions_are_those_of_scikit_learn():
     X = np.random.default_rng(0).normal(size=(15, 8)) * np.arange(8, 0, -1) + 3
-    basis = principal_basis(X)
+    directions = principal_directions(X)
     expected = PCA().fit(X).components_
-    assert basis.rank == 8
-    np.testing.assert_allclose(np.abs(expected @ basis.directions), np.eye(8), atol=1e-10)
+    assert directions.shape == (8, 8)
+    np.testing.assert_allclose(np.abs(expected @ directions), np.eye(8), atol=1e-10)
 
 
 def test_small_directions_survive_beside_large_ones():
     # A ratio of 1e-9 in scale is 1e-18 in variance, below what a Gram matrix can hold.
     rng = np.random.default_rng(1)
     X = rng.normal(size=(10, 3)) * [1.0, 1e-9, 1e-9]
-    assert principal_basis(X).rank == 3
+    assert principal_directions(X).shape == (3, 3)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +49,9 @@ def test_small_directions_survive_beside_large_ones():
     ids=["constant", "one sample", "duplicates", "fewer samples than features", "tiny"],
 )
 def test_rank_counts_the_directions_of_variation(X, rank):
-    basis = principal_basis(X)
-    assert basis.rank == rank
-    assert basis.directions.shape == (X.shape[1], rank)
-    np.testing.assert_allclose(basis.directions.T @ basis.directions, np.eye(rank), atol=1e-12)
+    directions = principal_directions(X)
+    assert directions.shape == (X.shape[1], rank)
+    np.testing.assert_allclose(directions.T @ directions, np.eye(rank), atol=1e-12)
 
 
 def test_refuses_overflow():
@@ -74,3 +77,18 @@ def test_nearly_equal_samples_keep_the_small_difference_between_them():
     found = span_coordinates(X)
     length = np.linalg.norm(found[4] - found[3])
     np.testing.assert_allclose(length, 1e-9 * np.linalg.norm(X[0]), rtol=1e-5)
+
+
+@pytest.mark.parametrize("smallest", [1e-2, 1e-9, 0.0])
+def test_large_matrices_are_decomposed_in_less_memory(monkeypatch, smallest):
+    rng = np.random.default_rng(7)
+    left, right = (np.linalg.qr(rng.normal(size=(60, 60)))[0] for _ in range(2))
+    M = 37 * (left * np.linspace(1, smallest, 60) ** 3) @ right.T
+    expected, vectors = right_singular_vectors(M)
+    monkeypatch.setattr(principal_subspaces, "LARGEST_SVD", 0)
+    singular, found = right_singular_vectors(M.copy())
+    np.testing.assert_allclose(singular, expected, rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(found.T @ found, np.eye(60), atol=1e-12)
+    clear = expected > 1e-9 * expected[0]
+    alike = np.abs(np.sum(found * vectors, axis=0))
+    np.testing.assert_allclose(alike[clear], 1, atol=1e-8)

@@ -1,8 +1,10 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from cdmer_bench.solvers.kernels import squared_distances
-from cdmer_bench.solvers.ulsif import DEFAULT_WIDTHS, ratio_model, select_width
+from cdmer_bench.solvers.ulsif import DEFAULT_WIDTHS, fit_ratios, ratio_model
 from tests.methods.oracles import arrays, case, random_task
 
 
@@ -24,16 +26,17 @@ def test_weights_are_those_of_the_published_code(letter):
 def test_leave_one_out_chooses_as_the_published_code(letter):
     Xs, _, Xt = case(letter)
     oracle = {k[2:]: v for k, v in arrays("libsvm").items() if k.startswith(f"{letter}_ulsif")}
-    models = [model(Xs, Xt, sigma) for sigma in DEFAULT_WIDTHS]
-    chosen = select_width(models, 1.0)
-    assert chosen.sigma == pytest.approx(float(oracle["ulsif_cv1_sigma"]), rel=1e-14)
-    np.testing.assert_allclose(chosen.weights(1.0), oracle["ulsif_cv1_w"], rtol=1e-11)
+    squares = squared_distances(Xt, Xs), squared_distances(Xt, Xt)
+    ratios, scores = fit_ratios(*squares, DEFAULT_WIDTHS, [1.0])
+    chosen = scores[:, 0].argmin()
+    assert DEFAULT_WIDTHS[chosen] == pytest.approx(float(oracle["ulsif_cv1_sigma"]), rel=1e-14)
+    np.testing.assert_allclose(ratios[chosen, 0], oracle["ulsif_cv1_w"], rtol=1e-11)
     # The code searches lambda over the same list as the width.
-    scores = [(m.leave_one_out_score(lam), m, lam) for m in models for lam in DEFAULT_WIDTHS]
-    _, best, lam = min(scores, key=lambda entry: entry[0])
-    assert best.sigma == pytest.approx(float(oracle["ulsif_cv_sigma"]), rel=1e-14)
-    assert lam == pytest.approx(float(oracle["ulsif_cv_lambda"]))
-    np.testing.assert_allclose(best.weights(lam), oracle["ulsif_cv_w"], rtol=1e-10)
+    ratios, scores = fit_ratios(*squares, DEFAULT_WIDTHS, DEFAULT_WIDTHS)
+    width, lam = np.unravel_index(scores.argmin(), scores.shape)
+    assert DEFAULT_WIDTHS[width] == pytest.approx(float(oracle["ulsif_cv_sigma"]), rel=1e-14)
+    assert DEFAULT_WIDTHS[lam] == pytest.approx(float(oracle["ulsif_cv_lambda"]))
+    np.testing.assert_allclose(ratios[width, lam], oracle["ulsif_cv_w"], rtol=1e-10)
 
 
 @pytest.mark.parametrize(("n_source", "n_target"), [(9, 6), (6, 9), (2, 2)])
@@ -48,7 +51,7 @@ def test_leave_one_out_score_is_that_of_leaving_one_out(n_source, n_target):
         alpha = np.maximum(alpha, 0)
         w_source, w_target = fitted.on_source[:, i] @ alpha, fitted.on_target[:, i] @ alpha
         losses.append(w_source**2 / 2 - w_target)
-    assert fitted.leave_one_out_score(lam) == pytest.approx(np.mean(losses), rel=1e-10)
+    assert fitted.leave_one_out_scores([lam]) == pytest.approx([np.mean(losses)], rel=1e-10)
 
 
 def test_large_lambda_only_scales_the_weights():
@@ -73,3 +76,14 @@ def test_rounding_leaves_no_negative_eigenvalue():
     values = model(Xs, Xt, 1e6).values
     assert (values >= 0).all()
     assert values[-1] == pytest.approx(25)
+
+
+def test_one_width_is_held_at_a_time():
+    rng = np.random.default_rng(3)
+    Xs, Xt = rng.normal(size=(200, 5)), rng.normal(size=(200, 5))
+    squares = squared_distances(Xt, Xs), squared_distances(Xt, Xt)
+    tracemalloc.start()
+    fit_ratios(*squares, DEFAULT_WIDTHS, [0.1, 1.0])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * squares[0].nbytes  # 9 models alone would take 27 times these

@@ -1,27 +1,25 @@
 """Databases of frames on disk, in whatever layout their owners released them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdmer_bench.databases.base import Finding
-from cdmer_bench.databases.casme2 import CASME2, CODINGS
 from cdmer_bench.databases.clip_folders import is_synthetic, scan_tree
 from cdmer_bench.databases.clips import Reading, TableDatabase
-from cdmer_bench.databases.coded_layouts import LAYOUTS
+from cdmer_bench.databases.coded_layouts import CODED, CODINGS
 from cdmer_bench.databases.image_files import name_pattern
-from cdmer_bench.databases.reader import Choices
 from cdmer_bench.databases.releases import KINDS
-from cdmer_bench.databases.smic import SMIC
+from cdmer_bench.databases.smic import CAMERAS
 from cdmer_bench.errors import UserError, choice, closest
 from cdmer_bench.io import user_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = {layout.name: layout for layout in (CASME2, *SMIC, *LAYOUTS)}
+FORMATS = {reader.name: reader for reader in (*CODED, *CAMERAS)}
 
 
 @dataclass
@@ -63,23 +61,18 @@ class FrameDatabase(TableDatabase):
     def __post_init__(self) -> None:
         self.classes = tuple(str(c) for c in self.classes)
         self.format = self.format or self.name
-        if self.format not in FORMATS:
-            raise UserError(
-                f"databases.{self.name}.format is {self.format!r}, which no reader knows; "
-                f"{closest(self.format, FORMATS)}"
-            )
         choice(f"coding of {self.name}", self.coding, CODINGS)
-        releases = ("auto", *KINDS)
-        if self.release not in releases:
-            raise UserError(
-                f"databases.{self.name}.release is {self.release!r}; "
-                f"{closest(self.release, releases)}"
-            )
+        given: list[tuple[str, str, str, Collection[str]]] = [
+            ("format", self.format, "format that a reader knows", FORMATS),
+            ("release", self.release, "release", ("auto", *KINDS)),
+        ]
         for emotion, label in (self.emotions or {}).items():
-            if label not in self.classes:
+            given.append((f"emotions.{emotion}", label, "class", self.classes))
+        for key, value, what, choices in given:
+            if value not in choices:
                 raise UserError(
-                    f"databases.{self.name}.emotions.{emotion} is {label!r}, which is no class; "
-                    f"{closest(label, self.classes)}"
+                    f"databases.{self.name}.{key} is {value!r}, which is no {what}; "
+                    f"{closest(value, choices)}"
                 )
         self.synthetic = self.synthetic or is_synthetic(self.place)
 
@@ -111,8 +104,7 @@ class FrameDatabase(TableDatabase):
         title = self.title or self.name
         refused: list[OSError] = []
         folders, tables = scan_tree(self.place, refused.append)
-        choices = Choices(self.release, self.emotions, self.sheet, self.worksheet, self.coding)
-        reading = FORMATS[self.format].read(folders, tables, choices)
+        reading = FORMATS[self.format](self, folders, tables).read()
         for error in refused:
             reading.note("folder-unreadable", error.filename, reason=error.strerror)
         others = Counter(r["label"] for r in reading.rows if r["label"] not in self.classes)

@@ -7,49 +7,55 @@ onset and offset are. ``non_micro`` folders are passed over.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from pathlib import Path
 
-from cdmer_bench.databases.clip_folders import ClipFolder
-from cdmer_bench.databases.clips import Reading
-from cdmer_bench.databases.coding_sheet import HEADINGS, CodedClip, CodingSheet, read_coding_sheets
-from cdmer_bench.databases.reader import Layout, mostly
+from cdmer_bench.databases.coding_sheet import (
+    HEADINGS,
+    CodedClip,
+    CodingSheet,
+    read_coding_sheets,
+)
+from cdmer_bench.databases.reader import Reader, mostly
 from cdmer_bench.databases.releases import Cut, Found, Key, Release, cut_release, recognise
 
 CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
-CLIP_PATTERN = re.compile(r"s0*(?P<subject>\d+)_(?P<token>ne|po|sur)_0*(?P<count>\d+)", re.I)
+CLIP = re.compile(r"s0*(?P<subject>\d+)_(?P<token>ne|po|sur)_0*(?P<count>\d+)", re.I)
 # Frames of a clip. The longest real ones have 58 at 100, and about 14 at 25 frames a second.
 LONGEST = {"HS": 70, "VIS": 20, "NIR": 20}
 _EXTENDED = re.compile(r"smic[ _-]?((hs|vis|nir)[ _-]?)?e(xtended)?([ _-]|$)|[ _-]long$", re.I)
 
 
-@dataclass(frozen=True)
-class Smic(Layout):
+class Smic(Reader):
     """One camera of SMIC: folders tell the clips, and a sheet, if there is one, cuts them."""
 
-    camera: str = ""
+    camera: str
+    example = "SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/ and the like, at any depth"
+    form = "s<k>_{ne,po,sur}_<i> of this camera"
+    emotions: Mapping[str, str] = {word: word for word in CLASSES.values()}
+    sheet_names = ""
+    needs_sheet = False
+    subject = "s{}"
+    tested = True
 
-    def find(
-        self, folders: Sequence[ClipFolder], reading: Reading
-    ) -> tuple[list[Found], list[Found]]:
+    def find(self) -> None:
         """Recognise the clips of this camera, with or without images, and those of no camera."""
-        found: dict[str | None, list[Found]] = {self.name: [], None: []}
-        for folder in folders:
-            one = recognise(folder, CLIP_PATTERN)
+        for folder in self.folders:
+            one = recognise(folder, CLIP)
             passed = any(re.sub(r"[^a-z]", "", p.lower()) == "nonmicro" for p in folder.parts)
             if one is not None or passed:
-                reading.known.add(folder.path)
+                self.reading.known.add(folder.path)
             if one is not None and not passed:
-                found.setdefault(self.told(folder.parts), []).append(
-                    replace(one, key=_key(one.key[1]))
-                )
-        return found[self.name], found[None]
+                told = self.told(folder.parts)
+                if told in (self.name, None):
+                    lists = self.found if told else self.lost
+                    lists.append(replace(one, key=_key(one.key[1])))
 
     def told(self, parts: Sequence[str]) -> str | None:
         """Return the camera that the nearest folder's name tells."""
         for part in reversed(parts):
-            words = re.split(r"[^A-Za-z0-9]+", part.upper())
-            told = [camera for camera in LONGEST if {camera, f"SMIC{camera}"} & set(words)]
+            words = set(re.split(r"[^A-Za-z0-9]+", part.upper()))
+            told = [camera for camera in LONGEST if {camera, f"SMIC{camera}"} & words]
             if len(told) == 1:
                 return f"smic_{told[0].lower()}"
         return None
@@ -62,7 +68,14 @@ class Smic(Layout):
             return "extended"
         return "cropped" if mostly(("reg",), members) else "raw"
 
-    def fits(self, sheet: CodingSheet, parts: Sequence[str], chosen: bool) -> bool:
+    def read_sheets(self, path: Path) -> list[CodingSheet]:
+        """Read an annotation sheet, which may have columns for each camera."""
+        camera = self.camera.lower()
+        own = {role: (f"{role}f{camera}", *HEADINGS[role]) for role in ("onset", "offset")}
+        required = ("subject", "clip", "onset", "offset")
+        return read_coding_sheets(path, self.choices.worksheet, own, required)
+
+    def fits(self, sheet: CodingSheet, parts: Sequence[str]) -> bool:
         """Tell whether a sheet is of this camera; its rows get the names and classes of clips."""
         rows = [(row, key) for row in sheet.rows if (key := _key(row.clip))[1]]
         sheet.rows = [replace(row, subject=str(key[0]), clip=key[1]) for row, key in rows]
@@ -71,28 +84,19 @@ class Smic(Layout):
         told = self.told([*parts, sheet.worksheet])
         if told is None and f"onsetf{self.camera.lower()}" in sheet.headings:
             told = self.name
-        return bool(sheet.rows) and (told == self.name or chosen)
+        return bool(sheet.rows) and (told == self.name or bool(self.choices.sheet))
 
-    def rank(self, sheet: CodingSheet, found: Sequence[Found]) -> tuple[object, ...]:
+    def rank(self, sheet: CodingSheet) -> tuple[object, ...]:
         """Prefer the sheet that lies nearest to the frames."""
-        near = found[0].path.parts if found else ()
+        near = self.found[0].path.parts if self.found else ()
         shared = sum(a == b for a, b in zip(sheet.path.parts, near, strict=False))
         return -shared, str(sheet)
 
-    def rows(
-        self,
-        sheet: CodingSheet | None,
-        found: Sequence[Found],
-        releases: Sequence[Release],
-        emotions: Mapping[str, str],
-        coding: str,
-        reading: Reading,
-    ) -> list[CodedClip]:
+    def rows(self) -> list[CodedClip]:
         """Return a row for each folder and row, as the features that were released are ordered."""
-        coded = {row.key: row for row in sheet.rows} if sheet else {}
-        keys = {key for release in releases for key in release.folders} | set(coded)
-        keys |= {one.key for one in found if not one.files}
-        reading.findings += sheet.findings if sheet else []
+        coded = {row.key: row for row in self.sheet.rows} if self.sheet else {}
+        keys = {key for release in self.releases for key in release.folders} | set(coded)
+        keys |= {one.key for one in self.found if not one.files}
         tokens = list(CLASSES)
 
         def order(key: Key) -> tuple[int, int, str]:
@@ -105,39 +109,38 @@ class Smic(Layout):
 
     def cut(self, release: Release, rows: Sequence[CodedClip]) -> list[Cut]:
         """Cut every clip by its row of the annotation sheet; without one, take its folder whole."""
+        most = LONGEST[self.camera]
         cuts = cut_release(release, rows, self.title, True, None)
         for cut in cuts:
             if cut.found is None:
                 continue
-            frames, row = cut.found.frames, cut.row
+            frames = cut.found.frames
             outside = "frames-outside-coding" in [one.code for one in cut.findings]
             in_micro = "micro" in [part.lower() for part in cut.found.parts]
-            if row.row and outside and in_micro and len(frames) <= LONGEST[self.camera]:
+            if cut.row.row and outside and in_micro and len(frames) <= most:
                 # SMIC_all beside the sheet of SMIC-E, whose frames may count from another number.
                 cut.findings = []
                 cut.take_whole(frames)
                 span = f"frames {frames[0][0]} to {frames[-1][0]}"
                 cut.note("sheet-differs", span=span, coded=cut.coded)
-            elif not row.row and release.kind == "extended":
+            elif not cut.row.row and release.kind == "extended":
                 cut.note("frames-without-label/smic-e")
-            elif not row.row and len(cut.frames) > LONGEST[self.camera]:
-                cut.note("clip-too-long", n=len(cut.frames), most=LONGEST[self.camera])
+            elif not cut.row.row and len(cut.frames) > most:
+                cut.note("clip-too-long", n=len(cut.frames), most=most)
         return cuts
 
-    def remark(
-        self, taken: Release, cuts: Sequence[Cut], sheet: CodingSheet | None, reading: Reading
-    ) -> None:
+    def remark(self, taken: Release) -> None:
         """Say what SMIC-E lacks."""
         said = {"n": len(taken.folders), "place": taken.place, "camera": self.camera}
-        if taken.kind == "extended" and sheet is None:
-            reading.note("no-coding-sheet/smic-e", self.title, **said)
+        if taken.kind == "extended" and self.sheet is None:
+            self.reading.note("no-coding-sheet/smic-e", self.title, **said)
         if taken.kind == "extended" and self.camera == "HS":
-            reading.note("smic-e", self.title, **said)
+            self.reading.note("smic-e", self.title, **said)
 
 
 def _key(name: str) -> Key:
     """Identify ``s01_ne_3`` as ``(1, 's1_ne_03')``; a name of another form as ``(None, '')``."""
-    told = CLIP_PATTERN.fullmatch(name.strip())
+    told = CLIP.fullmatch(name.strip())
     if told is None:
         return None, ""
     subject = int(told["subject"])
@@ -148,26 +151,22 @@ def _class_of(clip: str) -> str:
     return CLASSES[clip.split("_")[1]]
 
 
-SMIC = tuple(
-    Smic(
-        f"smic_{camera.lower()}",
-        f"SMIC ({camera})",
-        CLIP_PATTERN.pattern,
-        f"SMIC_all_cropped/{camera}/s1/micro/negative/s1_ne_01/ and the like, at any depth",
-        form="s<k>_{ne,po,sur}_<i> of this camera",
-        emotions={word: word for word in CLASSES.values()},
-        read_sheets=partial(
-            read_coding_sheets,
-            headings={
-                role: (f"{role}f{camera.lower()}", *HEADINGS[role]) for role in ("onset", "offset")
-            },
-            required=("subject", "clip", "onset", "offset"),
-        ),
-        sheet_names="",
-        needs_sheet=False,
-        subject="s{}",
-        tested=True,
-        camera=camera,
-    )
-    for camera in LONGEST
-)
+class Hs(Smic):
+    """The camera of 100 frames a second."""
+
+    name, title, camera = "smic_hs", "SMIC (HS)", "HS"
+
+
+class Vis(Smic):
+    """The visible light of the last eight subjects."""
+
+    name, title, camera = "smic_vis", "SMIC (VIS)", "VIS"
+
+
+class Nir(Smic):
+    """The near infrared of the last eight subjects."""
+
+    name, title, camera = "smic_nir", "SMIC (NIR)", "NIR"
+
+
+CAMERAS: tuple[type[Reader], ...] = (Hs, Vis, Nir)

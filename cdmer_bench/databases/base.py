@@ -21,29 +21,16 @@ SEVERITIES = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was noticed about a database.
+    """One thing that was noticed about a database."""
 
-    Attributes
-    ----------
-    severity : {'error', 'warning', 'note'}
-        With an error the data are not what they should be, and a run stops; a warning is worth
-        a look; a note is a choice that was made.
-    text : str
-        What was found.
-    where : str
-        Database, file or clip.
-    code : str
-        Stable name of the kind of finding, such as ``clip-without-frames``.
-    expected, action : str
-        What should be there, and what to do.
-    """
-
+    # With an error the data are not what they should be, and a run stops; a warning is worth a
+    # look; a note is a choice that was made.
     severity: str
-    text: str
-    where: str = ""
-    code: str = ""
-    expected: str = ""
-    action: str = ""
+    text: str  # what was found
+    where: str = ""  # database, file or clip
+    code: str = ""  # stable name of the kind of finding, such as clip-without-frames
+    expected: str = ""  # what should be there
+    action: str = ""  # what to do
 
     def as_dict(self) -> dict[str, str]:
         """Return the finding as a mapping that JSON can hold."""
@@ -57,11 +44,9 @@ class Finding:
         }
 
     def __str__(self) -> str:
-        place = [part for part in (self.severity, self.code, self.where) if part]
-        said = [f"found {self.text}" if self.expected else self.text]
-        said += [f"expected {self.expected}"] if self.expected else []
-        said += [self.action] if self.action else []
-        return f"{': '.join(place)}: {'; '.join(said)}"
+        place = ": ".join(part for part in (self.severity, self.code, self.where) if part)
+        said = f"found {self.text}; expected {self.expected}" if self.expected else self.text
+        return f"{place}: {said}" + (f"; {self.action}" if self.action else "")
 
 
 @cache
@@ -82,27 +67,15 @@ def finding(code: str, where: object, **values: object) -> Finding:
 
 @dataclass(frozen=True)
 class Account:
-    """What a run uses of a database, and what was noticed about it.
+    """What a run uses of a database, and what was noticed about it."""
 
-    Attributes
-    ----------
-    name, title : str
-        As of the database.
-    n_used : int
-        Clips, or samples of a file of features.
-    n_expected : int or None
-        How many there should be: the clips that the coding sheet or clips table names, else those
-        of Table I; None where nothing tells.
-    class_counts : dict from str to int
-        Clips of each class, in the order of the classes.
-    findings : list of Finding
-    """
-
-    name: str
+    name: str  # as of the database
     title: str
-    n_used: int
+    n_used: int  # clips, or samples of a file of features
+    # how many there should be: the clips that the coding sheet or clips table names, else those of
+    # Table I; None where nothing tells
     n_expected: int | None
-    class_counts: dict[str, int]
+    class_counts: dict[str, int]  # clips of each class, in the order of the classes
     findings: list[Finding] = field(default_factory=list)
 
     def n_findings(self) -> dict[str, int]:
@@ -185,13 +158,8 @@ class FeatureSet:
     @cached_property
     def sha256(self) -> str:
         """Hash of all that a result can depend on; it is part of the keys of results."""
-        return content_hash(
-            array_hash(np.asarray(self.X, float)),
-            self.y,
-            self.subject,
-            self.classes,
-            self.names,
-        )
+        X = array_hash(np.asarray(self.X, float))
+        return content_hash(X, self.y, self.subject, self.classes, self.names)
 
 
 def content_hash(

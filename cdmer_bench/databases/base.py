@@ -50,16 +50,17 @@ class Finding:
 
 
 @cache
-def _sentences() -> Any:
+def table(name: str) -> Any:
+    """Return a YAML file of this package."""
     import yaml
 
-    text = (files("cdmer_bench.databases") / "findings.yaml").read_text("utf-8")
+    text = (files("cdmer_bench.databases") / f"{name}.yaml").read_text("utf-8")
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def finding(code: str, where: object, **values: object) -> Finding:
     """Return the finding of ``findings.yaml`` with values in its sentences."""
-    said = {key: text.format(**values) for key, text in _sentences()[code].items()}
+    said = {key: text.format(**values) for key, text in table("findings")[code].items()}
     severity, found = next(iter(said.items()))
     expected, action = said.get("expected", ""), said.get("action", "")
     return Finding(severity, found, str(where), code.partition("/")[0], expected, action)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cdmer_bench.databases.base import table
 from cdmer_bench.databases.released import released_file
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import (
@@ -36,8 +37,8 @@ class ReleasedFile:
 
     database: str
     name: str
-    blob: str  # git's id of the content: SHA-1 of ``blob <length>``, a zero byte, and the content
-    sha256: str | None = None  # none where no copy was at hand to measure
+    blob: str  # git's id of the content
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -56,24 +57,7 @@ class FetchResult:
 
 RELEASED_FILES = tuple(
     ReleasedFile(database, released_file(database, "lbp_top_r3p8"), *hashes)
-    for database, *hashes in (
-        (
-            "casme2",
-            "871c42b4eedc9857b1e533144400a67ad77fafb4",
-            "632a656ccba4990cf83acb57bcaa6d92b410279848cfafe8f3191c473f98f3fa",
-        ),
-        ("smic_hs", "600e2166c33f0fb56248d1d775bbba1e6e9d1189"),
-        (
-            "smic_vis",
-            "4dd7765f1fbfa3c20d3d8d76ec9abab3a7fe9085",
-            "a3fc2efd6cffda6f81ae3d189675a5177671f9103a4a992db9ef133eb02ceef1",
-        ),
-        (
-            "smic_nir",
-            "5a5b0adabf5b0df4a8dad4b41eb9da5ca9e84eb3",
-            "77c4d6c0badeb47ffcb044215c123c2a8f6ba8d9b93514d3cee7eed43278bf2b",
-        ),
-    )
+    for database, hashes in table("released_files").items()
 )
 
 

@@ -13,8 +13,9 @@ import numpy as np
 from cdmer_bench.databases.base import EMOTIONS, SEVERITIES, Finding, finding
 from cdmer_bench.databases.clip_folders import FrameClip
 from cdmer_bench.databases.clips import TableDatabase
-from cdmer_bench.databases.frames import FORMATS, FrameDatabase
+from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import frame_number, read_grey
+from cdmer_bench.databases.reader import LAYOUTS
 from cdmer_bench.databases.synthetic.database import COUNTS, totals
 from cdmer_bench.errors import UserError, nearest_neighbour
 
@@ -99,7 +100,7 @@ def check_frames(
     """Check the databases of frames below a folder, or of a clips table."""
     if databases is None:
         databases = [
-            FrameDatabase(name, FORMATS[name].title, root=str(root)) for name in PAPER_DATABASES
+            FrameDatabase(name, LAYOUTS[name].title, root=str(root)) for name in PAPER_DATABASES
         ]
     check = FrameCheck()
     frames = [database for database in databases if isinstance(database, FrameDatabase)]

@@ -9,17 +9,25 @@ from typing import TYPE_CHECKING
 from cdmer_bench.databases.base import Finding
 from cdmer_bench.databases.clip_folders import is_synthetic, scan_tree
 from cdmer_bench.databases.clips import Reading, TableDatabase
-from cdmer_bench.databases.coded_layouts import CODED, CODINGS
+from cdmer_bench.databases.coded_readers import CODINGS, Casme2, Casme3, CasmeSquared, FourDme
 from cdmer_bench.databases.image_files import name_pattern
+from cdmer_bench.databases.reader import LAYOUTS, Reader
 from cdmer_bench.databases.releases import KINDS
-from cdmer_bench.databases.smic import CAMERAS
+from cdmer_bench.databases.smic import Smic
 from cdmer_bench.errors import UserError, choice, closest
 from cdmer_bench.io import user_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = {reader.name: reader for reader in (*CODED, *CAMERAS)}
+# Databases that need more than their layout.
+READERS: dict[str, type[Reader]] = {
+    "casme2": Casme2,
+    "casme_squared": CasmeSquared,
+    "casme3": Casme3,
+    "four_dme": FourDme,
+    **dict.fromkeys(("smic_hs", "smic_vis", "smic_nir"), Smic),
+}
 
 
 @dataclass
@@ -33,7 +41,7 @@ class FrameDatabase(TableDatabase):
     folder : str
         Folder below ``root`` to look in, where several databases would be confused.
     format : str
-        How the database is laid out, a key of ``FORMATS``; '' takes the database's name.
+        How the database is laid out, a key of ``layouts.yaml``; '' takes the database's name.
     release : str
         'auto', or the release to take where several are there: 'cropped', 'raw', 'extended'.
     coding : {'sheet', 'paper'}
@@ -63,7 +71,7 @@ class FrameDatabase(TableDatabase):
         self.format = self.format or self.name
         choice(f"coding of {self.name}", self.coding, CODINGS)
         given: list[tuple[str, str, str, Collection[str]]] = [
-            ("format", self.format, "format that a reader knows", FORMATS),
+            ("format", self.format, "format that a reader knows", LAYOUTS),
             ("release", self.release, "release", ("auto", *KINDS)),
         ]
         for emotion, label in (self.emotions or {}).items():
@@ -104,7 +112,7 @@ class FrameDatabase(TableDatabase):
         title = self.title or self.name
         refused: list[OSError] = []
         folders, tables = scan_tree(self.place, refused.append)
-        reading = FORMATS[self.format](self, folders, tables).read()
+        reading = READERS.get(self.format, Reader)(self, folders, tables).read()
         for error in refused:
             reading.note("folder-unreadable", error.filename, reason=error.strerror)
         others = Counter(r["label"] for r in reading.rows if r["label"] not in self.classes)
@@ -120,7 +128,7 @@ class FrameDatabase(TableDatabase):
         """Say, where nothing was recognised, how to start a clips table."""
         if finding.code not in ("no-frames", "no-coding-sheet"):
             return finding
-        corpus = "frames" if FORMATS[self.format].tested else "frames_extended"
+        corpus = "frames" if LAYOUTS[self.format].tested else "frames_extended"
         way = (
             f"{finding.action}; or write a clips table, which 'cdmer data clips corpus={corpus} "
             f"corpus.root={self.root} database={self.name} --out clips.csv' starts"

@@ -7,10 +7,11 @@ its clips; which frames belong to a clip is decided in `releases`.
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdmer_bench.databases.base import table
 from cdmer_bench.databases.clip_folders import ClipFolder
 from cdmer_bench.databases.clips import Reading
 from cdmer_bench.databases.coding_sheet import CodedClip, CodingSheet, read_coding_sheets
@@ -30,52 +31,40 @@ from cdmer_bench.errors import UserError
 if TYPE_CHECKING:
     from cdmer_bench.databases.frames import FrameDatabase
 
-# The three classes of the MEGC 2019 challenge.
-EMOTION_CLASSES = {
-    **dict.fromkeys(
-        ("anger", "contempt", "disgust", "fear", "sadness", "sad", "disgusted"), "negative"
-    ),
-    **dict.fromkeys(("happiness", "happy"), "positive"),
-    "surprise": "surprise",
-}
-# Names of files and folders that tell a database, the narrower ones first.
-NAMES = {
-    "casme_squared": r"cas\(me\) ?\^?2|casme[ _-]?(sq|\^ ?2)",
-    "casme3": r"cas\(?me\)?[ _-]?\^?3|casme[ _-]?iii",
-    "casme2": r"casme[ _-]?(2|ii)",
-    "casme": r"casme",
-    "samm": r"samm",
-    "mmew": r"mmew",
-    "four_dme": r"4d[ _-]?m(e|icro)",
-    "smic": r"smic",
-}
 
-
-class Reader:
-    """Finds the clips of a database; each has a subclass that says how it lies on disk."""
+@dataclass(frozen=True)
+class Layout:
+    """How a database lies on disk: an entry of ``layouts.yaml``."""
 
     name: str
     title: str
-    # regular expression of a clip's folder; its groups `clip` and `subject` tell which
+    named: str  # expression for files and folders that tell the database
+    # expression for a clip's folder; its groups `clip` and `subject`, if it has them, tell which
     clip: str
+    emotions: Mapping[str, str]  # from emotions to classes
     example: str  # a frame's path and the sheet's name, for messages
-    form = "of images that the coding sheet names"  # of a clip's folder, for messages
-    coded_clip = ""  # regular expression of a clip's name in the sheet; '' is that of the folder
-    emotions: Mapping[str, str] = EMOTION_CLASSES  # from emotions to classes
-    without_class: tuple[str, ...] = (  # further emotions of the database
-        "other", "others", "repression", "tense", "tension", "helpless", "pain", "confused",
-        "sympathy",
-    )  # fmt: skip
-    several = False  # whether a recording may hold several micro-expressions
+    without_class: Sequence[str] = ()  # further emotions of the database
+    form: str = "of images that the coding sheet names"  # of a clip's folder, for messages
+    coded_clip: str = ""  # expression for a clip's name in the sheet; '' is that of the folder
+    several: bool = False  # whether a recording may hold several micro-expressions
     counts_from: int | None = None  # number of the recordings' first frame, where that is known
-    cropped = r"crop|_aligned$"  # regular expression for folders of frames cropped to the face
-    within = ""  # regular expression for a folder that must be among those above; '' for none
-    skipped = r"(?!)"  # regular expression for folders that hold something else
-    # regular expression for files that are named if they are no coding sheet
-    sheet_names = r"cod(e|ing)|label|annotation|facs|emo|exp"
-    needs_sheet = True  # else folders tell the clips, and a sheet cuts them
-    subject = "sub{:02d}"  # what a subject is called
-    tested = False  # whether the reader was tried on the real release
+    cropped: str = r"crop|_aligned$"  # expression for folders of frames cropped to the face
+    within: str = ""  # expression for a folder that must be among those above; '' for none
+    skipped: str = r"(?!)"  # expression for folders that hold something else
+    # expression for files that are named if they are no coding sheet
+    sheet_names: str = r"cod(e|ing)|label|annotation|facs|emo|exp"
+    needs_sheet: bool = True  # else folders tell the clips, and a sheet cuts them
+    subject: str = "sub{:02d}"  # what a subject is called
+    tested: bool = False  # whether the reader was tried on the real release
+    camera: str = ""
+    longest: int = 0  # frames of a clip that no sheet cuts
+
+
+LAYOUTS = {name: Layout(name, **fields) for name, fields in table("layouts").items()}
+
+
+class Reader:
+    """Finds the clips of a database; those that need more than a `Layout` have a subclass."""
 
     def __init__(
         self,
@@ -84,10 +73,12 @@ class Reader:
         # files that may be sheets, each with the names of the folders from the root to it
         tables: Sequence[tuple[Path, Sequence[str]]],
     ) -> None:
+        self.layout = LAYOUTS[choices.format]
+        self.title = self.layout.title
         self.choices, self.folders, self.tables = choices, folders, tables
         self.reading = Reading(folders=folders)
-        given = choices.emotions if self.needs_sheet else None
-        self.classes = dict(self.emotions if given is None else given)
+        given = choices.emotions if self.layout.needs_sheet else None
+        self.classes = dict(self.layout.emotions if given is None else given)
         self.found: list[Found] = []  # the clips' folders
         self.lost: list[Found] = []  # those that nothing tells to be of this database
         self.releases: list[Release] = []
@@ -96,14 +87,16 @@ class Reader:
     def read(self) -> Reading:
         """Find the clips of the database, in the order of its coding sheet."""
         reading = self.reading
-        if not self.tested:
+        if not self.layout.tested:
             reading.interpretation.append(f"{self.title}: this reader is untested on real data")
         self.find()
         self.sheet = self._choose_sheet()
-        reading.is_absent = not (self.found or self.lost or (self.sheet and self.needs_sheet))
-        if self.sheet is None and self.needs_sheet:
+        reading.is_absent = not (
+            self.found or self.lost or (self.sheet and self.layout.needs_sheet)
+        )
+        if self.sheet is None and self.layout.needs_sheet:
             by = f" whose path ends with {self.choices.sheet}" if self.choices.sheet else ""
-            reading.note("no-coding-sheet", self.title, chosen_by=by, example=self.example)
+            reading.note("no-coding-sheet", self.title, chosen_by=by, example=self.layout.example)
             return reading
         with_images = [one for one in self.found if one.files]
         self.releases = [
@@ -119,7 +112,7 @@ class Reader:
         cut = [(release, cuts) for release, cuts in cut if any(one.found for one in cuts)]
         taken = None
         if cut:
-            unit = "coded clips" if self.needs_sheet else "clips"
+            unit = "coded clips" if self.layout.needs_sheet else "clips"
             taken, cuts = choose_release(cut, reading, self.title, unit)
             self.remark(taken)
             for one in cuts:
@@ -128,10 +121,14 @@ class Reader:
             self._note_uncoded(taken, cuts, named)
         lost = [one for one in self.lost if taken is None or one.key not in taken.folders]
         if lost:
-            said = {"n": len(lost), "first": lost[0].path, "example": self.example}
+            said = {"n": len(lost), "first": lost[0].path, "example": self.layout.example}
             reading.note("camera-unknown", self.title, **said)
         if taken is None:
-            said = {"form": self.form, "release": self.choices.release, "example": self.example}
+            said = {
+                "form": self.layout.form,
+                "release": self.choices.release,
+                "example": self.layout.example,
+            }
             reading.note("no-frames", self.title, **said)
         return reading
 
@@ -139,30 +136,32 @@ class Reader:
 
     def find(self) -> None:
         """Recognise the clips among folders of images, below folders of this database if told."""
-        pattern = re.compile(self.clip, re.I)
+        pattern = re.compile(self.layout.clip, re.I)
         with_images = [folder for folder in self.folders if folder.files]
-        mine = [folder for folder in with_images if self.told(folder.parts) in (self.name, None)]
+        mine = [
+            folder for folder in with_images if self.told(folder.parts) in (self.layout.name, None)
+        ]
         for folder in mine or with_images:
-            inside = any(re.search(self.within, part, re.I) for part in folder.parts)
+            inside = any(re.search(self.layout.within, part, re.I) for part in folder.parts)
             one = recognise(folder, pattern) if inside else None
             if one is not None:
                 self.reading.known.add(folder.path)
-                if not any(re.search(self.skipped, part, re.I) for part in folder.parts[1:]):
+                if not any(re.search(self.layout.skipped, part, re.I) for part in folder.parts[1:]):
                     self.found.append(one)
 
     def told(self, parts: Sequence[str]) -> str | None:
         """Return the database that the nearest of some folders and files tells by its name."""
         for part in reversed(parts):
-            for name, pattern in NAMES.items():
-                if re.search(pattern, part, re.I):
-                    return name
+            for layout in LAYOUTS.values():
+                if re.search(layout.named, part, re.I):
+                    return layout.name
         return None
 
     def kind(self, members: Sequence[Found]) -> str:
         """Tell cropped faces by the names of most frames, or those of folders."""
         first = members[0]
         near = [*first.base[-2:], *first.between, first.path.name]
-        named = any(re.search(self.cropped, part, re.I) for part in near)
+        named = any(re.search(self.layout.cropped, part, re.I) for part in near)
         return "cropped" if named or mostly(("reg", "frame_det"), members) else "raw"
 
     def read_sheets(self, path: Path) -> list[CodingSheet]:
@@ -171,7 +170,7 @@ class Reader:
 
     def fits(self, sheet: CodingSheet, parts: Sequence[str]) -> bool:
         """Tell whether a sheet is of this database; give its rows the names of the clips."""
-        coded = re.compile(self.coded_clip or self.clip, re.I)
+        coded = re.compile(self.layout.coded_clip or self.layout.clip, re.I)
         told = [coded.fullmatch(row.clip) for row in sheet.rows]
         # A name such as sub01_EP02_01f stands for EP02_01f.
         sheet.rows = [
@@ -193,9 +192,9 @@ class Reader:
         sheet = self.sheet
         assert sheet is not None
         self.correct(sheet)
-        known = dict.fromkeys([*self.classes, *self.emotions, *self.without_class])
+        known = dict.fromkeys([*self.classes, *self.layout.emotions, *self.layout.without_class])
         sheet.check_emotions(list(known))
-        sheet.settle_repeated(self.several)
+        sheet.settle_repeated(self.layout.several)
         outside = [row for row in sheet.rows if row.emotion not in self.classes]
         words = Counter(row.emotion for row in outside).most_common()
         listed = ", ".join(f"{word} {n}" for word, n in words)
@@ -206,7 +205,9 @@ class Reader:
 
     def cut(self, release: Release, rows: Sequence[CodedClip]) -> list[Cut]:
         """Cut every row out of the folders of a release."""
-        return cut_release(release, rows, self.title, release.kind == "cropped", self.counts_from)
+        return cut_release(
+            release, rows, self.title, release.kind == "cropped", self.layout.counts_from
+        )
 
     def remark(self, taken: Release) -> None:
         """Say what is to be known of the release that was taken."""
@@ -246,12 +247,16 @@ class Reader:
         wanted = self.choices.sheet
         for path, parts in self.tables:
             told = self.told(parts)
-            if not (path.as_posix().endswith(wanted) if wanted else told in (self.name, None)):
+            if not (
+                path.as_posix().endswith(wanted) if wanted else told in (self.layout.name, None)
+            ):
                 continue
             try:
                 sheets = self.read_sheets(path)
             except UserError as error:
-                named = told == self.name and re.search(self.sheet_names, path.name, re.I)
+                named = told == self.layout.name and re.search(
+                    self.layout.sheet_names, path.name, re.I
+                )
                 if named or wanted:
                     code = "sheet-xls" if path.suffix.lower() == ".xls" else "sheet-unreadable"
                     self.reading.note(code, path, reason=error)
@@ -267,8 +272,8 @@ class Reader:
                     read.append(one)
                 else:
                     other.append(str(one))
-        if other and self.needs_sheet:
-            said = {"n": len(other), "first": other[0], "example": self.example}
+        if other and self.layout.needs_sheet:
+            said = {"n": len(other), "first": other[0], "example": self.layout.example}
             self.reading.note("no-sheet-of-this", self.title, **said)
         return read
 
@@ -282,9 +287,9 @@ class Reader:
             cut.note(code, clip=clip, place=taken.place, elsewhere="".join(there[:1]))
             return
         told = cut.found.emotion
-        judged = told and (self.needs_sheet or told in self.classes)
+        judged = told and (self.layout.needs_sheet or told in self.classes)
         if judged and self.classes.get(told, told) != self.classes[row.emotion]:
-            code = "class-contradiction" if self.needs_sheet else "class-contradiction/name"
+            code = "class-contradiction" if self.layout.needs_sheet else "class-contradiction/name"
             cut.note(code, emotion=row.emotion, row=row.row, told=told)
 
     def _add_clips(self, cuts: Sequence[Cut]) -> None:
@@ -296,7 +301,7 @@ class Reader:
             if cut.found is None or not cut.frames or errors - {"frames-from-zero"}:
                 continue
             row = cut.row
-            subject = self.subject.format(row.key[0] or 0)
+            subject = self.layout.subject.format(row.key[0] or 0)
             # One recording may hold several micro-expressions: the second is told by its onset.
             seen[row.key] += 1
             again = f"@{row.onset}" if seen[row.key] > 1 else ""

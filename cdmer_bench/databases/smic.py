@@ -6,7 +6,7 @@ onset and offset are. ``non_micro`` folders are passed over.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,27 +16,17 @@ from cdmer_bench.databases.coding_sheet import (
     CodingSheet,
     read_coding_sheets,
 )
-from cdmer_bench.databases.reader import Reader, mostly
+from cdmer_bench.databases.reader import LAYOUTS, Reader, mostly
 from cdmer_bench.databases.releases import Cut, Found, Key, Release, cut_release, recognise
 
 CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
-CLIP = re.compile(r"s0*(?P<subject>\d+)_(?P<token>ne|po|sur)_0*(?P<count>\d+)", re.I)
-# Frames of a clip. The longest real ones have 58 at 100, and about 14 at 25 frames a second.
-LONGEST = {"HS": 70, "VIS": 20, "NIR": 20}
+CAMERAS = ("HS", "VIS", "NIR")
+CLIP = re.compile(LAYOUTS["smic_hs"].clip, re.I)
 _EXTENDED = re.compile(r"smic[ _-]?((hs|vis|nir)[ _-]?)?e(xtended)?([ _-]|$)|[ _-]long$", re.I)
 
 
 class Smic(Reader):
     """One camera of SMIC: folders tell the clips, and a sheet, if there is one, cuts them."""
-
-    camera: str
-    example = "SMIC_all_cropped/HS/s1/micro/negative/s1_ne_01/ and the like, at any depth"
-    form = "s<k>_{ne,po,sur}_<i> of this camera"
-    emotions: Mapping[str, str] = {word: word for word in CLASSES.values()}
-    sheet_names = ""
-    needs_sheet = False
-    subject = "s{}"
-    tested = True
 
     def find(self) -> None:
         """Recognise the clips of this camera, with or without images, and those of no camera."""
@@ -47,7 +37,7 @@ class Smic(Reader):
                 self.reading.known.add(folder.path)
             if one is not None and not passed:
                 told = self.told(folder.parts)
-                if told in (self.name, None):
+                if told in (self.layout.name, None):
                     lists = self.found if told else self.lost
                     lists.append(replace(one, key=_key(one.key[1])))
 
@@ -55,7 +45,7 @@ class Smic(Reader):
         """Return the camera that the nearest folder's name tells."""
         for part in reversed(parts):
             words = set(re.split(r"[^A-Za-z0-9]+", part.upper()))
-            told = [camera for camera in LONGEST if {camera, f"SMIC{camera}"} & words]
+            told = [camera for camera in CAMERAS if {camera, f"SMIC{camera}"} & words]
             if len(told) == 1:
                 return f"smic_{told[0].lower()}"
         return None
@@ -70,7 +60,7 @@ class Smic(Reader):
 
     def read_sheets(self, path: Path) -> list[CodingSheet]:
         """Read an annotation sheet, which may have columns for each camera."""
-        camera = self.camera.lower()
+        camera = self.layout.camera.lower()
         own = {role: (f"{role}f{camera}", *HEADINGS[role]) for role in ("onset", "offset")}
         required = ("subject", "clip", "onset", "offset")
         return read_coding_sheets(path, self.choices.worksheet, own, required)
@@ -82,9 +72,9 @@ class Smic(Reader):
         sheet.settle_repeated(False)
         sheet.rows = [replace(row, emotion=_class_of(row.clip)) for row in sheet.rows]
         told = self.told([*parts, sheet.worksheet])
-        if told is None and f"onsetf{self.camera.lower()}" in sheet.headings:
-            told = self.name
-        return bool(sheet.rows) and (told == self.name or bool(self.choices.sheet))
+        if told is None and f"onsetf{self.layout.camera.lower()}" in sheet.headings:
+            told = self.layout.name
+        return bool(sheet.rows) and (told == self.layout.name or bool(self.choices.sheet))
 
     def rank(self, sheet: CodingSheet) -> tuple[object, ...]:
         """Prefer the sheet that lies nearest to the frames."""
@@ -109,7 +99,7 @@ class Smic(Reader):
 
     def cut(self, release: Release, rows: Sequence[CodedClip]) -> list[Cut]:
         """Cut every clip by its row of the annotation sheet; without one, take its folder whole."""
-        most = LONGEST[self.camera]
+        most = self.layout.longest
         cuts = cut_release(release, rows, self.title, True, None)
         for cut in cuts:
             if cut.found is None:
@@ -131,10 +121,10 @@ class Smic(Reader):
 
     def remark(self, taken: Release) -> None:
         """Say what SMIC-E lacks."""
-        said = {"n": len(taken.folders), "place": taken.place, "camera": self.camera}
+        said = {"n": len(taken.folders), "place": taken.place, "camera": self.layout.camera}
         if taken.kind == "extended" and self.sheet is None:
             self.reading.note("no-coding-sheet/smic-e", self.title, **said)
-        if taken.kind == "extended" and self.camera == "HS":
+        if taken.kind == "extended" and self.layout.camera == "HS":
             self.reading.note("smic-e", self.title, **said)
 
 
@@ -149,24 +139,3 @@ def _key(name: str) -> Key:
 
 def _class_of(clip: str) -> str:
     return CLASSES[clip.split("_")[1]]
-
-
-class Hs(Smic):
-    """The camera of 100 frames a second."""
-
-    name, title, camera = "smic_hs", "SMIC (HS)", "HS"
-
-
-class Vis(Smic):
-    """The visible light of the last eight subjects."""
-
-    name, title, camera = "smic_vis", "SMIC (VIS)", "VIS"
-
-
-class Nir(Smic):
-    """The near infrared of the last eight subjects."""
-
-    name, title, camera = "smic_nir", "SMIC (NIR)", "NIR"
-
-
-CAMERAS: tuple[type[Reader], ...] = (Hs, Vis, Nir)

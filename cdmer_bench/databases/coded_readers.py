@@ -1,7 +1,7 @@
 """The databases whose clips a coding sheet names; all but CASME II are known from loaders only."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,21 +30,6 @@ TABLE_I, COUNTS_2014 = (73, 32, 25), (72, 32, 25)  # clips of the paper's three 
 
 class Casme2(Reader):
     """CASME II: three releases of frames, three coding sheets."""
-
-    name, title = "casme2", "CASME II"
-    clip = r"(?:(?:sub)?(?P<subject>\d+)[ _-]*)?(?P<clip>EP\d+[\d_]*f?)(?:_aligned)?"
-    example = "Cropped/sub01/EP02_01f/reg_img46.jpg and CASME2-coding-20140508.xlsx, at any depth"
-    form = "sub<k>/EP... with images that the coding sheet names"
-    # "Happy, Disgust, Surprise, Sad, and Fear" (section II-A1); the others have no class.
-    emotions: Mapping[str, str] = {
-        **dict.fromkeys(("disgust", "sadness", "fear"), "negative"),
-        "happiness": "positive",
-        "surprise": "surprise",
-    }
-    without_class = ("others", "repression")
-    counts_from = 1
-    cropped = r"_aligned$"
-    tested = True
 
     def rank(self, sheet: CodingSheet) -> tuple[object, ...]:
         """Prefer the sheet whose counts are the paper's."""
@@ -101,34 +86,8 @@ class Casme2(Reader):
         return tuple(counts[name] for name in ("negative", "positive", "surprise"))
 
 
-class Samm(Reader):
-    """SAMM."""
-
-    name, title = "samm", "SAMM"
-    clip = r"(?P<clip>(?P<subject>\d{3})_\d+_\d+)"
-    example = "SAMM/006/006_1_2/006_05562.jpg and SAMM_Micro_FACS_Codes_v2.xlsx"
-
-
-class Casme(Reader):
-    """CASME, the first."""
-
-    name, title = "casme", "CASME"
-    clip = r"(?:(?:sub)?(?P<subject>\d+)[ _-]*)?(?P<clip>EP\d+[\d_-]*f?)(?:_aligned)?"
-    example = "Cropped/sub01/EP01_5/ and casme.xlsx"
-    counts_from = 1
-
-
 class CasmeSquared(Reader):
     """CAS(ME)^2, as whole recordings or the clips that it ships."""
-
-    name, title = "casme_squared", "CAS(ME)^2"
-    clip = r"0*(?P<subject>\d+)_(?P<clip>\d{4}).*|[a-z]+\d+_\d+"
-    example = "rawpic/s15/15_0101disgustingteeth/img1.jpg and code_final.xlsx"
-    coded_clip = r"\d{4}"
-    several = True
-    counts_from = 1
-    # Whole recordings even where the faces are cropped: onset and offset are needed.
-    cropped = r"selectedpic"
 
     def read_sheets(self, path: Path) -> list[CodingSheet]:
         """Read ``code_final.xlsx``: three sheets without headings.
@@ -170,14 +129,6 @@ class CasmeSquared(Reader):
 class Casme3(Reader):
     """CAS(ME)^3, as whole recordings or the clips that it ships, such as ``spNO.1_a_123``."""
 
-    name, title = "casme3", "CAS(ME)^3"
-    clip = r"(?P<subject>spno\.\d+)_[a-z]_\d+|[a-z]"
-    example = "part_A/data/spNO.1/a/color/1.jpg and cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx"
-    coded_clip = r"[a-z]"
-    several = True
-    cropped = r"(?!)"
-    skipped = r"depth|MaE_clip"
-
     def read_sheets(self, path: Path) -> list[CodingSheet]:
         """Read a sheet, and name the shipped clip of each row."""
         sheets = super().read_sheets(path)
@@ -189,32 +140,10 @@ class Casme3(Reader):
         return sheets
 
 
-class Mmew(Reader):
-    """MMEW."""
-
-    name, title = "mmew", "MMEW"
-    clip = r"S(?P<subject>\d+)-\d+-\d+"
-    example = "Micro_Expression/disgust/S01-01-001/1.jpg and MMEW_Micro_Exp.xlsx"
-    counts_from = 1
-    cropped = r"micro[ _]?expression"
-    skipped = r"macro[ _]?expression"
-
-
 class FourDme(Reader):
     """4DME, whose sheet marks emotions in columns of their own."""
-
-    name, title = "four_dme", "4DME"
-    clip = r".+"
-    example = "gray_micro_crop/S01/FOLDER/Frame_000000001.jpg and 4DME_Labelling_Micro_release.xlsx"
-    emotions: Mapping[str, str] = {word: word for word in MARKS[:3]}
-    without_class = (*MARKS[3:], "several")
-    cropped = r"gray_micro"
-    within = r"gray_micro|4d[ _-]?m(e|icro)"
 
     def read_sheets(self, path: Path) -> list[CodingSheet]:
         """Read a sheet with a column for each emotion."""
         own, required = {word: (word,) for word in MARKS}, ("subject", "clip", *MARKS[:3])
         return read_coding_sheets(path, self.choices.worksheet, own, required)
-
-
-CODED: tuple[type[Reader], ...] = (Casme2, Samm, Casme, CasmeSquared, Casme3, Mmew, FourDme)

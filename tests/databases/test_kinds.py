@@ -16,16 +16,8 @@ from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import orientation, read_grey
 from cdmer_bench.databases.synthetic.database import COUNTS
 from cdmer_bench.errors import DataMissing, UserError
-from tests.databases.trees import (
-    CASME2_HEADINGS,
-    LAYOUTS,
-    Sheet,
-    picture,
-    smic,
-    text_writer,
-    write_xls,
-    write_xlsx,
-)
+from tests.databases.sheets import text_writer, write_xls, write_xlsx
+from tests.databases.trees import CASME2_HEADINGS, LAYOUTS, Sheet, picture, smic
 
 PICTURE = np.kron(np.arange(12, dtype=np.uint8).reshape(3, 4) * 20, np.ones((8, 8), np.uint8))
 UPRIGHT = {

@@ -13,7 +13,8 @@ import pytest
 from cdmer_bench.databases.frame_checks import check_frames
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.errors import DataMissing
-from tests.databases.trees import LAYOUTS, Sheet, casme2, picture, smic, text_writer, write_xls
+from tests.databases.sheets import text_writer, write_xls
+from tests.databases.trees import LAYOUTS, Sheet, casme2, picture, smic
 
 # Deviations that change a tree, and the code of the finding that names them: "" where the tree must
 # be read exactly without an error; "+code" where it must be read exactly with that finding.

@@ -6,28 +6,18 @@ clip, order or cut shows in the values. Layouts build a tree, deviations change 
 on disk; nothing here is shared with the readers.
 """
 
-import csv
-import io
-import struct
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
-import openpyxl
+
+from tests.databases.sheets import write_xlsx
 
 CLASSES = {
-    "anger": 0,
-    "contempt": 0,
-    "disgust": 0,
-    "sadness": 0,
-    "fear": 0,
-    "sad": 0,
-    "negative": 0,
-    "happiness": 1,
-    "happy": 1,
-    "positive": 1,
+    **dict.fromkeys(("anger", "contempt", "disgust", "sadness", "fear", "sad", "negative"), 0),
+    **dict.fromkeys(("happiness", "happy", "positive"), 1),
     "surprise": 2,
 }
 
@@ -119,106 +109,6 @@ class Tree:
         return self
 
 
-# Sheets
-
-
-def write_xlsx(path, rows, **worksheets):
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append(row)
-    for name, more in worksheets.items():
-        page = book.create_sheet(name)
-        for row in more:
-            page.append(row)
-    book.save(path)
-
-
-def text_writer(separator=",", encoding="utf-8"):
-    def write(path, rows):
-        stream = io.StringIO()
-        csv.writer(stream, delimiter=separator).writerows(
-            [["" if cell is None else cell for cell in row] for row in rows]
-        )
-        path.with_suffix(".csv").write_bytes(stream.getvalue().encode(encoding))
-
-    return write
-
-
-def write_xls(path, rows):
-    """Write BIFF8 cells in an OLE2 container, which is what Excel 97 wrote."""
-
-    def record(kind, data):
-        return struct.pack("<HH", kind, len(data)) + data
-
-    def string(text):
-        return struct.pack("<HB", len(text), 1) + text.encode("utf-16-le")
-
-    cells = b""
-    for r, row in enumerate(rows):
-        for c, cell in enumerate(row):
-            if isinstance(cell, int | float):
-                cells += record(0x0203, struct.pack("<HHHd", r, c, 0, cell))
-            elif cell is not None:
-                cells += record(0x0204, struct.pack("<HHH", r, c, 0) + string(str(cell)))
-    start = record(0x0809, struct.pack("<HHHHII", 0x0600, 5, 0, 0, 0, 0))
-    name = "Sheet1"
-    sheet_place = len(start) + 4 + 8 + len(name) + 4
-    bound = record(0x0085, struct.pack("<IHBB", sheet_place, 0, len(name), 0) + name.encode())
-    page = record(0x0809, struct.pack("<HHHHII", 0x0600, 0x0010, 0, 0, 0, 0)) + cells
-    stream = start + bound + record(0x000A, b"") + page + record(0x000A, b"")
-    stream = stream.ljust(max(4096, -(-len(stream) // 512) * 512), b"\0")
-    n_sectors = len(stream) // 512
-
-    def entry(title, kind, child, first, size):
-        named = (title.encode("utf-16-le") + b"\0\0").ljust(64, b"\0")
-        return named + struct.pack(
-            "<HBBIII16sIQQIQ",
-            2 * len(title) + 2,
-            kind,
-            1,
-            2**32 - 1,
-            2**32 - 1,
-            child,
-            b"",
-            0,
-            0,
-            0,
-            first,
-            size,
-        )
-
-    directory = entry("Root Entry", 5, 1, 2**32 - 2, 0) + entry(
-        "Workbook", 2, 2**32 - 1, 2, len(stream)
-    )
-    directory = directory.ljust(512, b"\0")
-    chain = [2**32 - 3, 2**32 - 2, *range(3, n_sectors + 2), 2**32 - 2]
-    table = b"".join(struct.pack("<I", n) for n in chain).ljust(512, b"\xff")
-    header = (
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-        + bytes(16)
-        + struct.pack(
-            "<HHHHH6sIIIIIIIII",
-            0x3E,
-            3,
-            0xFFFE,
-            9,
-            6,
-            b"",
-            0,
-            1,
-            1,
-            0,
-            4096,
-            2**32 - 2,
-            0,
-            2**32 - 2,
-            0,
-        )
-    )
-    header += struct.pack("<I", 0) + b"\xff" * (512 - len(header) - 4)
-    path.with_suffix(".xls").write_bytes(header + table + directory + stream)
-
-
 # Layouts
 
 EVENTS = [  # subject, clip, emotion, onset, offset
@@ -233,16 +123,9 @@ EVENTS = [  # subject, clip, emotion, onset, offset
     (17, "EP05_02", "disgust", 21, 31),
 ]
 CASME2_HEADINGS = [
-    "Subject",
-    "Filename",
-    None,
-    "OnsetFrame",
-    "ApexFrame",
-    "OffsetFrame",
-    None,
-    "Action Units",
+    "Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units",
     "Estimated Emotion",
-]
+]  # fmt: skip
 
 
 def casme2(above, file, first=None, last=None, suffix="", subject="sub{:02d}", restart=False):
@@ -254,29 +137,15 @@ def casme2(above, file, first=None, last=None, suffix="", subject="sub{:02d}", r
         shows = {n: n for n in range(start, stop + 1)}
         if restart:
             shows = dict(enumerate(shows, start=1))
-        clips.append(
-            ClipFiles(
-                index,
-                number,
-                f"sub{number:02d}/{name}",
-                emotion,
-                onset,
-                offset,
-                list(above),
-                subject.format(number),
-                [],
-                name + suffix,
-                file,
-                shows,
-            )
-        )
+        coded = (index, number, f"sub{number:02d}/{name}", emotion, onset, offset)
+        folders = (list(above), subject.format(number), [], name + suffix)
+        clips.append(ClipFiles(*coded, *folders, file, shows))
     rows = [
         [n, name, None, onset, onset + 2, offset, None, "L4+?", emotion]
         for n, name, emotion, onset, offset in EVENTS
     ]
-    return Tree(
-        "casme2", clips, [Sheet("CASME2-coding-20140508.xlsx", [list(CASME2_HEADINGS), *rows])]
-    )
+    sheet = Sheet("CASME2-coding-20140508.xlsx", [list(CASME2_HEADINGS), *rows])
+    return Tree("casme2", clips, [sheet])
 
 
 SMIC_EVENTS = [  # subject, token, index, onset, offset
@@ -296,59 +165,18 @@ def smic(camera, above, file, extended=0, subject="s{}", clip="s{}_{}_{:02d}", s
     for index, (number, token, count, onset, offset) in enumerate(SMIC_EVENTS):
         shows = {n: n for n in range(onset - extended, offset + extended + 1)}
         micro = [] if extended else ["micro", WORDS[token]]
-        clips.append(
-            ClipFiles(
-                index,
-                number,
-                f"s{number}/s{number}_{token}_{count:02d}",
-                WORDS[token],
-                onset,
-                offset,
-                list(above),
-                subject.format(number),
-                micro,
-                clip.format(number, token, count),
-                file,
-                shows,
-            )
-        )
-        rows.append(
-            [
-                f"s{number}",
-                f"s{number:02d}_{token}_{count:02d}",
-                onset - extended,
-                onset,
-                offset,
-                WORDS[token],
-            ]
-        )
+        called = f"s{number}/s{number}_{token}_{count:02d}"
+        coded = (index, number, called, WORDS[token], onset, offset)
+        folders = (list(above), subject.format(number), micro, clip.format(number, token, count))
+        clips.append(ClipFiles(*coded, *folders, file, shows))
+        name = f"s{number:02d}_{token}_{count:02d}"
+        rows.append([f"s{number}", name, onset - extended, onset, offset, WORDS[token]])
     sheets = [Sheet(f"SMIC-{camera}-E_annotation_2019.xlsx", rows)] if extended and sheet else []
-    tree = Tree(f"smic_{camera.lower()}", clips, sheets)
-    tree.clips = sorted(
-        clips,
-        key=lambda c: (
-            c.subject,
-            list(WORDS).index(SMIC_EVENTS[c.index][1]),
-            SMIC_EVENTS[c.index][2],
-        ),
-    )
-    return tree
+    # SMIC_EVENTS stand in the order of the reader: by subject, class and count.
+    return Tree(f"smic_{camera.lower()}", clips, sheets)
 
 
-def coded(
-    database,
-    above,
-    subject,
-    folder,
-    file,
-    below=(),
-    whole=0,
-    events=(),
-    sheet="",
-    named=None,
-    between=(),
-    headings=None,
-):
+def coded(database, above, subject, folder, file, below=(), whole=0, events=(), sheet=""):
     """Any other database: events are (subject, recording, emotion, onset, offset)."""
     clips, seen = [], {}
     for index, (number, name, emotion, onset, offset) in enumerate(events):
@@ -357,26 +185,12 @@ def coded(
         mine = [e for e in events if e[:2] == (number, name)]
         first = 1 if whole else onset
         last = max(e[4] for e in mine) + whole if whole else offset
-        called = (named or "sub{:02d}/{}").format(number, name) + (f"@{onset}" if again else "")
-        clips.append(
-            ClipFiles(
-                where if whole else index,
-                number,
-                called,
-                emotion,
-                onset,
-                offset,
-                list(above),
-                subject.format(number),
-                [part.format(emotion) for part in between],
-                folder.format(number, name, onset),
-                file,
-                {n: n for n in range(first, last + 1)},
-                list(below),
-                again and bool(whole),
-            )
-        )
-    headings = headings or ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Emotion"]
+        called = f"sub{number:02d}/{name}" + (f"@{onset}" if again else "")
+        shows = {n: n for n in range(first, last + 1)}
+        said = (where if whole else index, number, called, emotion, onset, offset)
+        folders = (list(above), subject.format(number), [], folder.format(number, name, onset))
+        clips.append(ClipFiles(*said, *folders, file, shows, list(below), again and bool(whole)))
+    headings = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Emotion"]
     rows = [[n, c, a, a + 1, z, "4", e] for n, c, e, a, z in events]
     return Tree(database, clips, [Sheet(sheet, [headings, *rows])])
 

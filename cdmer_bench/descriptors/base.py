@@ -4,13 +4,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.blocks import CUTS, check_grids
-from cdmer_bench.errors import UserError, choice, positive_integer
+from cdmer_bench.errors import DataMissing, UserError, choice, positive_integer
+from cdmer_bench.io import user_path
 from cdmer_bench.preprocessing.frames import as_frames
 
 
@@ -143,6 +146,25 @@ def clip_for(name: str, frames: ArrayLike, least: int, why: str) -> NDArray[np.f
     clip = clip.view()
     clip.setflags(write=False)  # one kind of array, so that kernels are compiled once
     return clip
+
+
+def model_file(path: str | None, network: str, how: str) -> Path:
+    """Return the weight file of a network, or say how to get and pass one."""
+    if path is None:
+        raise DataMissing(f"no weights: {network} has no weight file; {how}")
+    found = user_path(path)
+    if not found.is_file():
+        raise UserError(f"no weights: {path} is not a file; {how}")
+    return found
+
+
+def check_torch(network: str) -> None:
+    """Say how to get torch if it is not installed."""
+    if find_spec("torch") is None:
+        raise DataMissing(
+            f"no weights: {network} needs torch, which is not installed; "
+            "`pip install torch` installs it"
+        )
 
 
 @lru_cache(maxsize=1)

@@ -16,10 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.descriptors.base import Descriptor, clip_for
-from cdmer_bench.descriptors.c3d.descriptor import check_torch
-from cdmer_bench.errors import DataMissing, UserError, positive_integer
-from cdmer_bench.io import file_hash, user_path
+from cdmer_bench.descriptors.base import Descriptor, check_torch, clip_for, model_file
+from cdmer_bench.errors import UserError, positive_integer
+from cdmer_bench.io import file_hash
 
 SHA256 = "af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd"
 HOW = (
@@ -185,7 +184,7 @@ class I3D(Descriptor):
 
     def parameters(self) -> dict[str, Any]:
         """Return what decides the features: the one weight file that fits."""
-        self._path()
+        model_file(self.weights, "I3D", HOW)
         check_torch("I3D")
         return {"weights": SHA256}
 
@@ -210,16 +209,8 @@ class I3D(Descriptor):
             maps = forward(grey[:, None].expand(-1, 3, -1, -1, -1).to(device), weights)
             return maps.mean(dim=(2, 3, 4)).double().cpu().numpy()[:, None, None]
 
-    def _path(self) -> Path:
-        if self.weights is None:
-            raise DataMissing(f"no weights: I3D has no weight file; {HOW}")
-        path = user_path(self.weights)
-        if not path.is_file():
-            raise UserError(f"no weights: {self.weights} is not a file; {HOW}")
-        return path
-
     def _load(self) -> tuple[dict[str, tuple[Any, Any]], str]:
-        path = self._path()
+        path = model_file(self.weights, "I3D", HOW)
         check_torch("I3D")
         from cdmer_bench.descriptors.c3d.network import find_device
 

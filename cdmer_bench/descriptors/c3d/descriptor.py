@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.descriptors.base import Descriptor, check_torch
 from cdmer_bench.descriptors.c3d.caffe import read_binaryproto
 from cdmer_bench.descriptors.c3d.weights import (
     CUBE_MEAN,
@@ -20,7 +19,7 @@ from cdmer_bench.descriptors.c3d.weights import (
     find_file,
     load_weights,
 )
-from cdmer_bench.errors import DataMissing, UserError, choice, positive_integer
+from cdmer_bench.errors import UserError, choice, positive_integer
 from cdmer_bench.io import file_hash, user_path
 from cdmer_bench.preprocessing.frames import as_frames
 from cdmer_bench.preprocessing.resize import resize_frames
@@ -108,15 +107,6 @@ def _load_network(
     hidden = {k: t.float() for k, t in found.tensors.items() if not k.startswith("fc8.")}
     network.load_state_dict(hidden, strict=False)  # fc8 is not used; load_weights checked the rest
     return network.eval(), found.mean
-
-
-def check_torch(network: str) -> None:
-    """Say how to get torch if it is not installed."""
-    if find_spec("torch") is None:
-        raise DataMissing(
-            f"no weights: {network} needs torch, which is not installed; "
-            "`pip install torch` installs it"
-        )
 
 
 # Holds the last batch under a few networks, so that the second layer costs no forward pass.

@@ -2,13 +2,13 @@
 
 import re
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from cdmer_bench.descriptors.base import model_file
 from cdmer_bench.descriptors.c3d.caffe import read_caffemodel
-from cdmer_bench.errors import DataMissing, UserError, closest
-from cdmer_bench.io import file_hash, user_path
+from cdmer_bench.errors import UserError, closest
+from cdmer_bench.io import file_hash
 
 SPORTS1M, UCF101, FINETUNED = "sports1m", "ucf101", "finetuned"
 # Blue, green, red: the mean cube of Sports-1M over the central 112 x 112 crop, and the values
@@ -49,8 +49,7 @@ _FAMILIES = {
 }
 
 
-@dataclass(frozen=True)
-class Weights:
+class Weights(NamedTuple):
     """The content of a weight file."""
 
     # under Caffe's names, ``conv1a.weight`` to ``fc7.bias``, and ``fc8.*`` where it is there
@@ -63,13 +62,7 @@ class Weights:
 def find_file(path: str | None, trained_on: str) -> Path:
     """Return the weight file, or say which files fit and how to pass them."""
     files, option = _FITTING[trained_on]
-    how = f"give {files} by {option}=/path/to/it"
-    if path is None:
-        raise DataMissing(f"no weights: C3D ({trained_on}) has no weight file; {how}")
-    found = user_path(path)
-    if not found.is_file():
-        raise UserError(f"no weights: {path} is not a file; {how}")
-    return found
+    return model_file(path, f"C3D ({trained_on})", f"give {files} by {option}=/path/to/it")
 
 
 def load_weights(

@@ -2,6 +2,7 @@
 
 import difflib
 import operator
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,7 @@ class DataMissing(UserError):
 
 
 def as_sentence(error: Exception) -> tuple[str, int]:
-    """Return what is said of an error of the user or the machine, and the exit code.
-
-    Parameters
-    ----------
-    error
-        A UserError (code 2), a MemoryError or an OSError (code 1).
-    """
+    """Return what is said of a UserError, MemoryError or OSError, and the exit code."""
     if isinstance(error, UserError):
         return f"cdmer: {error}", 2
     if isinstance(error, MemoryError):
@@ -45,31 +40,17 @@ def nearest(name: object, choices: Iterable[str]) -> str:
 
 
 def closest(name: object, choices: Iterable[str]) -> str:
-    """Return a hint such as ``did you mean 'tca'?`` followed by all the choices.
-
-    Parameters
-    ----------
-    name
-        What the user wrote, perhaps no text at all.
-    choices
-        What would have been accepted.
-    """
+    """Return a hint such as ``did you mean 'tca'?`` followed by all the choices."""
     names = sorted(choices)
     return f"{nearest(name, names)}choices: {', '.join(names)}"
 
 
 def nearest_neighbour(path: Path) -> str:
-    """Return a hint at a file or folder beside ``path`` whose name is near.
-
-    Nothing where ``path`` itself is there, or no name is near.
-    """
-    if path.exists():
-        return ""
+    """Return a hint at a file or folder of a near name, if ``path`` itself is not there."""
     try:
-        beside = [entry.name for entry in path.parent.iterdir()]
+        return "" if path.exists() else nearest(path.name, os.listdir(path.parent))
     except OSError:
         return ""
-    return nearest(path.name, beside)
 
 
 def positive_integer(name: str, value: Any) -> int:
@@ -84,13 +65,7 @@ def positive_integer(name: str, value: Any) -> int:
 
 
 def listed(name: str, values: Any, expected: str, length: int | None = None) -> tuple[Any, ...]:
-    """Return a sequence as a tuple, not empty and of ``length`` items if that is given.
-
-    Raises
-    ------
-    UserError
-        For anything else, text included; it says what was ``expected``.
-    """
+    """Return a sequence as a tuple, not empty and of ``length`` items if that is given."""
     try:
         items = () if isinstance(values, str) else tuple(values)
     except TypeError:
@@ -102,13 +77,10 @@ def listed(name: str, values: Any, expected: str, length: int | None = None) -> 
 
 def choice(name: str, value: object, allowed: Sequence[object]) -> None:
     """Refuse an option that is not among ``allowed``, naming it and them."""
-    if any(item is value for item in allowed):
-        return
+
+    def kind(item: object) -> tuple[bool, bool]:
+        return isinstance(item, bool), isinstance(item, float)
+
     # 8.0 and True are no ways to write 8 and 1.
-    same_kind = [item for item in allowed if _kind(item) == _kind(value)]
-    if value not in same_kind:
+    if not any(item is value or (item == value and kind(item) == kind(value)) for item in allowed):
         raise UserError(f"{name} is {value!r}, expected one of {', '.join(map(repr, allowed))}")
-
-
-def _kind(value: object) -> tuple[bool, bool]:
-    return isinstance(value, bool), isinstance(value, float)

@@ -16,22 +16,12 @@ BLOCK_GRIDS_OF_THE_TEXT = (1, 2, 3, 4)
 
 @dataclass(frozen=True)
 class Task:
-    """One experiment of Table II, or any ordered pair of databases.
+    """One experiment of Table II, or any ordered pair of databases."""
 
-    Attributes
-    ----------
-    name : str
-        ``exp05``, or ``casme2__smic_hs`` for a pair.
-    label : str
-        ``Exp.5``, or ``C → H`` for a pair.
-    source, target : str
-        Keys of the databases.
-    """
-
-    name: str
-    label: str
-    source: str
-    target: str
+    name: str  # ``exp05``, or ``casme2__smic_hs`` for a pair
+    label: str  # ``Exp.5``, or ``C → H`` for a pair
+    source: str  # key of the database
+    target: str  # key of the database
 
 
 @cache

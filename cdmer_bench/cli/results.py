@@ -9,7 +9,8 @@ import numpy as np
 
 from cdmer_bench.cli.arguments import RESULTS, command, option
 from cdmer_bench.cli.console import say
-from cdmer_bench.errors import UserError, closest, nearest_neighbour
+from cdmer_bench.cli.stored import named_corpora
+from cdmer_bench.errors import UserError, nearest_neighbour
 from cdmer_bench.io import remove, user_path, write_atomically
 from cdmer_bench.results.current import current, settled_failures, superseded
 from cdmer_bench.results.store import ResultsStore
@@ -113,14 +114,8 @@ def pack_command(options: argparse.Namespace) -> int:
     from cdmer_bench.results.archive import pack
 
     records = current(_held(options.results))
-    if options.corpus is not None:
-        known = {record.corpus for record in records}
-        records = [record for record in records if record.corpus == options.corpus]
-        if not records:
-            raise UserError(
-                f"{options.results} has no result of the corpus {options.corpus!r}; "
-                f"{closest(options.corpus, known)}"
-            )
+    corpora = named_corpora((r.corpus for r in records), options.corpus, options.results)
+    records = [record for record in records if record.corpus in corpora]
     data = pack(records)
     write_atomically(user_path(options.out), data)
     say(

@@ -1,6 +1,6 @@
 """Which of the stored results a command shows: `key=value` words, as `cdmer run` takes them."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,12 @@ def choose_results(
     filters = dict(filters or {})
     asked = filters.pop("corpus", None) or corpus
     if records:
-        chosen = _corpus_of(records, asked, wanted, folder)
+        newest = sorted(records, key=lambda r: str(r.about.get("date", "")), reverse=True)
+        named = named_corpora((record.corpus for record in newest), asked, folder)
+        chosen = next((r.corpus for r in newest if r.corpus in named and wanted(r)), named[0])
+        if len(named) > 1:
+            others = ", ".join(repr(name) for name in named if name != chosen)
+            say(f"showing corpus {chosen!r}; there are results of {others} too (--corpus)")
         records = [record for record in records if record.corpus == chosen]
         failures = [failure for failure in failures if failure["corpus"] == chosen]
         records, failures = _matching(records, failures, filters)
@@ -95,28 +100,14 @@ def choose_results(
     return sorted_as_paper(records), missing
 
 
-def _corpus_of(
-    records: Sequence[CellRecord],
-    asked: str | None,
-    wanted: Callable[[CellRecord], bool],
-    folder: str,
-) -> str:
-    """Return the corpus to show: the one asked for, or that of the newest record wanted."""
-    newest = sorted(records, key=lambda r: str(r.about.get("date", "")), reverse=True)
-    corpora = list(dict.fromkeys(record.corpus for record in newest))
-    # `synthetic` stands for `synthetic, seed 0` as well.
-    named = [c for c in corpora if asked in (None, c)] or [
-        c for c in corpora if asked == c.partition(",")[0]
-    ]
-    if not named:
-        raise UserError(
-            f"{folder} has no results of the corpus {asked!r}; {closest(asked, corpora)}"
-        )
-    chosen = next((r.corpus for r in newest if r.corpus in named and wanted(r)), named[0])
-    if len(named) > 1:
-        others = ", ".join(repr(c) for c in named if c != chosen)
-        say(f"showing corpus {chosen!r}; there are results of {others} too (--corpus)")
-    return chosen
+def named_corpora(corpora: Iterable[str], asked: str | None, folder: str) -> list[str]:
+    """Return the corpora asked for, or all; `synthetic` stands for `synthetic, seed 0` as well."""
+    known = list(dict.fromkeys(corpora))
+    same = [name for name in known if asked in (None, name)]
+    named = same or [name for name in known if asked == name.partition(",")[0]]
+    if asked is not None and not named:
+        raise UserError(f"{folder} has no results of the corpus {asked!r}; {closest(asked, known)}")
+    return named
 
 
 def _matching(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.cli.arguments import CORPUS, RESULTS, SELECTION, SELECTIONS, command, option
 from cdmer_bench.cli.console import bold_wanted, say
-from cdmer_bench.cli.stored import choose_results, split_words, words_option
+from cdmer_bench.cli.stored import choose_results, named_corpora, split_words, words_option
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.results.record import CellRecord
 
@@ -224,15 +224,8 @@ def export_command(options: argparse.Namespace) -> int:
         )
     load = load_predictions if options.predictions else load_scores
     table = load(options.results, options.selection.split(","))
-    if options.corpus is not None:
-        known = sorted(table["corpus"].unique())
-        if options.corpus not in known:
-            raise UserError(
-                f"{options.results} has no results of the corpus {options.corpus!r}; "
-                f"{closest(options.corpus, known)}"
-            )
-        table = table[table["corpus"] == options.corpus]
-    _write(pack_table(table, suffix), options.out)
+    corpora = named_corpora(table["corpus"], options.corpus, options.results)
+    _write(pack_table(table[table["corpus"].isin(corpora)], suffix), options.out)
     return 0
 
 

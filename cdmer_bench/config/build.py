@@ -36,11 +36,7 @@ _OF_CORPUS: dict[str, Any] = {
 
 
 def load_target(target: str, key: str) -> Any:
-    """Import the class or function that ``_target_`` of ``key`` names.
-
-    Only configuration files in this package, in installed packages that registered themselves
-    and in the folder given by ``--config-dir`` can name a class; files of data or results never.
-    """
+    """Import the class or function that ``_target_`` of ``key`` names, in a configuration file."""
     module_name, _, name = target.rpartition(".")
     try:
         return getattr(import_module(module_name), name)
@@ -80,11 +76,7 @@ def accepted_parameters(target: str, key: str) -> Mapping[str, inspect.Parameter
 def build(
     target: str, parameters: Mapping[str, Any], key: str, kind: type[T], below: str = ".parameters"
 ) -> T:
-    """Build the object of a class ``kind`` that a card describes.
-
-    Names and types of the parameters are checked against those of the class; ``key`` and
-    ``below`` say where they stand in the configuration.
-    """
+    """Build the object of a class ``kind`` that a card at ``key`` describes; check its types."""
     accepted = accepted_parameters(target, key)
     open_ended = any(p.kind is p.VAR_KEYWORD for p in accepted.values())
     arguments = {}
@@ -232,15 +224,10 @@ def pairs_of(databases: Mapping[str, Database]) -> dict[str, TaskCard]:
 
 
 def build_tasks(config: RunConfig, databases: Mapping[str, Database]) -> list[Task]:
-    """Build the tasks; the corpus must hold both databases of each.
-
-    For a corpus of other databases than the paper's, ``task=all`` is all its ordered pairs.
-    """
-    tasks = []
-    chosen = dict(config.tasks)
-    paper = experiments()
+    """Build the tasks; the corpus must hold both databases of each."""
+    tasks, chosen, paper = [], config.tasks, experiments()
     if set(chosen) == {t.name for t in paper} and any(t.source not in databases for t in paper):
-        chosen = pairs_of(databases)
+        chosen = pairs_of(databases)  # ``task=all`` of other databases than the paper's
     for name, card in chosen.items():
         for side, database in (("source", card.source), ("target", card.target)):
             if database not in databases:

@@ -36,11 +36,7 @@ class InstalledConfigs(SearchPathPlugin):
 
 
 def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
-    """Prepare Hydra for this command line.
-
-    Installed packages' configurations are found, classes in the user's configuration folder and
-    in the working folder can be imported, and ``task=source/target`` names a task of its own.
-    """
+    """Let Hydra find cards of installed packages and ``task=source/target``, Python the classes."""
     if config_dir and not Path(config_dir).is_dir():
         raise UserError(
             f"--config-dir {config_dir} is not a folder; "

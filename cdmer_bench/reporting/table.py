@@ -188,10 +188,11 @@ def with_averages(rows: Sequence[TableRow]) -> list[TableRow]:
 
 
 def without_needless_averages(table: Table) -> Table:
-    """Leave out averages over tasks that nobody asked for, and those of fewer than three rows."""
+    """Leave out averages over one task, over tasks that nobody asked for, and over few rows."""
     n_columns, rows = len(table.columns), table.rows
     covered = [row.cells[-1].coverage for row in rows if row.cells]
-    if table.columns[-1][0] == AVERAGE and any(c and c[1] >= n_columns for c in covered):
+    others = any(c and c[1] >= n_columns for c in covered)
+    if table.columns[-1][0] == AVERAGE and (others or n_columns == 2):
         n_columns -= 1
     if n_columns < len(table.columns) or len(rows) < 3:
         rows = tuple(row for row in rows if row.label != AVERAGE)

@@ -197,3 +197,15 @@ def test_a_folder_of_failures_alone_is_exported_and_told(tmp_path, cdmer):
     (store.folder / "failures" / f"{'a' * 64}.json").unlink()
     (store.folder / "cells").mkdir()
     assert cdmer("export", "--results", folder)[0] == 0
+
+
+def test_a_corpus_is_named_as_in_a_run(own, cdmer, tmp_path):
+    frame = pd.read_csv(io.StringIO(cdmer("export", "--corpus", "mine", "--results", own)[1]))
+    assert set(frame["corpus"]) == {"mine, seed 3"}
+    out = str(tmp_path / "mine.zip")
+    code, _, err = cdmer("results", "pack", out, "--corpus", "mine", "--results", own)
+    assert code == 0
+    assert "4 cells" in err
+    code, _, err = cdmer("results", "pack", out, "--corpus", "mien", "--results", own)
+    assert code == 2
+    assert "has no results of the corpus 'mien'" in err

@@ -9,9 +9,12 @@ was not reached is assumed to cost the same. ``equal`` is the share of predictio
 agree in the settings drawn; below 1 for TKL, because SciPy's SLSQP, the textbook's solver there,
 stops above the optimum for some damping factors.
 
-TSRG and DRFS-T: the rows ``form`` take the plain form of the same solver in turn, on one whole
-lambda and a random part of the features: the float64 loop against the float32 one with its
-certificate, and the NumPy walk against the compiled one. The floor is the steps of the paper's
+The rows ``form`` take the plain form of the same solver in turn, on the same settings. TSRG and
+DRFS-T, one whole lambda and a random part of the features: the float64 loop against the float32 one
+with its certificate, the NumPy walk against the compiled one, and both methods each on its own
+against DRFS-T taking what TSRG found the other way round. RSTR: NumPy's loop of the augmented
+Lagrangian against the compiled one. TCA on features of unit variance: LIBSVM up to its own limit
+against the interior point. The floor of TSRG and DRFS-T is the steps of the paper's
 loop, times 2 n^2 D floating point operations (one product of n x n with n x D), at the rate of that
 product measured in the same run. The exact mode is timed on one whole lambda (all its mu share a
 path) for a random part of the D features, scaled up, because the lassos of the features are
@@ -20,8 +23,10 @@ Elsewhere the floor is that of the preparation: the n^2 D multiplications of the
 """
 
 import os
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,6 +35,7 @@ from bench_rows import Row, above, cpu_seconds, faster
 from numpy.typing import NDArray
 
 from cdmer_bench import methods
+from cdmer_bench.solvers import libsvm
 
 CLASSES = {
     "svm": "SVM",
@@ -44,7 +50,6 @@ CLASSES = {
     "drls": "DRLS",
     "rstr": "RSTR",
 }
-N_SOURCE, N_TARGET, N_BLOCKS, N_PLANES, N_BINS = 164, 71, 85, 3, 59
 N_SOURCE, N_TARGET, N_BLOCKS, N_PLANES, N_BINS = 164, 71, 85, 3, 59
 SECTION = "methods"
 Array = NDArray[np.float64]
@@ -149,6 +154,10 @@ def contest(name: str, task: Task, seconds: float) -> Iterator[Row]:
     else:
         what = "preparation over its kernel's product"
         yield above(SECTION, label, "floor", what, ours.preparation, product_seconds(n, d) / 2)
+    if name == "rstr":
+        yield rstr_form(task)
+    if name == "tca":
+        yield low_rank_form(task)
 
 
 def regeneration_floors(name: str, task: Task, paper: Ours, seconds: float) -> Iterator[Row]:
@@ -168,11 +177,8 @@ def regeneration_floors(name: str, task: Task, paper: Ours, seconds: float) -> I
         timed=f"{paper.timed} settings",
     )
     yield from regeneration_forms(name, task, seconds)
-    exact = Ours(name, task, solver="exact")
     part = min(d, max(100, int(d * seconds / 80)))
-    columns = np.sort(np.random.default_rng(2).permutation(d)[:part])
-    for key in ("fixed", "raw"):
-        exact.prepared[key] = np.ascontiguousarray(exact.prepared[key][:, columns])
+    exact = few_features(name, task, part, solver="exact")
     batches = exact.method.batches(exact.settings)
     exact.take(batches[len(batches) // 2])
     yield above(
@@ -187,41 +193,114 @@ def regeneration_floors(name: str, task: Task, paper: Ours, seconds: float) -> I
     )
 
 
-def regeneration_forms(name: str, task: Task, seconds: float) -> Iterator[Row]:
-    """Yield the fast form of each solver against its plain one, on the same settings."""
+def few_features(name: str, task: Task, part: int, **parameters: Any) -> Ours:
+    """Return TSRG or DRFS-T with the regressions of a random part of the features only."""
+    ours = Ours(name, task, **parameters)
     d = task[0][0].size
-    for solver, plain, part in (
-        ("paper", "each setting by the float64 loop", min(d, max(2000, int(200 * seconds)))),
-        ("exact", "the NumPy walk", min(d, max(200, int(20 * seconds)))),
-    ):
-        ours = Ours(name, task, solver=solver)
-        columns = np.sort(np.random.default_rng(2).permutation(d)[:part])
-        for key in ("fixed", "raw"):
-            ours.prepared[key] = np.ascontiguousarray(ours.prepared[key][:, columns])
-        batch = ours.method.batches(ours.settings)[3]
-        settings = [ours.settings[i] for i in batch]
+    columns = np.sort(np.random.default_rng(2).permutation(d)[:part])
+    for key in ("fixed", "raw"):
+        ours.prepared[key] = np.ascontiguousarray(ours.prepared[key][:, columns])
+    return ours
+
+
+def timed_solve(ours: Ours, settings: Sequence[dict]) -> tuple[float, NDArray[np.intp]]:
+    """Return the CPU seconds that settings take, and what they predict."""
+    start = time.process_time()
+    predictions = ours.method.solve(ours.prepared, settings).predictions
+    return time.process_time() - start, predictions
+
+
+@contextmanager
+def without_numba() -> Iterator[None]:
+    """Take the NumPy forms within the block."""
+    os.environ["CDMER_NO_NUMBA"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["CDMER_NO_NUMBA"]
+
+
+def form(label: str, plain: str, fast: tuple, slow: tuple, timed: str) -> Row:
+    """Return the row of two forms, each given by its seconds and predictions."""
+    what = f"{plain}; {np.mean(fast[1] == slow[1]):.4g} of predictions equal"
+    return faster(SECTION, label, "form", what, fast[0], slow[0], timed=timed)
+
+
+def regeneration_forms(name: str, task: Task, seconds: float) -> Iterator[Row]:
+    """Yield the fast form of each solver of TSRG or DRFS-T against its plain one."""
+    d = task[0][0].size
+    parts = {
+        "paper": min(d, max(2000, int(200 * seconds))),
+        "exact": min(d, max(200, int(20 * seconds))),
+    }
+    for solver, part in parts.items():
+        ours = few_features(name, task, part, solver=solver)
+        label, settings = f"{ours.method.label}, {solver}", lambda_of(ours)
+        timed = f"{len(settings)} settings of one lambda, {part} of {d} features"
         if solver == "exact":
             ours.method.solve(ours.prepared, settings[:1])  # compiled before the time is taken
-        start = time.process_time()
-        fast = ours.method.solve(ours.prepared, settings).predictions
-        middle = time.process_time()
+        fast = timed_solve(ours, settings)
         if solver == "exact":
-            os.environ["CDMER_NO_NUMBA"] = "1"
-            slow = ours.method.solve(ours.prepared, settings).predictions
-            del os.environ["CDMER_NO_NUMBA"]
+            with without_numba():
+                slow = timed_solve(ours, settings)
+            yield form(label, "the NumPy walk", fast, slow, timed)
         else:
-            alone = (ours.method.solve(ours.prepared, [setting]) for setting in settings)
-            slow = np.array([result.predictions[0] for result in alone])
-        end = time.process_time()
-        yield faster(
-            SECTION,
-            f"{ours.method.label}, {solver}",
-            "form",
-            f"{plain}; {np.mean(fast == slow):.4g} of predictions equal",
-            middle - start,
-            end - middle,
-            timed=f"{len(batch)} settings of one lambda, {part} of {d} features",
-        )
+            alone = [timed_solve(ours, [setting]) for setting in settings]
+            slow = sum(one[0] for one in alone), np.concatenate([one[1] for one in alone])
+            yield form(label, "each setting by the float64 loop", fast, slow, timed)
+        if name == "tsrg":
+            yield shared_regressions(task, part, solver, timed)
+
+
+def lambda_of(ours: Ours) -> list[dict]:
+    """Return the settings of one lambda, of all mu."""
+    return [ours.settings[i] for i in ours.method.batches(ours.settings)[3]]
+
+
+def shared_regressions(task: Task, part: int, solver: str, timed: str) -> Row:
+    """Return TSRG one way and DRFS-T the other with a cache against each method on its own."""
+    Xs, ys, Xt = task
+    other = (Xt, np.arange(len(Xt)) % 3, Xs)  # the same samples fixed; labels change no regression
+    found = []
+    with tempfile.TemporaryDirectory() as cache:
+        for folder in ("", cache):
+            runs = [
+                timed_solve(ours, lambda_of(ours))
+                for ours in (
+                    few_features("tsrg", task, part, solver=solver, cache=folder),
+                    few_features("drfs_t", other, part, solver=solver, cache=folder),
+                )
+            ]
+            predictions = np.concatenate([run[1].ravel() for run in runs])
+            found.append((sum(run[0] for run in runs), predictions))
+    label = f"TSRG and back DRFS-T, {solver}"
+    return form(label, "each by regressions of its own", found[1], found[0], timed)
+
+
+def rstr_form(task: Task) -> Row:
+    """Return RSTR's compiled loops against NumPy's, on a batch of the paper's grid."""
+    ours = Ours("rstr", task)
+    batch = ours.method.batches(ours.settings)[0]
+    settings = [ours.settings[i] for i in batch]
+    ours.method.solve(ours.prepared, settings[:1])  # compiled before the time is taken
+    fast = timed_solve(ours, settings)
+    with without_numba():
+        slow = timed_solve(ours, settings)
+    return form("RSTR", "NumPy's loops", fast, slow, f"{len(settings)} settings")
+
+
+def low_rank_form(task: Task) -> Row:
+    """Return TCA on features of unit variance, where LIBSVM does not end, against LIBSVM alone."""
+    scaled = [(X - X.mean(0)) / (X.std(0) + (X.std(0) == 0)) for X in (task[0], task[2])]
+    ours = Ours("tca", (scaled[0], task[1], scaled[1]))
+    fast = timed_solve(ours, [{"k": 10}])
+    patience = libsvm.PATIENCE_OF_FEW
+    try:
+        libsvm.PATIENCE_OF_FEW = libsvm.MAX_ITERATIONS
+        slow = timed_solve(ours, [{"k": 10}])
+    finally:
+        libsvm.PATIENCE_OF_FEW = patience
+    return form("TCA, unit variance", "LIBSVM up to its limit", fast, slow, "k = 10")
 
 
 def measure(names: Sequence[str], seconds: float, quick: bool) -> Iterator[Row]:

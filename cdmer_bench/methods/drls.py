@@ -41,13 +41,13 @@ from cdmer_bench.methods.base import (
 )
 from cdmer_bench.solvers.kernels import pooled_kernel, pooled_products
 from cdmer_bench.solvers.label_regression import (
-    Regression,
     add_mmd_label,
     label_matrix,
     solve_regression,
     source_and_mmd_kernels,
     weigh_mmd,
 )
+from cdmer_bench.solvers.stacked_ialm import Regression
 
 
 @dataclass

@@ -16,43 +16,17 @@ one sample more, whose label is zero: :math:`C = [K^s, \sqrt\lambda k^{st}]` and
 :math:`Y = [L, 0]`. Only linear kernels are used, on raw features.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.solvers.active_set_lasso import active_set_lasso
-from cdmer_bench.solvers.ialm import PenaltySchedule, factorize, ialm
+from cdmer_bench.solvers.ialm import PenaltySchedule
+from cdmer_bench.solvers.stacked_ialm import Regression, factorize, ialm
 
 Array = NDArray[np.float64]
 
 AUTHORS_SCHEDULE = PenaltySchedule()
-
-
-class Regression(NamedTuple):
-    """Solutions of a stack of problems."""
-
-    P: Array  # (n_stack, n, c)
-    n_steps: NDArray[np.intp]  # (n_stack,), of the IALM, or changes of the active sets
-    converged: NDArray[np.bool_]  # (n_stack,)
-
-    @classmethod
-    def empty(cls, n_stack: int, n: int, c: int) -> "Regression":
-        """Return room for ``n_stack`` solutions P (n x c)."""
-        return cls(
-            np.zeros((n_stack, n, c)), np.zeros(n_stack, np.intp), np.ones(n_stack, np.bool_)
-        )
-
-    def take(self, members: NDArray[np.intp]) -> "Regression":
-        """Return the solutions of some members of the stack."""
-        return Regression(self.P[members], self.n_steps[members], self.converged[members])
-
-    def put(self, members: Sequence[int], found: "Regression") -> None:
-        """Write the solutions of some members of the stack."""
-        for mine, other in zip(self, found, strict=True):
-            mine[members] = other
 
 
 def label_matrix(ys: NDArray[np.intp]) -> Array:
@@ -96,20 +70,13 @@ def solve_regression(
 ) -> Regression:
     r"""Solve :math:`\min_P |Y - P^T C|_F^2 + \mu |P|_1` for a stack of problems."""
     if solver == "paper":
-        factors = factorize(C, Y, AUTHORS_SCHEDULE.kappa0 / 2)
-        return Regression(*ialm(factors, mu, AUTHORS_SCHEDULE))
+        return ialm(factorize(C, Y, AUTHORS_SCHEDULE.kappa0 / 2), mu, AUTHORS_SCHEDULE)
     found = Regression.empty(len(mu), C.shape[1], len(Y))
     for i, weight in enumerate(mu):
-        found.put([i], _solve_exactly(C[i if len(C) > 1 else 0], Y, float(weight)))
+        data = C[i if len(C) > 1 else 0]
+        # The columns of P are separate lassos; the lasso has half the squared norm.
+        columns = [active_set_lasso(data @ data.T, data @ y, float(weight) / 2) for y in Y]
+        found.P[i] = np.stack([column.x for column in columns], axis=1)
+        found.n_steps[i] = sum(column.n_changes for column in columns)
+        found.converged[i] = all(column.converged for column in columns)
     return found
-
-
-def _solve_exactly(C: Array, Y: Array, mu: float) -> Regression:
-    gram = C @ C.T
-    # The columns of P are c separate lassos; the lasso has half the squared norm.
-    columns = [active_set_lasso(gram, C @ y, mu / 2) for y in Y]
-    return Regression(
-        np.stack([column.x for column in columns], axis=1)[None],
-        np.array([sum(column.n_changes for column in columns)]),
-        np.array([all(column.converged for column in columns)]),
-    )

@@ -17,7 +17,8 @@ from cdmer_bench.solvers.active_set_lasso import (
     ratio_penalties,
 )
 from cdmer_bench.solvers.blocks import BlockProducts
-from cdmer_bench.solvers.label_regression import Regression, add_mmd_label, solve_regression
+from cdmer_bench.solvers.label_regression import add_mmd_label, solve_regression
+from cdmer_bench.solvers.stacked_ialm import Regression
 
 Array = NDArray[np.float64]
 

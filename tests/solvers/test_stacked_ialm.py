@@ -4,13 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdmer_bench.solvers.active_set_lasso import active_set_lasso
-from cdmer_bench.solvers.ialm import (
-    LeastSquaresFactors,
-    PenaltySchedule,
-    factorize,
-    ialm,
-    ialm_as_written,
-)
+from cdmer_bench.solvers.ialm import PenaltySchedule, ialm_as_written
+from cdmer_bench.solvers.stacked_ialm import LeastSquaresFactors, factorize, ialm
 
 
 @pytest.fixture(autouse=True, scope="module", params=["0", "1"], ids=["compiled", "NumPy"])

@@ -17,8 +17,8 @@ class Row:
     section, name : str
         What was measured.
     kind : str
-        ``numpy``, ``plain``, ``form`` or ``peer`` (their time over ours: larger is better), ``floor``,
-        ``reference`` or ``limit`` (ours over theirs: smaller is better).
+        ``numpy``, ``plain``, ``form`` or ``peer`` (their time over ours: larger is better),
+        ``floor``, ``reference`` or ``limit`` (ours over theirs: smaller is better).
     against : str
         What it was compared with, and how; ``not installed`` where there is nothing to compare.
     ratio : float or None

@@ -252,7 +252,7 @@ def _solve_in_float32(
 ) -> Iterator[Regeneration]:
     raw = prepared["raw"].T
     for sums in SingleIALM(design, arrays).solve(_correlations(prepared, design), mus, raw):
-        errors = np.array([_products(prepared, *missing) for missing in sums.errors(raw)])
+        errors = np.array([_products(prepared, *missing) for missing in sums.errors])
         yield Regeneration(
             _products(prepared, sums.projected, sums.square),
             sums.converged,

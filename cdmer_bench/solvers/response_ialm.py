@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.solvers.ialm import PenaltySchedule
 
+Array = NDArray[np.float64]
+
 # Responses treated together: many enough that a step's matrix is read once for all of them, few
 # enough that their state stays in cache; 256 to 512 are within 10% of each other.
 BLOCK = 384
@@ -16,21 +18,11 @@ KEPT = 1 << 30
 
 
 class IALMSolution(NamedTuple):
-    """Where the loop stopped.
+    """Where the loop stopped."""
 
-    Attributes
-    ----------
-    coefficients : ndarray, shape (n_responses, n_variables)
-        The sparse copy P, a response a row.
-    iterations : int
-        Steps, the same for all responses.
-    converged : bool
-        False if the schedule ended before max |P - Q| fell below the tolerance.
-    """
-
-    coefficients: NDArray[np.float64]
-    iterations: int
-    converged: bool
+    coefficients: Array  # (n_responses, n_variables), the sparse copy P, a response a row
+    iterations: int  # steps, the same for all responses
+    converged: bool  # False if the schedule ended before max |P - Q| fell below the tolerance
 
 
 class ResponseIALM:
@@ -62,18 +54,33 @@ class ResponseIALM:
         Constants of the method.
     """
 
-    def __init__(
-        self, design: NDArray[np.float64], schedule: PenaltySchedule | None = None
-    ) -> None:
+    def __init__(self, design: Array, schedule: PenaltySchedule | None = None) -> None:
         self.schedule = PenaltySchedule() if schedule is None else schedule
         n_rows, n = design.shape
         kept = self.schedule.n_steps * n * n * design.itemsize
-        kind = _ByFactor if 2 * n_rows < n or kept > KEPT else _ByMatrices
-        self._shrinkage = kind(design, self.schedule)
+        self._by_factor = 2 * n_rows < n or kept > KEPT
+        if self._by_factor:
+            _, lengths, self._right = np.linalg.svd(design, full_matrices=False)
+            self._eigenvalues, self._left = lengths**2, np.ascontiguousarray(self._right.T)
+        else:
+            eigenvalues, self._left = np.linalg.eigh(design.T @ design)
+            self._eigenvalues, self._right = np.maximum(eigenvalues, 0), self._left.T
+        self._matrices: list[Array] = []  # M of the steps so far, for the next L1 weight
 
-    def solve(
-        self, correlations: NDArray[np.float64], mu: float, *, block: int = BLOCK
-    ) -> IALMSolution:
+    def multiply(self, right: Array, step: int, out: Array) -> Array:
+        """Write ``right @ M`` of a step to ``out`` and return it."""
+        half = self.schedule.kappas[step] / 2
+        if self._by_factor:
+            coordinates = right @ self._left
+            coordinates *= self._eigenvalues / (self._eigenvalues + half)
+            np.matmul(coordinates, self._right, out=out)
+            return np.subtract(right, out, out=out)
+        if step == len(self._matrices):
+            weights = half / (self._eigenvalues + half)
+            self._matrices.append((self._left * weights) @ self._right)
+        return np.matmul(right, self._matrices[step], out=out)
+
+    def solve(self, correlations: Array, mu: float, *, block: int = BLOCK) -> IALMSolution:
         """Run the loop for one L1 weight.
 
         Parameters
@@ -81,104 +88,52 @@ class ResponseIALM:
         correlations : ndarray, shape (n_responses, n_variables)
             The vectors b as rows.
         mu : float
-            L1 weight, >= 0. The matrices of the steps are kept for the next call.
+            L1 weight, >= 0.
         block : int
             Responses treated together; changes the time only.
-
-        Raises
-        ------
-        UserError
-            If ``mu`` is negative.
         """
         if mu < 0:
             raise UserError(f"the L1 weight mu is {mu:g}; it must not be negative")
-        schedule = self.schedule
+        n_steps, step = self.schedule.n_steps, 0
         scratch = np.empty_like(correlations[:block])
         blocks = [
-            _Block(correlations[first : first + block], schedule, scratch)
+            _Block(self, correlations[first : first + block], scratch)
             for first in range(0, len(correlations), block)
         ]
-        step = 0
-        while any(part.step < step or not part.met for part in blocks) or step == 0:
-            for part in blocks:
-                while part.step < step or (not part.met and part.step < schedule.n_steps):
-                    part.advance(self._shrinkage, mu)
-                step = part.step
-            if step == schedule.n_steps and all(part.step == step for part in blocks):
+        while not all(part.met and part.step == step > 0 for part in blocks):
+            if all(part.step == n_steps for part in blocks):
                 break
-        last_kappa = schedule.kappas[step - 1]
+            for part in blocks:
+                while part.step < step or (not part.met and part.step < n_steps):
+                    part.advance(mu)
+                step = part.step
         coefficients = np.concatenate([part.scaled for part in blocks])
-        coefficients /= last_kappa
+        coefficients /= self.schedule.kappas[step - 1]
         return IALMSolution(coefficients, step, all(part.met for part in blocks))
-
-
-class _ByMatrices:
-    """Products with M by the matrices M of all steps, kept for the next L1 weight."""
-
-    def __init__(self, design: NDArray[np.float64], schedule: PenaltySchedule) -> None:
-        eigenvalues, self._vectors = np.linalg.eigh(design.T @ design)
-        self._eigenvalues = np.maximum(eigenvalues, 0)
-        self._kappas = schedule.kappas
-        self._matrices: list[NDArray[np.float64]] = []
-
-    def multiply(
-        self, right: NDArray[np.float64], step: int, out: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Write ``right @ M`` of a step to ``out`` and return it."""
-        while len(self._matrices) <= step:
-            half = self._kappas[len(self._matrices)] / 2
-            weights = half / (self._eigenvalues + half)
-            self._matrices.append((self._vectors * weights) @ self._vectors.T)
-        return np.matmul(right, self._matrices[step], out=out)
-
-
-class _ByFactor:
-    """Products with M by the right singular vectors of the design, (r, n)."""
-
-    def __init__(self, design: NDArray[np.float64], schedule: PenaltySchedule) -> None:
-        _, lengths, vectors = np.linalg.svd(design, full_matrices=False)
-        self._eigenvalues, self._vectors = lengths**2, vectors
-        self._transposed = np.ascontiguousarray(vectors.T)
-        self._kappas = schedule.kappas
-
-    def multiply(
-        self, right: NDArray[np.float64], step: int, out: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Write ``right @ M`` of a step to ``out`` and return it."""
-        coordinates = right @ self._transposed
-        coordinates *= self._eigenvalues / (self._eigenvalues + self._kappas[step] / 2)
-        np.matmul(coordinates, self._vectors, out=out)
-        return np.subtract(right, out, out=out)
 
 
 class _Block:
     """The state of a block of responses after ``step`` steps; ``scratch`` is shared by blocks."""
 
-    def __init__(
-        self,
-        correlations: NDArray[np.float64],
-        schedule: PenaltySchedule,
-        scratch: NDArray[np.float64],
-    ) -> None:
-        self.schedule = schedule
-        self.step = 0
-        self.met = False
+    def __init__(self, loop: ResponseIALM, correlations: Array, scratch: Array) -> None:
+        schedule = loop.schedule
+        self.loop, self.step, self.met = loop, 0, False
         self.pull = 2 * correlations
         self.clipped = np.full(correlations.shape, -schedule.start)  # C = -T
         self.scaled = np.full(correlations.shape, schedule.kappas[0] * schedule.start)  # kappa P
         self._right = scratch[: len(correlations)]
         self._worst = 0
 
-    def advance(self, shrinkage: _ByMatrices | _ByFactor, mu: float) -> None:
+    def advance(self, mu: float) -> None:
         """Do one step, and note whether it meets the tolerance."""
-        kappas = self.schedule.kappas
+        kappas = self.loop.schedule.kappas
         growth = kappas[self.step] / kappas[self.step - 1] if self.step else 1.0
         right = np.multiply(self.scaled, growth, out=self._right)
         right -= self.clipped
         right += self.pull
-        z = shrinkage.multiply(right, self.step, self.scaled)
+        z = self.loop.multiply(right, self.step, self.scaled)
         z += self.clipped
-        limit = self.schedule.tolerance * kappas[self.step]
+        limit = self.loop.schedule.tolerance * kappas[self.step]
         # The entry that was last the worst decides nearly always, so the rest need no look.
         old, new = self.clipped.flat[self._worst], z.flat[self._worst]
         self.met = bool(abs(min(max(new, -mu), mu) - old) < limit)

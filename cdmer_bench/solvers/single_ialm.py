@@ -16,7 +16,6 @@ How far the result is from that of float64 is found on a sample, solved in both.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,58 +42,16 @@ FEWEST_MUS = 4  # below which the part in float64 would cost more than it saves
 LARGEST = 1 << 30  # bytes of the matrices of all steps
 
 
-class Sample(NamedTuple):
-    """A sample of the responses of one mu, solved in float64 and in float32.
+class SingleSums(NamedTuple):
+    """What the coefficients P (n x D) of one mu add up to."""
 
-    Attributes
-    ----------
-    rows : ndarray of int, shape (GROUPS, n_group)
-        Which responses.
-    exact, single : ndarray, shape (GROUPS, n_group, n)
-        Their coefficients.
-    scale : float
-        Responses there are for each of a group.
-    """
-
-    rows: NDArray[np.intp]
-    exact: Array
-    single: Array
-    scale: float
-
-
-@dataclass
-class SingleSums:
-    """What the coefficients P (n x D) of one mu add up to.
-
-    Attributes
-    ----------
-    projected : ndarray, shape (n, n_raw)
-        P times raw samples.
-    square : ndarray, shape (n, n)
-        P P'.
-    iterations : int
-        Steps, those that the sample takes in float64.
-    converged : bool
-    sample : Sample
-    """
-
-    projected: Array
-    square: Array
-    iterations: int
+    projected: Array  # (n, n_raw), P times raw samples
+    square: Array  # (n, n), P P'
+    iterations: int  # some more than those that the sample takes in float64
     converged: bool
-    sample: Sample
-
-    def errors(self, raw: Array) -> list[tuple[Array, Array]]:
-        """Return what would be added if every response erred as those of a group do, for each.
-
-        Errors of single responses have no common sign, so what is really missing is smaller.
-        """
-        found = []
-        for rows, exact, single in zip(*self.sample[:3], strict=True):
-            projected = self.sample.scale * (exact - single).T @ raw[rows]
-            square = self.sample.scale * (exact.T @ exact - single.T @ single)
-            found.append((projected, square))
-        return found
+    # What would be missing in both sums if every response erred as those of a group do, for each
+    # group. Errors of single responses have no common sign, so what is really missing is smaller.
+    errors: list[tuple[Array, Array]]
 
 
 class NumpyArrays:
@@ -253,24 +210,25 @@ class SingleIALM:
         stride = (len(order) - LARGEST_RESPONSES) // SAMPLE
         sampled = order[LARGEST_RESPONSES + stride // 2 :: stride][:SAMPLE]
         in_double = np.concatenate([sampled, order[:LARGEST_RESPONSES]])
-        others = np.setdiff1d(order, in_double)
         double = [self.double.solve(correlations[in_double], mu) for mu in mus]
         steps = [min(found.iterations + MORE_STEPS, self.schedule.n_steps) for found in double]
         single = self._run(correlations[sampled], mus, steps)
-        groups = sampled.reshape(-1, GROUPS).T
+        scale = len(correlations) * GROUPS / SAMPLE  # responses there are for each of a group
         sums = []
-        for found, coefficients, last in zip(double, single, steps, strict=True):
-            P = found.coefficients
-            exact, rough = (
-                a[:SAMPLE].reshape(-1, GROUPS, a.shape[1]).swapaxes(0, 1) for a in (P, coefficients)
-            )
-            sample = Sample(groups, exact, rough, len(correlations) / groups.shape[1])
-            sums.append(SingleSums(P.T @ raw[in_double], P.T @ P, last, found.converged, sample))
+        for (P, _, converged), rough, last in zip(double, single, steps, strict=True):
+            errors = []
+            for group in range(GROUPS):
+                members = slice(group, SAMPLE, GROUPS)
+                exact, other = P[members], rough[members]
+                missing = scale * (exact - other).T @ raw[sampled[members]]
+                errors.append((missing, scale * (exact.T @ exact - other.T @ other)))
+            sums.append(SingleSums(P.T @ raw[in_double], P.T @ P, last, converged, errors))
+        others = np.setdiff1d(order, in_double)
         for first in range(0, len(others), self.arrays.block):
             rows = others[first : first + self.arrays.block]
             for total, P in zip(sums, self._run(correlations[rows], mus, steps), strict=True):
-                total.projected += P.T @ raw[rows]
-                total.square += P.T @ P
+                np.add(total.projected, P.T @ raw[rows], out=total.projected)
+                np.add(total.square, P.T @ P, out=total.square)
         return sums
 
     def _run(self, correlations: Array, mus: Sequence[float], steps: Sequence[int]) -> list[Array]:
@@ -297,11 +255,9 @@ class SingleIALM:
             for run, last in zip(runs, steps, strict=True):
                 for step in chunk[: max(0, last - first)]:
                     before = 1.0 if step == 0 else growths[step - 1]
-                    run.advance(
-                        self, step, pulls[step - first], (float(before), float(growths[step]))
-                    )
+                    run.advance(self, step, pulls[step - first], (before, growths[step]))
                     if run.waits:
-                        run.join(*frees[step - first], float(growths[step]))
+                        run.join(*frees[step - first], growths[step])
             waiting = any(run.waits and run.count < len(correlations) for run in runs)
         return [run.coefficients(kappas[last - 1]) for run, last in zip(runs, steps, strict=True)]
 

@@ -24,12 +24,13 @@ def test_blocks_give_the_iterates_of_the_undivided_loop(mu, block):
 def test_products_by_a_factor_give_the_iterates_of_the_loop(monkeypatch, n_rows, kept):
     # Few rows, and matrices of the steps that would take more memory than is to be used.
     monkeypatch.setattr(response_ialm, "KEPT", kept)
-    monkeypatch.delattr(response_ialm, "_ByMatrices")
     rng = np.random.default_rng(5)
     A = rng.normal(size=(n_rows, 10)) + 1
     Y = rng.normal(size=(7, n_rows))
     expected, steps, converged = ialm_as_written(A.T, Y, 0.3, PenaltySchedule())
-    found = ResponseIALM(A).solve(Y @ A, 0.3, block=3)
+    loop = ResponseIALM(A)
+    found = loop.solve(Y @ A, 0.3, block=3)
+    assert loop._by_factor
     assert (found.iterations, found.converged) == (steps, converged)
     np.testing.assert_allclose(found.coefficients, expected.T, atol=1e-9 * np.abs(expected).max())
 

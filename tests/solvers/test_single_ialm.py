@@ -73,7 +73,7 @@ def test_sums_differ_from_those_in_double_by_less_than_the_witnesses_say():
         P, steps, converged = ResponseIALM(design).solve(correlations, mu)
         assert sums.converged == converged
         assert abs(sums.iterations - steps) <= 20
-        errors = sums.errors(raw)
+        errors = sums.errors
         assert len(errors) == single_ialm.GROUPS
         for ours, exact, place in ((sums.projected, P.T @ raw, 0), (sums.square, P.T @ P, 1)):
             said = max(np.abs(error[place]).max() for error in errors)

@@ -68,31 +68,17 @@ _KEPT = ("products", "converged", "iterations", "gap", "errors")
 
 
 class Regeneration(NamedTuple):
-    """What P of one setting makes of a samples: their products, regenerated.
+    """What P of one setting makes of a samples."""
 
-    Attributes
-    ----------
-    products : ndarray, shape (a, n_raw + a)
-        Of the regenerated samples with raw ones, (P'K_a)' X_raw, and with each other.
-    converged : bool
-        Paper: the loop met its tolerance. Exact: the relative gap is at most 1e-6.
-    iterations : int
-        Steps of the loop, or the most breakpoints of a path.
-    gap : float
-        Duality gap over the objective, exact solver only, otherwise NaN.
-    errors : ndarray of float32, shape (n_witnesses, a, n_raw + a)
-        Where float32 was used: what may be missing in ``products``, by the witness of several
-        samples.
-    reused : bool
-        Whether it was taken from the cache.
-    """
-
+    # (a, n_raw + a), of regenerated samples with raw ones, (P'K_a)' X_raw, and with each other
     products: Array
-    converged: bool
-    iterations: int
-    gap: float = float("nan")
+    converged: bool  # paper: the loop met its tolerance; exact: the relative gap is at most 1e-6
+    iterations: int  # steps of the loop, or the most breakpoints of a path
+    gap: float = float("nan")  # duality gap over the objective, of the exact solver
+    # (n_witnesses, a, n_raw + a), float32's: what may be missing in ``products``, each by another
+    # part of the features
     errors: NDArray[np.float32] = np.empty(0, np.float32)
-    reused: bool = False
+    reused: bool = False  # whether it was taken from the cache
 
     @property
     def across(self) -> Array:
@@ -105,25 +91,13 @@ class Regeneration(NamedTuple):
         return np.ascontiguousarray(self.products[:, -len(self.products) :])
 
 
-def pool(fixed: Array, moving: Array, raw: Array, queries: Array | None = None) -> Prepared:
-    """Compute what all settings share.
-
-    Parameters
-    ----------
-    fixed : ndarray, shape (n_1, D)
-        Samples of the domain that stays, as rows.
-    moving : ndarray, shape (n_2, D)
-        Samples of the domain that is regenerated.
-    raw : ndarray, shape (n_raw, D)
-        Raw samples that regenerated ones are compared with.
-    queries : ndarray, shape (a, D)
-        Samples to regenerate; None for the moving ones.
-
-    Raises
-    ------
-    UserError
-        If products of kernels leave the range of float64.
-    """
+def pool(
+    fixed: Array,  # (n_1, D), samples of the domain that stays, as rows
+    moving: Array,  # (n_2, D), of the domain that is regenerated
+    raw: Array,  # (n_raw, D), what regenerated samples are compared with
+    queries: Array | None = None,  # (a, D), samples to regenerate; None for the moving ones
+) -> Prepared:
+    """Compute what all settings share."""
     kernel = pooled_kernel(fixed, moving)
     with np.errstate(over="ignore", invalid="ignore"):
         # lambda |P'k|^2 and |P'K_1|^2 have the kernel squared in their Hessian.
@@ -150,23 +124,10 @@ def design_matrix(kernel: Array, n_fixed: int, lam: float) -> Array:
 def regeneration_coefficients(
     fixed: Array, moving: Array, lam: float, mu: float, solver: str = "paper"
 ) -> tuple[Array, float, float]:
-    """Solve one setting and return P' itself, for looking at.
+    """Solve one setting and return P' itself (D x n), for looking at.
 
-    Parameters
-    ----------
-    fixed, moving
-        Samples as rows: the source and the target for TSRG, the reverse for DRFS-T.
-    lam, mu, solver
-        See :class:`Regenerator`.
-
-    Returns
-    -------
-    coefficients : ndarray, shape (D, n_1 + n_2)
-        P'.
-    objective : float
-        |Y - P'K_1|^2 + lam |P'k|^2 + mu |P|_1.
-    gap : float
-        Upper bound of the objective's relative excess over the optimum.
+    Also returns |Y - P'K_1|^2 + lam |P'k|^2 + mu |P|_1, and an upper bound of its relative excess
+    over the optimum. The fixed samples are the source's for TSRG, the target's for DRFS-T.
     """
     check_parameters("regeneration", {"lam": lam, "mu": mu, "C": 1.0, "solver": solver})
     design = design_matrix(pool(fixed, moving, fixed)["kernel"], len(fixed), lam)

@@ -28,53 +28,26 @@ Array = NDArray[np.float64]
 
 
 class LassoResult(NamedTuple):
-    """The optimum and how it was reached.
+    """The optimum and how it was reached."""
 
-    Attributes
-    ----------
-    x : ndarray, shape (k,)
-    n_changes : int
-        How often a variable entered the active set.
-    converged : bool
-        False if the limit on changes ended the search before the optimality conditions held.
-    """
-
-    x: Array
-    n_changes: int
-    converged: bool
+    x: Array  # (k,)
+    n_changes: int  # how often a variable entered the active set
+    converged: bool  # False if the limit on changes came before the optimality conditions held
 
 
 def active_set_lasso(
-    gram: Array,
-    correlation: Array,
-    penalty: float,
+    gram: Array,  # (k, k), G, symmetric positive semidefinite
+    correlation: Array,  # (k,), h
+    penalty: float,  # z >= 0
     *,
-    nonnegative: bool = False,
-    start: Array | None = None,
+    nonnegative: bool = False,  # whether x >= 0 is required
+    start: Array | None = None,  # (k,), a feasible point; one near the optimum saves changes
     tolerance: float = 1e-12,
 ) -> LassoResult:
     """Solve one lasso.
 
-    Parameters
-    ----------
-    gram : ndarray, shape (k, k)
-        G, symmetric positive semidefinite.
-    correlation : ndarray, shape (k,)
-        h.
-    penalty : float
-        z >= 0.
-    nonnegative : bool
-        Whether x >= 0 is required.
-    start : ndarray, shape (k,), optional
-        A feasible point near the optimum; fewer changes are then needed, and the optimum is
-        the same.
-    tolerance : float
-        The optimality conditions hold to ``tolerance * max |h|``, or to the rounding of the
-        gradient where that is coarser.
-
-    Returns
-    -------
-    LassoResult
+    The optimality conditions hold to ``tolerance * max |h|``, or to the rounding of the gradient
+    where that is coarser.
     """
     k = len(correlation)
     x = np.zeros(k) if start is None else np.array(start, dtype=np.float64)
@@ -155,21 +128,11 @@ def _solve_dependent(block: Array, linear: Array, now: Array) -> Array:
 
 
 class DesignProducts(NamedTuple):
-    """What the problem needs of D and y.
+    """What the problem needs of D and y."""
 
-    Attributes
-    ----------
-    gram : ndarray, shape (n_stack, k, k)
-        ``D.T @ D``.
-    correlation : ndarray, shape (n_stack, k)
-        ``D.T @ y``.
-    energy : float
-        ``y @ y``.
-    """
-
-    gram: Array
-    correlation: Array
-    energy: float
+    gram: Array  # (n_stack, k, k), ``D.T @ D``
+    correlation: Array  # (n_stack, k), ``D.T @ y``
+    energy: float  # ``y @ y``
 
     @classmethod
     def of(cls, D_transposed: Array, y: Array) -> "DesignProducts":
@@ -187,15 +150,7 @@ class DesignProducts(NamedTuple):
 def ratio_penalties(products: DesignProducts, ratio: Array) -> Array:
     """Return the weights a of ``|w|_1`` that are ``ratio`` times those above which w is zero.
 
-    Parameters
-    ----------
-    products : DesignProducts
-    ratio : ndarray, shape (n_stack,)
-        At least 0; from 1 on, the optimal w is zero.
-
-    Returns
-    -------
-    ndarray, shape (n_stack,)
+    From a ratio (n_stack,) of 1 on, the optimal w is zero.
     """
     return 2.0 * ratio * np.maximum(products.correlation.max(axis=1), 0.0)
 
@@ -203,20 +158,9 @@ def ratio_penalties(products: DesignProducts, ratio: Array) -> Array:
 def nonnegative_lasso(
     products: DesignProducts, penalty: Array, start: Array | None = None
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """Find the optimum of every problem of a stack.
+    """Return the optimum w (n_stack, k) of every problem, and which converged.
 
-    Parameters
-    ----------
-    products : DesignProducts
-    penalty : ndarray, shape (n_stack,)
-        a >= 0.
-    start : ndarray, shape (n_stack, k), optional
-        Nonnegative guesses; good ones save time.
-
-    Returns
-    -------
-    w : ndarray, shape (n_stack, k)
-    converged : ndarray of bool, shape (n_stack,)
+    ``penalty`` (n_stack,) are the a >= 0; good nonnegative guesses (n_stack, k) save time.
     """
     w = np.empty(products.correlation.shape)
     converged = np.empty(len(w), bool)

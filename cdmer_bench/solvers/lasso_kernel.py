@@ -1,6 +1,6 @@
 """The compiled walk along lasso paths: one response after the other, its inverse kept.
 
-The same path as that of :mod:`~cdmer_bench.solvers.lasso_walk`, by the same rules. Of a response
+The same path as that of :mod:`~cdmer_bench.solvers.lasso_paths`, by the same rules. Of a response
 with k active among n variables a breakpoint costs k n + k^2 multiplications: the rate at which the
 n correlations change, and a rank-one change of the k x k inverse of the active block of G.
 Solutions are not stored: those of each penalty are added up to what the caller needs, from the k
@@ -13,7 +13,7 @@ The loops are as plain as they are because numba takes seconds to compile slices
 import numpy as np
 
 from cdmer_bench.compiled import kernel
-from cdmer_bench.solvers.lasso_walk import BREAKPOINTS_A_VARIABLE, DEPENDENT, NEVER
+from cdmer_bench.solvers.lasso_paths import BREAKPOINTS_A_VARIABLE, DEPENDENT, NEVER
 
 # Breakpoints after which correlations are formed anew, lest rounding piles up.
 RENEWED = 32

@@ -9,6 +9,7 @@ wide is solved again by :mod:`~cdmer_bench.solvers.careful_lasso`.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,71 +28,37 @@ LARGEST_SUMS = 1 << 29  # bytes of the sums that callers should ask for at once
 
 @dataclass
 class LassoSums:
-    """What the solutions of D responses add up to, for each of q penalties.
+    """What the solutions of D responses add up to, for each of q penalties."""
 
-    Attributes
-    ----------
-    projected : ndarray, shape (q, n, n_raw)
-        P times raw samples.
-    square : ndarray, shape (q, n, n)
-        P P'.
-    objective, gap : ndarray, shape (q,)
-        Sums over the responses.
-    breakpoints : int
-        The most of any path.
-    """
+    projected: Array  # (q, n, n_raw), P times raw samples
+    square: Array  # (q, n, n), P P'
+    objective: Array  # (q,), of all responses together
+    gap: Array  # (q,)
+    breakpoints: int = 0  # the most of any path
 
-    projected: Array
-    square: Array
-    objective: Array
-    gap: Array
-    breakpoints: int = 0
-
-    @classmethod
-    def zeros(cls, q: int, n: int, n_raw: int) -> "LassoSums":
-        """Return the sums over no response."""
-        return cls(np.zeros((q, n, n_raw)), np.zeros((q, n, n)), np.zeros(q), np.zeros(q))
-
-    def add(self, part: "LassoSums") -> None:
-        """Add the sums over other responses."""
-        for mine, other in (
-            (self.projected, part.projected),
-            (self.square, part.square),
-            (self.objective, part.objective),
-            (self.gap, part.gap),
-        ):
-            mine += other
-        self.breakpoints = max(self.breakpoints, part.breakpoints)
-
-    def turned(self, order: NDArray[np.intp]) -> "LassoSums":
-        """Return the sums in another order of the penalties."""
-        projected, square = self.projected[order], self.square[order]
-        return LassoSums(
-            projected, square, self.objective[order], self.gap[order], self.breakpoints
-        )
+    def parts(self) -> tuple[Array, Array, Array, Array]:
+        """Return the arrays."""
+        return self.projected, self.square, self.objective, self.gap
 
 
-def sum_lassos(design: Array, responses: Array, mus: Sequence[float], raw: Array) -> LassoSums:
-    r"""Solve :math:`\min_p |y - Ap|^2 + \mu |p|_1` for every response and mu, and add up.
-
-    Parameters
-    ----------
-    design : ndarray, shape (m, n)
-        A.
-    responses : ndarray, shape (D, m) or less wide
-        The y as rows; what is missing at their ends is zero.
-    mus : sequence of float
-        q penalties, > 0, in any order.
-    raw : ndarray, shape (D, n_raw)
-        Features of raw samples, a feature a row.
-    """
+def sum_lassos(
+    design: Array,  # (m, n), A
+    responses: Array,  # (D, m) or less wide: what is missing at the ends of the y is zero
+    mus: Sequence[float],  # q penalties, > 0, in any order
+    raw: Array,  # (D, n_raw), features of raw samples, a feature a row
+) -> LassoSums:
+    r"""Solve :math:`\min_p |y - Ap|^2 + \mu |p|_1` for every response and mu, and add up."""
     penalties = np.asarray(mus, dtype=np.float64)
     falling = np.argsort(-penalties, kind="stable")
-    task = _Task(design, responses, penalties[falling], raw)
-    total = task.nothing()
-    for part in task.parts():
-        total.add(part)
-    return total if (np.diff(falling) == 1).all() else total.turned(np.argsort(falling))
+    lassos = _Lassos(design, responses, penalties[falling], raw)
+    total = lassos.nothing()
+    for part in lassos.walk():
+        for mine, other in zip(total.parts(), part.parts(), strict=True):
+            mine += other
+        total.breakpoints = max(total.breakpoints, part.breakpoints)
+    given = np.argsort(falling)
+    projected, square, objective, gap = (part[given] for part in total.parts())
+    return LassoSums(projected, square, objective, gap, total.breakpoints)
 
 
 def solve_lassos(design: Array, responses: Array, mu: float) -> Array:
@@ -106,19 +73,24 @@ def solve_lassos(design: Array, responses: Array, mu: float) -> Array:
     return solutions
 
 
-class _Task:
+class _Lassos:
     """The responses of one design, with falling penalties."""
 
     def __init__(self, design: Array, responses: Array, mus: Array, raw: Array) -> None:
         self.design, self.responses, self.mus, self.raw = design, responses, mus, raw
         self.gram = design.T @ design
-        self.careful: CarefulLasso | None = None
 
     def nothing(self) -> LassoSums:
         """Return the sums over no response."""
-        return LassoSums.zeros(len(self.mus), self.design.shape[1], self.raw.shape[1])
+        q, n, n_raw = len(self.mus), len(self.gram), self.raw.shape[1]
+        return LassoSums(np.zeros((q, n, n_raw)), np.zeros((q, n, n)), np.zeros(q), np.zeros(q))
 
-    def parts(self) -> Iterator[LassoSums]:
+    @cached_property
+    def careful(self) -> CarefulLasso:
+        """What solves those that the walk leaves above the gap."""
+        return CarefulLasso(self.design)
+
+    def walk(self) -> Iterator[LassoSums]:
         """Yield the sums over chunks of responses."""
         if not compiled_available():
             yield from self._walk_by_numpy()
@@ -137,26 +109,25 @@ class _Task:
             for first in range(0, len(chunks), threads):  # so that few sums wait at a time
                 yield from pool.map(walk, chunks[first : first + threads])
 
-    def _padded(self, rows: slice | NDArray[np.intp]) -> Array:
-        """Return responses with the zeros at their ends."""
+    def _chosen(self, rows: slice | NDArray[np.intp]) -> tuple[Array, Array, Array]:
+        """Return responses with the zeros at their ends, and room for objectives and gaps."""
         chosen = self.responses[rows]
         padded = np.zeros((len(chosen), len(self.design)))
         padded[:, : chosen.shape[1]] = chosen
-        return padded
+        objective, gap = np.zeros((2, len(chosen), len(self.mus)))
+        return padded, objective, gap
 
     def _walk_compiled(self, chunk: slice, rank: int, rows: Array) -> LassoSums:
         from cdmer_bench.solvers.lasso_kernel import walk_paths
 
-        sums = self.nothing()
-        responses, raw = self._padded(chunk), np.ascontiguousarray(self.raw[chunk])
-        objective, gap = np.zeros((2, len(responses), len(self.mus)))
+        sums, raw = self.nothing(), np.ascontiguousarray(self.raw[chunk])
+        responses, objective, gap = self._chosen(chunk)
         starts = 2 * responses @ self.design
-        most = walk_paths(
+        sums.breakpoints = walk_paths(
             self.gram, rows, responses, starts, self.mus, rank, RELATIVE_GAP, raw,
             sums.projected, sums.square, objective, gap,
         )  # fmt: skip
-        sums.breakpoints = most
-        upper = np.triu_indices(self.design.shape[1], 1)
+        upper = np.triu_indices(len(self.gram), 1)
         sums.square[:, *upper] = sums.square.transpose(0, 2, 1)[:, *upper]
         self._finish(sums, responses, raw, objective, gap)
         return sums
@@ -164,9 +135,8 @@ class _Task:
     def _walk_by_numpy(self) -> Iterator[LassoSums]:
         correlations = self.responses @ self.design[: self.responses.shape[1]]
         for part in lasso_paths(self.gram, correlations, list(self.mus)):
-            responses, raw = self._padded(part.rows), self.raw[part.rows]
-            sums = self.nothing()
-            objective, gap = np.zeros((2, len(responses), len(self.mus)))
+            sums, raw = self.nothing(), self.raw[part.rows]
+            responses, objective, gap = self._chosen(part.rows)
             for i, (mu, P) in enumerate(zip(self.mus, part.coefficients, strict=True)):
                 objective[:, i], gap[:, i] = certify(self.design, responses, P, mu)
                 good = gap[:, i] <= RELATIVE_GAP * objective[:, i]
@@ -183,9 +153,7 @@ class _Task:
         """Solve what is not certified by the careful method, and add it to the sums."""
         wide = ~(gap <= RELATIVE_GAP * objective)
         for r in np.flatnonzero(wide.any(axis=1)):
-            if self.careful is None:
-                self.careful = CarefulLasso(self.design)
-            p = np.zeros(self.design.shape[1])
+            p = np.zeros(len(self.gram))
             for i in np.flatnonzero(wide[r]):
                 p, objective[r, i], gap[r, i] = self.careful.solve(responses[r], self.mus[i], p)
                 sums.projected[i] += np.outer(p, raw[r])

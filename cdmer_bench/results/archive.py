@@ -115,15 +115,15 @@ def _checksums(members: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _cell(content: bytes, arrays: bytes) -> tuple[CellRecord, dict[str, Any]]:
-    told = json.loads(content)
-    said = told.pop("figures")
+    cell = json.loads(content)
+    said = cell.pop("figures")
     with np.load(io.BytesIO(arrays), allow_pickle=False) as archive:
         check_archive_size(archive.zip, Path("grid.npz"))
         held = {name: archive[name] for name in archive.files}
-    record = record_of(told, held)
+    record = record_of(cell, held)
     _check(record)
-    if not set(said) <= set(RULES):
-        raise ValueError("its figures are of no known rules")
+    if not set(said) <= set(RULES) or not all(isinstance(told, dict) for told in said.values()):
+        raise ValueError("its figures are not those of rules")
     shown: dict[str, Any] = {name: visible(getattr(record, name)) for name in _TEXTS}
     return replace(record, **shown), said
 

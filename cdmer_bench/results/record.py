@@ -68,8 +68,8 @@ class CellRecord:
     notes: dict[int, str] = field(default_factory=dict)  # remarks on settings, by their index
     # what one method keeps, such as block weights, and the selection inputs
     extras: dict[str, NDArray] = field(default_factory=dict)
-    # versions, host, date, command, ``seconds`` of computing, ``wall_seconds``, the cards in use,
-    # ``settings_from_cache`` (how many took their regressions from there): not what results need
+    # what describes the run but does not change its result: versions, host, date, command,
+    # ``seconds`` of computing, ``wall_seconds``, the cards in use, ``settings_from_cache``
     about: dict[str, Any] = field(default_factory=dict)
     # of ``source`` and ``target`` what was used: ``database``, ``title``, ``features`` (their
     # hash), ``n_clips``, ``n_expected`` (or None), ``class_counts`` by name, the number of

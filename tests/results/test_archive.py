@@ -145,6 +145,7 @@ def test_hostile_archives_are_refused(packed, what, monkeypatch, tmp_path):
     [
         {"key": "../../x"}, {"classes": ["one"]}, {"settings": [1, 2, 3, 4]}, {"about": 3},
         {"settings": []}, {"method_label": 3}, {"format": 99},
+        {"figures": {"oracle": 3}}, {"figures": ["oracle"]}, {"figures": {"orakel": {}}},
     ],
     ids=str,
 )  # fmt: skip

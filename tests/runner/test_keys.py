@@ -8,11 +8,21 @@ import importlib
 import re
 import sys
 import textwrap
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cdmer_bench.config.schema import (
+    DescriptorCard,
+    MethodCard,
+    PreprocessingCard,
+    SelectionCard,
+    TaskCard,
+)
+from cdmer_bench.databases.frames import FrameDatabase
+from cdmer_bench.databases.matfiles import FileFeatureDatabase
 from tests.small_corpus import draw_features
 
 METHOD = """\
@@ -37,6 +47,9 @@ class Mine(Method):
             for s in settings
         ]
         return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
+
+class Twin(Mine):
+    pass
 """
 METHOD_CARD = """\
 # @package methods.mine
@@ -47,6 +60,11 @@ citation: me
 parameters: {shift: 0.0}
 grid: {power: [1.0, 2.0]}
 grids: {other: {power: [1, 3]}}
+"""
+TASK_CARD = """\
+# @package tasks.pair
+source: one
+target: two
 """
 DESCRIPTOR = """\
 from dataclasses import dataclass
@@ -65,6 +83,9 @@ class Means(Descriptor):
     def extract(self, frames):
         parts = np.array_split(np.asarray(frames), self.rows, axis=1)
         return factor() * np.array([[[part.mean(), part.std()]] for part in parts])
+
+class Twin(Means):
+    pass
 """
 DESCRIPTOR_CARD = """\
 # @package descriptors.means
@@ -104,6 +125,10 @@ HELPERS = {
     "described.py": "def factor():\n    return 1.0\n",
     "reading.py": "def order(paths):\n    return sorted(paths)\n",
     "unrelated.py": "nothing = 1\n",
+    "steps.py": (
+        "from cdmer_bench.preprocessing import Preprocessing\n\nclass Steps(Preprocessing):\n"
+        "    pass\n"
+    ),
 }
 FEATURES_CORPUS = """\
 # @package corpus
@@ -116,6 +141,8 @@ databases:
         blocks: {n_blocks: 5}, subjects: who}
   two: {title: Two, letter: T, classes: [low, mid, high], files: {given: two.npz}, first_label: 1,
         blocks: {n_blocks: 5}}
+  three: {title: Three, letter: D, classes: [low, mid, high], files: {given: three.npz},
+          first_label: 1, blocks: {n_blocks: 5}}
 """
 FRAMES_CORPUS = """\
 # @package corpus
@@ -154,7 +181,7 @@ class Place:
         corpus, descriptor = {
             "features": ("mine", "given"), "frames": ("frames_of_mine", "means"),
         }[kind]  # fmt: skip
-        words = [f"corpus={corpus}", f"descriptor={descriptor}", "method=mine", "task=one/two"]
+        words = [f"corpus={corpus}", f"descriptor={descriptor}", "method=mine", "task=pair"]
         places = [f"results.dir={self.folder / 'r'}", f"cache.dir={self.folder / 'c'}"]
         return ["--config-dir", str(self.conf), *words, *places, "progress=false", *more]
 
@@ -164,6 +191,7 @@ def place(tmp_path, monkeypatch):
     made = Place(tmp_path)
     made.write("mine.py", METHOD)
     made.write("method/mine.yaml", METHOD_CARD)
+    made.write("task/pair.yaml", TASK_CARD)
     made.write("means.py", DESCRIPTOR)
     made.write("descriptor/means.yaml", DESCRIPTOR_CARD)
     made.write("folders.py", READER)
@@ -173,6 +201,7 @@ def place(tmp_path, monkeypatch):
         made.write(name, text)
     made.features("one", 1, 18)
     made.features("two", 2, 15)
+    made.features("three", 4, 15)
     monkeypatch.chdir(tmp_path)
     return made
 
@@ -202,6 +231,14 @@ def edited(name, old, new):
     return lambda place: place.edit(name, old, new)
 
 
+def made(how, place) -> tuple[str, ...]:
+    """Change what a row says: a function of the place, or words for the command, returned."""
+    if isinstance(how, tuple):
+        return how
+    how(place)
+    return ()
+
+
 CARD = "corpus/mine.yaml"
 DEPENDING = {
     # (a) Each field of a database's card that says how its file is read.
@@ -221,9 +258,21 @@ DEPENDING = {
     "layout of the card": edited(CARD, "files: {given: two.npz}",
                                  "files: {given: two.npz}, features: square, "
                                  "layout: samples_columns, labels: of_square"),
+    "normalise of the card": edited(CARD, "files: {given: two.npz}",
+                                    "files: {given: two.npz}, normalise: zscore"),
+    "files of the card": edited(CARD, "{given: two.npz}", "{given: three.npz}"),
+    # Which databases are source and target.
+    "source of the task": edited("task/pair.yaml", "source: one", "source: three"),
+    "target of the task": edited("task/pair.yaml", "target: two", "target: three"),
     "name of the corpus": edited(CARD, "name: mine", "name: another"),
+    "name of a database": lambda place: (
+        place.edit(CARD, "  one: ", "  uno: "),
+        place.edit("task/pair.yaml", "source: one", "source: uno"),
+    ),
     "content of the file": lambda place: place.features("two", 3, 15, **MORE),
     # The method, with every module of the user's that takes part.
+    "class of the method": edited("method/mine.yaml", "mine.Mine", "mine.Twin"),
+    "the grid that is run": ("grid=other",),
     "parameters of the method": edited("method/mine.yaml", "shift: 0.0", "shift: 0.5"),
     "grid of the method": edited("method/mine.yaml", "[1.0, 2.0]", "[1.0, 2.0, 3.0]"),
     "module of the method": edited("mine.py", "argmax", "argmin"),
@@ -252,11 +301,19 @@ def test_what_a_cell_depends_on_changes_its_key(place, planned, change):
     assert n_done(planned("features", "dry_run=true")) == 1
     if change in SAME_WIDTH:
         place.edit(CARD, "blocks: {n_blocks: 5}", "blocks: null")
-    DEPENDING[change](place)
-    assert n_done(planned("features", "dry_run=true")) == 0
+    words = made(DEPENDING[change], place)
+    assert n_done(planned("features", "dry_run=true", *words)) == 0
+
+
+def moved_files(place) -> None:
+    (place.folder / "else").mkdir()
+    for path in place.folder.glob("*.npz"):
+        path.rename(place.folder / "else" / path.name)
+    place.edit(CARD, f"root: {place.folder}", f"root: {place.folder / 'else'}")
 
 
 INDEPENDENT = {
+    "root of the files": moved_files,
     "label of the method": edited("method/mine.yaml", "label: Mine", "label: Renamed"),
     "title and citation": lambda place: (
         place.edit("method/mine.yaml", "title: My method", "title: Other"),
@@ -265,6 +322,18 @@ INDEPENDENT = {
     "comments in YAML": edited("method/mine.yaml", "label: Mine", "# a comment\nlabel: Mine"),
     "title of a database": edited(CARD, "title: One", "title: Renamed"),
     "letter of a database": edited(CARD, "letter: O", "letter: R"),
+    "label of the task": edited("task/pair.yaml", "source: one", "label: Renamed\nsource: one"),
+    "label of the features": ("descriptors.given.label=Renamed",),
+    "title of the features": ("descriptors.given.title=other", "+descriptors.given.citation=you"),
+    "title of the steps": ("preprocessing.title=other",),
+    "counts that are expected": edited(CARD, "letter: O", "letter: O, counts: {low: 7}"),
+    "data that are generated": edited(CARD, "synthetic: false", "synthetic: true"),
+    "the rule with all it has": (
+        "selection=snd",
+        "selection.parameters.temperature=0.1",
+        "selection.title=other",
+        "selection.citation=you",
+    ),
     "title of the corpus": edited(CARD, "title: My corpus", "title: Renamed"),
     "the grid written otherwise": edited("method/mine.yaml", "[1.0, 2.0]", '"1:1:2"'),
     "another grid of the card": edited("method/mine.yaml", "[1, 3]", "[1, 4]"),
@@ -279,11 +348,11 @@ WITHOUT_EDIT = (("n_jobs=2", "backend=loky"), ("progress=true",), ("plane=false"
 def test_what_no_result_depends_on_computes_nothing_and_is_shown(place, planned, cdmer, change):
     planned("features")
     before = stored(place)
-    INDEPENDENT[change](place)
-    assert n_done(planned("features", "dry_run=true")) == 1
-    said = planned("features")
+    words = made(INDEPENDENT[change], place)
+    assert n_done(planned("features", "dry_run=true", *words)) == 1
+    said = planned("features", *words)
     assert stored(place) == before
-    if "Renamed" in "".join(p.read_text() for p in place.conf.glob("*/*.yaml")):
+    if "Renamed" in "".join([*words, *(p.read_text() for p in place.conf.glob("*/*.yaml"))]):
         shown = said + cdmer("tables", "own", "--results", str(place.folder / "r"))[1]
         records = next((place.folder / "r").rglob("record.json")).read_text()
         assert ("Renamed" in records) or ("R → T" in shown)
@@ -346,6 +415,9 @@ EXTRACTED = {
     "preprocessing": ("preprocessing.parameters.n_frames=5",),
     "size of frames": ("preprocessing.parameters.shape=[30,30]",),
     "rounding": ("preprocessing.parameters.round=uint8",),
+    "crop": ("preprocessing.crop=face",),
+    "class of the preprocessing": ("preprocessing._target_=steps.Steps",),
+    "class of the descriptor": edited("descriptor/means.yaml", "means.Means", "means.Twin"),
 }
 
 
@@ -354,10 +426,7 @@ def test_what_features_depend_on_has_them_extracted_again(place, planned, change
     write_frames(place)
     planned("frames")
     assert n_done(planned("frames", "dry_run=true")) == 1
-    how = EXTRACTED[change]
-    words = how if isinstance(how, tuple) else ()
-    if not words:
-        how(place)
+    words = made(EXTRACTED[change], place)
     plan = planned("frames", "dry_run=true", *words)
     assert n_done(plan) == 0
     assert "features of" in plan
@@ -397,3 +466,190 @@ def test_force_extracts_and_solves_anew(place, planned):
     assert {p: d for p, (d, _) in stored(place).items()} == {p: d for p, (d, _) in cells.items()}
     assert all(stored(place)[p][1] > time for p, (_, time) in cells.items())
     assert all(p.stat().st_mtime_ns > time for p, time in features.items())
+
+
+def test_names_of_a_descriptor_and_of_steps_extract_nothing(place, planned):
+    write_frames(place)
+    planned("frames")
+    before = {path: path.stat().st_mtime_ns for path in (place.folder / "c").rglob("*.npz")}
+    card = "descriptor/means.yaml"
+    for old, new in (("label: Means", "label: M"), ("Means of", "Rows of"), ("me\n", "you\n")):
+        place.edit(card, old, new)
+    assert n_done(planned("frames", "dry_run=true", "preprocessing.title=other")) == 1
+    planned("frames", "preprocessing.title=other")
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+# Cards of databases as they were released; what they say matters by what is then read.
+SHEETS = "corpus.databases.casme2."
+BASE = (f"{SHEETS}sheet=one.xlsx", f"{SHEETS}worksheet=Sheet")
+READ_OTHERWISE = {
+    "sheet": (f"{SHEETS}sheet=two.xlsx",),
+    "worksheet": (f"{SHEETS}worksheet=Second",),
+    "emotions": (SHEETS + "emotions={happiness: surprise, surprise: positive, disgust: negative}",),
+    "release": (f"{SHEETS}release=raw",),
+    "folder": (f"{SHEETS}folder=other",),
+    "coding": (f"{SHEETS}coding=paper",),
+}
+READ_ALIKE = {
+    "sheet": (f"{SHEETS}sheet=copy.xlsx",),
+    "format": (f"+{SHEETS}format=casme2",),
+    "release": (f"{SHEETS}release=cropped",),
+    "root": ("corpus.root=moved",),
+}
+
+
+@pytest.fixture
+def released(place, planned):
+    """Run on a tree of CASME II with several sheets and releases, and one of SMIC."""
+    pytest.importorskip("openpyxl")
+    import shutil
+
+    from cdmer_bench.databases.casme2 import RECODED_2019
+    from tests.databases.trees import CASME2_HEADINGS, Sheet, casme2, smic
+
+    tree = casme2(["Cropped"], "reg_img{}.jpg")
+    rows = tree.sheets[0].rows
+    # One that the sheet of 2019 codes otherwise than the paper's.
+    number, name = sorted(RECODED_2019)[0]
+    tree.clips[6].subject_folder, tree.clips[6].folder = f"sub{number}", name.upper()
+    rows[7][:2] = [number, name.upper()]
+    turned = [
+        rows[0],
+        *([*r[:-1], other[-1]] for r, other in zip(rows[1:], rows[:0:-1], strict=True)),
+    ]
+    tree.sheets = [
+        Sheet("one.xlsx", rows, more={"Second": turned}),
+        Sheet("copy.xlsx", rows, more={"Second": turned}),
+        Sheet("two.xlsx", turned),
+    ]
+    tree.write(place.folder)
+    raw = casme2(["CASME2-RAW"], "img{}.jpg").change(index=lambda c: c.index + 1)
+    raw.sheets = []
+    raw.write(place.folder)
+    other = casme2(["other", "Cropped"], "reg_img{}.jpg").change(index=lambda c: c.index + 2)
+    other.sheets = [Sheet("other/one.xlsx", [list(CASME2_HEADINGS), *rows[1:]])]
+    other.write(place.folder)
+    smic("VIS", ["VIS"], "reg_{:05d}.bmp").write(place.folder)
+    shutil.copytree(place.folder / "data", place.folder / "moved")
+
+    def call(*more):
+        words = {word.lstrip("+").partition("=")[0]: word for word in (*BASE, *more)}
+        corpus = ("corpus=frames", "corpus.root=data", "task=casme2/smic_vis")
+        return planned("frames", *corpus, "data.errors=ignore", *words.values())
+
+    call()
+    return call
+
+
+@pytest.mark.parametrize("change", READ_OTHERWISE)
+def test_what_a_card_of_a_release_has_read_otherwise_changes_the_key(released, change):
+    assert n_done(released("dry_run=true")) == 1
+    assert n_done(released("dry_run=true", *READ_OTHERWISE[change])) == 0
+
+
+@pytest.mark.parametrize("change", READ_ALIKE)
+def test_what_a_card_of_a_release_has_read_alike_changes_nothing(released, change):
+    assert n_done(released("dry_run=true", *READ_ALIKE[change])) == 1
+
+
+def clips_table(folder: Path) -> list[dict]:
+    return [
+        {"database": path.parent.name, "clip": path.name, "subject": path.name[:2],
+         "label": ["low", "mid", "high"][i % 3], "folder": str(path), "first": 0, "last": 3,
+         "pattern": "{n}.png"}
+        for database in ("one", "two")
+        for i, path in enumerate(sorted((folder / database).iterdir()))
+    ]  # fmt: skip
+
+
+def every(**values):
+    return lambda rows: [row | values for row in rows]
+
+
+def only_first(**values):
+    return lambda rows: [rows[0] | values, *rows[1:]]
+
+
+TABLE_OTHERWISE = {
+    "label": only_first(label="high"),
+    "subject": only_first(subject="other"),
+    "clip": lambda rows: rows[1:],
+    "first": every(first=1),
+    "last": every(last=2),
+    "pattern": only_first(pattern="0.png", first="", last=""),
+    "folder": lambda rows: [rows[0] | {"folder": rows[3]["folder"]}, *rows[1:]],
+    "box": every(x=0, y=0, width=10, height=10),
+}
+TABLE_ALIKE = {"a free column": every(remark="seen"), "its name": lambda rows: rows}
+
+
+@pytest.fixture
+def tabled(place, planned):
+    """Run on the frames by a clips table, whose rows a function may change first."""
+    import pandas as pd
+
+    write_frames(place)
+
+    def call(*more, change=lambda rows: rows, name="clips.csv"):
+        rows = change(clips_table(place.folder))
+        pd.DataFrame(rows).to_csv(place.folder / name, index=False)
+        table = f"corpus.table={place.folder / name}"
+        return planned("frames", "corpus=clips", table, *more)
+
+    call()
+    return call
+
+
+@pytest.mark.parametrize("change", [*TABLE_OTHERWISE, *TABLE_ALIKE])
+def test_what_a_clips_table_says_changes_the_key_and_what_it_says_beside_does_not(tabled, change):
+    changes = TABLE_OTHERWISE | TABLE_ALIKE
+    said = tabled("dry_run=true", change=changes[change], name="another.csv")
+    assert n_done(said) == (change in TABLE_ALIKE)
+
+
+def test_classes_of_a_clips_table_change_the_key(tabled):
+    assert n_done(tabled("dry_run=true", "corpus.classes=[high,low,mid]")) == 1  # by name
+    assert n_done(tabled("dry_run=true", "corpus.classes=[low,mid,high]")) == 0
+
+
+WITH_RULE = "the rule with all it has"
+# By the fields of each kind of card, the row above that changes it.
+FIELDS = {
+    MethodCard: {
+        "_target_": "class of the method", "label": "label of the method",
+        "title": "title and citation", "citation": "title and citation",
+        "parameters": "parameters of the method", "grid": "grid of the method",
+        "grids": "the grid that is run",
+    },
+    DescriptorCard: {
+        "_target_": "class of the descriptor", "label": "label of the features",
+        "title": "title of the features", "citation": "title of the features",
+        "parameters": "parameters of the descriptor",
+    },
+    PreprocessingCard: {
+        "_target_": "class of the preprocessing", "title": "title of the steps", "crop": "crop",
+        "parameters": "rounding",
+    },
+    TaskCard: {f: f"{f} of the task" for f in ("label", "source", "target")},
+    SelectionCard: dict.fromkeys(("name", "title", "citation", "parameters"), WITH_RULE),
+    FileFeatureDatabase: {
+        "name": "name of a database", "title": "title of a database",
+        "letter": "letter of a database", "classes": "classes of the cards",
+        "synthetic": "data that are generated", "counts": "counts that are expected",
+        "root": "root of the files", "files": "files of the card",
+        "features": "features of the card", "labels": "labels of the card",
+        "subjects": "subjects of the card", "first_label": "first_label of the card",
+        "label_map": "label_map of the card", "layout": "layout of the card",
+        "blocks": "blocks of the cards", "normalise": "normalise of the card",
+    },
+    FrameDatabase: {f: f for f in (*READ_OTHERWISE, *READ_ALIKE)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_each_field_of_each_kind_of_card_has_a_row(kind):
+    rows = {*DEPENDING, *INDEPENDENT, *EXTRACTED, *READ_OTHERWISE, *READ_ALIKE}
+    assert set(FIELDS[kind].values()) <= rows
+    known = FIELDS[kind] | (FIELDS[FileFeatureDatabase] if kind is FrameDatabase else {})
+    assert {f.name for f in fields(kind) if f.init} <= set(known)

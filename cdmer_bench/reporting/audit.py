@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from itertools import islice
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cdmer_bench.protocol import CLASSES, composition, experiments
-from cdmer_bench.reporting.feasibility import constant_class, counts_with_accuracy, find_matrix
 from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Cells, Paper, Printed, published
 
 # Table I as printed, in the order negative, positive, surprise.
@@ -16,6 +19,9 @@ PRINTED_TABLE_I = {
     "smic_vis": (28, 23, 20),
     "smic_nir": (28, 23, 20),
 }
+# A figure printed to d decimals stands for every value within half a unit of the last one; the
+# margin covers the rounding of binary fractions and is far below the spacing of real scores.
+_HALF_F1, _HALF_PERCENT = 0.00005, 0.005
 # A mean of figures rounded to d decimals, itself rounded, is off by at most one unit.
 _UNITS = (0.0001, 0.01)  # of mean F1 and accuracy
 _MARGIN = 1e-9
@@ -299,3 +305,56 @@ def _agree(means: tuple[float, float], printed: Printed) -> tuple[bool, ...]:
     """Whether the means of mean F1 and of accuracy are those printed, but for rounding."""
     both = zip(means, (printed.mean_f1, printed.accuracy), _UNITS, strict=True)
     return tuple(abs(mean - figure) <= unit + _MARGIN for mean, figure, unit in both)
+
+
+def counts_with_accuracy(percent: float, n: int) -> list[int]:
+    """Return the counts of right predictions of ``n`` that print as ``percent``."""
+    return [k for k in range(n + 1) if abs(100 * k / n - percent) <= _HALF_PERCENT + _MARGIN]
+
+
+@cache
+def find_matrix(
+    mean_f1: float,  # as printed, four decimals
+    n_right: int,
+    class_counts: tuple[int, ...],  # true samples of each class
+) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    """Find a confusion matrix of three classes with that mean F1 and so many right predictions.
+
+    It is told by the right predictions and the predictions of each class; None if there is none.
+    """
+    n_wrong = sum(class_counts) - n_right
+    low, high = 3 * (mean_f1 - _HALF_F1), 3 * (mean_f1 + _HALF_F1)
+    wrong, rights = _splits(n_wrong), _splits(n_right)
+    for right in rights[(rights <= class_counts).all(axis=1)]:
+        base = np.add(class_counts, right)
+        # F1_i = 2 right_i / (true_i + predicted_i) is largest without wrong predictions of i.
+        if (2 * right / base).sum() < low - _MARGIN:
+            continue
+        if (2 * right / (base + n_wrong)).sum() > high + _MARGIN:
+            continue
+        total = (2 * right / (base + wrong)).sum(axis=1)
+        missed = np.subtract(class_counts, right)
+        fits = (np.abs(total - 3 * mean_f1) <= 3 * _HALF_F1 + _MARGIN) & (
+            wrong + missed <= n_wrong
+        ).all(axis=1)
+        if fits.any():
+            predicted = right + wrong[fits.argmax()]
+            return tuple(right.tolist()), tuple(predicted.tolist())
+    return None
+
+
+def constant_class(mean_f1: float, percent: float, class_counts: Sequence[int]) -> int | None:
+    """Return the class that, answered for every sample, gives both figures, or None."""
+    n = sum(class_counts)
+    for index, count in enumerate(class_counts):
+        f1 = 2 * count / (n + count) / len(class_counts)
+        if abs(f1 - mean_f1) <= _HALF_F1 + _MARGIN and count in counts_with_accuracy(percent, n):
+            return index
+    return None
+
+
+def _splits(total: int) -> NDArray[np.intp]:
+    """List all triples of counts that add up to ``total``, shape (n, 3)."""
+    first, second = np.indices((total + 1, total + 1))
+    third = total - first - second
+    return np.stack([first, second, third], axis=-1)[third >= 0]

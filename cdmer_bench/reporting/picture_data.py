@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.budget import rank_chances
 from cdmer_bench.evaluation.metrics import confusion_matrices, f1_of_counts
 from cdmer_bench.evaluation.selection import Choice, Rule, choices
+from cdmer_bench.evaluation.statistics import rank_chances
 from cdmer_bench.protocol import BLOCK_GRIDS, BLOCK_GRIDS_OF_THE_TEXT
 from cdmer_bench.reporting.published import paper_order
 from cdmer_bench.results.record import CellRecord

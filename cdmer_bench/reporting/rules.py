@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.evaluation.budget import budget_curve
 from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection import Choice, Rule
-from cdmer_bench.evaluation.statistics import DEPENDENCE
+from cdmer_bench.evaluation.statistics import DEPENDENCE, budget_curve
 from cdmer_bench.reporting.captions import SYNTHETIC, about_rules, left_out_phrase, scope
 from cdmer_bench.reporting.picture_data import Cell, cells_of
 from cdmer_bench.reporting.published import paper_order

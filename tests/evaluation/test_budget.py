@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.budget import budget_curve
+from cdmer_bench.evaluation.statistics import budget_curve
 
 grids = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdmer_bench.reporting.feasibility import constant_class, counts_with_accuracy, find_matrix
+from cdmer_bench.reporting.audit import constant_class, counts_with_accuracy, find_matrix
 
 SMALL = (4, 3, 2)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.reporting import build_table, render_all
-from cdmer_bench.reporting.latex import to_latex
+from cdmer_bench.reporting.formats import to_latex
 from cdmer_bench.reporting.published import LAYOUTS
 from tests.reporting.records import record
 

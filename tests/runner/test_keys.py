@@ -577,11 +577,14 @@ TABLE_OTHERWISE = {
     "clip": lambda rows: rows[1:],
     "first": every(first=1),
     "last": every(last=2),
-    "pattern": only_first(pattern="0.png", first="", last=""),
     "folder": lambda rows: [rows[0] | {"folder": rows[3]["folder"]}, *rows[1:]],
     "box": every(x=0, y=0, width=10, height=10),
 }
-TABLE_ALIKE = {"a free column": every(remark="seen"), "its name": lambda rows: rows}
+TABLE_ALIKE = {
+    "a free column": every(remark="seen"),
+    "its name": lambda rows: rows,
+    "the same frames by another pattern": every(pattern="", first="", last=""),
+}
 
 
 @pytest.fixture

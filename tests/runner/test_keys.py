@@ -506,6 +506,7 @@ def released(place, planned):
     import shutil
 
     from cdmer_bench.databases.casme2 import RECODED_2019
+
     from tests.databases.trees import CASME2_HEADINGS, Sheet, casme2, smic
 
     tree = casme2(["Cropped"], "reg_img{}.jpg")

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.tkl import TKL, extend_eigenvectors
-from cdmer_bench.solvers.ordered_quadratic import minimise_ordered
+from cdmer_bench.methods.tkl import TKL, extend_eigenvectors, minimise_ordered
 from tests.methods.oracles import arrays, best, case, grid_predictions, random_task, thinned
 
 

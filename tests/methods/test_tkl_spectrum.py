@@ -4,7 +4,7 @@ import scipy.optimize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdmer_bench.solvers.ordered_quadratic import decay_cone, minimise_ordered
+from cdmer_bench.methods.tkl import decay_cone, minimise_ordered
 
 
 def problem(seed, d, rank):

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.svm import SVC
 
-from cdmer_bench.solvers.low_rank_svm import train_soft_margin
+from cdmer_bench.solvers.libsvm import train_soft_margin
 
 
 def problem(seed, n, r, scale, apart):

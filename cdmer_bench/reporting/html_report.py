@@ -2,16 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.selection import RULES, NotRecorded, Rule, rule
+from cdmer_bench.evaluation.selection import RULES, Rule, rule
 from cdmer_bench.evaluation.statistics import DEPENDENCE
 from cdmer_bench.reporting.analysis import (
     CellComparison,
@@ -57,7 +56,7 @@ from cdmer_bench.reporting.published import (
     sorted_as_paper,
     summarize,
 )
-from cdmer_bench.reporting.report_tables import cell_index, heat_map, shade, table_rows
+from cdmer_bench.reporting.report_tables import Shaded, cell_index, heat_map, shade, table_rows
 from cdmer_bench.reporting.rules import judge_rules, rank_rules, rules_notes, summarize_rules
 from cdmer_bench.reporting.tables import MissingCell, tables_for
 from cdmer_bench.results.record import CellRecord
@@ -124,11 +123,11 @@ def build_report(
     numbers = {id(cell): i for i, cell in enumerate(cells)}
     tasks, heats = heat_map(compared, numbers, chosen.name)
     control = control_of(record.row for record in rows) or ""
-    across, up = _pair([method for method, _ in heats], control)
     return page(
         "report.html",
         _results(records, missing, chosen, against_paper),
         choices,
+        _pair(heats, control),
         records=records,
         rows=rows,
         missing=missing,
@@ -138,11 +137,7 @@ def build_report(
         measures=_measures(classes),
         methods=paper_order(r.row for r in rows),
         heat={"tasks": tasks, "rows": heats},
-        across=across,
-        up=up,
-        pairs=_scores_of_two(compared, chosen.name, across, up),
         budget=of_rules.get(chosen.name, []),
-        confusion=_by_method(cells, chosen.name),
         parameters=_first_grids(compared, chosen.name, control),
         regions=_first_blocks(compared, chosen.name),
         panels=samples(placed) if placed else [],
@@ -150,7 +145,7 @@ def build_report(
         times=times(rows),
         cells=cells,
         data=_embedded(cells, of_rules, compared, possible, _measures(classes)),
-        version=_version(),
+        version=version("cdmer-bench"),
     )
 
 
@@ -217,43 +212,26 @@ def _choices(compared: Sequence[Cell], rules: Sequence[Rule]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What a rule's settings say about which method is best."""
-
-    rule: Rule
-    cells: list[CellComparison]
-    overall: MethodComparison | None
-    unchosen: list[str]
-    answer: dict[str, Any]
-
-    @property
-    def control(self) -> str | None:
-        """The method that others are compared with."""
-        return control_of(self.overall.methods) if self.overall else None
-
-    @property
-    def units(self) -> str:
-        """What the bootstrap drew."""
-        return drawn_units(self.cells)
-
-
-def _verdict(cells: Sequence[Cell], rule: Rule) -> Verdict:
-    places = {(c.record.task_label, c.record.row): c for c in cells}
-    indices = {place: cell.index(rule.name) for place, cell in places.items()}
-    compared = compare_chosen(
-        {place: (places[place].record, i) for place, i in indices.items() if i is not None}
-    )
-    lacks = []
-    for place, cell in places.items():
-        if indices[place] is None:
-            try:
-                rule.select(cell.record)
-            except NotRecorded as lack:
-                lacks.append((cell.record, lack.short))
+def _verdict(cells: Sequence[Cell], rule: Rule) -> dict[str, Any]:
+    """Return what a rule's settings say about which method is best, and the tests."""
+    chosen, lacks = {}, []
+    for cell in cells:
+        index = cell.index(rule.name)
+        if index is None:
+            lacks.append((cell.record, cell.choices[rule.name].lack))
+        else:
+            chosen[cell.record.task_label, cell.record.row] = cell.record, index
+    compared = compare_chosen(chosen)
     overall = compare_methods(compared)
-    answer = _over_tasks(overall) if overall else _on_one_task(compared)
-    return Verdict(rule, compared, overall, about_unchosen(lacks), answer)
+    return {
+        "rule": rule,
+        "cells": compared,
+        "overall": overall,
+        "answer": _over_tasks(overall) if overall else _on_one_task(compared),
+        "control": control_of(overall.methods) if overall else None,
+        "units": drawn_units(compared),
+        "unchosen": about_unchosen(lacks),
+    }
 
 
 def _over_tasks(overall: MethodComparison) -> dict[str, Any]:
@@ -305,31 +283,17 @@ def _measures(classes: Sequence[str]) -> list[dict[str, Any]]:
     return [{"label": label, "digits": digits} for label, digits in named]
 
 
-def _pair(methods: Sequence[str], control: str) -> tuple[str, str]:
-    """Choose the two methods that are set against each other first, from the best method on."""
-    others = [method for method in methods if method != control]
-    if len(methods) < 2:
-        return "", ""
-    return (control, others[0]) if control in methods else (others[1], others[0])
-
-
-def _scores_of_two(
-    cells: Sequence[Cell], rule: str, across: str, up: str
-) -> list[tuple[float, float]]:
-    """Return the mean F1 of two methods on each task that they share."""
-    scores: dict[str, dict[str, float]] = {across: {}, up: {}}
-    for cell in cells:
-        values = cell.values(rule)
-        if cell.record.row in scores and values is not None:
-            scores[cell.record.row][cell.record.task_label] = float(values[0])
-    return [(x, scores[up][task]) for task, x in scores[across].items() if task in scores[up]]
-
-
-def _by_method(cells: Sequence[Cell], rule: str) -> list[tuple[str, list[tuple[int, Cell]]]]:
-    """Return the cells with a setting, by method, with their numbers in the page's data."""
-    chosen = [(i, c) for i, c in enumerate(cells) if c.index(rule) is not None]
-    methods = paper_order(c.record.row for _, c in chosen)
-    return [(m, [(i, c) for i, c in chosen if c.record.row == m]) for m in methods]
+def _pair(heats: Sequence[tuple[str, list[Shaded]]], control: str) -> dict[str, Any]:
+    """Set two methods against each other, from the best on: their mean F1 on shared tasks."""
+    names = [method for method, _ in heats]
+    others = [method for method in names if method != control]
+    if len(names) < 2:
+        return {"up": "", "across": ""}
+    across, up = (control, others[0]) if control in names else (others[1], others[0])
+    lines = dict(heats)
+    both = zip(lines[across][:-1], lines[up][:-1], strict=True)
+    pairs = [(x.value, y.value) for x, y in both if np.isfinite([x.value, y.value]).all()]
+    return {"across": across, "up": up, "pairs": pairs}
 
 
 def _first_grids(cells: Sequence[Cell], rule: str, control: str) -> list[dict[str, Any]]:
@@ -414,13 +378,6 @@ def _embedded(
             for name, of_rule in lines.items()
         },
     }
-
-
-def _version() -> str:
-    try:
-        return version("cdmer-bench")
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 def _names(values: Iterable[Any], most: int = 30, separator: str = ", ") -> str:

@@ -8,8 +8,6 @@ kind expected.
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from numpy.typing import NDArray
-
 from cdmer_bench.compiled import keep_kernels_in
 from cdmer_bench.config.build import build, build_databases, load_target
 from cdmer_bench.config.catalogue import prepare_hydra
@@ -21,10 +19,10 @@ from cdmer_bench.features import Features, FeatureStore
 from cdmer_bench.io import user_path
 from cdmer_bench.methods.base import Method
 from cdmer_bench.preprocessing import Preprocessing
+from cdmer_bench.reporting.picture_data import Placed
 from cdmer_bench.results.record import CellRecord
 
 T = TypeVar("T")
-Placed = tuple[CellRecord, NDArray, NDArray | None]
 
 
 def embed_cells(

@@ -57,7 +57,7 @@ from cdmer_bench.reporting.published import (
     summarize,
 )
 from cdmer_bench.reporting.report_tables import Shaded, cell_index, heat_map, shade, table_rows
-from cdmer_bench.reporting.rules import judge_rules, rank_rules, rules_notes, summarize_rules
+from cdmer_bench.reporting.rules import rank_rules, rules_notes, summarize_rules
 from cdmer_bench.reporting.tables import MissingCell, tables_for
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.scores import SIDES, database_title, remarks
@@ -198,14 +198,13 @@ def _results(
 
 def _choices(compared: Sequence[Cell], rules: Sequence[Rule]) -> dict[str, Any]:
     """Return what the rules choose, and what each loses against the oracle."""
-    judged = judge_rules(compared)
-    summaries = summarize_rules(judged)
+    summaries = summarize_rules(compared)
     # A grid of one setting leaves nothing to choose and so says nothing about a rule's input.
     searched = {cell.record.row for cell in compared if len(cell.record.settings) > 1}
     able = {s.rule for s in summaries if s.n and s.method in searched}
     return {
-        "judged": judged,
-        "ranking": rank_rules(judged),
+        "compared": compared,
+        "ranking": rank_rules(compared),
         "able": [r for r in rules if r.name in able],
         "summaries": {(s.method, s.rule): s for s in summaries},
         "rules_notes": rules_notes(summaries, rules, able),

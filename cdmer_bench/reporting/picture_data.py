@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.metrics import confusion_matrices, f1_of_counts
+from cdmer_bench.evaluation.metrics import confusion_matrices, f1_of_counts, grid_scores
 from cdmer_bench.evaluation.selection import Choice, Rule, choices
-from cdmer_bench.evaluation.statistics import rank_chances
+from cdmer_bench.evaluation.statistics import budget_curve, rank_chances
 from cdmer_bench.protocol import BLOCK_GRIDS, BLOCK_GRIDS_OF_THE_TEXT
 from cdmer_bench.reporting.published import paper_order
 from cdmer_bench.results.record import CellRecord
@@ -20,6 +20,8 @@ from cdmer_bench.results.scores import setting_text
 if TYPE_CHECKING:
     import pandas as pd
 
+# Settings tried at random in the table of the report; pictures have the whole curves.
+BUDGETS = (1, 10, 50, 100, 1000)
 # Points of a curve; enough for a smooth line over the few decades of a grid.
 _POINTS = 24
 _MOST_MAPS = 12
@@ -37,6 +39,8 @@ class Cell:
 
     record: CellRecord
     choices: Mapping[str, Choice]  # by rule
+    # Expected best mean F1 of so many settings drawn at random.
+    budgets: Mapping[int, float]
 
     def index(self, rule: str) -> int | None:
         """Return the setting that the rule chooses, if it chooses one."""
@@ -59,8 +63,14 @@ class Cell:
 
 
 def cells_of(records: Iterable[CellRecord], rules: Sequence[Rule]) -> list[Cell]:
-    """Put what each rule chooses beside the records, in their order."""
-    return [Cell(record, {c.rule: c for c in choices(record, rules)}) for record in records]
+    """Put beside the records, in their order, what each rule chooses and parts are worth."""
+    cells = []
+    for record in records:
+        f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
+        parts = [m for m in BUDGETS if m <= len(f1)]
+        expected = dict(zip(parts, budget_curve(f1, parts).tolist(), strict=True))
+        cells.append(Cell(record, {c.rule: c for c in choices(record, rules)}, expected))
+    return cells
 
 
 def counts_of(record: CellRecord, settings: Any = slice(None)) -> NDArray[np.intp]:

@@ -11,7 +11,6 @@ import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,46 +31,18 @@ WIDTHS = {"one": 3.5, "two": 7.16}
 TWO = WIDTHS["two"]
 _NARROW = 5.0
 _DPI = 150.0
-_STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 7.5,
-    "axes.titlesize": 7.5,
-    "axes.titleweight": "bold",
-    "axes.labelsize": 7.5,
-    "xtick.labelsize": 7.0,
-    "ytick.labelsize": 7.0,
-    "legend.fontsize": 7.0,
-    "legend.title_fontsize": 7.0,
-    "figure.titlesize": 8.5,
-    "figure.titleweight": "bold",
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": False,
-    "lines.linewidth": 1.2,
-    "lines.markersize": 3.5,
-    "figure.dpi": 100.0,
-    "legend.frameon": False,
-    # Letters of a PDF that journals accept and readers can select.
-    "pdf.fonttype": 42,
-    # The same picture gives the same bytes.
-    "svg.hashsalt": "cdmer-bench",
-    # A label of the user's own may hold a dollar sign.
-    "text.parse_math": False,
-    "text.usetex": False,  # whatever a matplotlibrc says: labels of others never reach LaTeX
-}
 
 
 @contextmanager
 def style() -> Iterator[None]:
     """Apply the shared look inside a ``with`` block; a UserError without matplotlib."""
     try:
-        import matplotlib as mpl
+        from matplotlib.style import context
     except ImportError:
         raise UserError(
             "pictures need matplotlib, which is not installed; pip install matplotlib"
         ) from None
-    with mpl.rc_context(_STYLE):
+    with context(Path(__file__).with_name("pictures.mplstyle")):
         yield
 
 
@@ -132,9 +103,8 @@ def short(label: str, most: int = 24) -> str:
 def lines(label: str, width: int, most: int = 2) -> str:
     """Break a label of the user's own into at most so many lines, and cut what is left over."""
     flat = " ".join(label.split())
-    return "\n".join(
-        textwrap.wrap(flat, width, max_lines=most, placeholder="\N{HORIZONTAL ELLIPSIS}")
-    )
+    wrapped = textwrap.wrap(flat, width, max_lines=most, placeholder="\N{HORIZONTAL ELLIPSIS}")
+    return "\n".join(wrapped)
 
 
 def title(figure: "Figure", text: str, synthetic: bool) -> None:
@@ -161,10 +131,15 @@ def to_bytes(draw: Callable[[], "Figure"], format: str = "svg", dpi: float = _DP
         warnings.simplefilter("always")
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
         figure = draw()
-        _lay_out(figure, dpi)
+        if engine := figure.get_layout_engine():
+            # Laid out for good here, or matplotlib draws the whole figure twice.
+            figure.set_dpi(dpi)
+            engine.execute(figure)
+            figure.set_layout_engine(None)
         figure.savefig(file, format=format, dpi=dpi, metadata=metadata)
     lacking: dict[str, None] = {}
     for warning in caught:
+        # Once for all letters, not once for each.
         if character := re.match(r"Glyph (\d+) .* missing from font", str(warning.message)):
             lacking[chr(int(character[1]))] = None
         else:
@@ -172,31 +147,12 @@ def to_bytes(draw: Callable[[], "Figure"], format: str = "svg", dpi: float = _DP
                 warning.message, warning.category, warning.filename, warning.lineno
             )
     if lacking:
-        _tell_lacking("".join(lacking))
+        warnings.warn(
+            f"DejaVu Sans, the font of the pictures, lacks {''.join(lacking)}; boxes stand for "
+            "these characters",
+            stacklevel=2,
+        )
     return file.getvalue()
-
-
-def _lay_out(figure: "Figure", dpi: float) -> None:
-    """Place everything in a figure for good, so that it is drawn once.
-
-    With an engine that is still in charge of the layout, matplotlib draws the whole figure, throws
-    it away, and draws it again.
-    """
-    engine = figure.get_layout_engine()
-    if engine is not None:
-        figure.set_dpi(dpi)
-        engine.execute(figure)
-        figure.set_layout_engine(None)
-
-
-@lru_cache
-def _tell_lacking(characters: str) -> None:
-    """Warn once of letters without a glyph; matplotlib does for each one at each drawing."""
-    warnings.warn(
-        f"{_STYLE['font.family']}, the font of the pictures, lacks {characters}; boxes stand for "
-        "these characters",
-        stacklevel=3,
-    )
 
 
 def save(draw: Callable[[], "Figure"], path: str | Path, dpi: float = _DPI) -> Path:

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection import Choice, Rule
-from cdmer_bench.evaluation.statistics import DEPENDENCE, budget_curve
+from cdmer_bench.evaluation.statistics import DEPENDENCE
 from cdmer_bench.reporting.captions import SYNTHETIC, about_rules, left_out_phrase, scope
 from cdmer_bench.reporting.picture_data import Cell, cells_of
 from cdmer_bench.reporting.published import paper_order
 from cdmer_bench.results.record import CellRecord
 
-# Settings tried at random in the table of the report; pictures have the whole curves.
-BUDGETS = (1, 10, 50, 100, 1000)
 _EQUAL = 1e-12  # a loss below this is rounding
 
 
@@ -34,37 +31,14 @@ class RuleSummary:
     settings: int = 0  # all settings of the ``n`` tasks
 
 
-@dataclass(frozen=True)
-class JudgedCell:
-    """What each rule chooses for a cell, and what a part of its grid would have reached."""
-
-    task: str
-    method: str
-    n_settings: int
-    choices: tuple[Choice, ...]  # one for each rule
-    budgets: dict[int, float]  # expected best mean F1 of so many settings drawn at random
-
-
-def judge_rules(cells: Sequence[Cell]) -> list[JudgedCell]:
-    """Return each cell's choice under each rule, and what parts of its grid are worth."""
-    judged = []
-    for cell in cells:
-        record = cell.record
-        f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
-        parts = [m for m in BUDGETS if m <= len(f1)]
-        budgets = dict(zip(parts, budget_curve(f1, parts).tolist(), strict=True))
-        chosen = tuple(cell.choices.values())
-        judged.append(JudgedCell(record.task_label, record.row, len(f1), chosen, budgets))
-    return judged
-
-
-def summarize_rules(judged: Sequence[JudgedCell]) -> list[RuleSummary]:
+def summarize_rules(cells: Sequence[Cell]) -> list[RuleSummary]:
     """Average each rule's score and oracle gap over the tasks of each method."""
     made: dict[tuple[str, str], list[tuple[Choice, int]]] = {}
-    n_tasks = len({cell.task for cell in judged})
-    for cell in judged:
-        for choice in cell.choices:
-            made.setdefault((cell.method, choice.rule), []).append((choice, cell.n_settings))
+    n_tasks = len({cell.record.task_label for cell in cells})
+    for cell in cells:
+        for choice in cell.choices.values():
+            place = cell.record.row, choice.rule
+            made.setdefault(place, []).append((choice, len(cell.record.settings)))
     summaries = []
     for (method, name), found in made.items():
         scored = [(c, n) for c, n in found if c.mean_f1 is not None]
@@ -142,7 +116,7 @@ class RuleRanking:
 RANDOM = "a setting at random"
 
 
-def rank_rules(judged: Sequence[JudgedCell]) -> RuleRanking | None:
+def rank_rules(cells: Sequence[Cell]) -> RuleRanking | None:
     """Rank rules over methods and tasks by their loss; None if no cell had a choice to make.
 
     Cells of one setting have nothing to choose and are left out. A rule with its input in fewer
@@ -151,26 +125,23 @@ def rank_rules(judged: Sequence[JudgedCell]) -> RuleRanking | None:
     """
     from scipy.stats import rankdata
 
-    cells = [cell for cell in judged if cell.n_settings > 1]
-    losses = {
-        (cell.task, cell.method): {c.rule: c.gap for c in cell.choices if c.gap is not None}
-        for cell in cells
-    }
-    names = [c.rule for c in cells[0].choices if c.rule != "oracle"] if cells else []
-    counts = {name: sum(name in found for found in losses.values()) for name in names}
+    cells = [cell for cell in cells if len(cell.record.settings) > 1]
+    names = [name for name in cells[0].choices if name != "oracle"] if cells else []
+    counts = {name: sum(cell.index(name) is not None for cell in cells) for name in names}
     kept = [name for name in names if counts[name] and 2 * counts[name] >= len(cells)]
-    lacks = {c.rule: c.lack for cell in cells for c in cell.choices if c.lack}
+    lacks = {c.rule: c.lack for cell in cells for c in cell.choices.values() if c.lack}
     left_out = {name: lacks.get(name, "") for name in names if name not in kept}
-    shared = [cell for cell in cells if kept and set(kept) <= set(losses[cell.task, cell.method])]
+    shared = [c for c in cells if kept and all(c.index(name) is not None for name in kept)]
     if not shared:
         return None
-    table = np.array([[losses[c.task, c.method][name] for name in kept] for c in shared])
-    best = [next(c.mean_f1 or 0.0 for c in cell.choices if c.rule == "oracle") for cell in shared]
-    by_chance = np.array(best) - [cell.budgets[1] for cell in shared]
+    table = np.array([[cell.choices[name].gap for name in kept] for cell in shared], dtype=float)
+    best = np.array([cell.choices["oracle"].mean_f1 for cell in shared], dtype=float)
+    by_chance = best - [cell.budgets[1] for cell in shared]
     ranks = rankdata(np.round(table, 12), axis=1)
-    tasks, methods = (paper_order(getattr(c, x) for c in shared) for x in ("task", "method"))
-    of_task = np.array([tasks.index(c.task) for c in shared])
-    of_method = np.array([c.method for c in shared])
+    tasks = paper_order(cell.record.task_label for cell in shared)
+    methods = paper_order(cell.record.row for cell in shared)
+    of_task = np.array([tasks.index(cell.record.task_label) for cell in shared])
+    of_method = np.array([cell.record.row for cell in shared])
     rows = []
     for j, name in enumerate([*kept, RANDOM]):
         loss = table[:, j] if name != RANDOM else by_chance
@@ -197,7 +168,7 @@ def _interval(
 
 def rules_text(records: Sequence[CellRecord], rules: Sequence[Rule]) -> str:
     """Return the ranking of rules as text: what `cdmer stats --rules` prints."""
-    ranking = rank_rules(judge_rules(cells_of(records, rules)))
+    ranking = rank_rules(cells_of(records, rules))
     lines = [f"Corpus: {records[0].corpus}."]
     if any(record.synthetic for record in records):
         lines.append(SYNTHETIC)

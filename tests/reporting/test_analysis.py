@@ -19,7 +19,7 @@ from cdmer_bench.reporting.analysis import (
 from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET
 from cdmer_bench.reporting.html_report import build_report
 from cdmer_bench.reporting.picture_data import cells_of
-from cdmer_bench.reporting.rules import judge_rules, summarize_rules
+from cdmer_bench.reporting.rules import summarize_rules
 from cdmer_bench.results.current import current
 from tests.reporting.records import labels, record
 
@@ -92,10 +92,7 @@ def test_subjects_are_drawn_where_known():
 def test_rules_are_averaged_over_the_tasks_that_have_their_input():
     scores = np.zeros((3, 71, 3), np.float32)
     records = [record(5, scores=scores), record(6)]
-    found = {
-        s.rule: s
-        for s in summarize_rules(judge_rules(cells_of(records, [ORACLE, rule("entropy")])))
-    }
+    found = {s.rule: s for s in summarize_rules(cells_of(records, [ORACLE, rule("entropy")]))}
     assert found["oracle"].gap == 0
     assert (found["entropy"].n, found["entropy"].of) == (1, 2)
     assert found["entropy"].lack == "entropy needs scores, not recorded"
@@ -103,9 +100,7 @@ def test_rules_are_averaged_over_the_tasks_that_have_their_input():
 
 def test_a_score_of_zero_is_a_score():
     wrong = (labels("smic_nir") + 1) % 3
-    (found,) = summarize_rules(
-        judge_rules(cells_of([record(5, predictions=wrong[None])], [ORACLE]))
-    )
+    (found,) = summarize_rules(cells_of([record(5, predictions=wrong[None])], [ORACLE]))
     assert (found.mean_f1, found.n) == (0.0, 1)
 
 

@@ -12,7 +12,7 @@ from cdmer_bench.reporting.analysis import compare_cells, compare_methods, stats
 from cdmer_bench.reporting.captions import absences, scope, task_span
 from cdmer_bench.reporting.picture_data import cells_of
 from cdmer_bench.reporting.published import paper_order, sorted_as_paper
-from cdmer_bench.reporting.rules import judge_rules, summarize_rules
+from cdmer_bench.reporting.rules import summarize_rules
 from tests.reporting.records import record
 
 
@@ -70,9 +70,7 @@ def test_settings_that_a_rule_leaves_out_are_counted():
     assert phrase in table.notes
     assert sum("leaves them out" in note for note in table.notes) == 1
     (summary,) = [
-        s
-        for s in summarize_rules(judge_rules(cells_of(records, [rule("source_cv")])))
-        if s.method == "TCA"
+        s for s in summarize_rules(cells_of(records, [rule("source_cv")])) if s.method == "TCA"
     ]
     assert (summary.left_out, summary.settings) == (2, 6)
 
@@ -95,9 +93,9 @@ def test_row_that_was_not_run_is_named_once_under_several_rules():
 def test_budgets_of_a_cell_are_those_that_its_grid_holds():
     rng = np.random.default_rng(0)
     made = record(5, predictions=rng.integers(0, 3, (10, 71)))
-    (cell,) = judge_rules(cells_of([made], [rule("oracle")]))
+    (cell,) = cells_of([made], [rule("oracle")])
     assert list(cell.budgets) == [1, 10]
-    assert cell.budgets[10] == cell.choices[0].mean_f1
+    assert cell.budgets[10] == cell.choices["oracle"].mean_f1
 
 
 def test_task_without_the_baseline_is_left_out_by_name():

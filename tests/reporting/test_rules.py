@@ -1,12 +1,14 @@
 """Which selection rule is best: losses that are planted are found, in their order."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from cdmer_bench.evaluation.selection import RULES, Choice, rule
 from cdmer_bench.evaluation.selection.base import Rule
-from cdmer_bench.reporting.picture_data import cells_of
-from cdmer_bench.reporting.rules import RANDOM, JudgedCell, judge_rules, rank_rules, rules_text
+from cdmer_bench.reporting.picture_data import Cell, cells_of
+from cdmer_bench.reporting.rules import RANDOM, rank_rules, rules_text
 from tests.reporting.records import labels, record
 
 
@@ -15,7 +17,8 @@ def cell(task, method, gaps, best=0.8, mean=0.5, n_settings=10, lacks=()):
     made = [Choice("oracle", 0, best, 80.0, 0.0)]
     made += [Choice(name, 1, best - gap, 70.0, gap) for name, gap in gaps.items()]
     made += [Choice(name, lack="no input") for name in lacks]
-    return JudgedCell(task, method, n_settings, tuple(made), {1: mean})
+    made_of = SimpleNamespace(task_label=task, row=method, settings=[{}] * n_settings)
+    return Cell(made_of, {choice.rule: choice for choice in made}, {1: mean})
 
 
 def test_rules_are_ranked_by_what_they_lose():
@@ -72,7 +75,7 @@ def test_the_text_says_what_is_compared_over_what():
     assert text.index("class_balance") < text.index(RANDOM)
     assert "Not compared: source_cv, importance_weighted, dev, reverse (not recorded; a run" in text
     assert "entropy, infomax, snd (not recorded)" in text
-    lost = rank_rules(judge_rules(cells_of(made, [rule("oracle"), rule("class_balance")])))
+    lost = rank_rules(cells_of(made, [rule("oracle"), rule("class_balance")]))
     assert f"{lost.rules[0].loss:.4f}" in text
     synthetic = [record(5, predictions=predictions, synthetic=True)]
     assert "SYNTHETIC DATA" in rules_text(synthetic, rules)

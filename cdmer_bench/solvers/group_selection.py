@@ -7,7 +7,8 @@ With the thin SVD :math:`Y = U S V^T`, the rows of group g of :math:`W = P + T /
 both by the :math:`h_g` of its predecessor, the share of :math:`W_g` that B kept, and adds the same
 q to the :math:`a_g` of all groups. Norms and products with U need :math:`M_g = U_g^T U_g` (m x m)
 only, so nothing of the length of a sample is formed, but for the last steps, to see where the loop
-stops.
+stops. Where the :math:`M_g` of all groups would take more than ``KEPT`` bytes, U is multiplied by
+twice.
 """
 
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.solvers.blocks import KEPT
 
 Array = NDArray[np.float64]
 
@@ -36,14 +38,13 @@ def prepare_groups(Xs: Array, Xt: Array, Xq: Array) -> dict[str, Array]:
             f"the features reach {np.abs(Y).max():.3g}, whose squares overflow; divide them by a "
             "constant"
         )
-    Q = Q.reshape(n_groups, d, -1)
-    return {
-        "Q": Q,
-        "R": R,
-        "grams": Q.transpose(0, 2, 1) @ Q,
-        "queries": Q.transpose(0, 2, 1) @ Xq.transpose(1, 2, 0),
-        "query_sums": Xq.sum(axis=2),
-    }
+    Q, m = Q.reshape(n_groups, d, -1), len(R)
+    prepared = {"Q": Q, "R": R, "query_sums": Xq.sum(axis=2)}
+    if 8 * n_groups * m * (m + len(Xq)) > KEPT and m > d:
+        return {**prepared, "samples": np.ascontiguousarray(Xq.transpose(1, 2, 0))}
+    prepared["grams"] = Q.transpose(0, 2, 1) @ Q
+    prepared["queries"] = Q.transpose(0, 2, 1) @ Xq.transpose(1, 2, 0)
+    return prepared
 
 
 def select_groups(
@@ -64,9 +65,13 @@ class _Loop:
 
     def __init__(self, prepared: dict[str, Array], turn: Array, s: Array, Vt: Array) -> None:
         self.U = prepared["Q"] @ turn  # (G, d, m)
-        self.M = turn.T @ prepared["grams"] @ turn  # (G, m, m)
         self.u = self.U.sum(axis=1)  # (G, m)
-        self.queries = turn.T @ prepared["queries"]  # (G, m, n_query)
+        self.kept = "grams" in prepared
+        if self.kept:
+            self.M = turn.T @ prepared["grams"] @ turn  # (G, m, m)
+            self.queries = turn.T @ prepared["queries"]  # (G, m, n_query)
+        else:
+            self.samples = prepared["samples"]  # (G, d, n_query)
         self.query_sums = prepared["query_sums"].T  # (G, n_query)
         self.s = s
         L = prepared["labels"]
@@ -79,7 +84,7 @@ class _Loop:
         a, Ma = np.zeros((n_groups, n, c, m)), np.zeros((n_groups, n, c, m))
         o, h = np.ones((n_groups, n)), np.ones((n_groups, n))
         left, worst = np.arange(n), np.zeros((2, n), np.intp)
-        labels = np.empty((n, self.queries.shape[2], c))
+        labels = np.empty((n, self.query_sums.shape[1], c))
         steps, converged = np.zeros(n, np.intp), np.zeros(n, bool)
         kappa, factor = KAPPA, FACTOR
         for step in range(1, MOST_STEPS + 1):
@@ -91,7 +96,8 @@ class _Loop:
             q = e - (1 - 1 / (shrinking / kappa + 1)) * z
             before, a, o = (a, o), h[..., None, None] * a, h * o
             a += q
-            Ma = (a.reshape(n_groups, -1, m) @ self.M).reshape(a.shape)
+            rows = a.reshape(n_groups, -1, m)
+            Ma = (rows @ self.M if self.kept else self._on_groups(rows) @ self.U).reshape(a.shape)
             squares = np.einsum("gncm,gncm->gn", a, Ma) + d * c * o * o
             squares += 2 * o * (a.sum(axis=2) @ self.u[..., None])[..., 0]
             norms = np.sqrt(np.maximum(squares, 0))
@@ -106,7 +112,9 @@ class _Loop:
                 # P = W - T / kappa
                 P = a[:, ended] - old[..., None, None] * before[0][:, ended]
                 ones = o[:, ended] - old * before[1][:, ended]
-                found = (P.reshape(n_groups, -1, m) @ self.queries).sum(axis=0)
+                rows = P.reshape(n_groups, -1, m)
+                found = rows @ self.queries if self.kept else self._on_groups(rows) @ self.samples
+                found = found.sum(axis=0)
                 found = found.reshape(len(members), c, -1) + (ones.T @ self.query_sums)[:, None]
                 labels[members] = found.transpose(0, 2, 1)
                 stay = ~ended
@@ -117,6 +125,11 @@ class _Loop:
             factor = min(FACTOR, LARGEST_KAPPA / kappa)
             kappa *= factor
         return labels, steps, converged
+
+    def _on_groups(self, rows: Array) -> Array:
+        """Return rows (G, n c, m) as coefficients of the features of their groups, (G, n c, d)."""
+        coefficients: Array = rows @ self.U.transpose(0, 2, 1)
+        return coefficients
 
     def _all_small(
         self,

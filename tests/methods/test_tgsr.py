@@ -17,13 +17,19 @@ def block_task(seed, n_source=12, n_target=9, n_blocks=5, block_dim=6):
     return Xs.reshape(shape), ys, Xt.reshape(shape)
 
 
+@pytest.mark.parametrize("kept_bytes", [1 << 30, 0])
 @pytest.mark.parametrize("size", [(12, 9, 5, 6), (40, 9, 5, 6), (8, 3, 21, 3)])
 @pytest.mark.parametrize("lam", [0.0, 0.01, 3.0, 500.0])
-def test_the_form_for_a_grid_ends_where_the_loop_as_written_does(size, lam):
+def test_the_form_for_a_grid_ends_where_the_loop_as_written_does(
+    monkeypatch, size, lam, kept_bytes
+):
+    monkeypatch.setattr(group_selection, "KEPT", kept_bytes)
     Xs, ys, Xt = block_task(1, *size)
     L, method = label_matrix(ys), TGSR(groups="blocks")
     chosen = [{"k": k, "lam": lam} for k in range(1, size[2] + 1)]
-    result = method.solve(method.prepare(Xs, ys, Xt, Xt), chosen)
+    prepared = method.prepare(Xs, ys, Xt, Xt)
+    assert ("grams" in prepared) == (kept_bytes > 0)
+    result = method.solve(prepared, chosen)
     for i, setting in enumerate(chosen):
         B, labels, n_steps = as_written(Xs, L, Xt, **setting)
         np.testing.assert_allclose(result.scores[i], labels, atol=1e-7)

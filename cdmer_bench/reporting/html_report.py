@@ -260,14 +260,15 @@ def _on_one_task(cells: Sequence[CellComparison]) -> dict[str, Any]:
     if len({cell.task for cell in cells}) != 1:
         return {"leaders": []}
     first = max(cells, key=lambda cell: cell.mean_f1)
+    leaders = [cell.method for cell in cells if cell.mean_f1 == first.mean_f1]
     control = control_of(cell.method for cell in cells)
     return {
-        "leaders": [first.method],
+        "leaders": leaders,
         "mean_f1": first.mean_f1,
         "over": first.task,
         "interval": first.interval.mean_f1,
         "base": next((cell.mean_f1 for cell in cells if cell.method == control), None),
-        "control_leads": first.method == control or first.p is None,
+        "control_leads": control in leaders,
         "p": first.p,
         "test": "McNemar's test",
         "n_tasks": 1,

@@ -407,6 +407,16 @@ def test_a_single_cell_opens_with_its_confusion_matrix():
     assert "Average</th>" not in two
 
 
+def test_the_answer_names_all_who_are_best_and_what_a_rule_lacks():
+    same = record(5).predictions
+    tied = [record(5, m, m.upper(), predictions=same) for m in ("a", "b", "c", "d")]
+    assert "</small>A, B, C and 1 more</p>" in first_screen(build_report(tied))
+    alone = first_screen(build_report([record(5, "svm", "Baseline", predictions=same[:1])]))
+    assert "run other methods to see how much adaptation adds" in alone
+    without = first_screen(build_report([record(5), record(6)], selection="entropy"))
+    assert "No setting chosen for TCA (Exp.5, Exp.6): entropy needs scores" in without
+
+
 def test_average_of_a_rule_says_once_a_row_which_tasks_it_lacks():
     partial = [r for r in records() if (r.task, r.method) != ("exp05", "sa")]
     rows = rows_of(section(build_report(partial), "rules"), "Mean F1 under each rule")

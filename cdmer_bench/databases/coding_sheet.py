@@ -10,30 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cdmer_bench.databases.base import Finding, finding
+from cdmer_bench.databases.base import Finding, finding, table
 from cdmer_bench.errors import UserError, nearest
 from cdmer_bench.io import check_archive_size
 
 SHEET_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".csv", ".tsv")
 REQUIRED = ("subject", "clip", "onset", "offset", "emotion")
 # What a column is for: its possible headings, lower-case letters and digits only.
-HEADINGS: dict[str, tuple[str, ...]] = {
-    "subject": ("subject", "sub", "subjectid", "subid", "subjectno", "subjectnumber"),
-    "clip": ("filename", "clip", "clipname", "video", "videoname", "foldname", "foldername"),
-    "onset": ("onsetframe", "onset", "onsetf", "onsetfnir", "onsetfvis", "onsetfhs"),
-    "apex": ("apexframe", "apex", "apexf", "apexf1"),
-    "offset": ("offsetframe", "offset", "offsetf", "offsetfnir", "offsetfvis", "offsetfhs"),
-    "emotion": (
-        "estimatedemotion", "estimatedemotions", "emotion", "emotions", "emotionlabel",
-        "emotionclass", "label", "expression",
-    ),
-    "first": ("firstf", "firstframe"),
-    "last": ("lastf", "lastframe"),
-    "type": ("expressiontype", "type", "micro", "micromacro"),
-}  # fmt: skip
+HEADINGS: dict[str, list[str]] = table("sheet_words")["headings"]
+ABSENT: list[str] = table("sheet_words")["absent"]  # cells that say that there is none
 # Columns of a sheet that marks emotions instead of naming them (4DME); the first three are classes.
 MARKS = ("positive", "negative", "surprise", "repression", "others")
-ABSENT = ("", "/", "\\", "-", "?", "-1", "n/a", "na", "none", "nan", "null")
 _MOST_BYTES = 2**26  # of a workbook when unpacked; coding sheets take less than a hundredth
 
 

@@ -162,7 +162,9 @@ class Reader:
         first = members[0]
         near = [*first.base[-2:], *first.between, first.path.name]
         named = any(re.search(self.layout.cropped, part, re.I) for part in near)
-        return "cropped" if named or mostly(("reg", "frame_det"), members) else "raw"
+        files = [name.lower() for one in members for name in one.files]
+        registered = sum(name.startswith(("reg", "frame_det")) for name in files)
+        return "cropped" if named or 2 * registered > len(files) else "raw"
 
     def read_sheets(self, path: Path) -> list[CodingSheet]:
         """Read a file that may be a coding sheet."""
@@ -331,9 +333,3 @@ class Reader:
         if uncoded:
             said = {"n": len(uncoded), "first": uncoded[0]}
             self.reading.note("frames-without-label", self.title, **said)
-
-
-def mostly(beginnings: tuple[str, ...], members: Sequence[Found]) -> bool:
-    """Tell whether the names of most images begin so."""
-    names = [name.lower() for one in members for name in one.files]
-    return 2 * sum(name.startswith(beginnings) for name in names) > len(names)

@@ -16,7 +16,7 @@ from cdmer_bench.databases.coding_sheet import (
     CodingSheet,
     read_coding_sheets,
 )
-from cdmer_bench.databases.reader import LAYOUTS, Reader, mostly
+from cdmer_bench.databases.reader import LAYOUTS, Reader
 from cdmer_bench.databases.releases import Cut, Found, Key, Release, cut_release, recognise
 
 CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
@@ -51,12 +51,11 @@ class Smic(Reader):
         return None
 
     def kind(self, members: Sequence[Found]) -> str:
-        """Tell extended recordings by the names of folders, cropped faces by those of frames."""
+        """Tell extended recordings by the names of folders."""
         first = members[0]
         in_micro = "micro" in [part.lower() for part in first.parts]
-        if not in_micro and any(_EXTENDED.search(part) for part in first.base):
-            return "extended"
-        return "cropped" if mostly(("reg",), members) else "raw"
+        extended = not in_micro and any(_EXTENDED.search(part) for part in first.base)
+        return "extended" if extended else super().kind(members)
 
     def read_sheets(self, path: Path) -> list[CodingSheet]:
         """Read an annotation sheet, which may have columns for each camera."""

@@ -2,11 +2,10 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdmer_bench.databases.base import Finding
 from cdmer_bench.databases.clip_folders import is_synthetic, scan_tree
 from cdmer_bench.databases.clips import Reading, TableDatabase
 from cdmer_bench.databases.coded_readers import CODINGS, Casme2, Casme3, CasmeSquared, FourDme
@@ -121,19 +120,7 @@ class FrameDatabase(TableDatabase):
             classes = ", ".join(self.classes)
             reading.note("classes-left-out", title, listed=listed, classes=classes)
             reading.rows = [r for r in reading.rows if r["label"] in self.classes]
-        reading.findings = [self._with_way_out(finding) for finding in reading.findings]
         return reading
-
-    def _with_way_out(self, finding: Finding) -> Finding:
-        """Say, where nothing was recognised, how to start a clips table."""
-        if finding.code not in ("no-frames", "no-coding-sheet"):
-            return finding
-        corpus = "frames" if LAYOUTS[self.format].tested else "frames_extended"
-        way = (
-            f"{finding.action}; or write a clips table, which 'cdmer data clips corpus={corpus} "
-            f"corpus.root={self.root} database={self.name} --out clips.csv' starts"
-        )
-        return replace(finding, action=way)
 
     def why_empty(self) -> str:
         """Give the first error, and the commands that tell more."""

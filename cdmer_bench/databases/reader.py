@@ -79,6 +79,14 @@ class Reader:
         self.reading = Reading(folders=folders)
         given = choices.emotions if self.layout.needs_sheet else None
         self.classes = dict(self.layout.emotions if given is None else given)
+        corpus = "frames" if self.layout.tested else "frames_extended"
+        self.said = {  # in findings on the database as a whole
+            "example": self.layout.example,
+            "form": self.layout.form,
+            "release": choices.release,
+            "way_out": f"or write a clips table, which 'cdmer data clips corpus={corpus} "
+            f"corpus.root={choices.root} database={choices.name} --out clips.csv' starts",
+        }
         self.found: list[Found] = []  # the clips' folders
         self.lost: list[Found] = []  # those that nothing tells to be of this database
         self.releases: list[Release] = []
@@ -96,7 +104,7 @@ class Reader:
         )
         if self.sheet is None and self.layout.needs_sheet:
             by = f" whose path ends with {self.choices.sheet}" if self.choices.sheet else ""
-            reading.note("no-coding-sheet", self.title, chosen_by=by, example=self.layout.example)
+            self.note("no-coding-sheet", chosen_by=by)
             return reading
         with_images = [one for one in self.found if one.files]
         self.releases = [
@@ -121,16 +129,14 @@ class Reader:
             self._note_uncoded(taken, cuts, named)
         lost = [one for one in self.lost if taken is None or one.key not in taken.folders]
         if lost:
-            said = {"n": len(lost), "first": lost[0].path, "example": self.layout.example}
-            reading.note("camera-unknown", self.title, **said)
+            self.note("camera-unknown", n=len(lost), first=lost[0].path)
         if taken is None:
-            said = {
-                "form": self.layout.form,
-                "release": self.choices.release,
-                "example": self.layout.example,
-            }
-            reading.note("no-frames", self.title, **said)
+            self.note("no-frames")
         return reading
+
+    def note(self, code: str, **values: object) -> None:
+        """Add a finding on the database as a whole."""
+        self.reading.note(code, self.title, **self.said, **values)
 
     # What differs from database to database
 
@@ -275,8 +281,7 @@ class Reader:
                 else:
                     other.append(str(one))
         if other and self.layout.needs_sheet:
-            said = {"n": len(other), "first": other[0], "example": self.layout.example}
-            self.reading.note("no-sheet-of-this", self.title, **said)
+            self.note("no-sheet-of-this", n=len(other), first=other[0])
         return read
 
     def _check(self, cut: Cut, taken: Release, others: Sequence[Cut]) -> None:
@@ -331,5 +336,4 @@ class Reader:
             if key not in keys and one.path not in used
         )
         if uncoded:
-            said = {"n": len(uncoded), "first": uncoded[0]}
-            self.reading.note("frames-without-label", self.title, **said)
+            self.note("frames-without-label", n=len(uncoded), first=uncoded[0])

@@ -122,9 +122,9 @@ class Smic(Reader):
         """Say what SMIC-E lacks."""
         said = {"n": len(taken.folders), "place": taken.place, "camera": self.layout.camera}
         if taken.kind == "extended" and self.sheet is None:
-            self.reading.note("no-coding-sheet/smic-e", self.title, **said)
+            self.note("no-coding-sheet/smic-e", **said)
         if taken.kind == "extended" and self.layout.camera == "HS":
-            self.reading.note("smic-e", self.title, **said)
+            self.note("smic-e", **said)
 
 
 def _key(name: str) -> Key:

@@ -75,15 +75,16 @@ def choose_results(
         chosen = next((r.corpus for r in newest if r.corpus in named and wanted(r)), named[0])
         if len(named) > 1:
             others = ", ".join(repr(name) for name in named if name != chosen)
-            say(f"showing corpus {chosen!r}; there are results of {others} too (--corpus)")
+            say(f"showing corpus {chosen!r}; there are results of {others} too (corpus=NAME)")
         records = [record for record in records if record.corpus == chosen]
         failures = [failure for failure in failures if failure["corpus"] == chosen]
         records, failures = _matching(records, failures, filters)
     if not records and failures:
-        first = failures[0]
+        first, of = failures[0], " and".join(f" {name}={one}" for name, one in filters.items())
         raise UserError(
-            f"{folder} holds no finished cell, and {len(failures)} failed, the first of them "
-            f"{first['method_label']} on {first['task_label']}: {first['error']}; run them again"
+            f"{folder} holds no finished cell{of and ' of'}{of}, and {len(failures)} failed, the "
+            f"first of them {first['method_label']} on {first['task_label']}: {first['error']}; "
+            "run them again"
         )
     if not records:
         raise UserError(

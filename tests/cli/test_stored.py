@@ -108,7 +108,7 @@ def test_a_method_that_only_failed_is_named_not_refused(results, cdmer):
         assert "SA (" in said
     code, _, err = cdmer("tables", "method=sa", "--results", results)
     assert code == 2
-    assert "holds no finished cell, and 1 failed, the first of them SA on Exp.5: no" in err
+    assert "no finished cell of method=sa, and 1 failed, the first of them SA on Exp.5: no" in err
 
 
 def test_a_method_of_ones_own_that_failed_is_found_by_its_name(corpus, cdmer):

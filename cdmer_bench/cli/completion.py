@@ -13,6 +13,7 @@ from typing import Any
 
 from cdmer_bench.cli import COMMANDS, CONFIGURED, split_command
 from cdmer_bench.cli.arguments import CommandParser, command, option
+from cdmer_bench.config import CHOICES
 from cdmer_bench.errors import UserError
 
 SHELLS = ("bash", "zsh", "fish")
@@ -49,12 +50,7 @@ FLAGS = (
 )  # fmt: skip
 _WITH_OVERRIDES = ("check", "list", "data check", "data clips")
 _LISTS = {"method": "methods", "descriptor": "descriptors", "task": "tasks"}
-_VALUES = {
-    "solver": ("paper", "exact"),
-    "against": ("paper",),
-    "grid": ("paper", "reduced"),
-    "data.errors": ("stop", "ignore"),
-}
+_VALUES = {**CHOICES, "grid": ("paper", "reduced")}
 
 
 @command(

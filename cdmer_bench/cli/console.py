@@ -70,11 +70,7 @@ class ProgressBar:
         )
 
     def extend(self, steps: int, title: str, weight: float = 1.0) -> None:
-        """Add steps to the total; ``title`` says what they belong to.
-
-        ``weight`` is what one of them costs, in any unit that all steps share: the time left is
-        told from the cost, not from the number of steps.
-        """
+        """Add steps of ``title`` to the total; ``weight`` is what one costs, for the time left."""
         self.total += steps
         self.bar.total += steps * weight
         self.title = title
@@ -103,16 +99,10 @@ class ProgressBar:
         )
 
 
-def open_clips_bar(title: str, total: int) -> ProgressBar:
-    """Open the bar of a database whose descriptors are extracted, and say so."""
-    say(f"extracting {title}: {total} clips")
-    return ProgressBar(title, total, "clips")
-
-
-def open_steps_bar(title: str, total: int) -> ProgressBar:
-    """Open the bar of a network that is tuned, and say so."""
-    say(f"fine-tuning {title}: {total} steps")
-    return ProgressBar(title, total, "steps")
+def open_said_bar(what: str, unit: str, title: str, total: int) -> ProgressBar:
+    """Open a bar and say so: ``extracting SMIC-VIS: 71 clips``."""
+    say(f"{what} {title}: {total} {unit}")
+    return ProgressBar(title, total, unit)
 
 
 def clock(seconds: float) -> str:

@@ -30,12 +30,7 @@ def embed_cells(
 ) -> tuple[list[Placed], list[str]]:
     """Place the samples of one task before and after each method's adaptation.
 
-    Returns
-    -------
-    placed : list of (CellRecord, ndarray, ndarray or None)
-        Places of source, then target samples, shape (n, 2); None for a method that moves none.
-    left_out : list of str
-        Why others could not be placed, a sentence each.
+    Also returns why others could not be placed, a sentence each.
     """
     from threadpoolctl import threadpool_limits
 

@@ -142,6 +142,11 @@ def run_hydra(
     except JobFailed as failed:
         say("cdmer: a launched job failed; its output is in results.dir/multirun/.submitit")
         jobs.codes.append(failed.code)
+    if given["multirun"] and not jobs.codes:
+        say(
+            "the launched jobs have ended; what they printed is in results.dir/multirun/.submitit, "
+            "and `cdmer tables` prints the results"
+        )
     if joint:
         joint(jobs.done)
     return 1 if 1 in jobs.codes else max(jobs.codes, default=0)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
-from cdmer_bench.cli.console import open_clips_bar, open_steps_bar, say
+from cdmer_bench.cli.console import open_said_bar, say
 from cdmer_bench.compiled import keep_kernels_in
 from cdmer_bench.config.build import build, build_databases, build_method, build_tasks, choose_grid
 from cdmer_bench.config.catalogue import given_config_dir
@@ -189,7 +190,10 @@ class Session:
 
         Returns the descriptors that were extracted, by database, and why some cannot be.
         """
-        bars = self.config.progress
+        open_steps = (
+            partial(open_said_bar, "fine-tuning", "steps") if self.config.progress else None
+        )
+        open_clips = partial(open_said_bar, "extracting", "clips") if self.config.progress else None
         missing: dict[str, list[str]] = {}
         problems: dict[Side, UserError] = {}
         for name, descriptor in dict.fromkeys(sides):
@@ -197,7 +201,7 @@ class Session:
                 if not self.features.is_ready(name, descriptor):
                     built = self.features.descriptors.get(descriptor)
                     if tuning := getattr(built, "tuning", None):
-                        tuning.run(self.backend, open_steps_bar if bars else None)
+                        tuning.run(self.backend, open_steps)
                     if built is not None:
                         built.check_ready()
                     missing.setdefault(name, []).append(descriptor)
@@ -206,9 +210,8 @@ class Session:
         for name, descriptors in missing.items():
             database = self.databases[name]
             assert isinstance(database, ClipDatabase)
-            open_bar = open_clips_bar if bars else None
             try:
-                self.features.extract(database, descriptors, self.backend, open_bar)
+                self.features.extract(database, descriptors, self.backend, open_clips)
             except UserError as error:
                 problems |= dict.fromkeys(((name, d) for d in descriptors), error)
         return missing, problems

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from operator import attrgetter
 from typing import Any, get_args, get_origin
 
 from hydra.errors import HydraException
@@ -15,6 +16,7 @@ from omegaconf.errors import (
     ValidationError,
 )
 
+from cdmer_bench.config import CHOICES
 from cdmer_bench.errors import UserError, closest
 
 
@@ -166,13 +168,8 @@ def validate(config: DictConfig) -> RunConfig:
     assert isinstance(result, RunConfig)
     if result.n_jobs == 0:
         raise UserError("n_jobs is 0, expected a number of processes, or -1 for one each core")
-    for key, value, choices in (
-        ("against", result.against, ("paper",)),
-        ("solver", result.solver, ("paper", "exact")),
-        ("data.errors", result.data.errors, ("stop", "ignore")),
-        ("device", result.device, ("auto", "cpu", "cuda")),
-        ("backend.name", result.backend.name, ("loky", "sequential", "dask")),
-    ):
+    for key, choices in CHOICES.items():
+        value = attrgetter(key)(result)
         if value is not None and value not in choices:
             raise UserError(f"{key} is {value!r}; {closest(value, choices)}")
     return result

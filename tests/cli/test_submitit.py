@@ -86,6 +86,7 @@ def submit(corpus, launcher, *more):
 def test_submitted_jobs_store_the_bytes_of_one_process(mine, launcher):
     done = submit(mine, launcher, "method=svm,mine")
     assert done.returncode == 0, done.stderr
+    assert "the launched jobs have ended" in done.stderr
     arguments = mine.arguments("method=svm,mine", "task=red/green", "backend=sequential")
     # In a process of its own: other tests have loaded another module ``mine`` into this one.
     words, environment = mine.command("run", *arguments, f"results.dir={mine.folder / 'plain'}")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.base import Finding
+from cdmer_bench.databases.base import Finding, finding
 from cdmer_bench.databases.matlab import list_matlab, read_matlab
 from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
 from cdmer_bench.io import check_archive_size
@@ -214,18 +214,12 @@ def _tell_columns(
     told = []
     if left_out:
         reasons = "; ".join(f"{name!r}: {why}" for name, why in left_out.items())
-        text = (
-            f"{len(chosen)} columns are features, {len(left_out)} are not ({reasons}); to take "
-            "other columns, list them under features"
-        )
-        told.append(Finding("note", text, str(path), "columns-left-out"))
+        counts = {"taken": len(chosen), "n": len(left_out)}
+        told.append(finding("columns-left-out", path, **counts, reasons=reasons))
     unlike = [name for name in chosen if not re.search(r"\d+$", name)]
     if isinstance(features, str) and 0 < len(unlike) < len(chosen) / 2:
-        text = (
-            f"features {features!r} also takes the columns {', '.join(unlike)}, whose names are "
-            "unlike the others'; if they are no features, give a longer start or a list of names"
-        )
-        told.append(Finding("warning", text, str(path), "columns-unlike"))
+        names = ", ".join(unlike)
+        told.append(finding("columns-unlike", path, features=features, names=names))
     return tuple(told)
 
 
@@ -257,11 +251,9 @@ def repeated(X: NDArray, y: NDArray, where: str) -> tuple[Finding, ...]:
         return ()
     contrary = [(one, other) for one, other in pairs if y[one] != y[other]]
     one, other = (contrary or pairs)[0]
-    text = f"{len(pairs)} of {len(X)} samples repeat an earlier one"
-    if contrary:
-        text += f", {len(contrary)} under another label"
-    text += f" (such as rows {one} and {other}, counted from 0); remove one of each"
-    return (Finding("warning", text, where, "repeated-samples"),)
+    said = f", {len(contrary)} under another label" if contrary else ""
+    values = {"n": len(pairs), "samples": len(X), "one": one, "other": other, "contrary": said}
+    return (finding("repeated-samples", where, **values),)
 
 
 def encode_labels(

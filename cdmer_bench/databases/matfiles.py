@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.base import EMOTIONS, FeatureDatabase, FeatureSet, Finding
+from cdmer_bench.databases.base import EMOTIONS, FeatureDatabase, FeatureSet, finding
 from cdmer_bench.databases.feature_files import (
     as_written,
     check_features,
@@ -137,8 +137,7 @@ class FileFeatureDatabase(FeatureDatabase):
                 )
         findings = held.findings
         if steps := ", ".join(step for step in entry["normalise"] if step != "none"):
-            text = f"features normalised in each database: {steps}"
-            findings += (Finding("note", text, str(path), "normalised"),)
+            findings += (finding("normalised", path, steps=steps),)
         findings += repeated(X, y, str(path))
         return FeatureSet(
             self.name, X, y, subject, self.classes, file_hash(path), held.names, findings

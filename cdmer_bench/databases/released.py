@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.databases.base import EMOTIONS, Account, FeatureDatabase, FeatureSet, Finding
+from cdmer_bench.databases.base import EMOTIONS, Account, FeatureDatabase, FeatureSet, finding
 from cdmer_bench.databases.feature_files import (
     check_features,
     encode_labels,
@@ -152,11 +152,8 @@ class ReleasedDatabase(FeatureDatabase):
         for path in sorted(user_path(self.root).glob("CrossCorpus_*.mat")):
             name = path.name.lower()
             if name.endswith(f"_{token}_112by112.mat".lower()) and name not in known:
-                text = "its name is that of no released descriptor, so it is not used"
-                expected = ", ".join(one.token for one in DESCRIPTORS.values())
-                counted.findings.append(
-                    Finding("warning", text, str(path), "unknown-released-file", expected)
-                )
+                tokens = ", ".join(one.token for one in DESCRIPTORS.values())
+                counted.findings.append(finding("unknown-released-file", path, tokens=tokens))
         return counted
 
     def fingerprint(self, descriptor: str) -> str:

@@ -6,12 +6,14 @@ downwards; everything is an orthographic view from the front. What a subject loo
 once into a texture of this plane; a crop reads it at the places of its own pixels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from cdmer_bench.databases.base import table
 
 EYE_DISTANCE = 0.575  # units, of the mean face
 TEXTURE_SCALE = 270  # pixels a unit
@@ -45,7 +47,7 @@ def sample(image: NDArray, place: NDArray) -> NDArray:
 
 
 def crop_grid(
-    shape: tuple[int, int],
+    shape: Sequence[int],
     shift: NDArray[np.float64],  # (2,), pixels at 112 x 112
     angle: float,  # radians
     scale: float,  # these three are the error of the registration; 0, 0 and 1 are a perfect one
@@ -62,7 +64,7 @@ def crop_grid(
 
 def to_crop(
     texture: NDArray[np.float64],
-    shape: tuple[int, int],
+    shape: Sequence[int],
     shift: NDArray[np.float64],
     angle: float,
     scale: float,
@@ -78,10 +80,11 @@ def to_crop(
 class Camera:
     """What turns a lit face into 8-bit frames."""
 
+    rate: int  # frames a second
     exposure: float  # share of the frame interval during which the shutter is open
-    shape: tuple[int, int]  # (rows, columns), size of the face crop
+    shape: Sequence[int]  # (rows, columns), size of the face crop
     # (3,), direction to the key light: x to the right of the image, y up, z to the camera
-    light: tuple[float, float, float]
+    light: Sequence[float]
     ambient: float  # share of the light that comes from everywhere
     falloff: float  # loss of light from the lit side of the crop to the other
     blur: float  # optics, standard deviation in pixels of the crop
@@ -137,24 +140,4 @@ class Camera:
         return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
 
 
-# CASME II: four LED lamps, registered crops stored as JPEG. SMIC: HS in fixed indoor light.
-CAMERAS = MappingProxyType(
-    {
-        "casme2": Camera(
-            exposure=0.9, shape=(290, 240), light=(-0.15, 0.45, 0.9), ambient=0.36, falloff=0.12,
-            blur=0.55, noise=2.2, gain=1.15, gamma=0.72, background=0.30, jpeg=92,
-        ),
-        "smic_hs": Camera(
-            exposure=0.9, shape=(194, 160), light=(0.55, 0.40, 0.75), ambient=0.28, falloff=0.25,
-            blur=0.6, noise=3.4, gain=1.10, gamma=0.78, background=0.45,
-        ),
-        "smic_vis": Camera(
-            exposure=0.6, shape=(184, 152), light=(0.30, 0.65, 0.70), ambient=0.34, falloff=0.18,
-            blur=0.55, noise=2.6, gain=1.05, gamma=0.68, background=0.40, samples=3,
-        ),
-        "smic_nir": Camera(
-            exposure=0.6, shape=(174, 144), light=(0.0, 0.05, 1.0), ambient=0.14, falloff=0.05,
-            blur=0.7, noise=4.0, gain=0.85, gamma=0.80, background=0.10, samples=3, infrared=True,
-        ),
-    }
-)  # fmt: skip
+CAMERAS = {name: Camera(**values) for name, values in table("synthetic/corpus")["cameras"].items()}

@@ -3,49 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.base import EMOTIONS, Clip, ClipDatabase
-from cdmer_bench.databases.synthetic.events import FRAME_RATE, Event, group_of, make_event
+from cdmer_bench.databases.base import EMOTIONS, Clip, ClipDatabase, table
+from cdmer_bench.databases.synthetic.events import Event, group_of, make_event
 from cdmer_bench.databases.synthetic.faces import digest, load_face_model, stream
 from cdmer_bench.errors import UserError, closest
 
-# The real databases' clips of each of EMOTIONS, by subject. CASME II: the early coding of 257 rows
-# without sub09/EP02_02f; negative is disgust, sadness and fear, positive is happiness. SMIC: the
-# three-class list of the MEGC 2019 challenge; VIS and NIR hold the 71 events of its last eight
-# subjects.
-_CASME2 = {
-    "sub01": (2, 1, 0), "sub02": (0, 1, 3), "sub03": (4, 0, 1), "sub04": (3, 0, 0),
-    "sub05": (1, 1, 5), "sub06": (1, 1, 2), "sub07": (5, 0, 0), "sub09": (1, 5, 0),
-    "sub10": (1, 0, 0), "sub11": (4, 0, 0), "sub12": (5, 2, 4), "sub13": (0, 2, 0),
-    "sub14": (0, 3, 0), "sub15": (1, 1, 1), "sub16": (0, 2, 0), "sub17": (16, 7, 1),
-    "sub19": (4, 3, 5), "sub20": (2, 0, 0), "sub23": (4, 1, 0), "sub24": (6, 0, 1),
-    "sub25": (3, 0, 2), "sub26": (10, 2, 0),
-}  # fmt: skip
-_SMIC = {
-    "s1": (3, 2, 1), "s2": (0, 1, 5), "s3": (22, 11, 6), "s4": (10, 4, 5),
-    "s5": (1, 0, 1), "s6": (2, 0, 2), "s8": (9, 4, 0), "s9": (0, 1, 3),
-    "s11": (3, 3, 1), "s12": (0, 8, 1), "s13": (0, 10, 0), "s14": (3, 2, 5),
-    "s15": (1, 1, 2), "s18": (2, 0, 5), "s19": (0, 1, 1), "s20": (14, 3, 5),
-}  # fmt: skip
-_FILMED_BY_ALL = ("s11", "s12", "s13", "s14", "s15", "s18", "s19", "s20")
-
-# Clips of each class, in the order of EMOTIONS, for each database and subject.
-COUNTS = MappingProxyType(
-    {
-        "casme2": _CASME2,
-        "smic_hs": _SMIC,
-        "smic_vis": {subject: _SMIC[subject] for subject in _FILMED_BY_ALL},
-        "smic_nir": {subject: _SMIC[subject] for subject in _FILMED_BY_ALL},
-    }
-)
+_CORPUS = table("synthetic/corpus")
 # Film and number of the names on which CASME II's coding sheets differ (sub09/EP02_02f, sub24's
 # EP02_07, EP07_01, EP07_04f, EP10_03): readers treat them specially.
 _DISPUTED = {(2, 2), (2, 7), (7, 1), (7, 4), (10, 3)}
 _FEWEST = 4  # frames of the shortest clips of VIS and NIR
+
+
+def _counts(database: str) -> dict[str, tuple[int, ...]]:
+    clips = _CORPUS["clips"][group_of(database)]
+    subjects = _CORPUS["filmed_by_all"] if database in ("smic_vis", "smic_nir") else clips
+    return {subject: tuple(clips[subject]) for subject in subjects}
+
+
+# Clips of each class, in the order of EMOTIONS, for each database and subject.
+COUNTS = {database: _counts(database) for database in _CORPUS["cameras"]}
 
 
 def totals(database: str) -> dict[str, int]:
@@ -160,7 +141,7 @@ class SyntheticDatabase(ClipDatabase):
     def _clip(self, subject: str, name: str, label: int, number: int) -> SyntheticClip:
         event = make_event(self.seed, group_of(self.name), subject, EMOTIONS[label], number)
         rng = stream(self.seed, "recording", self.name, name)
-        rate = FRAME_RATE[self.name]
+        rate = _CORPUS["cameras"][self.name]["rate"]
         n_frames = max(_FEWEST, round(event.duration * rate))
         phase = rng.uniform(-0.4, 0.4)  # a camera's clock does not wait for the event
         times = (np.arange(n_frames) + 0.5 + phase) / rate

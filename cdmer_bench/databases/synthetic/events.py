@@ -6,35 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.databases.base import table
 from cdmer_bench.databases.synthetic.faces import stream
 
-FRAME_RATE = {"casme2": 200, "smic_hs": 100, "smic_vis": 25, "smic_nir": 25}
-# Action-unit mixes and how often each is coded. CASME II: its coding sheet, rounded. SMIC
-# publishes no units; its mixes follow the emotions' prototypes in FACS and SMIC's stimuli.
-MIXES: dict[str, dict[str, dict[str, int]]] = {
-    "casme2": {
-        "negative": {
-            "4+7": 24, "4": 11, "4+10": 11, "4+9": 8, "4+7+9": 6, "10": 4, "4+7+10": 3, "1": 6,
-            "4+6+7": 3, "15": 1, "20": 1, "16": 1, "4+9+17": 1,
-        },
-        "positive": {
-            "12": 13, "6+12": 9, "14": 4, "12+14": 1, "12+15": 1, "1+12": 1, "6+7+12": 1, "15": 1,
-        },
-        "surprise": {
-            "1+2": 11, "1": 4, "2": 4, "1+2+25": 1, "25": 1, "2+26": 1, "2+12": 1, "1+2+5": 1,
-            "5": 1,
-        },
-    },
-    "smic": {
-        "negative": {"4": 12, "4+7": 8, "4+9": 6, "9": 4, "15": 6, "15+17": 8, "17": 6, "20": 4,
-                     "1+4": 6, "4+10": 5, "10": 3, "1+4+15": 4},
-        "positive": {"12": 14, "6+12": 12, "12+25": 6, "14": 4, "12+14": 3, "6+12+25": 3},
-        "surprise": {"1+2": 12, "1+2+5": 10, "5": 6, "25": 3, "26": 3, "1+2+26": 5, "1+2+25": 4},
-    },
-}  # fmt: skip
-# Motion that says nothing of the class: a blink in half of the cases.
-CLASS_FREE = {"45": 50, "7": 8, "14": 10, "17": 12, "18": 8, "24": 12}
-
+# Action-unit mixes and their weights: MIXES by group and emotion, CLASS_FREE for all.
+MIXES, CLASS_FREE = (table("synthetic/corpus")[key] for key in ("mixes", "class_free"))
 PEAK_MEDIAN = {"casme2": 2.0, "smic": 1.6}  # pixels at 112 x 112
 PEAK_SPREAD = 0.4  # of the logarithm
 DURATION_MEDIAN = {"casme2": 0.31, "smic": 0.325}  # seconds from onset to offset

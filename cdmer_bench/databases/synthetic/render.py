@@ -23,7 +23,7 @@ from cdmer_bench.databases.synthetic.cameras import (
     to_crop,
     to_texture,
 )
-from cdmer_bench.databases.synthetic.events import FRAME_RATE, Event, Motion, group_of
+from cdmer_bench.databases.synthetic.events import Event, Motion, group_of
 from cdmer_bench.databases.synthetic.faces import load_face_model, make_subject, stream
 from cdmer_bench.databases.synthetic.portrait import Head, Portrait, make_head, make_portrait
 
@@ -81,7 +81,7 @@ class _Scene:
         self.event = event
         self.camera = CAMERAS[database]
         self.pixel = self.camera.shape[1] / CROP_SIZE[0]  # pixels of the crop a unit
-        self.shutter = self.camera.exposure / FRAME_RATE[database]  # seconds
+        self.shutter = self.camera.exposure / self.camera.rate  # seconds
         self.portrait = _portrait(seed, database, subject)
         self.rng = stream(seed, "camera", database, clip)
         self.exposure = float(np.exp(self.rng.normal(0, _EXPOSURE_SPREAD)))

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.base import Array, Indices, Prepared
 from cdmer_bench.methods.regeneration import Regeneration, Regenerator, pool
 from cdmer_bench.solvers.libsvm import VotingMachine, fit_gram
 
@@ -30,13 +29,7 @@ class DRFST(Regenerator):
 
     label: ClassVar[str] = "DRFS-T"
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
+    def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the kernels of the pooled samples, target first."""
         return {**pool(Xt, Xs, Xq), "ys": ys}
 
@@ -46,12 +39,12 @@ class DRFST(Regenerator):
 
     def _decide(
         self, prepared: Prepared, found: Regeneration, C: float
-    ) -> tuple[VotingMachine, NDArray[np.float64]]:
+    ) -> tuple[VotingMachine, Array]:
         gram = found.among  # (P'K_s)' P'K_s
         machine = fit_gram((gram + gram.T) / 2, prepared["ys"], C=C)
         return machine, np.ascontiguousarray(found.across.T)  # X_q' P'K_s
 
-    def _join(self, prepared: Prepared, found: Regeneration) -> NDArray[np.float64]:
+    def _join(self, prepared: Prepared, found: Regeneration) -> Array:
         n_target = len(prepared["fixed"])
         target = prepared["kernel"][:n_target, :n_target]
         return np.block([[found.among, found.across], [found.across.T, target]])

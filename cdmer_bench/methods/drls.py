@@ -28,10 +28,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cdmer_bench.methods.base import (
+    Array,
     BatchResult,
+    Indices,
     Method,
     Prepared,
     Setting,
@@ -75,13 +76,7 @@ class DRLS(Method):
 
     label = "DRLS"
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
+    def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the kernels [Ks, kst] and those of the queries; see :meth:`Method.prepare`."""
         kernel, n_source = pooled_kernel(Xs, Xt), len(Xs)
         queries = kernel[:, n_source:] if Xq is Xt else pooled_products([Xs, Xt], Xq)
@@ -118,7 +113,7 @@ class DRLS(Method):
         """Predict the class of the largest regressed label."""
         return self._predict(prepared, self.regress(prepared, settings))
 
-    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> NDArray[np.float64]:
+    def adapted_kernel(self, prepared: Prepared, setting: Setting) -> Array:
         """Return Z Z' of the regressed labels Z = K P; see :meth:`Method.adapted_kernel`."""
         P = self.regress(prepared, [setting]).P[0]
         Z = np.concatenate([prepared["kernels"][:, :-1].T, prepared["queries"].T]) @ P

@@ -53,7 +53,15 @@ from numpy.typing import NDArray
 
 from cdmer_bench.compiled import compiled_available
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting, choose, group_by
+from cdmer_bench.methods.base import (
+    Array,
+    BatchResult,
+    Method,
+    Prepared,
+    Setting,
+    choose,
+    group_by,
+)
 from cdmer_bench.methods.regression_cache import entry_path, load_entry, save_entry
 from cdmer_bench.solvers.kernels import pooled_kernel, pooled_products
 from cdmer_bench.solvers.lasso_paths import certify
@@ -62,7 +70,6 @@ from cdmer_bench.solvers.libsvm import Decision, VotingMachine
 from cdmer_bench.solvers.response_ialm import ResponseIALM
 from cdmer_bench.solvers.single_ialm import NumpyArrays, SingleIALM, arrays_of
 
-Array = NDArray[np.float64]
 DEVICES = ("auto", "cpu", "cuda")
 _KEPT = ("products", "converged", "iterations", "gap", "errors")
 

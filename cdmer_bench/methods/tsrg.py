@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.base import Array, Indices, Prepared
 from cdmer_bench.methods.regeneration import Regeneration, Regenerator, pool
 from cdmer_bench.solvers.libsvm import VotingMachine, fit_gram
 
@@ -27,13 +26,7 @@ class TSRG(Regenerator):
 
     label: ClassVar[str] = "TSRG"
 
-    def prepare(
-        self,
-        Xs: NDArray[np.float64],
-        ys: NDArray[np.intp],
-        Xt: NDArray[np.float64],
-        Xq: NDArray[np.float64],
-    ) -> Prepared:
+    def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the kernels of the pooled samples, source first."""
         return {**pool(Xs, Xt, Xs, Xq), "ys": ys}
 
@@ -43,12 +36,12 @@ class TSRG(Regenerator):
 
     def _decide(
         self, prepared: Prepared, found: Regeneration, C: float
-    ) -> tuple[VotingMachine, NDArray[np.float64]]:
+    ) -> tuple[VotingMachine, Array]:
         n_source = len(prepared["ys"])
         machine = fit_gram(prepared["kernel"][:n_source, :n_source], prepared["ys"], C=C)
         return machine, found.across  # (P'K_q)' X_s
 
-    def _join(self, prepared: Prepared, found: Regeneration) -> NDArray[np.float64]:
+    def _join(self, prepared: Prepared, found: Regeneration) -> Array:
         n_source = len(prepared["ys"])
         source = prepared["kernel"][:n_source, :n_source]
         return np.block([[source, found.across.T], [found.across, found.among]])

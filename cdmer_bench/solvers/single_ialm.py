@@ -58,6 +58,7 @@ class NumpyArrays:
     """Float32 arrays of this machine's memory, with a compiled step if there is one."""
 
     block = 256  # responses treated together
+    compiled = True
 
     def put(self, array: Array) -> Any:
         """Return an array of float32."""
@@ -77,7 +78,7 @@ class NumpyArrays:
 
     def step(self, moved: Any, pull: Any, rows: Any, D: Any, X: Any, growths: Any, mu: Any) -> None:
         """Write Z = pull + kappa P - moved, cut at mu, to D and X = kappa P - C of what follows."""
-        if compiled_available():
+        if self.compiled and compiled_available():
             now, following = np.float32(growths[0]), np.float32(growths[1])
             cut_step(moved, pull, rows, D, X, now, following, np.float32(mu))
         else:
@@ -88,6 +89,7 @@ class TorchArrays(NumpyArrays):
     """The same on a device of torch."""
 
     block = 4096
+    compiled = False
 
     def __init__(self, device: str) -> None:
         import torch
@@ -110,10 +112,6 @@ class TorchArrays(NumpyArrays):
     def places(self, rows: NDArray[np.intp]) -> Any:
         """Return indices that :meth:`step` can use."""
         return self.torch.as_tensor(rows, device=self.device)
-
-    def step(self, moved: Any, pull: Any, rows: Any, D: Any, X: Any, growths: Any, mu: Any) -> None:
-        """Write Z = pull + kappa P - moved, cut at mu, to D and X = kappa P - C of what follows."""
-        plain_step(moved, pull, rows, D, X, growths, mu)
 
 
 def plain_step(moved: Any, pull: Any, rows: Any, D: Any, X: Any, growths: Any, mu: float) -> None:

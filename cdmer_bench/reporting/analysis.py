@@ -1,7 +1,7 @@
 """Intervals and tests: the numbers of the report, and as text what `cdmer stats` prints."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -223,86 +223,82 @@ def stats_text(
     missing: Iterable[Asked] = (),  # cells that were asked for and have no result
 ) -> str:
     """Return intervals and tests of each cell, and of the methods over tasks."""
-    lines, cells = _head(records, rule, missing), compare_cells(records, rule)
-    lines += [one_line(sentence) for sentence in unchosen(records, cells, rule)]
+    return "\n".join([*_head(records, rule, missing), *_tests(records, rule)]) + "\n"
+
+
+def _head(records: Sequence[CellRecord], rule: Rule, missing: Iterable[Asked]) -> Iterator[str]:
+    """Say what the numbers are of, and what a reader must know before quoting them."""
+    yield f"Corpus: {one_line(records[0].corpus)}. Selection: {rule.name}."
+    if any(record.synthetic for record in records):
+        yield SYNTHETIC
+    told = dict.fromkeys(" ".join(remarks(r, side)) for side in SIDES for r in records)
+    yield from (one_line(text) for text in told if text)
+    over = scope(r.task_label for r in records)
+    yield f"Tasks: {over}. {one_line(absences(records, missing))}".rstrip()
+    titles = ((r.task_label, *(database_title(r, side) for side in SIDES)) for r in records)
+    yield from map(one_line, about_letters(titles))
+    if rule.caveat:
+        yield f"{rule.name}: {rule.caveat}."
+
+
+def _tests(records: Sequence[CellRecord], rule: Rule) -> Iterator[str]:
+    cells = compare_cells(records, rule)
+    yield from map(one_line, unchosen(records, cells, rule))
     if not cells:
-        return "\n".join(lines) + "\n"
-    task, width = _widths([c.task for c in cells]), _widths([c.method for c in cells])
-    lines += [
-        "",
-        f"95 % bootstrap intervals over {drawn_units(cells)}; McNemar's exact test against the",
-        "Baseline (won: clips that only the method has right, lost: only the Baseline; clips taken",
-        "as independent, p not corrected for the number of cells)",
-        "",
+        return
+    task = max(len(_shown(cell.task)) for cell in cells) + 2
+    width = max(len(_shown(cell.method)) for cell in cells) + 2
+    yield f"""
+95 % bootstrap intervals over {drawn_units(cells)}; McNemar's exact test against the
+Baseline (won: clips that only the method has right, lost: only the Baseline; clips taken
+as independent, p not corrected for the number of cells)
+"""
+    yield (
         f"{'task':<{task}}{'method':<{width}}{'mean F1':>8}  {'interval':<16}{'accuracy':>9}  "
-        f"{'interval':<14}{'won : lost':>12}  {'p':>7}",
-        *(_cell_line(cell, task, width) for cell in cells),
-    ]
+        f"{'interval':<14}{'won : lost':>12}  {'p':>7}"
+    )
+    for cell in cells:
+        f1 = "{:.3f} to {:.3f}".format(*cell.interval.mean_f1)
+        percent = "{:.1f} to {:.1f}".format(*cell.interval.accuracy)
+        won, p = "-", "-"
+        if cell.p is not None:
+            won, p = f"{cell.only_this} : {cell.only_baseline}", f"{cell.p:.3g}"
+        yield (
+            f"{_shown(cell.task):<{task}}{_shown(cell.method):<{width}}{cell.mean_f1:>8.4f}  "
+            f"{f1:<16}{cell.accuracy:>9.2f}  {percent:<14}{won:>12}  {p:>7}"
+        )
+    yield ""
     overall = compare_methods(cells)
     if overall is None:
-        lines.append("\nTests over tasks need two methods that share two tasks.")
+        yield "Tests over tasks need two methods that share two tasks."
     else:
-        lines += ["", *_method_lines(overall, width)]
-    lines += ["", DEPENDENCE, *([CHOSEN_ON_TARGET] if rule.uses_target_labels else [])]
-    return "\n".join(lines) + "\n"
+        yield from _over_tasks(overall, width)
+    yield ""
+    yield DEPENDENCE
+    if rule.uses_target_labels:
+        yield CHOSEN_ON_TARGET
 
 
-def _head(records: Sequence[CellRecord], rule: Rule, missing: Iterable[Asked]) -> list[str]:
-    """Say what the numbers are of, and what a reader must know before quoting them."""
-    lines = [f"Corpus: {one_line(records[0].corpus)}. Selection: {rule.name}."]
-    if any(record.synthetic for record in records):
-        lines.append(SYNTHETIC)
-    told = dict.fromkeys(" ".join(remarks(r, side)) for side in SIDES for r in records)
-    lines += [one_line(text) for text in told if text]
-    lacking = one_line(absences(records, missing))
-    lines.append(
-        f"Tasks: {scope(r.task_label for r in records)}." + (f" {lacking}" if lacking else "")
+def _over_tasks(overall: MethodComparison, width: int) -> Iterator[str]:
+    ranking, adjusted = overall.ranking, overall.adjusted
+    yield (
+        f"Over {overall.over}: average rank (1 is best) and Wilcoxon's test against "
+        "the Baseline, p after Holm\n"
     )
-    titles = ((r.task_label, *(database_title(r, side) for side in SIDES)) for r in records)
-    lines += map(one_line, about_letters(titles))
-    if rule.caveat:
-        lines.append(f"{rule.name}: {rule.caveat}.")
-    return lines
-
-
-def _widths(labels: Sequence[str]) -> int:
-    """Return the width of a column of labels, two blanks at its end."""
-    return max((len(_shown(label)) for label in labels), default=6) + 2
+    yield f"{'method':<{width}}{'mean F1':>8}{'rank':>7}{'p (Holm)':>10}"
+    for index, method in enumerate(overall.methods):
+        rank = "-" if ranking is None else f"{ranking.average_ranks[index]:.2f}"
+        p = "-" if adjusted is None else f"{adjusted[index]:.3g}".replace("nan", "-")
+        mean = overall.scores[:, index].mean()
+        yield f"{_shown(method):<{width}}{mean:>8.4f}{rank:>7}{p:>10}"
+    if ranking is not None:
+        yield (
+            f"\nFriedman p = {ranking.p:.3g}; ranks closer than the critical difference "
+            f"{ranking.critical_difference:.2f} are not told apart (Nemenyi, level 0.05)."
+        )
+    yield from map(one_line, overall.left_out_sentences)
 
 
 def _shown(label: str) -> str:
     flat = one_line(label)
     return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "\N{HORIZONTAL ELLIPSIS}"
-
-
-def _cell_line(cell: CellComparison, task: int, width: int) -> str:
-    (f1_low, f1_high), (low, high) = cell.interval.mean_f1, cell.interval.accuracy
-    tested = cell.p is not None
-    counts = f"{cell.only_this} : {cell.only_baseline}" if tested else "-"
-    p = f"{cell.p:.3g}" if tested else "-"
-    return (
-        f"{_shown(cell.task):<{task}}{_shown(cell.method):<{width}}{cell.mean_f1:>8.4f}  "
-        f"{f'{f1_low:.3f} to {f1_high:.3f}':<16}{cell.accuracy:>9.2f}  "
-        f"{f'{low:.1f} to {high:.1f}':<14}{counts:>12}  {p:>7}"
-    )
-
-
-def _method_lines(overall: MethodComparison, width: int) -> list[str]:
-    ranking, adjusted = overall.ranking, overall.adjusted
-    lines = [
-        f"Over {overall.over}: average rank (1 is best) and Wilcoxon's test against "
-        "the Baseline, p after Holm",
-        "",
-        f"{'method':<{width}}{'mean F1':>8}{'rank':>7}{'p (Holm)':>10}",
-    ]
-    for index, method in enumerate(overall.methods):
-        rank = "-" if ranking is None else f"{ranking.average_ranks[index]:.2f}"
-        p = "-" if adjusted is None else f"{adjusted[index]:.3g}".replace("nan", "-")
-        mean = overall.scores[:, index].mean()
-        lines.append(f"{_shown(method):<{width}}{mean:>8.4f}{rank:>7}{p:>10}")
-    if ranking is not None:
-        lines.append(
-            f"\nFriedman p = {ranking.p:.3g}; ranks closer than the critical difference "
-            f"{ranking.critical_difference:.2f} are not told apart (Nemenyi, level 0.05)."
-        )
-    return lines + [one_line(sentence) for sentence in overall.left_out_sentences]

@@ -38,6 +38,14 @@ COLUMNS = (
     *("status", "source_title", "target_title", "source_remarks", "target_remarks"),
     *("descriptor_note", "key"),
 )
+# What a row says where there is no figure.
+_NO_FIGURE = {
+    **dict.fromkeys(COLUMNS, ""),
+    **dict.fromkeys(_COUNTS, 0),
+    **dict.fromkeys((*_FIGURES, *_TIMES), np.nan),
+    "synthetic": False,
+    "converged": True,
+}
 _OF_PREDICTIONS = (
     *("corpus", "task", "task_label", "source", "target", "method", "row", "descriptor"),
     *("selection", "setting", "clip", "clip_name", "subject", "true", "predicted"),
@@ -294,15 +302,6 @@ def _score(record: CellRecord, chosen: Rule) -> dict[str, Any]:
         "converged": bool(record.converged[selected.index]),
         "reason": "",
     }
-
-
-_NO_FIGURE = {
-    **dict.fromkeys(COLUMNS, ""),
-    **dict.fromkeys(_COUNTS, 0),
-    **dict.fromkeys((*_FIGURES, *_TIMES), np.nan),
-    "synthetic": False,
-    "converged": True,
-}
 
 
 def _failed(failure: Mapping[str, Any], chosen: Rule) -> dict[str, Any]:

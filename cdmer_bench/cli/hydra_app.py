@@ -4,7 +4,6 @@ import argparse
 import logging
 import os
 import platform
-import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -78,6 +77,8 @@ def as_hydra(overrides: list[str], multirun: bool = False) -> list[str]:
     quoted, so that ``results.dir=2024_01_15`` or ``corpus.root=a=[b]`` is text; what is quoted
     already, null and ``${...}`` are left alone. With ``-m`` commas divide jobs.
     """
+    from hydra.core.override_parser.types import Quote, QuotedString
+
     written = []
     for override in overrides:
         key, equals, value = override.partition("=")
@@ -96,8 +97,7 @@ def as_hydra(overrides: list[str], multirun: bool = False) -> list[str]:
             choices = [choice.strip() for choice in value.split(",") if choice.strip()]
             override = f"{key}=[{','.join(dict.fromkeys(choices))}]"
         elif is_text and not kept:
-            value = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + m[2].replace("'", "\\'"), value)
-            override = f"{key}='{value}'"
+            override = f"{key}={QuotedString(value, Quote.single).with_quotes()}"
         written.append(override)
     return written
 

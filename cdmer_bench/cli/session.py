@@ -32,20 +32,11 @@ class Session:
         self.config = config
         self.databases = build_databases(config.corpus)
         self.tasks = build_tasks(config, self.databases)
-        preprocessing = config.preprocessing
-        crop = {} if preprocessing.crop == "none" else {"crop": preprocessing.crop}
-        self.features = Features(
-            self.databases,
-            self._descriptors(),
-            build(
-                preprocessing._target_,
-                {**preprocessing.parameters, **crop},
-                "preprocessing",
-                Preprocessing,
-            ),
-            FeatureStore(config.cache.dir),
-            config.force,
-        )
+        descriptors, card = self._descriptors(), config.preprocessing
+        steps = card.parameters | ({} if card.crop == "none" else {"crop": card.crop})
+        preprocessing = build(card._target_, steps, "preprocessing", Preprocessing)
+        cache = FeatureStore(config.cache.dir)
+        self.features = Features(self.databases, descriptors, preprocessing, cache, config.force)
         self.store = ResultsStore(config.results.dir)
         folder = self.store.folder
         self.backend = Backend(config.backend.name, config.n_jobs, config.backend.address, folder)
@@ -58,16 +49,15 @@ class Session:
             raise UserError("no descriptor was chosen; give descriptor=lbp_top_r3p8, for example")
         if not any(isinstance(d, ClipDatabase) for d in self.databases.values()):
             return {}
+        built = {}
         for name, card in cards.items():
             if not card._target_:
                 raise UserError(
                     f"descriptor {name!r} stands for features of files, but this corpus holds "
                     "clips; choose another, such as descriptor=lbp_top_r3p8"
                 )
-        return {
-            name: build(card._target_, card.parameters, f"descriptors.{name}", Descriptor)
-            for name, card in cards.items()
-        }
+            built[name] = build(card._target_, card.parameters, f"descriptors.{name}", Descriptor)
+        return built
 
     @property
     def corpus(self) -> str:

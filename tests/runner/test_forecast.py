@@ -6,6 +6,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from cdmer_bench.methods import GFK, SVM
 from cdmer_bench.runner.forecast import (
@@ -129,3 +130,19 @@ class Busy(Method):
 def test_durations_are_rounded(seconds, text):
     assert duration(seconds) == text
     assert np.isfinite(calibrate())
+
+
+def test_the_speed_of_this_machine_is_that_of_one_thread(monkeypatch):
+    # Where other programs have the cores, a second thread of BLAS waits, and the clock runs.
+    seen = []
+    solve = np.linalg.eigh
+
+    def watched(matrix):
+        seen.append({pool["num_threads"] for pool in threadpool_info()})
+        return solve(matrix)
+
+    monkeypatch.setattr(np.linalg, "eigh", watched)
+    with threadpool_limits(2):
+        calibrate()
+    assert seen
+    assert all(threads == {1} for threads in seen)

@@ -141,7 +141,12 @@ def _compiled_loop(
     P, clipped = np.full((c, n), kappas[0] * start), np.full((c, n), -start)  # kappa P and -T
     v, z, e, before = np.empty(n), np.zeros((c, m)), np.empty((c, m)), np.empty((c, m))
     _add_rows(z, W, P - clipped)
-    reach = np.sqrt((W * W).sum(axis=1).max())  # |W e| is at most this times |e|
+    reach = 0.0  # |W e| is at most this times |e|
+    for i in range(n):
+        length = 0.0
+        for j in range(m):
+            length += W[i, j] ** 2
+        reach = max(reach, np.sqrt(length))
     idle = False  # P is zero, and clipped stands for -W before
     for step in range(len(kappas)):
         kappa = kappas[step]
@@ -158,8 +163,8 @@ def _compiled_loop(
                 largest = max(largest, size)
             still = move < (tolerance * kappa) ** 2 * n * c
             if reach * np.sqrt(largest) <= mu and not still and step < len(kappas) - 1:
-                z[:] = s * e
-                before[:] = e
+                _scale(z, s, e)
+                before, e = e, before
                 continue
             for k in range(c):
                 clipped[k] = 0.0
@@ -167,9 +172,10 @@ def _compiled_loop(
             idle = False
         moved, nonzero = 0.0, 0
         ratio = kappas[min(step + 1, len(kappas) - 1)] / kappa
-        z[:] = s * e
+        _scale(z, s, e)
         for k in range(c):
-            v[:] = P[k]
+            for i in range(n):
+                v[i] = P[k, i]
             _subtract_product(v, Wt, e[k])  # 1. Q: v = kappa Q - T
             for i in range(n):
                 inside = min(max(v[i], -mu), mu)
@@ -187,8 +193,16 @@ def _compiled_loop(
             return P / kappa, step + 1, moved < tolerance * kappa
         P *= ratio  # 5. The next kappa.
         idle = nonzero == 0 and reach > 0
-        before[:] = e
+        before, e = e, before
     return P, 0, False
+
+
+@kernel
+def _scale(z: Array, s: Array, e: Array) -> None:
+    """Set z to e (c x m) times s (m,)."""
+    for k in range(len(z)):
+        for j in range(len(s)):
+            z[k, j] = s[j] * e[k, j]
 
 
 @kernel

@@ -217,7 +217,9 @@ def walk_paths(
             if abs(start[j]) > mu:
                 mu = abs(start[j])
         fill(gap[r], q, np.inf)
-        k, reached, steps, left, left_sign = 0, 0, 0, -1, 0.0
+        # Not 0 and -1, whose types are their values: what takes them would be compiled twice.
+        k, left = np.int64(0), np.int64(-1)
+        reached, steps, left_sign = 0, 0, 0.0
         while reached < q and steps < BREAKPOINTS_A_VARIABLE * (n + 1):
             if steps % RENEWED == RENEWED - 1:
                 for j in range(n):

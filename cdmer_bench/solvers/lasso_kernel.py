@@ -280,7 +280,7 @@ def walk_paths(
             mu -= distance
             steps += 1
             if distance > 0:
-                left = -1
+                left = np.int64(-1)
             if joins:
                 closed[joining] = True  # active, or dependent on the active ones
                 for i in range(k):

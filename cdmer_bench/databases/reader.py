@@ -123,8 +123,9 @@ class Reader:
             unit = "coded clips" if self.layout.needs_sheet else "clips"
             taken, cuts = choose_release(cut, reading, self.title, unit)
             self.remark(taken)
+            others = [one for _, of_release in cut for one in of_release]
             for one in cuts:
-                self._check(one, taken, [other for _, others in cut for other in others])
+                self._check(one, taken, others)
             self._add_clips(cuts)
             self._note_uncoded(taken, cuts, named)
         lost = [one for one in self.lost if taken is None or one.key not in taken.folders]

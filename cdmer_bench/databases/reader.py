@@ -49,6 +49,7 @@ class Layout:
     several: bool = False  # whether a recording may hold several micro-expressions
     counts_from: int | None = None  # number of the recordings' first frame, where that is known
     cropped: str = r"crop|_aligned$"  # expression for folders of frames cropped to the face
+    registered: Sequence[str] = ("reg", "frame_det")  # so begin the names of such frames
     within: str = ""  # expression for a folder that must be among those above; '' for none
     skipped: str = r"(?!)"  # expression for folders that hold something else
     # expression for files that are named if they are no coding sheet
@@ -170,7 +171,7 @@ class Reader:
         near = [*first.base[-2:], *first.between, first.path.name]
         named = any(re.search(self.layout.cropped, part, re.I) for part in near)
         files = [name.lower() for one in members for name in one.files]
-        registered = sum(name.startswith(("reg", "frame_det")) for name in files)
+        registered = sum(name.startswith(tuple(self.layout.registered)) for name in files)
         return "cropped" if named or 2 * registered > len(files) else "raw"
 
     def read_sheets(self, path: Path) -> list[CodingSheet]:

@@ -12,50 +12,11 @@ import numpy as np
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import RULES, Rule, rule
 from cdmer_bench.evaluation.statistics import DEPENDENCE
-from cdmer_bench.reporting.analysis import (
-    CellComparison,
-    MethodComparison,
-    comparable,
-    compare_chosen,
-    compare_methods,
-    control_of,
-    drawn_units,
-)
-from cdmer_bench.reporting.captions import (
-    CHOSEN_ON_TARGET,
-    SYNTHETIC,
-    about_unchosen,
-    absences,
-    join_names,
-    scope,
-    task_span,
-)
+from cdmer_bench.reporting import analysis, captions, published
+from cdmer_bench.reporting import picture_data as pictures
 from cdmer_bench.reporting.charts import Axis, axis
-from cdmer_bench.reporting.picture_data import (
-    KNOWN_GRIDS,
-    Cell,
-    Curve,
-    Placed,
-    block_images,
-    cells_of,
-    counts_of,
-    curves,
-    measured,
-    number,
-    overlay,
-    parameters,
-    samples,
-    shares,
-    times,
-)
-from cdmer_bench.reporting.published import (
-    AVERAGE,
-    DIRECTIONS,
-    differences,
-    paper_order,
-    sorted_as_paper,
-    summarize,
-)
+from cdmer_bench.reporting.picture_data import Cell, Curve, Placed
+from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, paper_order
 from cdmer_bench.reporting.report_tables import Shaded, cell_index, heat_map, shade, table_rows
 from cdmer_bench.reporting.rules import rank_rules, rules_notes, summarize_rules
 from cdmer_bench.reporting.tables import MissingCell, tables_for
@@ -106,23 +67,23 @@ def build_report(
     UserError
         Without a record, or with records of several corpora.
     """
-    records, missing, chosen = sorted_as_paper(records), list(missing), rule(selection)
+    records, missing, chosen = published.sorted_as_paper(records), list(missing), rule(selection)
     corpora = sorted({r.corpus for r in records})
     if len(corpora) != 1:
         found = f"records of {', '.join(corpora)}" if corpora else "no finished cell"
         raise UserError(f"a report shows one corpus, but there are {found}; name one")
     # In their usual order, the one given instead of the same with other options.
     rules = [chosen if name == chosen.name else each() for name, each in RULES.items()]
-    cells, rows = cells_of(records, rules), comparable(records)
+    cells, rows = pictures.cells_of(records, rules), analysis.comparable(records)
     compared = [cell for cell in cells if any(cell.record is record for record in rows)]
     choices = _choices(compared, rules)
     others = [each for each in choices["able"] if each is not chosen]
     possible = [each for each in rules if each is chosen or each in others]
     classes = rows[0].classes if len({r.classes for r in rows}) == 1 else ()
-    of_rules = curves(compared, possible)
+    of_rules = pictures.curves(compared, possible)
     numbers = {id(cell): i for i, cell in enumerate(cells)}
     tasks, heats = heat_map(compared, numbers, chosen.name)
-    control = control_of(record.row for record in rows) or ""
+    control = analysis.control_of(record.row for record in rows) or ""
     return page(
         "report.html",
         _results(records, missing, chosen, against_paper),
@@ -140,9 +101,9 @@ def build_report(
         budget=of_rules.get(chosen.name, []),
         parameters=_first_grids(compared, chosen.name, control),
         regions=_first_blocks(compared, chosen.name),
-        panels=samples(placed) if placed else [],
+        panels=pictures.samples(placed) if placed else [],
         not_placed=not_placed,
-        times=times(rows),
+        times=pictures.times(rows),
         cells=cells,
         data=_embedded(cells, of_rules, compared, possible, _measures(classes)),
         version=version("cdmer-bench"),
@@ -177,15 +138,15 @@ def _results(
         "tables": [(table, table_rows(table, index)) for table in tables],
         # Notes that stand under every table; the head of the page says SYNTHETIC.
         "common": [n for n in first if all(n in table.notes for table in tables)],
-        "SYNTHETIC": SYNTHETIC,
-        "apart": differences(tables) if against else [],
-        "agreement": summarize(tables) if against else "",
+        "SYNTHETIC": captions.SYNTHETIC,
+        "apart": published.differences(tables) if against else [],
+        "agreement": published.summarize(tables) if against else "",
         "synthetic": synthetic,
         "of_the_paper": all(task in DIRECTIONS for task in tasks),
         "tasks": tasks,
         "directions": DIRECTIONS,
         "never": [task for task in DIRECTIONS if task not in asked],
-        "absences": absences(comparable(records), missing),
+        "absences": captions.absences(analysis.comparable(records), missing),
         "reasons": Counter(m.reason.split(":")[0] for m in missing),
         "remarks": [text for r in records for side in SIDES for text in remarks(r, side)],
         "databases": sorted({database_title(r, side) for r in records for side in SIDES}),
@@ -220,25 +181,25 @@ def _verdict(cells: Sequence[Cell], rule: Rule) -> dict[str, Any]:
             lacks.append((cell.record, cell.choices[rule.name].lack))
         else:
             chosen[cell.record.task_label, cell.record.row] = cell.record, index
-    compared = compare_chosen(chosen)
-    overall = compare_methods(compared)
+    compared = analysis.compare_chosen(chosen)
+    overall = analysis.compare_methods(compared)
     return {
         "rule": rule,
         "cells": compared,
         "overall": overall,
         "answer": _over_tasks(overall) if overall else _on_one_task(compared),
-        "control": control_of(overall.methods) if overall else None,
-        "units": drawn_units(compared),
-        "unchosen": about_unchosen(lacks),
+        "control": analysis.control_of(overall.methods) if overall else None,
+        "units": analysis.drawn_units(compared),
+        "unchosen": captions.about_unchosen(lacks),
     }
 
 
-def _over_tasks(overall: MethodComparison) -> dict[str, Any]:
+def _over_tasks(overall: analysis.MethodComparison) -> dict[str, Any]:
     """Return the best methods over tasks, and whether their lead is more than chance."""
     means = dict(zip(overall.methods, overall.scores.mean(axis=0).tolist(), strict=True))
     highest, n = max(means.values()), len(overall.tasks)
     leaders = [m for m in overall.methods if means[m] == highest]
-    control = control_of(means)
+    control = analysis.control_of(means)
     p = overall.adjusted
     return {
         "leaders": leaders,
@@ -256,12 +217,12 @@ def _over_tasks(overall: MethodComparison) -> dict[str, Any]:
     }
 
 
-def _on_one_task(cells: Sequence[CellComparison]) -> dict[str, Any]:
+def _on_one_task(cells: Sequence[analysis.CellComparison]) -> dict[str, Any]:
     if len({cell.task for cell in cells}) != 1:
         return {"leaders": []}
     first = max(cells, key=lambda cell: cell.mean_f1)
     leaders = [cell.method for cell in cells if cell.mean_f1 == first.mean_f1]
-    control = control_of(cell.method for cell in cells)
+    control = analysis.control_of(cell.method for cell in cells)
     return {
         "leaders": leaders,
         "mean_f1": first.mean_f1,
@@ -301,10 +262,11 @@ def _first_grids(cells: Sequence[Cell], rule: str, control: str) -> list[dict[st
     found: dict[str, dict[str, Any]] = {}
     of_cell = {(c.record.row, c.record.task_label): c.values(rule) for c in cells}
     for cell in cells:
-        record, grid = cell.record, parameters(cell.record)
+        record, grid = cell.record, pictures.parameters(cell.record)
         if record.row in found or cell.index(rule) is None or not grid.names:
             continue
-        f1, base = measured(counts_of(record))[:, 0], of_cell.get((control, record.task_label))
+        f1 = pictures.measured(pictures.counts_of(record))[:, 0]
+        base = of_cell.get((control, record.task_label))
         found[record.row] = {
             "cell": cell,
             "grid": grid,
@@ -320,12 +282,12 @@ def _first_blocks(cells: Sequence[Cell], rule: str) -> dict[str, Any] | None:
     """Return the block weights of the first cell that has any, at the chosen setting."""
     for cell in cells:
         weights, index = cell.record.extras.get("weights"), cell.index(rule)
-        if weights is not None and weights.shape[1] in KNOWN_GRIDS and index is not None:
-            images = block_images(weights[index])
+        if weights is not None and weights.shape[1] in pictures.KNOWN_GRIDS and index is not None:
+            images = pictures.block_images(weights[index])
             return {
                 "cell": cell,
-                "all": overlay(images),
-                "images": list(zip(images, shares(images), strict=True)),
+                "all": pictures.overlay(images),
+                "images": list(zip(images, pictures.shares(images), strict=True)),
                 "largest": max(float(weights[index].max()), 1e-300),
             }
     return None
@@ -381,7 +343,7 @@ def _embedded(
 
 
 def _names(values: Iterable[Any], most: int = 30, separator: str = ", ") -> str:
-    return join_names([str(v) for v in values if v], most, separator)
+    return captions.join_names([str(v) for v in values if v], most, separator)
 
 
 @lru_cache(maxsize=1)
@@ -398,7 +360,8 @@ def _environment() -> "Environment":
     )
     # Text of a user's own cannot break out of it: the filter escapes what could.
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    environment.filters |= {"names": _names, "in_order": paper_order, "value": number}
-    environment.globals |= {"Axis": Axis, "axis": axis, "scope": scope, "task_span": task_span}
-    environment.globals |= {"DEPENDENCE": DEPENDENCE, "CHOSEN_ON_TARGET": CHOSEN_ON_TARGET}
+    environment.filters |= {"names": _names, "in_order": paper_order, "value": pictures.number}
+    environment.globals |= {"Axis": Axis, "axis": axis, "scope": captions.scope}
+    environment.globals |= {"DEPENDENCE": DEPENDENCE, "task_span": captions.task_span}
+    environment.globals |= {"CHOSEN_ON_TARGET": captions.CHOSEN_ON_TARGET}
     return environment

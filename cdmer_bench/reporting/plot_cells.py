@@ -199,7 +199,7 @@ def confusion_picture(
     ]
     if not drawn:
         raise UserError(f"no confusion matrix can be drawn; {lacking[0] if lacking else 'no cell'}")
-    figure = (_one_by_one if len(drawn) <= _LARGE else _by_task)(drawn, rule.name, width)
+    figure = _matrices(drawn, rule.name, width)
     title(figure, "Confusion matrices, clips of the target", any(r.synthetic for r in records))
     remark(
         figure,
@@ -210,34 +210,12 @@ def confusion_picture(
     return figure
 
 
-def _one_by_one(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
-    n_methods = len({cell.record.row for cell in cells})
-    most = 2 if is_narrow(width) else 4
-    # Methods beside one another, if a page has room for them; else rows are just filled.
-    across = n_methods if 2 <= n_methods <= most else min(len(cells), most - 1)
-    several = len({cell.record.descriptor_label for cell in cells}) > 1
-    down = -(-len(cells) // across)
-    figure = new_figure(width, 0.8 + (width / max(across, 1.6) + 0.1) * down)
-    panels = figure.subplots(down, across, squeeze=False)
-    image: Any = None
-    for axes, cell in zip(panels.flat, cells, strict=False):
-        record = cell.record
-        size = max(4.0, min(7.5, 21 * width / across / 7 / len(record.classes) * 3))
-        image = _confusion(axes, cell.counts(rule), size, shares=True)
-        names = [short(name, 10) for name in record.classes]
-        axes.set_xticks(range(len(names)), names, rotation=30, ha="right", size=6.5)
-        axes.set_yticks(range(len(names)), names, size=6.5)
-        where = [record.task_label, *([record.descriptor_label] if several else [])]
-        axes.set_title(f"{short(record.row)}\n{short(', '.join(where))}")
-    _hide_unused(panels, len(cells), "predicted class")
-    for axes in panels[:, 0]:
-        axes.set_ylabel("true class")
-    _share_bar(figure, image, panels)
-    return figure
+def _matrices(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
+    """Arrange matrices in rows for each method and descriptor, a column for each task.
 
-
-def _by_task(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
-    """Arrange small matrices in rows for each method and descriptor, a column for each task."""
+    A few are large, with shares and whole names of classes; many have counts and three letters.
+    """
+    large = len(cells) <= _LARGE
     tasks = paper_order(cell.record.task_label for cell in cells)
     several = len({cell.record.descriptor_label for cell in cells}) > 1
     of_row: dict[tuple[str, str], dict[str, Cell]] = {}
@@ -245,15 +223,19 @@ def _by_task(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
         name = cell.record.row, cell.record.descriptor_label if several else ""
         of_row.setdefault(name, {})[cell.record.task_label] = cell
     most = max(len(cell.record.classes) for cell in cells)
-    # A matrix is about half an inch wide, or as much as its numbers need.
-    across = min(len(tasks), max(1, int((width - 0.9) / max(0.5, 0.13 * most))))
+    # A matrix is as wide as its numbers need, in inches.
+    least = max(1.25, 0.22 * most) if large else max(0.5, 0.13 * most)
+    across = max(1, int((width - 0.9) / least))
+    across = -(-len(tasks) // -(-len(tasks) // across))  # the same number in every row
     parts = [tasks[i : i + across] for i in range(0, len(tasks), across)]
     rows = [(name, part) for name in of_row for part in parts if set(part) & set(of_row[name])]
-    side = (width - 0.9) / across
-    figure = new_figure(width, 1.0 + (side + (0.3 if len(parts) > 1 else 0.12)) * len(rows))
+    side = min((width - 0.9) / across, 2.4)
+    gap = 0.5 if large else 0.3 if len(parts) > 1 else 0.12
+    figure = new_figure(width, 1.0 + (side + gap) * len(rows))
     panels = figure.subplots(len(rows), across, squeeze=False)
     image: Any = None
-    size = max(3.0, min(6.0, 30 * side / most))
+    size = max(4.0, min(7.5, 12 * side / most)) if large else max(3.0, min(6.0, 30 * side / most))
+    letters = 6.5 if large else 5.0
     for place, (names, part) in enumerate(rows):
         line, mine = panels[place], of_row[names]
         below = {task for name, _ in rows[place + 1 :] for task in of_row[name]}
@@ -263,30 +245,25 @@ def _by_task(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
             axes.spines[:].set_visible(False)
             if task not in mine:
                 text = "no\nresult" if task else ""
-                axes.text(0.5, 0.5, text, ha="center", va="center", size=5.0)
+                axes.text(0.5, 0.5, text, ha="center", va="center", size=letters)
                 continue
-            image = _confusion(axes, mine[task].counts(rule), size, shares=False)
-            letters = [c[:3] for c in mine[task].record.classes]
-            axes.tick_params(length=0, pad=1.0, labelsize=5.0)
+            image = _confusion(axes, mine[task].counts(rule), size, shares=large)
+            classes = [short(c, 10) if large else c[:3] for c in mine[task].record.classes]
+            axes.tick_params(length=0, pad=1.0, labelsize=letters)
             if task == leftmost:
-                axes.set_yticks(range(len(letters)), letters)
+                axes.set_yticks(range(len(classes)), classes)
             if task not in below or len(parts) > 1:
-                axes.set_xticks(range(len(letters)), letters, rotation=90)
+                axes.set_xticks(range(len(classes)), classes, rotation=90)
             if place == 0 or len(parts) > 1:
-                axes.set_title(lines(task, max(5, int(16 * side))), size=6.0)
-        text = "\n".join(lines(n, 12) for n in names if n)
-        line[0].set_ylabel(text, size=6.5, weight="bold")
-    figure.supylabel("true class", size=7)
-    _share_bar(figure, image, panels)
-    return figure
-
-
-def _share_bar(figure: "Figure", image: Any, panels: Any) -> None:
-    """Explain the shade, which all panels share."""
+                length = int((9 if large else 16) * side)
+                axes.set_title(lines(task, max(5, length), 3), size=6.0 + large)
+        text = "\n".join(lines(n, 20 if large else 12) for n in names if n)
+        line[0].set_ylabel(text, size=6.5 + large, weight="bold")
+    figure.supylabel("true class, across: predicted class", size=7)
     # Of many rows the bar takes a part, or it would be taller than it is of use.
-    figure.colorbar(
-        image, ax=panels, label="share of the true class", shrink=1 / len(panels) ** 0.5
-    )
+    shrink = 1 / len(rows) ** 0.5
+    figure.colorbar(image, ax=panels, label="share of the true class", shrink=shrink)
+    return figure
 
 
 def _confusion(axes: "Axes", counts: Any, size: float, *, shares: bool) -> Any:

@@ -219,8 +219,8 @@ def test_pictures_have_one_panel_and_one_dot_for_each_cell(edited):
 
     records = choose_results(str(edited.folder), None)[0]
     figure = confusion_picture([r for r in records if r.task == "exp01"])
-    titles = [axes.get_title().split("\n")[0] for axes in figure.axes if axes.get_title()]
-    assert sorted(titles) == ["Baseline", "TCA"]
+    rows = [axes.get_ylabel() for axes in figure.axes if axes.images]
+    assert sorted(rows) == ["Baseline", "TCA"]
     # A row of twelve and more: a matrix for each task, all of them new.
     figure = confusion_picture([*records, dated(9, task=1, method="sa", label="SA")])
     right = {

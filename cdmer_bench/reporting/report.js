@@ -339,6 +339,7 @@ function update() {
   markParameters();
   rewriteNotes();
   say();
+  hint();
 }
 
 // ---- Switches, hover, keyboard.
@@ -398,7 +399,6 @@ function hint() {
   for (const box of all(".scroll")) box.classList.toggle("more", box.scrollWidth > box.clientWidth + 1);
 }
 addEventListener("resize", hint);
-for (const part of all("details")) part.addEventListener("toggle", hint);
+document.addEventListener("toggle", hint, true);
 addEventListener("beforeprint", () => { for (const part of all("details:not(.methods)")) part.open = true; });
 update();
-hint();

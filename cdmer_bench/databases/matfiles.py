@@ -90,11 +90,6 @@ class FileFeatureDatabase(FeatureDatabase):
                 f"databases.{self.name}.first_label is {first!r}, expected the whole number of "
                 "the first class, such as 1"
             )
-        if not isinstance(self.label_map, Mapping | None):
-            raise UserError(
-                f"databases.{self.name}.label_map is {self.label_map!r}, expected a mapping from "
-                "the labels in the file to classes, such as {1: negative, 2: positive}"
-            )
 
     def held(self) -> Sequence[str]:
         """List the descriptors that there are files for, by their keys."""

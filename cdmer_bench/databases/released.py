@@ -9,7 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.databases.base import EMOTIONS, Account, FeatureDatabase, FeatureSet, finding
+from cdmer_bench.databases.base import (
+    EMOTIONS,
+    Account,
+    FeatureDatabase,
+    FeatureSet,
+    finding,
+    table,
+)
 from cdmer_bench.databases.feature_files import (
     check_features,
     encode_labels,
@@ -38,21 +45,7 @@ class Released(NamedTuple):
         return _count_blocks(BLOCK_GRIDS) * self.n_planes * self.n_bins
 
 
-DESCRIPTORS = {
-    "lbp_top_r1p4": Released("LBPTOP_R1P4", 3, 15),
-    "lbp_top_r1p8": Released("LBPTOP_R1P8", 3, 59),
-    "lbp_top_r3p4": Released("LBPTOP_R3P4", 3, 15),
-    "lbp_top_r3p8": Released("LBPTOP_R3P8", 3, 59),
-    # Spatial and temporal codes have 16 and 4 bins, so the 20 values of a block stay together.
-    "lbp_sip_r1": Released("LBPSIP_R1", 1, 20),
-    "lbp_sip_r3": Released("LBPSIP_R3", 1, 20),
-    "lpq_top_decorr01": Released("LPQTOP_Cor01", 3, 256),
-    "lpq_top_decorr0": Released("LPQTOP_Cor0", 3, 256),
-    "hog_top_p4": Released("HOGTOP_P4", 3, 4),
-    "hog_top_p8": Released("HOGTOP_P8", 3, 8),
-    "higo_top_p4": Released("HIGOTOP_P4", 3, 4),
-    "higo_top_p8": Released("HIGOTOP_P8", 3, 8),
-}
+DESCRIPTORS = {name: Released(*known) for name, known in table("released_descriptors").items()}
 
 
 def released_file(database: str, descriptor: str) -> str:

@@ -8,25 +8,15 @@ from typing import TYPE_CHECKING
 
 from cdmer_bench.databases.clip_folders import is_synthetic, scan_tree
 from cdmer_bench.databases.clips import Reading, TableDatabase
-from cdmer_bench.databases.coded_readers import CODINGS, Casme2, Casme3, CasmeSquared, FourDme
 from cdmer_bench.databases.image_files import name_pattern
 from cdmer_bench.databases.reader import LAYOUTS, Reader
 from cdmer_bench.databases.releases import KINDS
-from cdmer_bench.databases.smic import Smic
+from cdmer_bench.databases.special_readers import CODINGS, READERS
 from cdmer_bench.errors import UserError, choice, closest
 from cdmer_bench.io import user_path
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Databases that need more than their layout.
-READERS: dict[str, type[Reader]] = {
-    "casme2": Casme2,
-    "casme_squared": CasmeSquared,
-    "casme3": Casme3,
-    "four_dme": FourDme,
-    **dict.fromkeys(("smic_hs", "smic_vis", "smic_nir"), Smic),
-}
 
 
 @dataclass

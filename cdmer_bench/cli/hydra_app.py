@@ -126,6 +126,11 @@ def run_hydra(
         from cdmer_bench.config.catalogue import compose_config
 
         return job(compose_config(config_dir, overrides))
+    tasks = [f"--{name}" for name in ("run", "multirun", "cfg", "info") if given[name]]
+    if len(tasks) > 1:
+        raise UserError(f"{' and '.join(tasks)} exclude each other; give one of them")
+    if given["resolve"] and not (given["cfg"] or given["help"]):
+        raise UserError("--resolve says how --cfg shows a configuration; give --cfg job --resolve")
     logging.raiseExceptions = False  # `--info | head` closes what Hydra logs to
     import hydra
 

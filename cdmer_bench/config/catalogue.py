@@ -88,7 +88,7 @@ def given_config_dir() -> str | None:
 
 
 @contextmanager
-def one_sentence(config_dir: str | None) -> Iterator[None]:
+def one_sentence(config_dir: str | None, *more: type[Exception]) -> Iterator[None]:
     """Turn what is wrong with an override, a name or a configuration file into a UserError.
 
     With HYDRA_FULL_ERROR in the environment the error is left as it is.
@@ -96,7 +96,9 @@ def one_sentence(config_dir: str | None) -> Iterator[None]:
     debugging = "HYDRA_FULL_ERROR" in os.environ
     try:
         yield
-    except (YAMLError, UnicodeDecodeError, HydraException, OmegaConfBaseException) as error:
+    except UserError:
+        raise
+    except (YAMLError, UnicodeDecodeError, HydraException, OmegaConfBaseException, *more) as error:
         if debugging:
             raise
         raise UserError(explain(error, lambda group: options(group, config_dir))) from None
@@ -123,7 +125,8 @@ def compose_config(config_dir: str | None, overrides: list[str]) -> RunConfig:
     """Compose and check the configuration that `cdmer run` would get."""
     from hydra import compose
 
-    with one_sentence(config_dir), composer(config_dir, overrides):
+    # A ValueError is what Hydra says of method=null.
+    with one_sentence(config_dir, ValueError), composer(config_dir, overrides):
         return validate(compose("run", overrides=overrides))
 
 

@@ -15,6 +15,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
     ValidationError,
 )
+from yaml import YAMLError
 
 from cdmer_bench.config import CHOICES
 from cdmer_bench.errors import UserError, closest
@@ -215,7 +216,7 @@ def _needs_keys(value: Any, key: str, known: list[str]) -> str:
 
 
 def explain(
-    error: Exception,  # of YAML, Hydra or OmegaConf
+    error: Exception,  # of YAML, Hydra or OmegaConf, or a ValueError of Hydra's
     options_of: Callable[[str], Sequence[str]] = lambda group: [],  # names of a group's options
 ) -> str:
     """Put what is wrong in a configuration into one sentence, with the closest names."""
@@ -223,7 +224,7 @@ def explain(
         error = error.__cause__
     if isinstance(error, OmegaConfBaseException):
         return _explain_key(error)
-    if isinstance(error, HydraException):
+    if not isinstance(error, YAMLError | UnicodeDecodeError):
         return _explain_words(error, options_of)
     mark = getattr(error, "problem_mark", None)
     place = f"{mark.name}, line {mark.line + 1}" if mark else "a configuration file"
@@ -231,7 +232,7 @@ def explain(
     return f"{place} is not plain YAML: {reason}; correct it there"
 
 
-def _explain_words(error: HydraException, options_of: Callable[[str], Sequence[str]]) -> str:
+def _explain_words(error: Exception, options_of: Callable[[str], Sequence[str]]) -> str:
     if missing := getattr(error, "missing_cfg_file", None):
         group, _, name = str(missing).removesuffix(".yaml").rpartition("/")
         # Hydra tells no options where a name in a list was wrong.

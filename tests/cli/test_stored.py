@@ -114,19 +114,19 @@ def test_a_method_that_only_failed_is_named_not_refused(results, cdmer):
 def test_a_method_of_ones_own_that_failed_is_found_by_its_name(corpus, cdmer):
     broken = (
         "from cdmer_bench.methods import SVM\n"
-        "class Mine(SVM):\n"
+        "class Raising(SVM):\n"
         "    def solve(self, prepared, settings):\n        raise ZeroDivisionError('on purpose')\n"
     )
-    corpus.add_method("mine", broken, "{}")
-    words = corpus.arguments("method=svm,mine", "task=red/green", "backend=sequential")
+    corpus.add_method("raising", broken, "{}")
+    words = corpus.arguments("method=svm,raising", "task=red/green", "backend=sequential")
     assert cdmer("run", *words)[0] == 1
     folder = str(corpus.folder / "results")
-    code, out, _ = cdmer("tables", "method=svm,mine", "task=red/green", "--results", folder)
+    code, out, _ = cdmer("tables", "method=svm,raising", "task=red/green", "--results", folder)
     assert code == 0
-    assert "Mine" in out
+    assert "Raising" in out
     assert "on purpose" in out
     code, out, _ = cdmer("tables", "method=svm", "task=red/green", "--results", folder)
-    assert "Mine" not in out
+    assert "Raising" not in out
 
 
 def test_averages_over_tasks_that_nobody_asked_for_are_not_printed(results, cdmer):

@@ -262,9 +262,10 @@ def _first_grids(cells: Sequence[Cell], rule: str, control: str) -> list[dict[st
     found: dict[str, dict[str, Any]] = {}
     of_cell = {(c.record.row, c.record.task_label): c.values(rule) for c in cells}
     for cell in cells:
-        record, grid = cell.record, pictures.parameters(cell.record)
-        if record.row in found or cell.index(rule) is None or not grid.names:
+        record = cell.record
+        if record.row in found or len(record.settings) == 1 or cell.index(rule) is None:
             continue
+        grid = pictures.parameters(record)
         f1 = pictures.measured(pictures.counts_of(record))[:, 0]
         base = of_cell.get((control, record.task_label))
         found[record.row] = {

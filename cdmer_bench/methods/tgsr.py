@@ -110,8 +110,10 @@ class TGSR(Method):
 
     def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Find a basis of the source and the mean difference, with its products by groups."""
-        Xs, Xt, Xq = (group_features(X, self.groups) for X in (Xs, Xt, Xq))
-        return {**prepare_groups(Xs, Xt, Xq), "labels": label_matrix(ys)}
+        target = group_features(Xt, self.groups)
+        queries = target if Xq is Xt else group_features(Xq, self.groups)
+        prepared = prepare_groups(group_features(Xs, self.groups), target, queries)
+        return {**prepared, "labels": label_matrix(ys)}
 
     def check_values(self, setting: Setting) -> None:
         """Refuse values outside their range; see :meth:`Method.check_values`."""

@@ -14,6 +14,7 @@ twice.
 from typing import Any
 
 import numpy as np
+import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
@@ -29,18 +30,23 @@ STACK = 17  # settings that go through a step together, so that they stay in the
 def prepare_groups(Xs: Array, Xt: Array, Xq: Array) -> dict[str, Array]:
     """Decompose source and mean difference as rows of Q R, of samples (n, n_groups, d)."""
     n_groups, d = Xs.shape[1:]
-    Y = np.concatenate([Xs, (Xs.mean(axis=0) - Xt.mean(axis=0))[None]])
+    Y = np.concatenate([Xs, (Xs.mean(axis=0) - Xt.mean(axis=0))[None]]).reshape(len(Xs) + 1, -1)
+    largest, m = np.abs(Y).max(), min(Y.shape)
+    large = 8 * n_groups * m * (m + len(Xq)) > KEPT and m > d
     with np.errstate(over="ignore", invalid="ignore"):
-        Q, R = np.linalg.qr(Y.reshape(len(Y), -1).T)
+        if large:
+            Q, R = scipy.linalg.qr(Y.T, mode="economic", overwrite_a=True, check_finite=False)
+        else:
+            Q, R = np.linalg.qr(Y.T)
         fits = np.isfinite(np.square(R).sum() / KAPPA)
     if not fits:
         raise UserError(
-            f"the features reach {np.abs(Y).max():.3g}, whose squares overflow; divide them by a "
-            "constant"
+            f"the features reach {largest:.3g}, whose squares overflow; divide them by a constant"
         )
-    Q, m = Q.reshape(n_groups, d, -1), len(R)
+    del Y
+    Q = Q.reshape(n_groups, d, m)
     prepared = {"Q": Q, "R": R, "query_sums": Xq.sum(axis=2)}
-    if 8 * n_groups * m * (m + len(Xq)) > KEPT and m > d:
+    if large:
         return {**prepared, "samples": np.ascontiguousarray(Xq.transpose(1, 2, 0))}
     prepared["grams"] = Q.transpose(0, 2, 1) @ Q
     prepared["queries"] = Q.transpose(0, 2, 1) @ Xq.transpose(1, 2, 0)

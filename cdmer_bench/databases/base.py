@@ -55,7 +55,8 @@ def table(name: str) -> Any:
     import yaml
 
     text = (files("cdmer_bench.databases") / f"{name}.yaml").read_text("utf-8")
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(text, Loader=loader)
 
 
 def finding(code: str, where: object, **values: object) -> Finding:

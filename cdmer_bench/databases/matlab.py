@@ -72,9 +72,9 @@ def _readable(path: Path) -> Iterator[None]:
     # OSError, KeyError, RuntimeError, TypeError, IndexError and MemoryError have been met.
     except Exception as error:
         short = f"{type(error).__name__}: {str(error)[:120].partition(chr(10))[0]}"
+        said = "damaged or truncated" if _is_hdf5(path) else "not a readable MATLAB file"
         raise UserError(
-            f"{path} is not a readable MATLAB file ({short}); it is damaged, truncated or of "
-            "another kind, so copy it again"
+            f"{path} is {said} ({short}); it may be truncated or of another kind, so copy it again"
         ) from None
 
 

@@ -317,6 +317,10 @@ class Method(ABC):
                     f"{name!r} of {method} is the same for all settings, but the grid holds it; "
                     "give it to the method instead"
                 )
+            if not isinstance(getattr(self, name), type(defaults[name])):
+                raise UserError(
+                    f"{name!r} of {method} holds {getattr(self, name)!r}, which is of a wrong type"
+                )
         for name, value in self.complete(setting).items():
             self._check_name(name)
             said = f"{name!r} of {method} holds {value!r}"

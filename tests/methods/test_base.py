@@ -140,6 +140,8 @@ def test_layout_and_type_of_the_samples_do_not_matter(kind):
 def test_a_parameter_of_a_wrong_type_or_range_is_one_sentence(kind, value):
     task = block_task()
     for field in dataclasses.fields(kind):
+        if field.name == "cache" and value == "?":  # a folder may have that name
+            continue
         for attempt in (
             lambda name=field.name: kind(**{name: value}).fit(*task),
             lambda name=field.name: kind(**{name: value}).predict_grid(*task, [{}]),

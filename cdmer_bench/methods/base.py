@@ -54,6 +54,8 @@ class BatchResult:
         because it is stored for every setting.
     reused : int
         Number of settings whose work was not done, but taken from a cache.
+    spared : float
+        Seconds of computing that this work took when it was done.
     """
 
     predictions: Indices
@@ -63,6 +65,7 @@ class BatchResult:
     notes: dict[int, str] = dataclasses.field(default_factory=dict)
     extras: dict[str, NDArray] = dataclasses.field(default_factory=dict)
     reused: int = 0
+    spared: float = 0.0
 
     @classmethod
     def closed_form(
@@ -130,6 +133,7 @@ def join_batches(batches: list[list[int]], results: list[BatchResult]) -> BatchR
             for name in results[0].extras
         },
         sum(r.reused for r in results),
+        sum(r.spared for r in results),
     )
 
 

@@ -42,6 +42,7 @@ responses are labels, shares its solver with RSTR (:mod:`cdmer_bench.solvers.lab
 Coefficients are rows here, P' (D x n).
 """
 
+import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Regeneration(NamedTuple):
     # (n_witnesses, a, n_raw + a), float32's: what may be missing in ``products``, each by another
     # part of the features
     errors: NDArray[np.float32] = np.empty(0, np.float32)
-    reused: bool = False  # whether it was taken from the cache
+    spared: float | None = None  # seconds that it took, where it was taken from the cache
 
     @property
     def across(self) -> Array:
@@ -182,15 +183,18 @@ def _find(
     path = entry_path(cache, prepared, mus, lam=lam, form=form)
     kept = load_entry(path) if path else None
     if kept:
+        spared = float(kept["seconds"]) / len(mus)
         for row in zip(*(kept[name] for name in _KEPT), strict=True):
-            yield Regeneration(*row)._replace(reused=True)
+            yield Regeneration(*row, spared)
         return
     design = design_matrix(prepared["kernel"], n_fixed, lam)
     if path is None:
         yield from solve(prepared, design, mus)
         return
+    started = time.process_time()
     found = list(solve(prepared, design, mus))
-    save_entry(path, {name: np.array([getattr(one, name) for one in found]) for name in _KEPT})
+    arrays = {name: np.array([getattr(one, name) for one in found]) for name in _KEPT}
+    save_entry(path, {**arrays, "seconds": np.array(time.process_time() - started)})
     yield from found
 
 
@@ -308,7 +312,7 @@ class Regenerator(Method):
         chosen = [self.complete(setting) for setting in settings]
         decisions: dict[int, Decision] = {}
         converged, iterations = np.empty(len(chosen), bool), np.empty(len(chosen), np.intp)
-        notes, reused = {}, 0
+        notes, spared = {}, []
         for index, found in regenerate(prepared, chosen, self.device, self.cache):
             C = chosen[index]["C"]
             machine, block = self._decide(prepared, found, C)
@@ -317,12 +321,12 @@ class Regenerator(Method):
                 machine, block = self._decide(prepared, found, C)
             decisions[index] = machine.predict(block)
             converged[index], iterations[index] = found.converged, found.iterations
-            reused += found.reused
+            spared += [] if found.spared is None else [found.spared]
             if note := _note(found, machine):
                 notes[index] = note
         predictions, scores = zip(*(decisions[i] for i in range(len(chosen))), strict=True)
         result = BatchResult(np.array(predictions), np.array(scores), converged, iterations, notes)
-        result.reused = reused
+        result.reused, result.spared = len(spared), sum(spared)
         result.note_single_classes()
         return result
 

@@ -23,7 +23,7 @@ from cdmer_bench.io import (
 from cdmer_bench.methods.base import Prepared
 
 FOLDER = "regressions"  # in the cache folder
-FORMAT = 1  # raised whenever the numbers of a regression change
+FORMAT = 2  # raised whenever the numbers of a regression change
 LARGEST = 1 << 28  # bytes of an entry; what would be larger is not kept
 
 

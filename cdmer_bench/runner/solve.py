@@ -271,7 +271,7 @@ def run_piece(piece: Piece, shared: Path, result: Path) -> Failure | None:
     try:
         started = time.process_time()
         found = piece.solve(read_shared(shared))
-        seconds = time.process_time() - started
+        seconds = time.process_time() - started + found.spared
         write_atomically(result, pack_arrays(pack(found, piece.indices, seconds)))
     except Exception as error:
         return Failure.of(error)

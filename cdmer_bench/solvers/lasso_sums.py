@@ -31,14 +31,20 @@ class LassoSums:
     """What the solutions of D responses add up to, for each of q penalties."""
 
     projected: Array  # (q, n, n_raw), P times raw samples
-    square: Array  # (q, n, n), P P'
+    square: Array  # (q, n, n), P P'; of a part of the responses maybe the lower triangle alone
     objective: Array  # (q,), of all responses together
     gap: Array  # (q,)
     breakpoints: int = 0  # the most of any path
 
-    def parts(self) -> tuple[Array, Array, Array, Array]:
-        """Return the arrays."""
+    def arrays(self) -> tuple[Array, Array, Array, Array]:
+        """Return all but the breakpoints."""
         return self.projected, self.square, self.objective, self.gap
+
+    def add(self, part: "LassoSums") -> None:
+        """Add the sums over other responses."""
+        for mine, other in zip(self.arrays(), part.arrays(), strict=True):
+            mine += other
+        self.breakpoints = max(self.breakpoints, part.breakpoints)
 
 
 def sum_lassos(
@@ -53,11 +59,14 @@ def sum_lassos(
     lassos = _Lassos(design, responses, penalties[falling], raw)
     total = lassos.nothing()
     for part in lassos.walk():
-        for mine, other in zip(total.parts(), part.parts(), strict=True):
-            mine += other
-        total.breakpoints = max(total.breakpoints, part.breakpoints)
+        total.add(part)
+        del part  # its memory is wanted by the next
+    for i in range(1, len(lassos.gram)):
+        total.square[:, :i, i] = total.square[:, i, :i]
+    if (np.diff(falling) == 1).all():
+        return total
     given = np.argsort(falling)
-    projected, square, objective, gap = (part[given] for part in total.parts())
+    projected, square, objective, gap = (array[given] for array in total.arrays())
     return LassoSums(projected, square, objective, gap, total.breakpoints)
 
 
@@ -127,8 +136,6 @@ class _Lassos:
             self.gram, rows, responses, starts, self.mus, rank, RELATIVE_GAP, raw,
             sums.projected, sums.square, objective, gap,
         )  # fmt: skip
-        upper = np.triu_indices(len(self.gram), 1)
-        sums.square[:, *upper] = sums.square.transpose(0, 2, 1)[:, *upper]
         self._finish(sums, responses, raw, objective, gap)
         return sums
 

@@ -1,7 +1,9 @@
 """What TSRG and DRFS-T share in a run: the same results, told in the record, none under force."""
 
+import numpy as np
 import pytest
 
+from cdmer_bench.methods import regeneration
 from cdmer_bench.methods.regression_cache import FOLDER
 from cdmer_bench.results.store import ResultsStore
 from tests.small_corpus import grids
@@ -55,6 +57,21 @@ def test_force_solves_anew_once_a_run(corpus, cdmer):
     code, _, _ = cdmer("run", *corpus.arguments("method=svm", "task=red/green", "force=true"))
     assert code == 0
     assert len(list((corpus.folder / "cache" / FOLDER).iterdir())) == 4
+
+
+def test_a_methods_seconds_are_those_that_it_takes_on_its_own(corpus, cdmer, monkeypatch):
+    find = regeneration.load_entry
+
+    def find_slow(path):
+        entry = find(path)
+        return entry and {**entry, "seconds": np.array(300.0)}
+
+    monkeypatch.setattr(regeneration, "load_entry", find_slow)
+    run(corpus, cdmer, "results", "backend=sequential")
+    about = {r.method: r.about for r in ResultsStore(corpus.folder / "results").records()}
+    assert 600 < about["drfs_t"]["seconds"] < 700  # two lambda
+    assert about["tsrg"]["seconds"] < 100
+    assert about["drfs_t"]["wall_seconds"] < 100
 
 
 def plan(corpus, cdmer, *more):

@@ -37,7 +37,8 @@ def keep_kernels_in(cache: str | Path) -> None:
     os.environ[KERNELS_FOLDER] = str(Path(cache).expanduser().absolute() / "kernels")
     os.environ[RUN] = str(os.getpid())
     with suppress(OSError):  # of an older process of this number
-        _said().unlink()
+        if _said().exists():
+            _said().unlink()
 
 
 def kernels_folder() -> Path:

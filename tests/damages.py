@@ -1,15 +1,25 @@
 """What may happen to a stored file, for tests of what is then done about it."""
 
 import ctypes
+import io
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
 def flip(data: bytes) -> bytes:
-    """Change one bit in the middle; an empty file has none, and gets a byte instead."""
+    """Change one bit in the middle; an empty file has none, and gets a byte instead.
+
+    Of an archive in the middle of its largest member: some bits of headers mean nothing.
+    """
     if not data:
         return b"\x10"
     middle = len(data) // 2
+    if zipfile.is_zipfile(io.BytesIO(data)):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            largest = max(archive.infolist(), key=lambda member: member.compress_size)
+        header = largest.header_offset + 30 + len(largest.filename)
+        middle = header + largest.compress_size // 2
     return data[:middle] + bytes([data[middle] ^ 16]) + data[middle + 1 :]
 
 

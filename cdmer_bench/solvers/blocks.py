@@ -44,22 +44,23 @@ def group_features(X: Array, groups: str) -> Array:
     if groups == "blocks":
         return X
     n_samples, n_blocks, block_dim = X.shape
+    sizes = [1]
+    while sum(sizes) < n_blocks:
+        sizes.append(4 * sizes[-1])
+    if sum(sizes) != n_blocks:
+        raise UserError(
+            f"groups=authors_chunks needs the blocks of the grids 1, 2, 4, ... (1, 5, 21, 85 "
+            f"blocks), but samples have {n_blocks} blocks; use groups=blocks"
+        )
     if block_dim % N_PLANES:
         raise UserError(
             f"groups=authors_chunks needs blocks of {N_PLANES} planes, but a block has "
             f"{block_dim} values; use groups=blocks"
         )
-    runs, first, size = [], 0, 1
-    while first < n_blocks:
-        grid = X[:, first : first + size]
-        if grid.shape[1] < size:
-            raise UserError(
-                f"groups=authors_chunks needs the blocks of the grids 1, 2, 4, ... (1, 5, 21, 85 "
-                f"blocks), but samples have {n_blocks} blocks; use groups=blocks"
-            )
-        planes = grid.reshape(n_samples, size, N_PLANES, -1).transpose(0, 2, 1, 3)
+    runs = []
+    for grid in np.split(X, np.cumsum(sizes)[:-1], axis=1):
+        planes = grid.reshape(n_samples, grid.shape[1], N_PLANES, -1).transpose(0, 2, 1, 3)
         runs.append(planes.reshape(n_samples, -1))
-        first, size = first + size, 4 * size
     return np.concatenate(runs, axis=1).reshape(X.shape)
 
 

@@ -185,7 +185,7 @@ def _find(
     if kept:
         spared = float(kept["seconds"]) / len(mus)
         for row in zip(*(kept[name] for name in _KEPT), strict=True):
-            yield Regeneration(*row, spared)
+            yield Regeneration(*row)._replace(spared=spared)
         return
     design = design_matrix(prepared["kernel"], n_fixed, lam)
     if path is None:
@@ -193,8 +193,8 @@ def _find(
         return
     started = time.process_time()
     found = list(solve(prepared, design, mus))
-    arrays = {name: np.array([getattr(one, name) for one in found]) for name in _KEPT}
-    save_entry(path, {**arrays, "seconds": np.array(time.process_time() - started)})
+    entry = {name: np.array([getattr(one, name) for one in found]) for name in _KEPT}
+    save_entry(path, {**entry, "seconds": np.array(time.process_time() - started)})
     yield from found
 
 

@@ -61,6 +61,7 @@ def show(rows: Iterable[Row]) -> Iterator[Row]:
 
 def document(rows: list[Row]) -> None:
     """Write the tables into docs/performance.md."""
+    replace_section(DOCUMENT, "summary", markdown_table(bench_commands.summary(rows)))
     parts = [f"Machine: {machine()}"]
     for section in SECTIONS:
         members = [row for row in rows if row.section == section]

@@ -21,6 +21,15 @@ REGENERATION = ("tsrg", "drfs_t")
 N_LAMBDA = 7
 # The tasks of a pair of databases, and the number of pairs of such sizes.
 PAIRS = (("exp05,exp06", 1), ("exp09,exp10", 2), ("exp01,exp02", 2), ("exp07,exp08", 1))
+# Rows of the page's first table: what each is, and what 0.1.0 took.
+SUMMARY = {
+    "Tables III and IV, exact": ("every setting of all eleven methods, `solver=exact`", "-"),
+    "TSRG and DRFS-T, exact": ("both rows, `solver=exact`", "-"),
+    "TSRG and DRFS-T, paper": ("both rows, `solver=paper`, on one core", "18.8 h by its plan"),
+    "RSTR": ("its 36,000 settings, on one core", "18 min by its plan"),
+    "extraction from disk": ("12 descriptors of 436 clips from frames on disk, CPU", "73 s"),
+    "start, dry run": ("the plan of all methods and tasks, CPU", "6.7 s"),
+}
 # All but C3D, which needs weights.
 DESCRIPTORS = (
     "lbp_top_r3p8,lbp_top_r1p4,lbp_top_r1p8,lbp_top_r3p4,lbp_sip_r1,lbp_sip_r3,lpq_top_decorr01,"
@@ -101,6 +110,26 @@ def cpu_of(arguments: Sequence[str], folder: Path) -> float:
         run(arguments, folder)
         found.append(cpu_of_children() - before)
     return min(found)
+
+
+def summary(rows: Sequence[Row]) -> list[list[str]]:
+    """Return the table that the page begins with."""
+    found = {row.name: row for row in rows if row.section == SECTION}
+    cells = [["what", "0.1.0", "now", "limit"]]
+    for name, (what, before) in SUMMARY.items():
+        row = found.get(name)
+        now, most = (duration(row.ours), duration(row.theirs)) if row else ("not run", "")
+        cells.append([what, before, now, most])
+    return cells
+
+
+def duration(seconds: float | None) -> str:
+    """Write two digits, in seconds, minutes or hours."""
+    assert seconds is not None
+    size, unit = next(
+        (s, u) for s, u in ((3600.0, "h"), (60.0, "min"), (0.0, "s")) if seconds >= 2 * s
+    )
+    return f"{float(f'{seconds / (size or 1.0):.2g}'):g} {unit}"
 
 
 def measure(tables: bool) -> Iterator[Row]:

@@ -80,6 +80,19 @@ def test_only_the_named_section_is_replaced(tmp_path):
         replace_section(page, "z", "new")
 
 
+def test_the_page_begins_with_what_was_measured_and_names_what_was_not():
+    from bench_commands import SUMMARY, limit, summary
+
+    rows = [limit("RSTR", "", 300.0, 600.0), limit("TSRG and DRFS-T, paper", "", 17640.0, 21600.0)]
+    head, *lines = summary(rows)
+    assert len(lines) == len(SUMMARY) == 6
+    found = {line[0]: line[1:] for line in lines}
+    assert head == ["what", "0.1.0", "now", "limit"]
+    assert found[SUMMARY["RSTR"][0]] == ["18 min by its plan", "5 min", "10 min"]
+    assert found[SUMMARY["TSRG and DRFS-T, paper"][0]][1:] == ["4.9 h", "6 h"]
+    assert found[SUMMARY["start, dry run"][0]] == ["6.7 s", "not run", ""]
+
+
 def test_growth_is_extrapolated_by_its_power():
     from growth import expected
 

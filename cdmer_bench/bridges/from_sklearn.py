@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting
+from cdmer_bench.methods.base import BatchResult, Method, Prepared
+from cdmer_bench.methods.inputs import Setting
 
 Array = NDArray[np.float64]
 SOURCE, TARGET = 1, -2  # skada's sample_domain: sources are positive, targets negative

@@ -11,16 +11,8 @@ from numpy.typing import NDArray
 
 from cdmer_bench.checks import Check
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import (
-    BatchResult,
-    Grid,
-    Method,
-    Prepared,
-    Setting,
-    check_task,
-    expect_result,
-    join_batches,
-)
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, expect_result, join_batches
+from cdmer_bench.methods.inputs import Grid, Setting, check_task
 
 MOST_SETTINGS = 12  # settings of a grid that are tried, spread evenly over it
 N_SOURCE, N_TARGET, N_CLASSES = 24, 15, 3

@@ -29,17 +29,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cdmer_bench.methods.base import (
-    Array,
-    BatchResult,
-    Indices,
-    Method,
-    Prepared,
-    Setting,
-    check_not_negative,
-    check_solver,
-    group_by,
-)
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
+from cdmer_bench.methods.inputs import Array, Indices, Setting, check_not_negative, check_solver
 from cdmer_bench.solvers.kernels import pooled_kernel, pooled_products
 from cdmer_bench.solvers.label_regression import (
     add_mmd_label,

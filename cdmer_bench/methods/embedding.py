@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Method, Setting, check_task
+from cdmer_bench.methods.base import Method
+from cdmer_bench.methods.inputs import Setting, check_task
 from cdmer_bench.solvers.kernels import pooled_kernel
 
 Array = NDArray[np.float64]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cdmer_bench.methods.base import Array, Prepared, Setting
+from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.inputs import Array, Setting
 from cdmer_bench.methods.subspaces import DomainSubspaceMethod, rank_remark
 from cdmer_bench.methods.svm import Adapted
 

@@ -54,15 +54,8 @@ from numpy.typing import NDArray
 
 from cdmer_bench.compiled import compiled_available
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import (
-    Array,
-    BatchResult,
-    Method,
-    Prepared,
-    Setting,
-    choose,
-    group_by,
-)
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
+from cdmer_bench.methods.inputs import Array, Setting, choose
 from cdmer_bench.methods.regression_cache import entry_path, load_entry, save_entry
 from cdmer_bench.solvers.kernels import pooled_kernel, pooled_products
 from cdmer_bench.solvers.lasso_paths import certify

@@ -46,18 +46,14 @@ from dataclasses import dataclass
 import numpy as np
 import scipy  # its parts are loaded when they are used
 
-from cdmer_bench.methods.base import (
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by, join_batches
+from cdmer_bench.methods.inputs import (
     Array,
-    BatchResult,
     Indices,
-    Method,
-    Prepared,
     Setting,
     check_not_negative,
     check_solver,
-    group_by,
     is_whole,
-    join_batches,
     require,
 )
 from cdmer_bench.solvers.blocks import group_features, prepare_products, products_of, scale_features

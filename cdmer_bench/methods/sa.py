@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cdmer_bench.methods.base import Prepared, Setting, choose
+from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.inputs import Setting, choose
 from cdmer_bench.methods.subspaces import DomainSubspaceMethod, rank_remark
 from cdmer_bench.methods.svm import Adapted
 

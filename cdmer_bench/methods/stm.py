@@ -7,16 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.base import (
-    SOLVERS,
-    Array,
-    BatchResult,
-    Indices,
-    Method,
-    Prepared,
-    Setting,
-    require,
-)
+from cdmer_bench.methods.base import BatchResult, Method, Prepared
+from cdmer_bench.methods.inputs import SOLVERS, Array, Indices, Setting, require
 from cdmer_bench.solvers.bounded_sum_qp import (
     BoundedSumQP,
     QPSolution,

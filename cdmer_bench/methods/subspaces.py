@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Array, Grid, Indices, Prepared, Setting, is_whole
+from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.inputs import Array, Grid, Indices, Setting, is_whole
 from cdmer_bench.methods.svm import AdaptedSVM
 from cdmer_bench.solvers.principal_subspaces import principal_directions, span_coordinates
 

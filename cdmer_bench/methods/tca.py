@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import Array, Indices, Prepared, Setting, choose, require
+from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.inputs import Array, Indices, Setting, choose, require
 from cdmer_bench.methods.subspaces import SubspaceMethod
 from cdmer_bench.methods.svm import Adapted
 from cdmer_bench.solvers.kernels import linear_kernel, pooled_kernel

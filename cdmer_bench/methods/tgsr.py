@@ -25,17 +25,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cdmer_bench.methods.base import (
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by, join_batches
+from cdmer_bench.methods.inputs import (
     Array,
-    BatchResult,
     Indices,
-    Method,
-    Prepared,
     Setting,
     check_not_negative,
-    group_by,
     is_whole,
-    join_batches,
     require,
 )
 from cdmer_bench.solvers.blocks import group_features

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy  # its parts are loaded when they are used
 
-from cdmer_bench.methods.base import Array, Indices, Prepared, Setting, choose, require
+from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.inputs import Array, Indices, Setting, choose, require
 from cdmer_bench.methods.svm import Adapted, AdaptedSVM
 from cdmer_bench.solvers.kernels import pooled_kernel
 

@@ -5,7 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from cdmer_bench.methods.base import Array, Indices, Prepared
+from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.inputs import Array, Indices
 from cdmer_bench.methods.regeneration import Regeneration, Regenerator, pool
 from cdmer_bench.solvers.libsvm import VotingMachine, fit_gram
 

@@ -12,7 +12,8 @@ from cdmer_bench.errors import DataMissing, UserError
 from cdmer_bench.features import Facts, Features
 from cdmer_bench.identity import code_hash, identity, texts_of
 from cdmer_bench.io import content_key
-from cdmer_bench.methods.base import Method, Setting, shape_samples
+from cdmer_bench.methods.base import Method
+from cdmer_bench.methods.inputs import Setting, shape_samples
 from cdmer_bench.protocol import Task
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.scores import class_remarks

@@ -22,7 +22,8 @@ from cdmer_bench.databases.base import FeatureSet, matched
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
 from cdmer_bench.features import Features
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, Setting, join_batches
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, join_batches
+from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.results.record import CellRecord, selection_key
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell

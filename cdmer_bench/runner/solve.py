@@ -19,16 +19,8 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
 from cdmer_bench.io import clear_errors, pack_arrays, remove, write_atomically
-from cdmer_bench.methods.base import (
-    BatchResult,
-    Method,
-    Prepared,
-    Setting,
-    check_task,
-    expect_result,
-    join_batches,
-    shape_samples,
-)
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, expect_result, join_batches
+from cdmer_bench.methods.inputs import Setting, check_task, shape_samples
 
 _SMALL = 1 << 20  # bytes; larger arrays are mapped, so that processes share them
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cdmer_bench.config.schema import MethodCard
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import expand_grid, parse_range
+from cdmer_bench.methods.inputs import expand_grid, parse_range
 from tests.fuzz.drawing import PLAIN, both
 
 NUMBERS = st.one_of(

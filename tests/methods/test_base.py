@@ -1,11 +1,8 @@
 import dataclasses
 
 import numpy as np
-import pandas as pd
 import pytest
 import sklearn.base
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods import (
@@ -22,7 +19,8 @@ from cdmer_bench.methods import (
     TSRG,
     BatchResult,
 )
-from cdmer_bench.methods.base import expand_grid, is_range, join_batches, parse_range
+from cdmer_bench.methods.base import join_batches
+from cdmer_bench.methods.inputs import is_range
 
 EVERY = (SVM, IWSVM, TCA, GFK, SA, STM, TKL, TSRG, DRFST, DRLS, RSTR)
 
@@ -31,39 +29,6 @@ def draw(n_source=12, n_target=9, width=6, seed=0):
     rng = np.random.default_rng(seed)
     ys = np.arange(n_source) % 3
     return rng.normal(size=(n_source, width)) + ys[:, None], ys, rng.normal(size=(n_target, width))
-
-
-def test_the_papers_notation():
-    assert parse_range("0.001:0.001:0.003, 0.1, 2:1:4") == [0.001, 0.002, 0.003, 0.1, 2.0, 3.0, 4.0]
-    stm = "0.001:0.001:0.009, 0.01:0.01:0.09, 0.1:0.1:1, 2:1:100, 1000, 10000"
-    assert len(parse_range(stm)) == 129  # the paper's grid of STM
-    assert parse_range("0.1:0.1:1")[2] == 0.3  # and not 0.30000000000000004
-
-
-@pytest.mark.parametrize(
-    "text", ["", "a", "1:2", "1:0:2", "1:-1:0", "2:1:1", "1:1:2:3", "nan", "inf"]
-)
-def test_what_is_not_in_the_notation_is_refused(text):
-    with pytest.raises(UserError):
-        parse_range(text)
-
-
-@given(st.integers(0, 50), st.integers(1, 20), st.integers(0, 40), st.integers(0, 4))
-def test_a_range_holds_every_step_up_to_its_last(first, step, count, places):
-    scale = 10**places
-    last = first + step * count
-    text = f"{first / scale}:{step / scale}:{last / scale}"
-    assert parse_range(text) == [(first + step * i) / scale for i in range(count + 1)]
-
-
-def test_a_grid_runs_its_last_parameter_fastest():
-    settings = expand_grid({"a": [1, 2], "b": ["x", "y"]})
-    assert settings == [
-        {"a": 1, "b": "x"},
-        {"a": 1, "b": "y"},
-        {"a": 2, "b": "x"},
-        {"a": 2, "b": "y"},
-    ]
 
 
 def test_labels_may_be_of_any_sortable_type():
@@ -226,40 +191,6 @@ def test_a_grid_may_repeat_settings_in_any_order(kind):
         np.testing.assert_array_equal(kind(**setting).fit(*task).predict(task[2]), row)
 
 
-@pytest.mark.parametrize(
-    ("labels", "words"),
-    [
-        ([np.nan, 1, 2], "NaN"),
-        (np.array([np.nan, 1.0, 2.0], dtype=object), "NaN"),
-        ([None, 1, 2], "cannot be sorted"),
-        ([[1], [1, 2], 3], "cannot be sorted"),
-    ],
-)
-def test_labels_that_are_none_are_refused(labels, words):
-    Xs, _, Xt = draw(n_source=3)
-    with pytest.raises(UserError, match=words):
-        SVM().fit(Xs, labels, Xt)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda Xs, ys, Xt: (Xs, ys[:-1], Xt), "one label for each"),
-        (lambda Xs, ys, Xt: (Xs, ys, Xt[:, :3]), "same descriptor"),
-        (lambda Xs, ys, Xt: (Xs, ys * 0, Xt), "at least two"),
-        (lambda Xs, ys, Xt: (Xs, ys, Xt[:0]), "no sample"),
-        (lambda Xs, ys, Xt: (Xs * np.nan, ys, Xt), "NaN"),
-        (lambda Xs, ys, Xt: (Xs[0], ys, Xt), "expected"),
-        (lambda Xs, ys, Xt: ([["a"]], ys, Xt), "not an array of numbers"),
-        (lambda Xs, ys, Xt: ([[1], [1, 2]], ys, Xt), "not an array of numbers"),
-        (lambda Xs, ys, Xt: (Xs + 0j, ys, Xt), "values are complex"),
-    ],
-)
-def test_samples_that_form_no_task_are_refused_in_a_sentence(change, words):
-    with pytest.raises(UserError, match=words):
-        SVM().fit(*change(*draw()))
-
-
 def test_a_method_of_blocks_says_what_to_pass():
     with pytest.raises(UserError, match=r"n_samples, n_blocks, block_dim"):
         RSTR().fit(*draw())
@@ -378,23 +309,3 @@ def test_single_classes_are_noted_but_for_one_query(predicted, noted):
     result = BatchResult.closed_form([predicted])
     result.note_single_classes()
     assert bool(result.notes) == noted
-
-
-def test_data_frames_are_matched_by_the_names_of_their_columns():
-    rng = np.random.default_rng(3)
-    Xs, Xt = rng.random((20, 4)), rng.random((15, 4)) + 0.1
-    ys = (Xs[:, 0] > 0.5).astype(int)
-    columns = ["a", "b", "c", "d"]
-    source = pd.DataFrame(Xs, columns=columns)
-    target = pd.DataFrame(Xt, columns=columns)
-    expected = SVM().fit(Xs, ys, Xt).predict(Xt)
-    assert len(set(expected)) == 2
-    turned = target[columns[::-1]]
-    fitted = SVM().fit(source, ys, turned)
-    assert np.array_equal(fitted.predict(turned), expected)
-    assert np.array_equal(fitted.predict(target), expected)
-    assert np.array_equal(SVM.predict_grid(source, ys, turned)[1][0], expected)
-    with pytest.raises(UserError, match="Xt has other columns than Xs \\('a' is not in both once"):
-        SVM().fit(source, ys, target.drop(columns="a"))
-    with pytest.raises(UserError, match="X has other columns than Xs"):
-        fitted.predict(target.rename(columns={"a": "e"}))

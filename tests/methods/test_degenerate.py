@@ -28,8 +28,8 @@ from cdmer_bench.methods import (
     TKL,
     TSRG,
 )
-from cdmer_bench.methods.base import check_task
 from cdmer_bench.methods.checks import draw_task
+from cdmer_bench.methods.inputs import check_task
 
 METHODS = {
     "svm": SVM(),

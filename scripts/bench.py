@@ -80,16 +80,13 @@ def main(argv: list[str]) -> int:
         rows = [row for row in read_csv(REFERENCE / "bench.csv") if row.section in kept]
     with threadpool_limits(1):
         for section in options.sections or SECTIONS:
-            found: list[Row] = []
             for row in show(measure(section, options)):
-                found.append(row)
-                together = sorted(rows + found, key=lambda row: SECTIONS.index(row.section))
-                if folder:
+                rows = sorted([*rows, row], key=lambda row: SECTIONS.index(row.section))
+                if folder:  # at once, because a section may take half an hour
                     folder.mkdir(parents=True, exist_ok=True)
-                    write_csv(together, folder / "bench.csv")
+                    write_csv(rows, folder / "bench.csv")
             print(f"# {section.capitalize()}")
-            print_rows(found)
-            rows = sorted(rows + found, key=lambda row: SECTIONS.index(row.section))
+            print_rows([row for row in rows if row.section == section])
             if folder and rows:
                 write_picture(rows, folder / "bench.svg")
             if options.reference:

@@ -48,17 +48,18 @@ class SklearnMethod(Method):
 
         chosen = {**self.options, **setting}
         module, _, name = str(self.estimator).rpartition(".")
+        lost = f"estimator is {self.estimator!r}, which cannot be imported"
+        cure = "give the path of a class, such as skada.JDOTClassifier (pip install skada)"
         try:
             found = getattr(import_module(module), name)
         except (ImportError, AttributeError, ValueError) as error:
-            raise UserError(
-                f"estimator is {self.estimator!r}, which cannot be imported ({error}); give the "
-                "path of a class, such as skada.JDOTClassifier (pip install skada)"
-            ) from None
+            raise UserError(f"{lost} ({error}); {cure}") from None
         try:
             made = found() if callable(found) else clone(found)
             seeds = {n: 0 for n in made.get_params() if n.split("__")[-1] == "random_state"}
             return made.set_params(**{**seeds, **chosen})
+        except ImportError as error:  # of what a function needs to make one
+            raise UserError(f"{lost} ({error}); {cure}") from None
         except (TypeError, ValueError, AttributeError) as error:
             raise UserError(
                 f"options and grid of the estimator {self.estimator} are {chosen}, which it "
@@ -114,3 +115,16 @@ class SkadaMethod(SklearnMethod):
         estimator.fit(np.concatenate([Xs, Xt]), y, sample_domain=domain)
         predicted = estimator.predict(Xq, sample_domain=np.full(len(Xq), TARGET))
         return np.asarray(predicted, np.intp)
+
+
+def short_coral() -> Any:
+    """Make skada's CORAL on the principal components that hold 99 % of the variance.
+
+    CORAL forms a matrix of features by features, which for 15,045 of them takes hours; there are
+    no more components than samples.
+    """
+    from skada import CORALAdapter, make_da_pipeline
+    from sklearn.decomposition import PCA
+    from sklearn.svm import SVC
+
+    return make_da_pipeline(PCA(n_components=0.99), CORALAdapter(), SVC(kernel="linear"))

@@ -1,6 +1,7 @@
 """Methods of the benchmark in skada, and estimators of skada and scikit-learn in the benchmark."""
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,31 @@ def test_a_classifier_of_scikit_learn_sees_the_source_only():
     for C, row in zip([0.01, 10.0], found, strict=True):
         alone = LogisticRegression(C=C, max_iter=500).fit(X[source], y[source])
         np.testing.assert_array_equal(row, alone.predict(X[~source]))
+
+
+def test_coral_of_wide_features_works_on_few_components():
+    from skada import CORALAdapter
+    from skada import make_da_pipeline as pipeline
+    from sklearn.decomposition import PCA
+    from sklearn.svm import SVC
+
+    X, y, domain = domains()
+    X = X @ np.random.default_rng(0).normal(size=(X.shape[1], 3000))
+    source = domain > 0
+    found = SkadaMethod("cdmer_bench.bridges.from_sklearn.short_coral").build({})
+    labels = np.where(source, y, -1)
+    found.fit(X, labels, sample_domain=domain)
+    n_components = found["pca"].base_estimator_.n_components_
+    assert n_components <= len(X)
+    there = pipeline(PCA(n_components=int(n_components)), CORALAdapter(), SVC(kernel="linear"))
+    there.fit(X, labels, sample_domain=domain)
+    np.testing.assert_array_equal(found.predict(X[~source]), there.predict(X[~source]))
+
+
+def test_a_pipeline_whose_package_is_missing_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skada", None)
+    with pytest.raises(UserError, match=r"cannot be imported .*pip install skada"):
+        SkadaMethod("cdmer_bench.bridges.from_sklearn.short_coral").build({})
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from cdmer_bench.cli import COMMANDS, CONFIGURED, split_command
 from cdmer_bench.cli.arguments import CommandParser, command, option
 from cdmer_bench.config import CHOICES
 from cdmer_bench.errors import UserError
+from cdmer_bench.protocol import read_yaml
 
 SHELLS = ("bash", "zsh", "fish")
 # bash divides words at "=", so what is before one is taken off what it gets.
@@ -199,8 +200,7 @@ class _Cards:
             (f for folder in self.folders if (f := folder / f"{name}.yaml").is_file()), None
         )
         try:
-            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-            content = yaml.load(path.read_text("utf-8"), Loader=loader) if path else {}
+            content = read_yaml(path.read_text("utf-8")) if path else {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError):
             content = {}
         return content if isinstance(content, dict) else {}

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import array_hash, content_key
+from cdmer_bench.protocol import read_yaml
 
 EMOTIONS = ("negative", "positive", "surprise")
 SEVERITIES = ("error", "warning", "note")
@@ -52,11 +53,7 @@ class Finding:
 @cache
 def table(name: str) -> Any:
     """Return a YAML file of this package."""
-    import yaml
-
-    text = (files("cdmer_bench.databases") / f"{name}.yaml").read_text("utf-8")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(text, Loader=loader)
+    return read_yaml((files("cdmer_bench.databases") / f"{name}.yaml").read_text("utf-8"))
 
 
 def finding(code: str, where: object, **values: object) -> Finding:

@@ -9,7 +9,7 @@ from cdmer_bench.errors import DataMissing, UserError
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one check."""
+    """The outcome of one check."""
 
     name: str
     passed: bool

@@ -1,8 +1,8 @@
 """Compiled kernels, for loops that NumPy cannot do fast; numba is the extra ``fast``.
 
 A kernel is a plain function of arrays and numbers under ``@kernel``. It is compiled when it is
-first called, and the result is kept in the cache folder. Whoever calls one has a NumPy form for
-where :func:`compiled_available` is false, and a test that both are equal.
+first called, and the result is kept in the cache folder. Each caller also has a NumPy form, for
+where :func:`compiled_available` is false; a test holds the two equal.
 
 Rounding: arithmetic is as written, without reordering and without fused multiply-add. NumPy and
 BLAS add in other orders (``np.sum`` pairwise), so a kernel gives the same bits as its NumPy form
@@ -49,11 +49,11 @@ def kernels_folder() -> Path:
 
 
 def _said() -> Path:
-    """Return the file that is there once a process of this run has said that it compiles."""
+    """Return the file that marks that a process of this run has announced the compiling."""
     return kernels_folder() / f".said-{os.environ.get(RUN, os.getpid())}"
 
 
-_KERNELS: "list[Kernel]" = []  # all of this process
+_KERNELS: "list[Kernel]" = []  # all kernels of this process
 _FULL: list[Path] = []  # folders that could not hold what was compiled
 
 
@@ -127,7 +127,7 @@ _MADE: list[Any] = []  # the compiled functions of this process
 
 
 def _announcer(folder: Path | None) -> Any:
-    """Return a listener that says once a run that one of our kernels is being compiled."""
+    """Return a listener that announces, once a run, that a kernel is being compiled."""
     from numba.core.event import Listener
 
     class Announcer(Listener):

@@ -144,7 +144,7 @@ def _check_host(role: str, answer: dict[str, Any]) -> None:
 
 
 def _run_packed(folders: list[str], packed: bytes) -> Any:
-    """Run a packed call in a worker; classes of the user's own folders can be imported."""
+    """Run a pickled call in a worker; classes of the user's own folders can be imported."""
     import pickle
 
     for folder in folders:

@@ -17,7 +17,7 @@ class DataMissing(UserError):
 
 
 def as_sentence(error: Exception) -> tuple[str, int]:
-    """Return what is said of a UserError, MemoryError or OSError, and the exit code."""
+    """Return the sentence for a UserError, MemoryError or OSError, and the exit code."""
     if isinstance(error, UserError):
         return f"cdmer: {error}", 2
     if isinstance(error, MemoryError):
@@ -34,7 +34,7 @@ def as_sentence(error: Exception) -> tuple[str, int]:
 
 
 def nearest(name: object, choices: Iterable[str]) -> str:
-    """Return a hint such as ``did you mean 'tca'? ``, or nothing where no choice is near."""
+    """Return a hint such as ``did you mean 'tca'? ``, or '' where no choice is near."""
     near = difflib.get_close_matches(str(name), sorted(choices), n=3, cutoff=0.5)
     return f"did you mean {' or '.join(repr(n) for n in near)}? " if near else ""
 
@@ -81,6 +81,6 @@ def choice(name: str, value: object, allowed: Sequence[object]) -> None:
     def kind(item: object) -> tuple[bool, bool]:
         return isinstance(item, bool), isinstance(item, float)
 
-    # 8.0 and True are no ways to write 8 and 1.
+    # 8.0 == 8 and True == 1 in Python, but they are other values here.
     if not any(item is value or (item == value and kind(item) == kind(value)) for item in allowed):
         raise UserError(f"{name} is {value!r}, expected one of {', '.join(map(repr, allowed))}")

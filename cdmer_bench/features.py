@@ -49,7 +49,7 @@ Described = list[NDArray[np.float64]] | DamagedClip  # of a clip, by each descri
 
 
 class Facts(NamedTuple):
-    """What is known of features without their values."""
+    """What is known of features without loading their values."""
 
     sha256: str  # as of the :class:`~cdmer_bench.databases.base.FeatureSet`
     shape: tuple[int, ...]  # of ``X``
@@ -195,7 +195,7 @@ class Features:
         if (database, of) not in self._accounts:
             account = found.account(of)
             if getattr(self.preprocessing, "crop", "none") != "none":
-                # Whole scenes are what a crop of the preprocessing is for.
+                # Uncropped frames are no error where the preprocessing crops them.
                 kept = [f for f in account.findings if f.code not in CROPPING_CODES]
                 account = replace(account, findings=kept)
             self._accounts[database, of] = account
@@ -322,7 +322,7 @@ class Features:
 
 
 def _keep(parts: Path, fresh: dict[int, list[NDArray[np.float64]]]) -> None:
-    """Store finished clips apart, for a run that takes up after a kill."""
+    """Store finished clips apart, for a run that goes on after a kill."""
     arrays = {
         f"{index}-{position}": array
         for index, described in fresh.items()

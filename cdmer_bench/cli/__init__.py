@@ -54,7 +54,7 @@ def usage(first: str = "") -> str:
 
 
 def split_command(words: list[str]) -> tuple[str, list[str]]:
-    """Part the command, such as ``results merge``, from its arguments.
+    """Split the command, such as ``results merge``, from its arguments.
 
     It is the first word alone where the second is missing or asks for help.
     """

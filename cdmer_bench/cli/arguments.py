@@ -1,4 +1,4 @@
-"""What commands take that are no Hydra applications: options, mistakes, completion."""
+"""The options of commands that are no Hydra applications: parsing, mistakes, completion."""
 
 import argparse
 import inspect
@@ -69,7 +69,7 @@ class CommandParser(argparse.ArgumentParser):
         )
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """Parse, after a look at options that there are not: their values are no words."""
+        """Parse; an unknown option is refused first, or its value would be taken for a word."""
         known = self._option_string_actions
         for word in words[: words.index("--")] if "--" in words else words:
             name, equals, value = word.partition("=")

@@ -11,7 +11,7 @@ _PLAIN = str.maketrans("→█–—•×λμµ‘’“”", ">#--*xlmu''\"\"")
 
 
 def write_plainly() -> None:
-    """Let characters that a console does not know fall back to plain ones of the same width."""
+    """Replace characters that the console cannot show by plain ones of the same width."""
 
     def plain(error: UnicodeError) -> tuple[str, int]:
         assert isinstance(error, UnicodeEncodeError)
@@ -80,7 +80,7 @@ class ProgressBar:
         """Count steps as done."""
         self.done += steps
         seconds = self.bar.format_dict["elapsed"]
-        # The first steps are no measure of the others.
+        # The first steps do not tell how long the others take.
         early = self.bar.n + steps * weight < 0.01 * self.bar.total and seconds < 60
         self.bar.bar_format = self.shape.replace("{remaining}", "?") if early else self.shape
         rate = f"{self.done / seconds:,.1f}/s" if seconds > 0 else "?/s"
@@ -100,7 +100,7 @@ class ProgressBar:
 
 
 def open_said_bar(what: str, unit: str, title: str, total: int) -> ProgressBar:
-    """Open a bar and say so: ``extracting SMIC-VIS: 71 clips``."""
+    """Print a line such as ``extracting SMIC-VIS: 71 clips``, and open a bar for it."""
     say(f"{what} {title}: {total} {unit}")
     return ProgressBar(title, total, unit)
 

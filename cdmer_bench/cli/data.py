@@ -154,7 +154,7 @@ def _databases(options: argparse.Namespace) -> tuple[str, list[Any]]:
     tables = [d for d in databases if isinstance(d, ClipsDatabase)]
     if tables:
         held = ClipsDatabase.listed(tables[0].table)
-        read_table(tables[0].path)  # an absent or wrong table is told as such
+        read_table(tables[0].path)  # raises what is wrong with an absent or damaged table
         databases = [d for d in databases if d.name in held]
     return str(config.corpus.get("root", ".")), databases
 

@@ -1,8 +1,7 @@
-"""Where samples lie before and after adaptation, made again from what records say of their run.
+"""Where samples lie before and after adaptation, computed again from the records of a run.
 
 The cards kept in a record name classes. Only those of this package, of installed packages and of
-the folder given by ``--config-dir`` are imported, and nothing is called that is no class of the
-kind expected.
+the folder given by ``--config-dir`` are imported, and only classes of the expected kind are called.
 """
 
 from collections.abc import Sequence

@@ -32,7 +32,7 @@ class JobFailed(Exception):
 
 
 def split_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Part Hydra's flags (with their values) from the overrides.
+    """Separate Hydra's flags (with their values) from the overrides.
 
     Hydra refuses overrides on both sides of a flag, so flags are given to it first.
     """
@@ -131,7 +131,7 @@ def run_hydra(
         raise UserError(f"{' and '.join(tasks)} exclude each other; give one of them")
     if given["resolve"] and not (given["cfg"] or given["help"]):
         raise UserError("--resolve says how --cfg shows a configuration; give --cfg job --resolve")
-    logging.raiseExceptions = False  # `--info | head` closes what Hydra logs to
+    logging.raiseExceptions = False  # `--info | head` closes the pipe that Hydra logs to
     import hydra
 
     from cdmer_bench.config.catalogue import one_sentence, prepare_hydra

@@ -20,7 +20,7 @@ _GROUPS = {
     "selections": "selection",
 }
 LISTED = (*_GROUPS, "tasks", "databases", "runs")
-Rows = list[tuple[str, ...]]  # the first is of headings
+Rows = list[tuple[str, ...]]  # the first row holds the headings
 
 
 @command(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def command_module(name: str) -> ModuleType:
-    """Import the module of a command, and nothing before it is needed."""
+    """Import the module of a command, only when it is needed."""
     return import_module(f"cdmer_bench.cli.{COMMANDS[name][0]}")
 
 
@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
 
     from cdmer_bench.errors import UserError, as_sentence
 
-    # A sentence for people, without the line of code that raised it.
+    # The warning's sentence only, without the line of code that raised it.
     warnings.formatwarning = lambda message, *_, **__: f"cdmer: warning: {message}\n"
     try:
         name, rest = split_command(arguments)

@@ -71,7 +71,7 @@ def prune_command(options: argparse.Namespace) -> int:
     """Remove what newer results have superseded or older versions made, and settled failures."""
     store = _held(options.results)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what older versions made is told of here
+        warnings.simplefilter("ignore")  # the count below tells of cells of older versions
         records, failures, older = superseded(store), settled_failures(store), store.older()
     folders = [*map(store.folder_of, records), *older]
     if not folders and not failures:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cdmer_bench.evaluation.selection import Rule
     from cdmer_bench.reporting import Table
 
-_NOTES = 2  # different remarks of a method that are told after a run
+_NOTES = 2  # most different remarks of a method that a run prints
 _NO_DATA = "nothing that was chosen has its databases and files on this machine"
 
 

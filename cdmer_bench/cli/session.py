@@ -159,7 +159,7 @@ class Session:
             try:
                 account = self.features.account(name, descriptor)
             except UserError:
-                continue  # the cells that need it say why
+                continue  # its cells say why it is missing
             line = account_line(account)
             if account.findings:
                 line += f": cdmer data check {' '.join(words)} tells more"

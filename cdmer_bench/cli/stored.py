@@ -32,7 +32,7 @@ def words_option(choices: Collection[str], what: str) -> Option:
 def split_words(
     command: str, words: Iterable[str], choices: Collection[str]
 ) -> tuple[list[str], dict[str, str]]:
-    """Part the words of a command into choices, each once, and filters by their names."""
+    """Split the words of a command into choices, each once, and filters by their names."""
     chosen, filters = [], {}
     for word in words:
         name, equals, value = word.partition("=")

@@ -17,7 +17,7 @@ from cdmer_bench.methods.base import Method
 from cdmer_bench.protocol import Task, experiments
 
 T = TypeVar("T")
-# What a value of YAML must be for a type hint, and how that is said.
+# For a type hint: the types that a value of YAML may have, and the words for them in an error.
 _PLAIN: dict[Any, tuple[Any, str]] = {
     int: (int, "a whole number"),
     float: (int | float, "a number"),
@@ -65,7 +65,7 @@ def accepted_parameters(target: str, key: str) -> Mapping[str, inspect.Parameter
     try:
         try:
             return inspect.signature(factory, eval_str=True).parameters
-        except NameError:  # a hint that is known to a type checker only
+        except NameError:  # a hint that only a type checker can resolve
             return inspect.signature(factory).parameters
     except (TypeError, ValueError):
         raise UserError(

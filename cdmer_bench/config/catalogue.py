@@ -36,7 +36,7 @@ class InstalledConfigs(SearchPathPlugin):
 
 
 def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
-    """Let Hydra find cards of installed packages and ``task=source/target``, Python the classes."""
+    """Let Hydra find installed cards and ``task=source/target``, and Python the user's classes."""
     if config_dir and not Path(config_dir).is_dir():
         raise UserError(
             f"--config-dir {config_dir} is not a folder; "
@@ -48,7 +48,7 @@ def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
     _given[:] = [str(Path(config_dir).resolve())] if config_dir else []
     for folder in [*_given, str(Path.cwd())]:
         if folder not in sys.path:
-            # The user's cards come before other modules of his, but no file hides a library.
+            # The user's folder goes first, unless a file in it would hide a library.
             first = folder in _given and not _hides_a_library(Path(folder))
             sys.path.insert(0 if first else len(sys.path), folder)
     for source, target in pairs(overrides):

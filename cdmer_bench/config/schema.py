@@ -182,9 +182,9 @@ def found_text(value: Any) -> str:
 
 
 def _check_shape(node: Any, hint: Any, key: str) -> None:
-    """Refuse a single value where keys belong, such as ``cache=PATH``, and no text for a text.
+    """Refuse a value where keys belong (``cache=PATH``), and another type where text belongs.
 
-    OmegaConf takes a number for a text, but as Python writes it: 1e3 would become 1000.0.
+    OmegaConf turns a number into text as Python writes it: 1e3 would become 1000.0.
     """
     if isinstance(node, DictConfig) and node._is_missing():
         return
@@ -235,7 +235,7 @@ def explain(
 def _explain_words(error: Exception, options_of: Callable[[str], Sequence[str]]) -> str:
     if missing := getattr(error, "missing_cfg_file", None):
         group, _, name = str(missing).removesuffix(".yaml").rpartition("/")
-        # Hydra tells no options where a name in a list was wrong.
+        # Hydra does not list the options where a name in a list was wrong.
         options = getattr(error, "options", None) or options_of(group)
         if not options:
             return f"{str(missing)!r} was not found among the configuration files"

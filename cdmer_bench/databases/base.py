@@ -22,7 +22,7 @@ SEVERITIES = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was noticed about a database."""
+    """Something noticed about a database."""
 
     # With an error the data are not what they should be, and a run stops; a warning is worth a
     # look; a note is a choice that was made.

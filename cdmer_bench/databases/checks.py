@@ -1,4 +1,4 @@
-"""What extraction and tasks rely on in every database, as checks on the database itself."""
+"""Checks of a database: what extraction and tasks rely on."""
 
 import pickle
 from collections.abc import Sequence

@@ -115,7 +115,7 @@ def scan_tree(
         )
     folders, sheets = [], []
     top = Path(os.path.abspath(root))
-    visited: set[tuple[int, int]] = set()  # a link to a folder above would lead round for ever
+    visited: set[tuple[int, int]] = set()  # a link to a folder above would lead in a circle
     for place, subfolders, names in os.walk(top, onerror=unreadable, followlinks=True):
         state = os.stat(place)
         if (state.st_dev, state.st_ino) in visited:

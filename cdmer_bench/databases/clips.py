@@ -50,7 +50,7 @@ class Reading:
 
 @dataclass
 class TableDatabase(ClipDatabase):
-    """A database that comes to a clips table, with what was noticed on the way to it."""
+    """A database that is read into a clips table, with what was noticed while reading."""
 
     _read: Reading | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -75,7 +75,7 @@ class TableDatabase(ClipDatabase):
         return self._read
 
     def clips(self) -> Sequence[Clip]:
-        """List the usable clips; `findings` says what became of the others.
+        """List the usable clips; `findings` says why the others are not used.
 
         Raises
         ------
@@ -189,7 +189,7 @@ class ClipsDatabase(TableDatabase):
         ]
         wrong: dict[tuple[Any, ...], list[tuple[int, str]]] = defaultdict(list)
         first_line: dict[str, int] = {}
-        # A row that names no database is told by every database.
+        # A row that names no database becomes a finding of every database.
         records: list[Any] = table[mine | (table["database"] == "")].to_dict("records")
         for row in records:
             line, clip = row.pop("line"), row["clip"]
@@ -296,7 +296,7 @@ def read_table(path: Path) -> "pd.DataFrame":
 
 
 def write_table(rows: "pd.DataFrame", path: Path) -> None:
-    """Write a clips table; a table that was there is kept beside it with ``.old`` at its end."""
+    """Write a clips table; a table that was there is kept beside it as ``NAME.old``."""
     text = relative_to(rows, path.parent).to_csv(index=False)
     if path.exists() and path.read_text("utf-8", errors="replace") != text:
         os.replace(path, path.with_name(path.name + ".old"))

@@ -54,7 +54,7 @@ class CodedClip:
 
     @property
     def length(self) -> int | None:
-        """Number of frames from onset to offset, None where these are no such two numbers."""
+        """Number of frames from onset to offset, None without both numbers in this order."""
         if self.onset is None or self.offset is None or self.offset < self.onset:
             return None
         return self.offset - self.onset + 1
@@ -222,7 +222,7 @@ def read_tables(path: Path) -> dict[str, list[list[str]]]:
         ) from None
     except UserError:
         raise
-    # The readers pass on whatever zipfile, the XML parser and their own descriptors raise.
+    # The readers pass on whatever zipfile, the XML parser and their type checks raise.
     except Exception:
         raise UserError(damaged + otherwise if suffix == ".xls" else damaged) from None
     return {name: [[_text(cell) for cell in row] for row in page] for name, page in pages.items()}

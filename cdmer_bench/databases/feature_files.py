@@ -1,4 +1,4 @@
-"""Named arrays out of feature files (MATLAB of any version, NumPy, CSV), and their checks."""
+"""Named arrays from feature files (MATLAB of any version, NumPy, CSV), and their checks."""
 
 import csv
 import re
@@ -69,7 +69,7 @@ def read_variables(path: Path, names: Iterable[str]) -> dict[str, NDArray]:
     for name in wanted:
         if name not in found:
             listed = ", ".join(f"{key} {shape}" for key, shape in sorted(found.items())[:20])
-            if "None" in found:  # SciPy's name for what only MATLAB can read
+            if "None" in found:  # SciPy's name for values that only MATLAB can read
                 listed += f" (strings, categoricals and tables of MATLAB: save cellstr({name}))"
             raise UserError(
                 f"{path} has no variable {name!r}; it has: {listed or 'none'}; "
@@ -188,7 +188,7 @@ def _no_feature(table: Any, column: str, labels: str, subjects: str | None) -> s
     if _BOOKKEEPING.fullmatch(column.strip()):
         return "its name is not that of a feature"
     if values.dtype.kind not in "iuf":
-        # A column of numbers with a slip in it is no text; it is refused where it is read.
+        # A column of numbers with a typing error is not text; it is refused where it is read.
         return "" if _are_numbers(values).any() else "texts"
     if len(values) > 2 and values.dtype.kind in "iu" and (values.diff().iloc[1:] == 1).all():
         return "row numbers"

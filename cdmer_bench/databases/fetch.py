@@ -43,7 +43,7 @@ class ReleasedFile:
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What became of one file."""
+    """The outcome for one file."""
 
     name: str
     status: str  # verified, missing, wrong checksum or failed
@@ -128,7 +128,7 @@ def fetch_released(
 
 
 def _fetch(file: ReleasedFile, place: Path, origin: Path | None) -> tuple[str, str]:
-    """Bring a file to its place; return what became of it, and a sentence on that."""
+    """Bring a file to its place; return the outcome, and a sentence on it."""
     if place.is_file() and _difference(place, file) is None:
         return "verified", f"{place} is in place"
     if origin is not None and not (origin / file.name).is_file():

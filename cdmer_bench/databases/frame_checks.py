@@ -172,7 +172,7 @@ def _check_counts(
     clips: Sequence[FrameClip], classes: Sequence[str], form: str, title: str
 ) -> list[Finding]:
     """Compare the clips of each class, and of each subject, with the corrected Table I."""
-    # Where nothing was found, the reader's own finding says why.
+    # Where nothing was found, a finding of the reader says why.
     if form not in COUNTS or set(classes) != set(EMOTIONS) or not clips:
         return []
     nothing = (0,) * len(EMOTIONS)

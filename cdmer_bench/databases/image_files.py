@@ -25,7 +25,7 @@ def is_image(name: str) -> bool:
 
 
 def _number_in(name: str) -> re.Match[str] | None:
-    """Find the last whole number in a file's name; the mark of a copy, as in `img46 (1)`, is none.
+    """Find the last whole number in a file's name, but not the mark of a copy, as in `img46 (1)`.
 
     Copies of one frame have one number, so that they are noticed.
     """
@@ -118,13 +118,13 @@ def _decode(content: bytes) -> tuple[NDArray | None, str]:
 
 @lru_cache(maxsize=1)
 def _catcher(process: int) -> int:
-    """Return the open file of a process that takes what decoders say."""
+    """Return the open file of a process that catches the messages of decoders."""
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())
 
 
 def orientation(path: Path) -> int:
-    """Return the mark of a picture that a camera took turned, 1 to 8; 1 is upright or no mark."""
+    """Return a picture's EXIF orientation, 1 to 8; 1 is upright, or no mark."""
     try:
         return _orientation(path.read_bytes())
     except OSError:
@@ -162,7 +162,7 @@ def _turn(image: NDArray, mark: int) -> NDArray:
 
 
 def _is_cut_short(content: bytes) -> bool:
-    """Tell whether a file ends before its picture does; what follows the picture is no harm."""
+    """Tell whether a file ends before its picture does; bytes after the picture are allowed."""
     if content.startswith(JPEG):
         return not _has_end_of_jpeg(content)
     if content.startswith(PNG):

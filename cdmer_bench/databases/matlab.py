@@ -15,7 +15,7 @@ from cdmer_bench.io import check_size
 _NUMBERS = {"double", "single", "logical"} | {
     f"{u}int{b}" for u in ("", "u") for b in (8, 16, 32, 64)
 }
-# What MATLAB keeps as an object, or in parts, and what to save in its place.
+# MATLAB classes that cannot be read as an array, and what to save instead.
 _WAY_OUT = {
     "string": "cellstr({0})",
     "categorical": "cellstr({0})",
@@ -222,7 +222,7 @@ def _elements(data: bytes | memoryview, order: _Order) -> Iterator[tuple[int, me
 
 
 def _inflated(data: memoryview, order: _Order, path: Path) -> bytes:
-    """Decompress an element up to the size that it tells of itself."""
+    """Decompress an element up to the size that its header says."""
     stream = zlib.decompressobj()
     head = stream.decompress(data, 8)
     size = int.from_bytes(head[4:8], order)

@@ -190,7 +190,7 @@ class Reader:
         return bool(sheet.rows) and 2 * sum(map(bool, told)) >= len(sheet.rows)
 
     def rank(self, sheet: CodingSheet) -> tuple[object, ...]:
-        """Return what is least for the sheet to read: it names the most folders that are there."""
+        """Return a sort key, least for the best sheet: it names the most folders that are there."""
         keys = {one.key for one in self.found}
         return (-sum(row.key in keys for row in sheet.rows),)
 
@@ -220,7 +220,7 @@ class Reader:
         )
 
     def remark(self, taken: Release) -> None:
-        """Say what is to be known of the release that was taken."""
+        """Note what the user should know about the release that was taken."""
 
     # The steps
 
@@ -251,7 +251,7 @@ class Reader:
         return chosen
 
     def _find_sheets(self) -> list[CodingSheet]:
-        """Read what could be a coding sheet of the database; note what is none."""
+        """Read the files that could be a coding sheet of the database; note those that are not."""
         read: list[CodingSheet] = []
         other: list[str] = []
         wanted = self.choices.sheet

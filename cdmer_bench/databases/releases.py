@@ -114,7 +114,7 @@ def find_releases(found: Iterable[Found], kind: Callable[[Sequence[Found]], str]
 
 @dataclass(eq=False)
 class Cut:
-    """What is made of a coded row and the folder that it names."""
+    """The clip made of a coded row and the folder that it names."""
 
     title: str  # of the database
     row: CodedClip
@@ -136,7 +136,7 @@ class Cut:
 
     @property
     def coded(self) -> str:
-        """What the row says."""
+        """The frames that the row gives, as text."""
         return f"frames {self.row.onset} to {self.row.offset}"
 
     def take_whole(self, frames: Frames) -> None:
@@ -295,7 +295,7 @@ def choose_release(
     ]
     of = 0 if any(clean for clean, _ in counted) else 1
     most = max(counts[of] for counts in counted)
-    # One or two clips more in the raw frames are no reason to leave the registered faces.
+    # One or two clips more in the raw frames do not outweigh the registered faces.
     chosen = min(
         (KINDS.index(release.kind), -counts[of], len(release.bases[0]), release.bases[0], place)
         for place, ((release, _), counts) in enumerate(zip(cut_by_release, counted, strict=True))

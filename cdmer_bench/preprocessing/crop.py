@@ -30,7 +30,7 @@ def _cascade() -> Any:
 def find_faces(frame: NDArray) -> list[Box]:
     """Find frontal faces with scikit-image's cascade: squares around them, the largest first.
 
-    They may reach over the frame's edges: a face that fills its picture is found, too.
+    Squares may reach beyond the frame's edges, so that a face that fills the picture is found too.
     """
     image = np.clip(np.asarray(frame, dtype=np.float64), 0, 255).round().astype(np.uint8)
     edge = max(image.shape) // 4

@@ -1,6 +1,6 @@
 """Write a synthetic database as images, in the folders and with the coding sheet of the real one.
 
-What the readers of the licensed databases are tested on; every folder says that it is synthetic.
+The readers of the licensed databases are tested on them; every folder says that it is synthetic.
 """
 
 import io
@@ -56,7 +56,7 @@ def export_database(
         (folder / "SYNTHETIC.txt").write_text(NOTICE.format(title=title))
         if casme:
             _write_coding_sheet(clips, folder / CODING_SHEET)
-        # One call a subject: what a head costs is then paid once.
+        # One call a subject, so that its head is computed once.
         calls = [
             (_write_clips, (list(group), folder, format))
             for _, group in groupby(clips, key=lambda clip: clip.subject)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import DataMissing
 
-# Part of every stream and every clip's fingerprint: raise it whenever a frame changes.
+# Part of every random stream and every clip's fingerprint: raise it whenever a frame changes.
 GENERATOR_VERSION = "1"
 ASSET = Path(__file__).with_name("face.npz")
 _MIDLINE = 0.04  # units; half-width of the band where a two-sided unit passes from left to right
@@ -134,7 +134,7 @@ def make_subject(
     modes = [mode for mode in model.identity if mode not in PHENOTYPES]
     values = rng.normal(0, IDENTITY_SPREAD, len(modes)).clip(-IDENTITY_LIMIT, IDENTITY_LIMIT)
     mixture = rng.dirichlet(np.array(_ORIGIN[group]))
-    # The head's outlines (round, square, oval, ...) exclude one another: half of each will do.
+    # Outlines of the head (round, square, oval, ...) exclude one another, so each is halved.
     share = [0.5 if mode.startswith("head-") else 1.0 for mode in modes]
     identity = dict(zip(modes, (values * share).tolist(), strict=True))
     identity |= dict(zip(PHENOTYPES, mixture.tolist(), strict=True))

@@ -22,7 +22,7 @@ except ImportError:
 
 
 def _has_scores(classifier: "DomainClassifier") -> bool:
-    """Whether probabilities can be asked for; before ``fit`` nothing speaks against it."""
+    """Whether probabilities can be asked for; True before ``fit``, which tells."""
     fitted = getattr(classifier, "method_", None)
     return fitted is None or fitted.result_.scores is not None
 
@@ -89,8 +89,8 @@ class DomainClassifier(ClassifierMixin, DAEstimator):
     ) -> NDArray[np.float64]:
         """Return the softmax of the decision values, shape (n_samples, n_classes).
 
-        Only their order is the method's; as probabilities they are not calibrated. There is no
-        such method where the method of the benchmark gives no decision values.
+        Only their order is the method's; as probabilities they are not calibrated. The attribute
+        is absent where the method gives no decision values.
         """
         check_is_fitted(self, "method_")
         scores = self.method_.result_for(self._shape(X)).scores

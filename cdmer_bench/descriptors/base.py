@@ -73,7 +73,7 @@ class Descriptor(ABC):
 
     @property
     def remark(self) -> str:
-        """What the row's label must say beside its name; empty but for figures of no meaning."""
+        """What the row's label must add where its figures mean nothing, such as random weights."""
         return ""
 
     def parameters(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the feature store and the runner rely on in every descriptor, as checks on drawn clips."""
+"""Checks of a descriptor on drawn clips: what the feature store and the runner rely on."""
 
 import json
 import pickle

@@ -26,8 +26,8 @@ HOW = (
     "descriptors.i3d.parameters.weights=/path/to/it"
 )
 EPSILON = 1e-3  # of batch normalisation
-# What follows one another: a convolution (name, stride), a pooling (window, stride), or a module of
-# four branches, whose channels the weights know.
+# The steps in their order: a convolution (name, stride), a pooling (window, stride), or a module of
+# four branches, whose numbers of channels follow from the weights.
 LAYERS: tuple[tuple[Any, ...], ...] = (
     ("Conv3d_1a_7x7", 2),
     ((1, 3, 3), (1, 2, 2)),
@@ -75,7 +75,7 @@ def read_variables(path: Path) -> dict[str, Any]:
 
 
 def fold(variables: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Return kernel (outputs, inputs, t, y, x) and bias by convolution, normalisation worked in."""
+    """Return kernel (outputs, inputs, t, y, x) and bias by convolution, normalisation included."""
     import torch
 
     folded = {}
@@ -127,7 +127,7 @@ def _convolve(maps: Any, kernel: Any, bias: Any, stride: int = 1) -> Any:
 def _pool(maps: Any, window: tuple[int, ...], stride: tuple[int, ...]) -> Any:
     import torch
 
-    # Maps are after ReLU, so zeros around them never are the largest.
+    # Maps follow a ReLU, so zeros around them are never larger than their values.
     return torch.nn.functional.max_pool3d(_pad(maps, window, stride), window, stride)
 
 

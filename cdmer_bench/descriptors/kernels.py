@@ -2,8 +2,8 @@
 
 Each gives what the NumPy form beside its caller gives, bit for bit. A clip is taken as one long
 row of voxels, with offsets in place of neighbours, and plain loops over few arrays run over a
-frame of it, for such loops become vector instructions. Values that the row has between the end of
-one line and the beginning of the next are made and left out.
+frame of it, for such loops become vector instructions. Values computed across the end of one
+line and the beginning of the next are discarded.
 """
 
 import numpy as np

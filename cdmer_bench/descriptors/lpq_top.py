@@ -87,7 +87,7 @@ def whitening(decorr: float, temporal: bool) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=16)
 def _plane_filters(decorr: float, temporal: bool) -> NDArray[np.float64]:
-    """Return the (8, 5, 5) filters of a plane with the decorrelation worked in."""
+    """Return the (8, 5, 5) filters of a plane, decorrelation included."""
     M = filter_bank().reshape(8, -1)
     filters = (whitening(decorr, temporal).T @ M).reshape(8, WINDOW, WINDOW)
     filters.setflags(write=False)
@@ -233,8 +233,8 @@ def lpq_top(
 def _four_terms(decorr: float) -> tuple[NDArray[np.intp], NDArray[np.float64]] | None:
     """Return the four responses that each bit needs, and their factors, for XY and the others.
 
-    A window's covariance is the same seen from the other side, so real parts (even) and
-    imaginary parts (odd) do not mix. None if they do by more than rounding.
+    A window's covariance is symmetric about its centre, so real parts (even) and imaginary
+    parts (odd) do not mix. None if they do by more than rounding.
     """
     V = np.stack([whitening(decorr, temporal).T for temporal in (False, True)])  # (2, 8, 8)
     chosen = np.sort(np.argsort(-np.abs(V), axis=2, kind="stable")[..., :4], axis=2)

@@ -56,7 +56,7 @@ class BatchResult:
         What else a method learned that is worth keeping, such as RSTR's block weights; small,
         because it is stored for every setting.
     reused : int
-        Number of settings whose work was not done, but taken from a cache.
+        Number of settings whose work was taken from a cache.
     spared : float
         Seconds of computing that this work took when it was done.
     """
@@ -94,7 +94,7 @@ class BatchResult:
         return result
 
     def add_note(self, index: int, text: str) -> None:
-        """Add to what is said about a setting."""
+        """Add a sentence to the note of a setting."""
         said = self.notes.get(index)
         self.notes[index] = f"{said}; {text}" if said else text
 

@@ -227,7 +227,7 @@ def wrong_labels(predictions: NDArray, ys: NDArray, n_target: int) -> str | None
     if predictions.ndim != 2 or predictions.shape[1] != n_target:
         return f"predictions have shape {predictions.shape}, expected (n_settings, {n_target})"
     strange = set(np.unique(predictions).tolist()) - set(np.unique(ys).tolist())
-    return f"it predicts {sorted(strange)}, which the source has not" if strange else None
+    return f"it predicts {sorted(strange)}, which the source does not have" if strange else None
 
 
 def wrong_kernel(kernel: NDArray, n: int) -> str | None:

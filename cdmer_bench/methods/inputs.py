@@ -1,4 +1,4 @@
-"""What a user gives a method, checked: values of parameters, a grid, samples and labels."""
+"""Checks of what a user gives a method: values of parameters, a grid, samples and labels."""
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +31,7 @@ def is_whole(value: Any) -> bool:
 
 
 def require(holds: Any, name: str, value: Any, expected: str) -> None:
-    """Refuse a value for which something does not hold, in one sentence."""
+    """Refuse a value unless ``holds``, in one sentence."""
     if not holds:
         raise UserError(f"{name} is {value!r}, expected {expected}")
 
@@ -43,7 +43,7 @@ def choose(name: str, value: Any, choices: Sequence[str]) -> str:
 
 
 def check_solver(solver: Any, what: str = "solver", known: Sequence[str] = SOLVERS) -> None:
-    """Refuse a solver, or what else is named, that is not among those known."""
+    """Refuse a solver (or another option, ``what``) that is not among those known."""
     if solver not in known:
         raise UserError(f"there is no {what} {solver!r}; {closest(solver, known)}")
 

@@ -6,12 +6,12 @@ columns :math:`k = \frac{1}{n_1} K_1 1 - \frac{1}{n_2} K_2 1`,
 
 .. math:: \min_P |Y - P^T K_1|_F^2 + \lambda |P^T k|_2^2 + \mu |P|_1             \qquad (1)
 
-finds P, by which :math:`P^T K_1` gives Y anew while both domains' means coincide. The three differ
-in what Y is, in what is fixed, and in what is done with P:
+finds P, by which :math:`P^T K_1` regenerates Y while the means of both domains come together. The
+three differ in Y, in the fixed domain, and in what is done with P:
 
 =======  =====================  =====================  ==========================================
-TSRG     Y = X_1, the source    X_2 is the target      machine of X_1, applied to :math:`P^T K_2`
-DRFS-T   Y = X_1, the target    X_2 is the source      machine of :math:`P^T K_2`, applied to X_1
+TSRG     Y = X_1, the source    X_2 is the target      SVM on X_1, applied to :math:`P^T K_2`
+DRFS-T   Y = X_1, the target    X_2 is the source      SVM on :math:`P^T K_2`, applied to X_1
 DRLS     Y = L, the labels      X_1 is the source,     the largest entry of :math:`P^T K_2`
                                 X_2 the target
 =======  =====================  =====================  ==========================================
@@ -20,7 +20,7 @@ DRLS     Y = L, the labels      X_1 is the source,     the largest entry of :mat
 X_1, X_2           D x n_1, D x n_2       samples of D features
 K, K_1             n x n, n x n_1         kernels between all n = n_1 + n_2 samples, and with X_1
 k                  n                      difference of the domains' mean columns of K
-Y                  D x n_1 or c x n_1     what P gives anew: samples, or one-hot labels
+Y                  D x n_1 or c x n_1     what P regenerates: samples, or one-hot labels
 P                  n x D or n x c         coefficients of the regenerated samples or labels
 lambda, mu         > 0                    weights of the mean discrepancy and of the L1 norm
 =================  =====================  ======================================================
@@ -36,7 +36,7 @@ constants: the printed figures are of that point. ``solver='exact'`` gives the o
 duality gap as its certificate; all mu of one lambda then cost one walk along the lasso path.
 
 TSRG from one database to another and DRFS-T the other way have the same X_1 and X_2, so they solve
-the same regressions: what one found the other takes from the cache of a run
+the same regressions: what one has solved, the other takes from the cache of a run
 (:mod:`cdmer_bench.methods.regression_cache`). This module holds what the two share; DRLS, whose few
 responses are labels, shares its solver with RSTR (:mod:`cdmer_bench.solvers.label_regression`).
 Coefficients are rows here, P' (D x n).
@@ -69,7 +69,7 @@ _KEPT = ("products", "converged", "iterations", "gap", "errors")
 
 
 class Regeneration(NamedTuple):
-    """What P of one setting makes of a samples."""
+    """Products of the ``a`` samples that P of one setting regenerates."""
 
     # (a, n_raw + a), of regenerated samples with raw ones, (P'K_a)' X_raw, and with each other
     products: Array
@@ -270,7 +270,7 @@ class Regenerator(Method):
         Where the float32 part of the paper's solver runs: on a GPU if there is one, or as told. No
         prediction depends on it, so it is in no key and cannot be searched.
     cache : str
-        Folder in which regressions are kept, for the other of both methods too; empty for none. No
+        Folder in which TSRG and DRFS-T keep the regressions that they share; empty for none. No
         result depends on it.
     """
 
@@ -333,7 +333,7 @@ class Regenerator(Method):
     ) -> bool:
         """Tell whether no pairwise vote could turn by what float32 may have missed.
 
-        What each witness says is missing is put in, and the machine trained anew; the largest
+        The error that each witness estimates is added, and the machine trained again; the largest
         change of a clip's decision value must be below the value itself.
         """
         values = machine.pairwise(block)

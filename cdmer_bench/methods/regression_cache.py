@@ -1,4 +1,4 @@
-"""Regressions of TSRG and DRFS-T, kept in the cache folder for the other of the two.
+"""Regressions of TSRG and DRFS-T, kept in the cache folder, where each finds the other's.
 
 An entry is a batch: all mu of one lambda. Its name is the SHA-256 of everything that its bits
 depend on, so a method's result is the same whether it solved the regressions or found them.
@@ -30,8 +30,8 @@ LARGEST = 1 << 28  # bytes of an entry; what would be larger is not kept
 def entry_path(cache: str, prepared: Prepared, mus: list[float], **solver: Any) -> Path | None:
     """Return where the regressions of some mu lie or will lie; None where none are to be kept.
 
-    Only if the samples to be predicted are those adapted to, so not in a fold of cross-validation,
-    the other method can want the same regressions.
+    They are kept only if the samples to predict are those adapted to (not in a fold of
+    cross-validation): only then does the other method need the same ones.
     """
     raw, fixed, columns = (prepared[name] for name in ("raw", "fixed", "columns"))
     a = columns.shape[1]

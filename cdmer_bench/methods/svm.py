@@ -48,7 +48,7 @@ class SVM(Method):
 
 
 class Classified(NamedTuple):
-    """One setting's machine, its decision on the queries, and what to know of the way there."""
+    """One setting's machine, its decision on the queries, and remarks on the adaptation."""
 
     machine: VotingMachine
     decision: Decision

@@ -132,7 +132,7 @@ def to_bytes(draw: Callable[[], "Figure"], format: str = "svg", dpi: float = _DP
         metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
         figure = draw()
         if engine := figure.get_layout_engine():
-            # Laid out for good here, or matplotlib draws the whole figure twice.
+            # The layout is fixed here, or matplotlib would draw the whole figure twice.
             figure.set_dpi(dpi)
             engine.execute(figure)
             figure.set_layout_engine(None)

@@ -161,7 +161,7 @@ def later_paper(name: str, config_dir: str | None = None) -> Paper:
         table, row, column = place
         if table not in LAYOUTS or column not in (*LAYOUTS[table].columns, AVERAGE):
             raise UserError(
-                f"{path} has a cell of Table {table}, {column} ({row}), which the benchmark has not"
+                f"{path} has a cell of Table {table}, {column} ({row}), which the benchmark lacks"
             )
         if text:
             pairs = (part.partition("=") for part in text.split(","))

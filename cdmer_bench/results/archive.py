@@ -72,7 +72,7 @@ def _rounded(record: CellRecord, index: int) -> dict[str, float]:
 
 
 def read(path: Path) -> list[tuple[CellRecord, dict[str, Any]]]:
-    """Read an archive: each record, and the figures that it says."""
+    """Read an archive: each record, and the figures that the archive gives for it."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path)
@@ -101,7 +101,7 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, bytes]:
         with archive.open(info) as file:
             members[info.filename] = file.read(info.file_size + 1)
         if len(members[info.filename]) != info.file_size:
-            raise ValueError(f"{info.filename} has another size than it says")
+            raise ValueError(f"{info.filename} is not as long as the archive says")
     manifest = json.loads(members.pop("manifest.json"))
     if manifest["format"] != FORMAT:
         raise ValueError(f"format {manifest['format']}, expected {FORMAT}")
@@ -123,7 +123,7 @@ def _cell(content: bytes, arrays: bytes) -> tuple[CellRecord, dict[str, Any]]:
     record = record_of(cell, held)
     _check(record)
     if not set(said) <= set(RULES) or not all(isinstance(told, dict) for told in said.values()):
-        raise ValueError("its figures are not those of rules")
+        raise ValueError("its figures are not those of selection rules")
     shown: dict[str, Any] = {name: visible(getattr(record, name)) for name in _TEXTS}
     return replace(record, **shown), said
 
@@ -142,14 +142,14 @@ def _check(record: CellRecord) -> None:
             raise ValueError(f"{name} has the shape {array.shape} and type {array.dtype}")
     for name in ("y_target", "y_source", "predictions"):
         if getattr(record, name).max() >= len(record.classes):
-            raise ValueError(f"{name} holds a class that there is not")
+            raise ValueError(f"{name} holds the index of a class that does not exist")
     if not all(isinstance(getattr(record, name), str) for name in _TEXTS):
-        raise ValueError("a name is no text")
+        raise ValueError("a name or label is not text")
     if not re.fullmatch("[0-9a-f]{64}", record.key):
-        raise ValueError("its key is none")
+        raise ValueError("the key of a record is not a SHA-256")
     tables: Iterable[Any] = (record.about, record.used, record.parameters, *record.settings)
     if not all(isinstance(table, dict) for table in tables):
-        raise ValueError("a table of names and values is something else")
+        raise ValueError("settings, parameters or remarks are not mappings")
 
 
 def verify(

@@ -43,7 +43,7 @@ _PACKAGES = ("cdmer-bench", "numpy", "scipy", "scikit-learn", "scikit-image", "o
 
 @dataclass
 class Part:
-    """A problem of a work, with what became of it."""
+    """A problem of a work, with its results or its failure."""
 
     problem: Problem  # its arrays are emptied once they are stored
     failure: Failure | None = None
@@ -61,7 +61,7 @@ class Work(ABC):
 
     key: str  # names its claim and its unfinished files
     title: str  # for the progress bar
-    n_settings: int  # of each part, to be expected
+    n_settings: int  # expected, of each part
     n_parts: int = 1
     weight: float = 1.0  # what a setting costs, in seconds of one core, as far as known
 

@@ -1,4 +1,4 @@
-"""What a run will take: measured rates, scaled to the task and to the speed of this machine.
+"""How long a run will take: measured rates, scaled to the task and to this machine's speed.
 
 ``rates.csv`` holds, for each method and solver, the seconds that preparation and a setting took on
 a base task, and the powers of the numbers of samples and of features by which they grow; for each
@@ -38,7 +38,7 @@ _TAKEN = 0.1  # of the time of a setting whose regressions are taken from the ca
 
 @dataclass(frozen=True)
 class Rate:
-    """What preparation and a setting take, and how both grow."""
+    """Seconds of preparation and of a setting, and how both grow."""
 
     n: int  # of the task that was measured; n counts source and target together
     n_features: int  # of the task that was measured; n counts source and target together
@@ -49,7 +49,7 @@ class Rate:
     origin: str = "the shipped rate"  # ``this folder's rate`` or ``the shipped rate``
 
     def seconds(self, n: int, n_features: int, n_settings: float, n_fits: float = 1.0) -> float:
-        """Return what settings on a task take, prepared ``n_fits`` times."""
+        """Return the seconds of settings on a task, prepared ``n_fits`` times."""
         ratio = np.array([n / self.n, n_features / self.n_features])
         prepared = self.prepare * float(np.prod(ratio**self.prepare_powers))
         solved = self.solve * float(np.prod(ratio**self.solve_powers))

@@ -142,7 +142,7 @@ class SelectionWork(Work):
 
     def _failed(self, name: str, failure: Failure | None) -> None:
         assert failure is not None
-        # A user's error is about this data set, which the rules then tell as a gap.
+        # A user's error concerns the data: captions then name the rule's gap.
         self.failed |= not failure.is_user_error
         self.say(f"{self.cell.name}: {name} could not be recorded: {failure.error}")
 
@@ -160,7 +160,7 @@ class SelectionWork(Work):
         if name == "density_ratio":
             target = self.features.load(cell.task.target, cell.descriptor_name)
             return density_ratio(source.X, matched(source, target).X)
-        if not mine:  # say why there is no fold
+        if not mine:  # raises why there is no fold
             source_folds(source.y, source.subject)
         predictions = np.full((len(record.settings), len(source.y)), NOT_PREDICTED, np.uint8)
         reasons: list[str] = []

@@ -1,1 +1,1 @@
-"""Numerical pieces that methods share; no word of the benchmark in here."""
+"""Numerical solvers that methods share; they know nothing of the benchmark."""

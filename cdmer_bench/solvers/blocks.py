@@ -171,7 +171,7 @@ def _add_rows(total: Array, factors: Array, rows: Array) -> None:
 
 
 class RemadeKernels:
-    """The same from the samples of every block, by which kernels are made at every use."""
+    """The same products, with kernels computed from the samples at every use."""
 
     def __init__(self, samples: Array, mmd: Array, query_samples: Array, n_source: int) -> None:
         self.samples, self.mmd, self.query_samples = samples, mmd, query_samples
@@ -223,7 +223,7 @@ BlockProducts = KeptKernels | RemadeKernels
 
 
 def prepare_products(Xs: Array, Xt: Array, Xq: Array) -> dict[str, Array]:
-    """Compute what :func:`products_of` needs, for the way that the number of samples asks for."""
+    """Compute what :func:`products_of` needs: kernels, or samples where these are too many."""
     n, n_blocks = len(Xs) + len(Xt), Xs.shape[1]
     width = len(Xs) + 1 + len(Xq)
     if 8 * n_blocks * n * width <= KEPT or width <= Xs.shape[2]:

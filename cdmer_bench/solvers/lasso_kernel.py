@@ -125,7 +125,7 @@ def certify_point(point, k, variable, start, correlation, rate, ahead, n, mu, en
 def certify_carefully(
     point, slope, k, variable, start, rate, n, mu, design_rows, response, residual, width
 ):
-    """Return the same where |y|^2 is so much larger than the objective that it drowns it.
+    """Return the same where |y|^2 is so large that its rounding hides the objective.
 
     The residual is formed as it is, and the dual point is the part mu A_active (A'A)^-1 sign of
     twice the residual: all of it where the active variables can fit the response.

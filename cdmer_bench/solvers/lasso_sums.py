@@ -60,7 +60,7 @@ def sum_lassos(
     total = lassos.nothing()
     for part in lassos.walk():
         total.add(part)
-        del part  # its memory is wanted by the next
+        del part  # frees its memory for the next
     for i in range(1, len(lassos.gram)):
         total.square[:, :i, i] = total.square[:, i, :i]
     if (np.diff(falling) == 1).all():
@@ -96,7 +96,7 @@ class _Lassos:
 
     @cached_property
     def careful(self) -> CarefulLasso:
-        """What solves those that the walk leaves above the gap."""
+        """The solver of responses that the walk leaves above the gap."""
         return CarefulLasso(self.design)
 
     def walk(self) -> Iterator[LassoSums]:

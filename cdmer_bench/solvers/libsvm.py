@@ -168,7 +168,7 @@ def fit_gram(
         if stopped:
             said = (
                 f"LIBSVM stopped at its limit for {stopped} of {len(all_pairs)} pairs of classes, "
-                "which no plane parts; divide the features by a constant, or lower C"
+                "which no hyperplane separates; divide the features by a constant, or lower C"
             )
         note = f"{note}; {said}" if note else said
     iterations = int(np.sum(machine.n_iter_))
@@ -250,7 +250,7 @@ def train_soft_margin(gram: Array, y: Array, C: Array) -> SoftMargin:
 
     with the Gram matrix Z Z' of n samples Z (n x r) of rank r, signs y (n) and costs C (n): the
     problem that LIBSVM solves by pairs of coordinates, which hardly move where C is large for the
-    size of the samples and no plane parts the classes. A step of the interior point costs
+    size of the samples and no hyperplane separates the classes. A step of the interior point costs
     O(n r^2), and about 20 suffice (M. C. Ferris and T. S. Munson, Interior-point methods for
     massive support vector machines, SIAM J. Optimization 13(3), 2002; predictor and corrector
     after Mehrotra).

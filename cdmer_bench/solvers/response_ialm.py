@@ -11,7 +11,7 @@ from cdmer_bench.solvers.ialm import PenaltySchedule
 Array = NDArray[np.float64]
 
 # Responses treated together: many enough that a step's matrix is read once for all of them, few
-# enough that their state stays in cache; 256 to 512 are within 10% of each other.
+# enough that their state stays in cache.
 BLOCK = 384
 # Bytes up to which the matrices of all steps are kept; n = 500 variables with the usual schedule.
 KEPT = 1 << 30

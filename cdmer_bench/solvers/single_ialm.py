@@ -211,7 +211,7 @@ class SingleIALM:
         double = [self.double.solve(correlations[in_double], mu) for mu in mus]
         steps = [min(found.iterations + MORE_STEPS, self.schedule.n_steps) for found in double]
         single = self._run(correlations[sampled], mus, steps)
-        scale = len(correlations) * GROUPS / SAMPLE  # responses there are for each of a group
+        scale = len(correlations) * GROUPS / SAMPLE  # responses in all, for each one of a group
         sums = []
         for (P, _, converged), rough, last in zip(double, single, steps, strict=True):
             errors = []

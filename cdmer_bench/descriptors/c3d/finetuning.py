@@ -1,4 +1,4 @@
-"""C3D fine-tuned on a source database: as a descriptor that is made when first needed."""
+"""C3D fine-tuned on a source database: a descriptor whose network is tuned when first needed."""
 
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -96,7 +96,7 @@ class Tuning:
         split = split_by_clip(samples.labels, recipe.n_total, recipe.n_validation, recipe.seed)
         with deterministic():
             training = Training(
-                deepcopy(network),  # the start itself stays in use for its own rows
+                deepcopy(network),  # the network before tuning has rows of its own
                 len(database.classes),
                 samples,
                 split,
@@ -141,7 +141,7 @@ class TunedC3D(C3D):
 
     @property
     def remark(self) -> str:
-        """The remark of the start."""
+        """The remark of the descriptor before tuning."""
         assert self.tuning is not None
         return self.tuning.start.remark
 

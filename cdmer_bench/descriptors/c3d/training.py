@@ -1,4 +1,4 @@
-"""Fine-tuning itself: augmented clips, and gradient descent that a kill does not undo.
+"""Fine-tuning itself: augmented clips, and gradient descent that goes on after a kill.
 
 Everything random depends on the seed and the number of the step alone, so the state of a run is
 the network, the momentum and the step. Importing this module imports torch.

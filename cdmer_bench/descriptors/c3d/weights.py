@@ -163,7 +163,7 @@ def _under_caffe_names(
         layer, _, kind = key.rpartition(".")
         if layer not in names or kind not in ("weight", "bias"):
             raise UserError(
-                f"{path} has a tensor {key!r}, which C3D has not; {closest(layer, names)}"
+                f"{path} has a tensor {key!r}, which C3D does not have; {closest(layer, names)}"
             )
         renamed[f"{names[layer]}.{kind}"] = tensor
     wanted = [f"{name}.{kind}" for name in _LAYERS[:10] for kind in ("weight", "bias")]

@@ -1,4 +1,4 @@
-"""What a selection rule is, the two without a formula, and what a rule loses against the oracle.
+"""What a selection rule is; oracle and fixed settings; what a rule loses against the oracle.
 
 A rule gives a number to each setting of a stored cell; the largest wins.
 """

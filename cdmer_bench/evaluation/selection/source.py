@@ -66,7 +66,7 @@ class DeepEmbeddedValidation(Rule):
     """Importance-weighted error with a control variate, which lowers its variance.
 
     A density ratio w has expectation 1 over the source, but not mean 1 over the samples of a
-    fold; what the losses l owe to that is taken off. In each fold::
+    fold; the part of the losses l that is due to this is subtracted. In each fold::
 
         risk = mean(w l) + eta (mean(w) - 1),    eta = -cov(w l, w) / var(w)
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.base import BlockDescriptor
 from cdmer_bench.descriptors.blocks import GRIDS
-from cdmer_bench.descriptors.gradients import gradient_histograms
+from cdmer_bench.descriptors.hog_top import gradient_histograms
 
 
 def higo_top(

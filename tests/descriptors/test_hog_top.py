@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cdmer_bench.descriptors import HIGOTOP, HOGTOP, higo_top, hog_top
-from cdmer_bench.descriptors.gradients import _unsigned, gradients, orientation_bins
+from cdmer_bench.descriptors.hog_top import _unsigned, gradients, orientation_bins
 from cdmer_bench.errors import UserError
 
 DATA = Path(__file__).parents[1] / "data/descriptors"

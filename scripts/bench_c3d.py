@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cdmer_bench.descriptors.c3d import C3D
 from cdmer_bench.descriptors.c3d.descriptor import network_input
+from cdmer_bench.descriptors.c3d.finetuning import Recipe
 from cdmer_bench.descriptors.c3d.network import C3DNetwork, deterministic, find_device
-from cdmer_bench.descriptors.c3d.recipe import Recipe
 from cdmer_bench.descriptors.c3d.training import Samples, Training, split_by_clip
 
 N_CLIPS = 436  # CASME II 130, SMIC-HS 164, VIS 71, NIR 71

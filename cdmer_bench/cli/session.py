@@ -136,8 +136,7 @@ class Session:
             return name
         bound = f"{name}@{task.source}"
         if bound not in self.features.descriptors:
-            from cdmer_bench.descriptors.c3d.finetuning import Tuning, tuned_layer
-            from cdmer_bench.descriptors.c3d.recipe import Recipe
+            from cdmer_bench.descriptors.c3d.finetuning import Recipe, Tuning, tuned_layer
 
             if source.name not in self.tunings:
                 start = replace(built, trained_on="sports1m", weights=c3d.weights)

@@ -13,7 +13,7 @@ from cdmer_bench.config.build import build, build_method, check_type
 from cdmer_bench.config.catalogue import cards, compose_config, composer
 from cdmer_bench.config.schema import MethodCard, validate
 from cdmer_bench.descriptors import Descriptor
-from cdmer_bench.descriptors.c3d.recipe import Recipe
+from cdmer_bench.descriptors.c3d.finetuning import Recipe
 from cdmer_bench.errors import UserError
 
 WRONG = (3, 2.5, True, "text", [1, 2], {"a": 1}, None)

@@ -8,17 +8,19 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cdmer_bench.descriptors.c3d.recipe import Recipe
 from cdmer_bench.descriptors.c3d.weights import read_tensors
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import set_aside, write_atomically
 from cdmer_bench.preprocessing.tim import combine_frames, tim_matrix
+
+if TYPE_CHECKING:
+    from cdmer_bench.descriptors.c3d.finetuning import Recipe
 
 N_FRAMES = 160  # after temporal interpolation
 N_SEGMENTS, SEGMENT = 16, 10  # one frame is drawn from each segment of ten
@@ -128,7 +130,7 @@ class Training:
         n_classes: int,
         samples: Samples,
         split: Split,
-        recipe: Recipe,
+        recipe: "Recipe",
         device: str,
         checkpoint: Path,
         key: str,

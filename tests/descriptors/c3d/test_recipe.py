@@ -2,7 +2,7 @@
 
 import pytest
 
-from cdmer_bench.descriptors.c3d.recipe import Recipe
+from cdmer_bench.descriptors.c3d.finetuning import Recipe
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import content_key
 

@@ -9,7 +9,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from cdmer_bench.descriptors.c3d.recipe import Recipe
+from cdmer_bench.descriptors.c3d.finetuning import Recipe
 
 torch = pytest.importorskip("torch", reason="fine-tuning needs torch")
 

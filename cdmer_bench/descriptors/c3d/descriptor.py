@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.descriptors.base import Descriptor, check_torch
-from cdmer_bench.descriptors.c3d.caffe import read_binaryproto
 from cdmer_bench.descriptors.c3d.weights import (
     CUBE_MEAN,
     FINETUNED,
-    SPORTS1M,
-    UCF101,
+    TRAINED_ON,
     find_file,
     load_weights,
+    read_binaryproto,
 )
 from cdmer_bench.errors import UserError, choice, positive_integer
 from cdmer_bench.io import file_hash, user_path
@@ -31,10 +30,9 @@ INPUT = (16, 112, 112)  # frames, rows, columns
 _WIDE, _CROP = (128, 171), (slice(8, 120), slice(29, 141))  # Caffe's frames and central crop
 LAYERS = ("fc6", "fc7")
 RANDOM = "random"
-_ROWS = {SPORTS1M: "Sports1M", UCF101: "UCF101", FINETUNED: "Finetune"}
 _CHOICES = {
     "layer": LAYERS,
-    "trained_on": tuple(_ROWS),
+    "trained_on": tuple(TRAINED_ON),
     "pool5": ("auto", "caffe", "ports"),
     "frames": ("as_is", "centre_crop"),
     "device": ("auto", "cpu", "cuda"),
@@ -178,7 +176,7 @@ class C3D(Descriptor):
 
     in_batches: ClassVar[bool] = True
     layer: str = "fc6"
-    trained_on: str = SPORTS1M
+    trained_on: str = "sports1m"
     weights: str | None = None
     pool5: str = "auto"
     mean: str | Sequence[float] = "auto"
@@ -209,7 +207,7 @@ class C3D(Descriptor):
     @property
     def label(self) -> str:
         """The row's name in the paper's tables."""
-        return f"C3D-FC{LAYERS.index(self.layer) + 1} ({_ROWS[self.trained_on]})"
+        return f"C3D-FC{LAYERS.index(self.layer) + 1} ({TRAINED_ON[self.trained_on]['row']})"
 
     @property
     def needs_tuning(self) -> bool:
@@ -281,7 +279,7 @@ def c3d(
     weights: str,
     layer: str = "fc6",
     *,
-    trained_on: str = SPORTS1M,
+    trained_on: str = "sports1m",
     pool5: str = "auto",
     mean: str | Sequence[float] = "auto",
 ) -> NDArray[np.float64]:

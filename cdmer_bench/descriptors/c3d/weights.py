@@ -1,52 +1,42 @@
-"""Weight files of C3D: which family a file belongs to, and its tensors under Caffe's names."""
+"""Weight files of C3D: families of files, tensors under Caffe's names, and Caffe's own format.
+
+Caffe's binary files are messages in the wire format of protocol buffers: a sequence of (field
+number, wire type, value). Only the fields of names, shapes and numbers are looked at. Code inside
+a file of any family is never run.
+"""
 
 import re
 import zipfile
+from collections import defaultdict
+from collections.abc import Callable
+from importlib.resources import files
+from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cdmer_bench.descriptors.base import model_file
-from cdmer_bench.descriptors.c3d.caffe import read_caffemodel
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.io import file_hash
+from cdmer_bench.protocol import read_yaml
 
-SPORTS1M, UCF101, FINETUNED = "sports1m", "ucf101", "finetuned"
+_KNOWN = read_yaml((files("cdmer_bench.descriptors.c3d") / "weights.yaml").read_text("utf-8"))
+TRAINED_ON: dict[str, dict[str, Any]] = _KNOWN["trained_on"]
+FINETUNED = "finetuned"
+FAMILIES: dict[str, list[str]] = _KNOWN["families"]
+LAYERS = FAMILIES["caffe"]
 # Blue, green, red: the mean cube of Sports-1M over the central 112 x 112 crop, and the values
 # that the OpenMMLab models were trained with.
 CUBE_MEAN = (95.14, 102.86, 107.76)
 OPENMMLAB_MEAN = (104.0, 117.0, 128.0)
-# The files that fit, and the key that takes one.
-_FITTING = {
-    SPORTS1M: (
-        "conv3d_deepnetA_sport1m_iter_1900000 (Caffe), c3d.pickle, c3d-pretrained.pth or "
-        "c3d_sports1m_pretrain_20201016-dcc47ddc.pth",
-        "c3d.weights",
-    ),
-    UCF101: (
-        "c3d_ucf101_finetune_whole_iter_20000 (Caffe), ucf101-caffe.pth or "
-        "c3d_sports1m-pretrained_8xb30-16x1x1-45e_ucf101-rgb_20220811-31723200.pth",
-        "c3d.weights_ucf101",
-    ),
-    FINETUNED: (
-        "weights tuned elsewhere on SMIC (HS), saved under the names of a public file,",
-        "c3d.weights_finetuned",
-    ),
-}
 OWN_FORMAT = "cdmer-bench tuned C3D"  # marks the files that fine-tuning writes
-_LAYERS = (
-    *("conv1a", "conv2a", "conv3a", "conv3b", "conv4a", "conv4b", "conv5a", "conv5b"),
-    *("fc6", "fc7", "fc8"),
-)
-# Family -> the file's names of the layers, in the order of _LAYERS.
-_FAMILIES = {
-    "caffe": _LAYERS,
-    "pytorch": ("conv1", "conv2", *_LAYERS[2:]),
-    "numbered": (
-        *(f"features.{i}" for i in (0, 3, 6, 8, 11, 13, 16, 18)),
-        *("classifier.0", "classifier.3", "classifier.6"),
-    ),
-    "openmmlab": (*(f"{name}.conv" for name in _LAYERS[:8]), "fc6", "fc7", "cls_head.fc_cls"),
-}
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
+# Field numbers of the two generations of C3D's caffe.proto: (list of layers in the network,
+# name in a layer, blobs in a layer).
+_GENERATIONS = ((2, 4, 6), (100, 1, 7))
+T = TypeVar("T")
 
 
 class Weights(NamedTuple):
@@ -61,8 +51,9 @@ class Weights(NamedTuple):
 
 def find_file(path: str | None, trained_on: str) -> Path:
     """Return the weight file, or say which files fit and how to pass them."""
-    files, option = _FITTING[trained_on]
-    return model_file(path, f"C3D ({trained_on})", f"give {files} by {option}=/path/to/it")
+    known = TRAINED_ON[trained_on]
+    how = f"give {known['files']} by {known['option']}=/path/to/it"
+    return model_file(path, f"C3D ({trained_on})", how)
 
 
 def load_weights(
@@ -73,8 +64,7 @@ def load_weights(
 ) -> Weights:
     """Read a weight file of any known family; code inside the file is never run."""
     check_suffix(path)
-    files, option = _FITTING[trained_on]
-    fitting = f"{option} takes {files}"
+    fitting = "{option} takes {files}".format(**TRAINED_ON[trained_on])
     with path.open("rb") as file:
         start = file.read(2)
     caffe = start != b"PK" and not start.startswith(b"\x80")  # torch's are zip files or pickles
@@ -143,10 +133,10 @@ def read_tensors(path: Path) -> Any:
 
 def _family(path: Path, tensors: dict[str, Any]) -> str:
     """Tell the family of a file by the names of its convolutions."""
-    for family, names in _FAMILIES.items():
+    for family, names in FAMILIES.items():
         if all(f"{name}.weight" in tensors for name in names[:8]):
             return family
-    known = "; ".join(f"{names[0]}.weight, ..." for names in _FAMILIES.values())
+    known = "; ".join(f"{names[0]}.weight, ..." for names in FAMILIES.values())
     raise UserError(
         f"{path} has the names {', '.join(list(tensors)[:3]) or 'of no tensors'}, ..., "
         f"expected those of one of the families {known}"
@@ -157,7 +147,7 @@ def _under_caffe_names(
     path: Path, tensors: dict[str, Any], family: str, fitting: str
 ) -> dict[str, Any]:
     """Rename the tensors; unknown names are refused, missing ones named."""
-    names = {"fc8": "fc8", **dict(zip(_FAMILIES[family], _LAYERS, strict=True))}
+    names = {"fc8": "fc8", **dict(zip(FAMILIES[family], LAYERS, strict=True))}
     renamed = {}
     for key, tensor in tensors.items():
         layer, _, kind = key.rpartition(".")
@@ -166,7 +156,7 @@ def _under_caffe_names(
                 f"{path} has a tensor {key!r}, which C3D does not have; {closest(layer, names)}"
             )
         renamed[f"{names[layer]}.{kind}"] = tensor
-    wanted = [f"{name}.{kind}" for name in _LAYERS[:10] for kind in ("weight", "bias")]
+    wanted = [f"{name}.{kind}" for name in LAYERS[:10] for kind in ("weight", "bias")]
     missing = [name for name in wanted if name not in renamed]
     if missing:
         raise UserError(f"{path} lacks {', '.join(missing[:3])} ({family} names); {fitting}")
@@ -180,7 +170,7 @@ def _check_shapes(
 
     from cdmer_bench.descriptors.c3d.network import C3DNetwork
 
-    n_classes = {SPORTS1M: 487, UCF101: 101}.get(trained_on)
+    n_classes = TRAINED_ON[trained_on]["n_classes"]
     with torch.device("meta"):
         expected = C3DNetwork(487, "caffe", width).state_dict()
     for name, tensor in tensors.items():
@@ -195,3 +185,100 @@ def _check_shapes(
             )
         if not bool(torch.isfinite(tensor).all()):
             raise UserError(f"{path}: {name} holds NaN or infinite weights; fetch the file again")
+
+
+def read_caffemodel(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Read ``<layer>.weight`` and ``<layer>.bias`` of the trained layers of a ``.caffemodel``."""
+    return _read_message(path, _layers, "network")
+
+
+def read_binaryproto(path: Path) -> NDArray[np.float32]:
+    """Read the one blob of a ``.binaryproto`` file, such as a mean cube."""
+    return _read_message(path, _blob, "blob")
+
+
+def _read_message(path: Path, read: Callable[[memoryview], T], kind: str) -> T:
+    try:
+        return read(memoryview(path.read_bytes()))
+    except (ValueError, OverflowError, OSError) as error:
+        raise UserError(
+            f"{path} cannot be read as a {kind} of Caffe ({error}); fetch the file again"
+        ) from None
+
+
+def _layers(data: memoryview) -> dict[str, NDArray[np.float32]]:
+    found: dict[str, NDArray[np.float32]] = {}
+    network = _fields(data)[1]
+    for in_network, in_layer, blobs in _GENERATIONS:
+        for layer in network[in_network]:
+            parts = _fields(layer)[1]
+            tensors = [_blob(value) for value in parts[blobs]]
+            if not tensors or not parts[in_layer]:
+                continue
+            name = bytes(parts[in_layer][0]).decode("utf-8", "replace")
+            if len(tensors) != 2:
+                raise ValueError(f"layer {name} has {len(tensors)} blobs, not weights and biases")
+            found |= {f"{name}.weight": tensors[0], f"{name}.bias": tensors[1]}
+    if not found:
+        raise ValueError("it holds no layer with weights")
+    return found
+
+
+def _blob(data: memoryview) -> NDArray[np.float32]:
+    """Return the numbers of a BlobProto in its shape.
+
+    C3D 1.0 has the sizes num, channels, length, height, width in fields 1 to 5 and the numbers
+    in field 6; C3D 1.1 (and Caffe) the numbers in field 5 and the shape in field 7.
+    """
+    sizes, parts = _fields(data)
+    newer = bool(parts[5])
+    numbers = b"".join(parts[5 if newer else 6])
+    if newer and parts[7]:
+        packed = next(iter(_fields(parts[7][0])[1][1]), memoryview(b""))
+        shape, at = [], 0
+        while at < len(packed):
+            size, at = _varint(packed, at)
+            shape.append(size)
+    else:
+        shape = [sizes.get(n, 0 if n <= 2 else 1) for n in range(1, 5 if newer else 6)]
+    if not shape or 4 * prod(shape) != len(numbers):
+        raise ValueError(f"a blob of the shape {tuple(shape)} has {len(numbers) / 4:g} numbers")
+    return np.frombuffer(numbers, dtype="<f4").astype(np.float32, copy=False).reshape(shape)
+
+
+def _fields(data: memoryview) -> tuple[dict[int, int], dict[int, list[memoryview]]]:
+    """Return by field number the last number, and all values of bytes or of fixed width."""
+    numbers: dict[int, int] = {}
+    parts: dict[int, list[memoryview]] = defaultdict(list)
+    at = 0
+    while at < len(data):
+        tag, at = _varint(data, at)
+        field, kind = tag >> 3, tag & 7
+        if kind == _VARINT:
+            numbers[field], at = _varint(data, at)
+            continue
+        if kind == _BYTES:
+            length, at = _varint(data, at)
+        elif kind in (_FIXED32, _FIXED64):
+            length = 4 if kind == _FIXED32 else 8
+        else:
+            raise ValueError(f"a field has the unknown type {kind}")
+        if length > len(data) - at:
+            raise ValueError(f"a field of {length} bytes has only {len(data) - at} left")
+        parts[field].append(data[at : at + length])
+        at += length
+    return numbers, parts
+
+
+def _varint(data: memoryview, at: int) -> tuple[int, int]:
+    """Return a base-128 number and where it ends."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if at >= len(data):
+            raise ValueError("it ends inside a number")
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise ValueError("a number has more than 64 bits")

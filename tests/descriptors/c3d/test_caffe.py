@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdmer_bench.descriptors.c3d.caffe import read_binaryproto, read_caffemodel
 from cdmer_bench.descriptors.c3d.descriptor import load_mean
+from cdmer_bench.descriptors.c3d.weights import read_binaryproto, read_caffemodel
 from cdmer_bench.errors import UserError
 
 RNG = np.random.default_rng(0)

@@ -1,6 +1,9 @@
-"""The four synthetic databases: the real ones' structure, without a licence or a download."""
+"""The four synthetic databases: the real ones' structure, without a licence or a download.
 
-from collections.abc import Sequence
+A clip shows an event: which action units move, how far and when.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -8,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.base import EMOTIONS, Clip, ClipDatabase, table
-from cdmer_bench.databases.synthetic.events import Event, group_of, make_event
-from cdmer_bench.databases.synthetic.faces import digest, load_face_model, stream
+from cdmer_bench.databases.synthetic.faces import digest, group_of, load_face_model, stream
 from cdmer_bench.errors import UserError, closest
 
 _CORPUS = table("synthetic/corpus")
@@ -17,6 +19,9 @@ _CORPUS = table("synthetic/corpus")
 # EP02_07, EP07_01, EP07_04f, EP10_03): readers treat them specially.
 _DISPUTED = {(2, 2), (2, 7), (7, 1), (7, 4), (10, 3)}
 _FEWEST = 4  # frames of the shortest clips of VIS and NIR
+ONE_SIDED = 0.35  # of the motions of units that a person can show on one side
+BOTH_SIDES = frozenset({"17", "18", "24", "25", "26", "45"})
+WITH_CLASS_FREE = 0.45
 
 
 def _counts(database: str) -> dict[str, tuple[int, ...]]:
@@ -33,6 +38,49 @@ def totals(database: str) -> dict[str, int]:
     """Return the number of clips of each class."""
     of_class = map(sum, zip(*COUNTS[database].values(), strict=True))
     return dict(zip(EMOTIONS, of_class, strict=True))
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A group of action units that move together."""
+
+    units: tuple[str, ...]  # action units without side, such as ``('1', '2')``
+    sides: str  # ``LR``, ``L`` or ``R``
+    # largest displacement of the visible face, pixels at 112 x 112; None: the units' full strength
+    # (a blink closes the eye)
+    peak: float | None
+    start: float  # this and the next two: seconds from the onset of the event
+    apex: float
+    end: float
+    rest: float = 0.0  # share of the peak that is left at the end
+
+    def strength(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the share of the peak, 0 to 1, at times in seconds from the onset."""
+        up = _smooth((time - self.start) / (self.apex - self.start))
+        down = _smooth((time - self.apex) / (self.end - self.apex))
+        return up * (1 - (1 - self.rest) * down)
+
+
+def _smooth(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    share = np.clip(share, 0, 1)
+    return share * share * (3 - 2 * share)
+
+
+@dataclass(frozen=True)
+class Event:
+    """A micro-expression, before any camera sees it."""
+
+    emotion: str
+    duration: float  # seconds from onset to offset
+    expression: Motion
+    class_free: Motion | None  # motion that does not depend on the emotion
+    # (2, 2), amplitude (x, y; pixels at 112 x 112) of the head's linear and bow-shaped drift
+    drift: NDArray[np.float64]
+
+    def head(self, time: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the head's displacement, (n_times, 2), pixels at 112 x 112."""
+        share = np.clip(time / self.duration, 0, 1)[:, None]
+        return self.drift[0] * (share - 0.5) + self.drift[1] * np.sin(np.pi * share)
 
 
 @dataclass
@@ -148,3 +196,51 @@ class SyntheticDatabase(ClipDatabase):
         casme2 = self.name == "casme2"
         onset = int(rng.integers(4, 320) if casme2 else rng.integers(500, 250000) // 4)
         return SyntheticClip(name, subject, label, self.seed, self.name, event, times, onset)
+
+
+def make_event(
+    seed: int,
+    group: str,
+    subject: str,
+    emotion: str,  # one of EMOTIONS
+    number: int,  # counts the subject's events of this emotion from 1
+) -> Event:
+    """Draw one event of a subject; SMIC's cameras all see the same one."""
+    rng = stream(seed, "event", group, subject, emotion, number)
+    duration = _lognormal(rng, **_CORPUS["durations"][group])
+    apex = float(np.clip(rng.normal(0.52, 0.15), 0.2, 0.85)) * duration
+    units = _draw(rng, _CORPUS["mixes"][group][emotion])
+    sides = _sides(rng, units)
+    peak = _lognormal(rng, **_CORPUS["peaks"][group])
+    expression = Motion(units, sides, peak, 0.0, apex, duration, float(rng.uniform(0, 0.25)))
+    free = _class_free(rng, group, duration) if rng.random() < WITH_CLASS_FREE else None
+    return Event(emotion, duration, expression, free, rng.normal(0, 0.2, (2, 2)))
+
+
+def _class_free(rng: np.random.Generator, group: str, duration: float) -> Motion:
+    units = _draw(rng, _CORPUS["class_free"])
+    apex = float(rng.uniform(0.1, 0.9)) * duration
+    if units == ("45",):  # a blink takes 0.2 to 0.3 s and closes faster than it opens
+        start = apex - rng.uniform(0.07, 0.1)
+        return Motion(units, "LR", None, start, apex, apex + rng.uniform(0.12, 0.2))
+    peak = _lognormal(rng, **_CORPUS["peaks"][group]) * 0.7
+    half = rng.uniform(0.3, 0.7, 2) * duration
+    return Motion(units, _sides(rng, units), peak, apex - half[0], apex, apex + half[1])
+
+
+def _lognormal(
+    rng: np.random.Generator, median: float, spread: float, low: float, high: float
+) -> float:
+    return float(np.clip(median * np.exp(rng.normal(0, spread)), low, high))
+
+
+def _draw(rng: np.random.Generator, weights: Mapping[str, float]) -> tuple[str, ...]:
+    share = np.array(list(weights.values()), float)
+    return tuple(list(weights)[rng.choice(len(share), p=share / share.sum())].split("+"))
+
+
+def _sides(rng: np.random.Generator, units: tuple[str, ...]) -> str:
+    one, left = rng.random() < ONE_SIDED, rng.random() < 0.5
+    if not one or BOTH_SIDES.intersection(units):
+        return "LR"
+    return "L" if left else "R"

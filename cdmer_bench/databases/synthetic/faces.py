@@ -109,6 +109,11 @@ def load_face_model() -> FaceModel:
     )
 
 
+def group_of(database: str) -> str:
+    """Return the group whose subjects and events a database shows: SMIC's three are one."""
+    return "casme2" if database == "casme2" else "smic"
+
+
 @dataclass(frozen=True)
 class Subject:
     """One person."""

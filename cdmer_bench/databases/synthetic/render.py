@@ -6,6 +6,7 @@ continuous and the opening is drawn over it as a polygon that follows the mesh.
 """
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -23,9 +24,11 @@ from cdmer_bench.databases.synthetic.cameras import (
     to_crop,
     to_texture,
 )
-from cdmer_bench.databases.synthetic.events import Event, Motion, group_of
-from cdmer_bench.databases.synthetic.faces import load_face_model, make_subject, stream
+from cdmer_bench.databases.synthetic.faces import group_of, load_face_model, make_subject, stream
 from cdmer_bench.databases.synthetic.portrait import Head, Portrait, make_head, make_portrait
+
+if TYPE_CHECKING:
+    from cdmer_bench.databases.synthetic.database import Event, Motion
 
 # Error of the registration, one draw for each clip and camera (standard deviations).
 JITTER_SHIFT = 1.6  # pixels at 112 x 112
@@ -48,7 +51,7 @@ def render(
     database: str,
     subject: str,
     clip: str,  # name of the clip; it seeds registration error and noise
-    event: Event,
+    event: "Event",
     times: NDArray[np.float64],  # (n_frames,), middle of each exposure, seconds from the onset
 ) -> NDArray[np.uint8]:
     """Render an event in front of a camera, (n_frames, H, W).
@@ -77,7 +80,7 @@ def _portrait(seed: int, database: str, subject: str) -> Portrait:
 class _Scene:
     """Everything about a take that does not change from frame to frame."""
 
-    def __init__(self, seed: int, database: str, subject: str, clip: str, event: Event):
+    def __init__(self, seed: int, database: str, subject: str, clip: str, event: "Event"):
         self.event = event
         self.camera = CAMERAS[database]
         self.pixel = self.camera.shape[1] / CROP_SIZE[0]  # pixels of the crop a unit
@@ -189,7 +192,7 @@ class _Scene:
         image[box] += _MOUTH_LIGHT * dark
 
 
-def peak_displacement(head: Head, motion: Motion) -> NDArray[np.float64]:
+def peak_displacement(head: Head, motion: "Motion") -> NDArray[np.float64]:
     """Return the displacement of ``head.vertices``, (n, 3), at the peak of a motion."""
     subject = head.subject
     activations = {

@@ -6,8 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cdmer_bench.databases.base import EMOTIONS
-from cdmer_bench.databases.synthetic.database import SyntheticDatabase
-from cdmer_bench.databases.synthetic.events import BOTH_SIDES, Motion, make_event
+from cdmer_bench.databases.synthetic.database import (
+    BOTH_SIDES,
+    Motion,
+    SyntheticDatabase,
+    make_event,
+)
 from cdmer_bench.databases.synthetic.faces import load_face_model
 
 

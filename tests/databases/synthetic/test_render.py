@@ -14,7 +14,7 @@ from cdmer_bench.databases.synthetic.cameras import (
     crop_grid,
     to_crop,
 )
-from cdmer_bench.databases.synthetic.events import Event, Motion
+from cdmer_bench.databases.synthetic.database import Event, Motion
 from cdmer_bench.databases.synthetic.faces import make_subject
 from cdmer_bench.databases.synthetic.portrait import make_head, paint_skin
 from cdmer_bench.databases.synthetic.render import peak_displacement, render

@@ -22,7 +22,7 @@ from cdmer_bench.databases.base import (
     content_hash,
     intact_clips,
 )
-from cdmer_bench.databases.cropping import CODES as CROPPING_CODES
+from cdmer_bench.databases.clips import CROPPING_CODES
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
 from cdmer_bench.identity import code_hash, identity

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 
 from cdmer_bench.databases.base import EMOTIONS, SEVERITIES, Finding, finding
-from cdmer_bench.databases.clip_folders import FrameClip
 from cdmer_bench.databases.clips import TableDatabase
 from cdmer_bench.databases.frames import FrameDatabase
-from cdmer_bench.databases.image_files import frame_number, read_grey
+from cdmer_bench.databases.image_files import FrameClip, frame_number, read_grey
 from cdmer_bench.databases.reader import LAYOUTS
 from cdmer_bench.databases.synthetic.database import COUNTS, totals
 from cdmer_bench.errors import UserError, nearest_neighbour

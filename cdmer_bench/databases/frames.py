@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cdmer_bench.databases.clip_folders import is_synthetic, scan_tree
 from cdmer_bench.databases.clips import Reading, TableDatabase
-from cdmer_bench.databases.image_files import name_pattern
+from cdmer_bench.databases.image_files import is_synthetic, name_pattern, scan_tree
 from cdmer_bench.databases.reader import LAYOUTS, Reader
 from cdmer_bench.databases.releases import KINDS
 from cdmer_bench.databases.special_readers import CODINGS, READERS

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdmer_bench.databases.base import table
-from cdmer_bench.databases.clip_folders import ClipFolder
 from cdmer_bench.databases.clips import Reading
 from cdmer_bench.databases.coding_sheet import CodedClip, CodingSheet, read_coding_sheets
-from cdmer_bench.databases.image_files import name_pattern
+from cdmer_bench.databases.image_files import ClipFolder, name_pattern
 from cdmer_bench.databases.releases import (
     Cut,
     Found,

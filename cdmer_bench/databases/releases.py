@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cdmer_bench.databases.base import Finding, finding
-from cdmer_bench.databases.clip_folders import ClipFolder
 from cdmer_bench.databases.clips import Reading
 from cdmer_bench.databases.coding_sheet import CodedClip, subject_number
+from cdmer_bench.databases.image_files import ClipFolder
 
 Key = tuple[int | None, str]  # number of the subject, name of the clip in lower case
 Frames = list[tuple[int, str]]  # numbers and names of files

@@ -4,6 +4,7 @@ A departure from the paper, which used the databases' own registered crops.
 """
 
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 Box = tuple[int, int, int, int]  # left, top, width, height
 
 SMALLEST = 0.15  # side of the smallest face looked for, of the picture's shorter side
+SMALLEST_FRAME = 64  # pixels; whether smaller frames are cropped is not judged
+SHRUNK = 240  # pixels of the longer side, to which a frame is brought before it is judged
 LOOKED_AT = 3  # frames from the onset on; the middle of their boxes is taken
 # Margins of the side of the square that the cascade finds. With them it becomes, on the whole, the
 # crop of the synthetic databases, whose proportions are those of the licensed ones.
@@ -54,6 +57,20 @@ def face_share(frame: NDArray) -> float:
     height, width = np.shape(frame)
     _, _, inside_x, inside_y = _inside(faces[0], width, height)
     return inside_x * inside_y / (width * height)
+
+
+def median_face_share(frames: Sequence[NDArray]) -> float | None:
+    """Return the median of the shares in frames with a face, 0 without one; None for small ones."""
+    import cv2
+
+    if not frames or min(min(frame.shape) for frame in frames) < SMALLEST_FRAME:
+        return None
+    shares = []
+    for frame in frames:
+        scale = min(1.0, SHRUNK / max(frame.shape))
+        shrunk = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        shares.append(face_share(shrunk))
+    return float(np.median([share for share in shares if share] or [0]))
 
 
 def face_box(frames: NDArray) -> Box | None:

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cdmer_bench.databases.clip_folders import files_of
 from cdmer_bench.databases.clips import COLUMNS, ClipsDatabase, read_table
 from cdmer_bench.databases.frames import FrameDatabase
+from cdmer_bench.databases.image_files import files_of
 from cdmer_bench.errors import DataMissing, UserError
 from tests.databases.trees import LAYOUTS
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from cdmer_bench.databases.base import ClipDatabase
-from cdmer_bench.databases.clip_folders import FrameClip
-from cdmer_bench.databases.cropping import judge_cropping
+from cdmer_bench.databases.clips import judge_cropping
+from cdmer_bench.databases.image_files import FrameClip
 from cdmer_bench.databases.synthetic.database import SyntheticDatabase
 from cdmer_bench.features import Features, FeatureStore
 from cdmer_bench.preprocessing import Preprocessing

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cdmer_bench.databases.clip_folders import FrameClip
 from cdmer_bench.databases.frame_checks import check_frames, check_images
 from cdmer_bench.databases.frames import FrameDatabase
+from cdmer_bench.databases.image_files import FrameClip
 from cdmer_bench.databases.synthetic.database import COUNTS
 
 FILES = {"smic_hs": ("HS", "reg_image{:06d}.bmp"), "smic_vis": ("VIS", "reg_{:05d}.bmp"),

@@ -4,9 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from cdmer_bench.databases.clip_folders import FrameClip, scan_tree
 from cdmer_bench.databases.frames import FrameDatabase
-from cdmer_bench.databases.image_files import frame_number, is_image, read_grey
+from cdmer_bench.databases.image_files import (
+    FrameClip,
+    frame_number,
+    is_image,
+    read_grey,
+    scan_tree,
+)
 from cdmer_bench.errors import UserError
 
 

@@ -100,7 +100,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 import numpy as np
 from cdmer_bench.databases.base import ClipDatabase
-from cdmer_bench.databases.clip_folders import FrameClip
+from cdmer_bench.databases.image_files import FrameClip
 from reading import order
 
 @dataclass

@@ -33,7 +33,7 @@ class SA(DomainSubspaceMethod):
     Notes
     -----
     The samples are centred to find the bases, but projected as they are. With ``'each'`` all six
-    printed results for which the authors' features are public are reproduced, with ``'common'``
+    printed results for which the authors' features were at hand are reproduced, with ``'common'``
     five.
 
     If the samples of a domain vary along fewer directions than its number of samples allows

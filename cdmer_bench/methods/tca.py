@@ -43,7 +43,7 @@ class TCA(SubspaceMethod):
     The paper does not give mu or the length of the eigenvectors, yet the SVM with a fixed C
     depends on the length. mu = 1 and unit length, which eigenvalue routines return for the
     non-symmetric form (K e e' K + mu I)^-1 K H K w = lambda w, reproduce all six printed results
-    for which the authors' features are public; ``'constraint'`` reproduces two of them.
+    for which the authors' features were at hand; ``'constraint'`` reproduces two of them.
 
     A^(-1/2) of A = mu I + uu', u = K e, is known in closed form, and W = A^(-1/2) V with V the
     right singular vectors of H K A^(-1/2): no product K H K is formed, which would square the

@@ -47,7 +47,7 @@ class TKL(AdaptedSVM):
     -----
     The paper names neither the kernel nor d. d = min(n_target - 10, 200) is a constant of the
     published code of TKL; with it and the linear kernel all six printed results for which the
-    authors' features are public are reproduced, with the Gaussian kernel none. That code sets the
+    authors' features were at hand are reproduced, with the Gaussian kernel none. That code sets the
     SVM's C to 10, the paper of this benchmark to 1.
 
     The quadratic program is solved as nonnegative least squares on the generators of the cone; a

@@ -56,7 +56,7 @@ _VALUES = {**CHOICES, "grid": ("paper", "reduced")}
 
 @command(
     option("shell", nargs="?", default="bash", choices=SHELLS, help="default: bash"),
-    epilog='eval "$(cdmer completion bash)" in bash or zsh; cdmer completion fish | source',
+    epilog='eval "$(cdmer completion bash)" in bash or zsh; cdmer completion fish | source in fish',
 )
 def completion_command(options: argparse.Namespace) -> int:
     """Print the code that completes names with Tab."""

@@ -91,7 +91,7 @@ def check_command(options: argparse.Namespace) -> int:
     option("--out", metavar="FILE.csv", help="where to write (default: standard output)"),
 )
 def clips_command(options: argparse.Namespace) -> int:
-    """Write the clips table that was understood; exit code 2 if a finding is an error.
+    """Write the clips that were understood as a table; exit code 2 if a finding is an error.
 
     What was noticed goes to standard error. Where nothing was understood, the table holds every
     folder of images, for subjects and labels to be written in. Use it with corpus=clips

@@ -10,7 +10,7 @@ from cdmer_bench.cli.stored import choose_results, split_words, words_option
 
 
 @command(
-    words_option((), "a report of all results of a corpus"),
+    words_option((), "default: all results of a corpus"),
     option("--out", metavar="FILE", help="the file (default: report.html in the results folder)"),
     option("--open", action="store_true", help="show it in the browser"),
     RESULTS,

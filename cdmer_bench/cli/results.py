@@ -68,7 +68,7 @@ def _merge(source: ResultsStore, name: str, target: ResultsStore) -> str:
     option("--yes", action="store_true", help="do not ask, even in a terminal"),
 )
 def prune_command(options: argparse.Namespace) -> int:
-    """Remove what newer results have superseded or older versions made, and settled failures."""
+    """Remove superseded results, those of older versions, and failures that no longer stand."""
     store = _held(options.results)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the count below tells of cells of older versions

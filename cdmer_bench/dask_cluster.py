@@ -32,7 +32,7 @@ def connect(address: str | None) -> Iterator[Any]:
         raise UserError(
             "backend=dask needs the package distributed; run pip install distributed"
         ) from None
-    # A lost connection is told by an error in one sentence; distributed's log adds tracebacks.
+    # A lost connection ends in an error of one sentence; distributed's log would add tracebacks.
     # Its import gives some of its loggers a level of their own.
     for name in [
         name for name in logging.root.manager.loggerDict if name.startswith("distributed")

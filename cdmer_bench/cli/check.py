@@ -78,7 +78,7 @@ def _checks(config: RunConfig, kind: str, name: str) -> Iterator[tuple[str, list
 def _report(title: str, checks: list[Check]) -> int:
     """Perform the checks, print a line for each, and return how many failed.
 
-    Where many fail for one reason, it is told once.
+    Where many fail for one reason, the reason is printed once.
     """
     print(title)
     width = max(len(check.name) for check in checks)

@@ -77,7 +77,7 @@ def _sides(cell: Cell) -> list[Side]:
 
 
 def chosen_rule(config: RunConfig) -> "Rule":
-    """Return the rule of ``selection=``, so that a mistake in it is told before anything runs."""
+    """Return the rule of ``selection=``; a mistake in it is an error before anything runs."""
     from cdmer_bench.evaluation.selection import RULES, Fixed, rule
 
     if config.selection.name not in RULES:

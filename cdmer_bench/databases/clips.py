@@ -150,7 +150,7 @@ def judge_cropping(clips: Sequence[FrameClip], title: str) -> list[Finding]:
     places = np.linspace(0, len(clips) - 1, min(JUDGED_CLIPS, len(clips))).round().astype(int)
     frames = []
     for clip in (clips[place] for place in places):
-        with suppress(UserError):  # damage is told where the clip is read
+        with suppress(UserError):  # damage is reported where the clip is read
             frames.append(replace(clip, files=clip.files[:1]).frames()[0])
     share = median_face_share(frames)
     if share is None or share >= CROPPED:

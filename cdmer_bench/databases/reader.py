@@ -310,7 +310,7 @@ class Reader:
                 continue
             row = cut.row
             subject = self.layout.subject.format(row.key[0] or 0)
-            # One recording may hold several micro-expressions: the second is told by its onset.
+            # One recording may hold several micro-expressions: the second is named by its onset.
             seen[row.key] += 1
             again = f"@{row.onset}" if seen[row.key] > 1 else ""
             self.reading.rows.append(

@@ -61,7 +61,7 @@ class SA(DomainSubspaceMethod):
             M = prepared["alignment"][:k, :k]
             source = prepared["on_source"][:n_source, : M.shape[0]] @ M
             queries = prepared["on_target"][n_source:, : M.shape[1]]
-            # `limit` provides for fewer samples than k + 1; fewer directions are worth a remark.
+            # `limit` covers too few samples for k; too few directions in them are remarked on.
             short = any(
                 have < min(k, size - 1)
                 for have, size in zip(M.shape, prepared["shape"][:2], strict=True)

@@ -320,7 +320,7 @@ def find_matrix(
 ) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     """Find a confusion matrix of three classes with that mean F1 and so many right predictions.
 
-    It is told by the right predictions and the predictions of each class; None if there is none.
+    Right predictions and all predictions of each class determine it; None if there is none.
     """
     n_wrong = sum(class_counts) - n_right
     low, high = 3 * (mean_f1 - _HALF_F1), 3 * (mean_f1 + _HALF_F1)

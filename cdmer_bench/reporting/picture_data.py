@@ -63,7 +63,7 @@ class Cell:
 
 
 def cells_of(records: Iterable[CellRecord], rules: Sequence[Rule]) -> list[Cell]:
-    """Put beside the records, in their order, what each rule chooses and parts are worth."""
+    """Return for each record what each rule chooses, and its expected score by budget."""
     cells = []
     for record in records:
         f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))

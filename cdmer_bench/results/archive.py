@@ -154,7 +154,7 @@ def _check(record: CellRecord) -> None:
 
 def verify(
     path: Path,
-    own: Sequence[CellRecord],  # records of one's own, whose features may be of the same data
+    own: Sequence[CellRecord],  # the user's records, whose features may be of the same data
 ) -> tuple[list[str], int]:
     """Recompute every figure of an archive, and compare its data with one's own results."""
     packed, lines, n_figures = read(path), [], 0

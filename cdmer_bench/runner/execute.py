@@ -387,7 +387,7 @@ def run_cells(
 
 
 def store_failure(cell: Cell, store: ResultsStore, failure: Failure) -> None:
-    """Record why a cell failed; a folder that cannot be written is told by whatever else fails."""
+    """Record why a cell failed; if the folder cannot be written, other errors already say so."""
     content: dict[str, Any] = {
         "task": cell.task.name,
         "source": cell.task.source,

@@ -55,7 +55,7 @@ class CarefulLasso:
             entering = int(gain.argmax())
             if gain[entering] <= 1e-12 * mu or found.gap <= ENOUGH * found.objective:
                 break
-            barred[entering] = True  # until the gap has fallen, lest rounding sends it in and out
+            barred[entering] = True  # until the gap has fallen: rounding could swap it in and out
             p = _enter(design, p, entering, np.sign(pull[entering]), self._lengths)
         return best._replace(objective=best.objective + float(outside @ outside))
 

@@ -15,7 +15,7 @@ import numpy as np
 from cdmer_bench.compiled import kernel
 from cdmer_bench.solvers.lasso_paths import BREAKPOINTS_A_VARIABLE, DEPENDENT, NEVER
 
-# Breakpoints after which correlations are formed anew, lest rounding piles up.
+# Breakpoints after which correlations are computed anew, before rounding errors add up.
 RENEWED = 32
 # Error of the optimality conditions, relative to the penalty, from which on it is corrected.
 CORRECTED = 1e-9

@@ -127,6 +127,15 @@ def test_links_lead_to_files_and_headings(document):
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_source_files_that_documents_name_exist(document):
+    places = ("cdmer_bench", "conf", "scripts", "tests")
+    files = {f"/{f.relative_to(ROOT)}" for p in places for f in (ROOT / p).rglob("*.*")}
+    for name in re.findall(r"`(?:cdmer_bench/)?([\w/]+\.(?:py|yaml))`", document.read_text()):
+        foreign = name == "setup.py"  # of a package that a user fetches
+        assert foreign or any(f.endswith(f"/{name}") for f in files), f"{document.name}: {name}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
 def test_commands_in_documents_exist(document):
     from cdmer_bench.cli import COMMANDS
 

@@ -120,7 +120,7 @@ class SyntheticClip(Clip):
         """Render the clip, (n_frames, H, W); the same bytes each time."""
         from cdmer_bench.databases.synthetic.render import render
 
-        return render(self.seed, self.database, self.subject, self.name, self.event, self.times)
+        return render(self)
 
 
 @dataclass

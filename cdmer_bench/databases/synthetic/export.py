@@ -93,26 +93,24 @@ def _write_clips(clips: Sequence[SyntheticClip], folder: Path, format: str) -> i
 
 
 def _write_coding_sheet(clips: Sequence[SyntheticClip], path: Path) -> None:
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise UserError("writing the coding sheet needs openpyxl: pip install openpyxl") from error
-    book = openpyxl.Workbook()
-    sheet = book.active
-    sheet.title = "Sheet1"
-    sheet.append(COLUMNS)
+    import pandas as pd
+
+    rows: list[tuple[object, ...]] = [COLUMNS]
     for clip in clips:
         subject, name = clip.name.split("/")
         motion = clip.event.expression
         # Action units as CASME II codes them: 4, '4+7', 'L12' or 'R4+R10'.
         side = motion.sides if len(motion.sides) == 1 else ""
         units = "+".join(side + unit for unit in motion.units)
-        sheet.append(
+        rows.append(
             (int(subject.removeprefix("sub")), name, None, clip.onset, clip.apex, clip.offset,
              None, int(units) if units.isdecimal() else units, _emotion(clip))
         )  # fmt: skip
     file = io.BytesIO()
-    book.save(file)
+    try:
+        pd.DataFrame(rows).to_excel(file, sheet_name="Sheet1", header=False, index=False)
+    except ImportError as error:
+        raise UserError("writing the coding sheet needs openpyxl: pip install openpyxl") from error
     write_atomically(path, file.getvalue())
 
 

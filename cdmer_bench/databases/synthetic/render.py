@@ -28,7 +28,7 @@ from cdmer_bench.databases.synthetic.faces import group_of, load_face_model, mak
 from cdmer_bench.databases.synthetic.portrait import Head, Portrait, make_head, make_portrait
 
 if TYPE_CHECKING:
-    from cdmer_bench.databases.synthetic.database import Event, Motion
+    from cdmer_bench.databases.synthetic.database import Motion, SyntheticClip
 
 # Error of the registration, one draw for each clip and camera (standard deviations).
 JITTER_SHIFT = 1.6  # pixels at 112 x 112
@@ -46,23 +46,17 @@ _MOUTH_LIGHT = 0.035  # what comes out of an open mouth
 _Box = tuple[slice, slice]  # rows and columns of a crop
 
 
-def render(
-    seed: int,
-    database: str,
-    subject: str,
-    clip: str,  # name of the clip; it seeds registration error and noise
-    event: "Event",
-    times: NDArray[np.float64],  # (n_frames,), middle of each exposure, seconds from the onset
-) -> NDArray[np.uint8]:
-    """Render an event in front of a camera, (n_frames, H, W).
+def render(clip: "SyntheticClip") -> NDArray[np.uint8]:
+    """Render a clip, (n_frames, H, W).
 
-    The bytes depend on the arguments alone. (On another processor or another OpenCV a rounding may
-    differ here and there: its blurs and JPEG use what instructions they find.)
+    The bytes depend on its fields alone; its name seeds registration error and noise. (On another
+    processor or another OpenCV a rounding may differ here and there: its blurs and JPEG use what
+    instructions they find.)
     """
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        return _Scene(seed, database, subject, clip, event).film(times)
+        return _Scene(clip).film(clip.times)
     finally:
         cv2.setNumThreads(threads)
 
@@ -80,13 +74,13 @@ def _portrait(seed: int, database: str, subject: str) -> Portrait:
 class _Scene:
     """Everything about a take that does not change from frame to frame."""
 
-    def __init__(self, seed: int, database: str, subject: str, clip: str, event: "Event"):
-        self.event = event
-        self.camera = CAMERAS[database]
+    def __init__(self, clip: "SyntheticClip"):
+        self.event = clip.event
+        self.camera = CAMERAS[clip.database]
         self.pixel = self.camera.shape[1] / CROP_SIZE[0]  # pixels of the crop a unit
         self.shutter = self.camera.exposure / self.camera.rate  # seconds
-        self.portrait = _portrait(seed, database, subject)
-        self.rng = stream(seed, "camera", database, clip)
+        self.portrait = _portrait(clip.seed, clip.database, clip.subject)
+        self.rng = stream(clip.seed, "camera", clip.database, clip.name)
         self.exposure = float(np.exp(self.rng.normal(0, _EXPOSURE_SPREAD)))
         placement = (
             self.rng.normal(0, JITTER_SHIFT, 2),
@@ -95,7 +89,7 @@ class _Scene:
         )
         self.grid = crop_grid(self.camera.shape, *placement)
         self.lamp = self.camera.lamp()
-        self.motions = [m for m in (event.expression, event.class_free) if m is not None]
+        self.motions = [m for m in (self.event.expression, self.event.class_free) if m is not None]
         moves = [peak_displacement(self.portrait.head, motion) for motion in self.motions]
         self.layers = [self._layer(move) for move in moves]
 

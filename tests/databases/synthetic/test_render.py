@@ -14,10 +14,10 @@ from cdmer_bench.databases.synthetic.cameras import (
     crop_grid,
     to_crop,
 )
-from cdmer_bench.databases.synthetic.database import Event, Motion
+from cdmer_bench.databases.synthetic.database import Event, Motion, SyntheticClip
 from cdmer_bench.databases.synthetic.faces import make_subject
 from cdmer_bench.databases.synthetic.portrait import make_head, paint_skin
-from cdmer_bench.databases.synthetic.render import peak_displacement, render
+from cdmer_bench.databases.synthetic.render import peak_displacement
 
 STILL = np.zeros((2, 2))
 
@@ -26,9 +26,10 @@ def film(units, peak=3.0, sides="LR", database="casme2", subject="sub17", drift=
     """Return the frames at rest and at the peak, at 112 x 112."""
     motion = Motion(tuple(units), sides, peak, 0.0, 0.1, 0.2)
     event = Event("positive", 0.2, motion, None, drift)
-    frames = render(0, database, subject, "test", event, np.array([0.0, 0.1]))
+    clip = SyntheticClip("test", subject, 1, 0, database, event, np.array([0.0, 0.1]), onset=1)
     return [
-        cv2.resize(f.astype(np.float32), (112, 112), interpolation=cv2.INTER_AREA) for f in frames
+        cv2.resize(f.astype(np.float32), (112, 112), interpolation=cv2.INTER_AREA)
+        for f in clip.frames()
     ]
 
 

@@ -1,19 +1,18 @@
-"""A subject's face at rest, painted and lit, as layers in the texture plane."""
+"""A subject's face at rest, painted and lit, as layers in the texture plane.
+
+A face is placed by its eyes, as registered databases do: the origin is the middle between the
+eyeballs, and the eyes of the mean face are EYE_DISTANCE units apart. x grows to the right and y
+downwards; everything is an orthographic view from the front. What a subject looks like is painted
+once into a texture of this plane; a crop reads it at the places of its own pixels.
+"""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.synthetic.cameras import (
-    EYE_DISTANCE,
-    TEXTURE_ORIGIN,
-    TEXTURE_SCALE,
-    TEXTURE_SHAPE,
-    Camera,
-    to_texture,
-)
 from cdmer_bench.databases.synthetic.faces import (
     Coverage,
     Subject,
@@ -23,10 +22,23 @@ from cdmer_bench.databases.synthetic.faces import (
     vertex_normals,
 )
 
+if TYPE_CHECKING:
+    from cdmer_bench.databases.synthetic.render import Camera
+
+EYE_DISTANCE = 0.575  # units, of the mean face
+TEXTURE_SCALE = 270  # pixels a unit
+TEXTURE_SHAPE = (508, 432)
+TEXTURE_ORIGIN = np.array([216.0, 197.0])  # pixel (x, y) of the middle between the eyes
+
 _HOLE_FILL = 7.0  # texture pixels; reach of the skin that is grown over eyes and mouth
 IRIS_RADIUS = 0.056  # units: 11.7 mm of iris against 63 mm between the pupils
 PUPIL_RADIUS = 0.021
 BALL_RADIUS = 0.125
+
+
+def to_texture(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Project vertices (n, 2 or 3; y up) relative to the eyes to texture pixels (n, 2)."""
+    return TEXTURE_ORIGIN + points[:, :2] * (TEXTURE_SCALE, -TEXTURE_SCALE)
 
 
 @dataclass(frozen=True)
@@ -128,7 +140,7 @@ class Portrait:
     eyeballs: NDArray  # the lit eyes without lids, blurred likewise
 
 
-def make_portrait(head: Head, camera: Camera) -> Portrait:
+def make_portrait(head: Head, camera: "Camera") -> Portrait:
     """Paint a head and light it for a camera."""
     model = load_face_model()
     place = model.vertices - model.eyes.mean(axis=0)
@@ -243,7 +255,7 @@ def _hair(rng: np.random.Generator, place: NDArray) -> NDArray:
     return np.clip((oval - 1 + 0.045 * rough) / 0.35 + 0.5, 0, 1) * np.clip((y + 0.2) / 0.15, 0, 1)
 
 
-def _paint_eyes(head: Head, camera: Camera) -> NDArray:
+def _paint_eyes(head: Head, camera: "Camera") -> NDArray:
     """Return whole eyeballs, with the lamp's reflection, (H, W); the lids cover them later."""
     rng = stream(*head.subject.key, "eyes")
     gaze = rng.normal(0, 0.006, 2)

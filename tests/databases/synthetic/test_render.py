@@ -4,20 +4,23 @@ import cv2
 import numpy as np
 import pytest
 
-from cdmer_bench.databases.synthetic.cameras import (
+from cdmer_bench.databases.synthetic.database import Event, Motion, SyntheticClip
+from cdmer_bench.databases.synthetic.faces import make_subject
+from cdmer_bench.databases.synthetic.portrait import (
+    TEXTURE_ORIGIN,
+    TEXTURE_SCALE,
+    make_head,
+    paint_skin,
+)
+from cdmer_bench.databases.synthetic.render import (
     CAMERAS,
     CROP_CENTRE,
     CROP_SIZE,
-    TEXTURE_ORIGIN,
-    TEXTURE_SCALE,
     at_112,
     crop_grid,
+    peak_displacement,
     to_crop,
 )
-from cdmer_bench.databases.synthetic.database import Event, Motion, SyntheticClip
-from cdmer_bench.databases.synthetic.faces import make_subject
-from cdmer_bench.databases.synthetic.portrait import make_head, paint_skin
-from cdmer_bench.databases.synthetic.render import peak_displacement
 
 STILL = np.zeros((2, 2))
 

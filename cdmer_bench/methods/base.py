@@ -7,6 +7,7 @@ leave the method object as it is; only :meth:`Method.fit` keeps what it learned.
 """
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
@@ -146,6 +147,17 @@ def group_by(settings: Sequence[Setting], key: Callable[[Setting], Hashable]) ->
     for index, setting in enumerate(settings):
         groups.setdefault(key(setting), []).append(index)
     return list(groups.values())
+
+
+def _fault(value: Any, default: Any) -> str:
+    """Say what is wrong with a parameter's value; nothing if it may stand for the default."""
+    if is_number(default):
+        if not is_number(value):
+            return ", but every value must be a number"
+        return "" if math.isfinite(value) else "; every value must be finite"
+    if isinstance(default, str) and not (is_number(value) or isinstance(value, str)):
+        return "; every value must be text or a number"
+    return ""
 
 
 class _PaperGrid:
@@ -330,16 +342,8 @@ class Method(ABC):
                 )
         for name, value in self.complete(setting).items():
             self._check_name(name)
-            said = f"{name!r} of {method} holds {value!r}"
-            if is_number(defaults[name]):
-                if not is_number(value):
-                    raise UserError(f"{said}, but every value must be a number")
-                if not np.isfinite(value):
-                    raise UserError(f"{said}; every value must be finite")
-            elif isinstance(defaults[name], str) and not (
-                is_number(value) or isinstance(value, str)
-            ):
-                raise UserError(f"{said}; every value must be text or a number")
+            if fault := _fault(value, defaults[name]):
+                raise UserError(f"{name!r} of {method} holds {value!r}{fault}")
         for name in self.of_a_task:
             if setting.get(name, getattr(self, name)) != getattr(self, name):
                 raise UserError(
@@ -361,7 +365,7 @@ class Method(ABC):
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters that results depend on, and their values."""
-        return {n: value for n, value in self.get_params().items() if n not in self.outside}
+        return {n: getattr(self, n) for n in self._defaults() if n not in self.outside}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return all fields: what ``sklearn.base.clone`` copies."""

@@ -16,13 +16,14 @@ Setting = dict[str, Any]
 Grid = Mapping[str, Any] | Sequence[Setting]
 
 SOLVERS = ("paper", "exact")
+_NUMBERS = int | float | np.integer | np.floating
 
 _MOST_VALUES = 1_000_000  # of a range; the paper's longest has 100
 
 
 def is_number(value: Any) -> bool:
     """Whether a value is a real number; True and False are not."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool)
 
 
 def is_whole(value: Any) -> bool:

@@ -33,6 +33,7 @@ COLUMNS = (
 _WIDTH = 15_045  # features, where they are not extracted yet: those of LBP-TOP with 8 neighbours
 _DISTINCT = 0.5  # share of settings that predict something of their own, for reverse validation
 _N_FOLDS = 5
+_TRIAL = 0.3  # seconds, after which no more databases are tried for how fast clips are read
 _TAKEN = 0.1  # of the time of a setting whose regressions are taken from the cache; some are solved
 
 
@@ -235,17 +236,30 @@ def _extraction(
         else:
             seconds += len(database.clips()) * rate.solve
     read = {database.name: database.clips() for database, _ in missing}
-    seconds += sum(len(clips) * _reading(clips, features) for clips in read.values())
+    seconds += _reading(list(read.values()), features)
     n_clips = sum(len(database.clips()) for database, _ in missing)
     line = f"features of {counted(n_clips, 'clip')}, about {duration(seconds)} of one core"
     return [line], seconds, unknown
 
 
-def _reading(clips: Sequence[Clip], features: Features) -> float:
-    """Return the seconds that reading and preprocessing a clip takes, by trying one."""
-    started = time.thread_time()
-    read_clip(clips[len(clips) // 2], features.preprocessing)
-    return time.thread_time() - started
+def _reading(databases: Sequence[Sequence[Clip]], features: Features) -> float:
+    """Return the seconds that reading and preprocessing takes, by trying clips, most clips first.
+
+    Three neighbours are read, because some of it is done once for a subject. Databases that come
+    after the trial has taken long are taken to be like the others.
+    """
+    n_clips, tried, seconds, started = 0, 0, 0.0, time.thread_time()
+    for clips in sorted(databases, key=len, reverse=True):
+        n_clips += len(clips)
+        if not clips or time.thread_time() - started > _TRIAL:
+            continue
+        middle, before = len(clips) // 2, time.thread_time()
+        neighbours = clips[max(middle - 1, 0) : middle + 2]
+        for clip in neighbours:
+            read_clip(clip, features.preprocessing)
+        seconds += len(clips) * (time.thread_time() - before) / len(neighbours)
+        tried += len(clips)
+    return seconds * n_clips / max(tried, 1)
 
 
 def _recorded(cell: Cell, store: ResultsStore) -> set[str]:

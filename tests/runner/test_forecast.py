@@ -3,12 +3,14 @@
 import csv
 import re
 from importlib.resources import files
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from cdmer_bench.methods import GFK, SVM
+from cdmer_bench.runner import forecast
 from cdmer_bench.runner.forecast import (
     COLUMNS,
     Rate,
@@ -78,6 +80,25 @@ def test_features_to_extract_are_counted_once_for_all_cells(corpus, cdmer):
     out = plan(corpus, cdmer, *words, "task=left/right,right/left")
     assert "features of 24 clips, about" in out  # two databases of six, two descriptors
     assert "together about" in out
+
+
+def test_reading_is_timed_on_three_clips_of_few_databases(monkeypatch):
+    clock, read = [0.0], []
+
+    def read_clip(clip, preprocessing):
+        subject, seconds = clip
+        clock[0] += seconds + (0.2 if subject not in read else 0.0)
+        read.append(subject)
+
+    monkeypatch.setattr(forecast, "read_clip", read_clip)
+    monkeypatch.setattr(forecast.time, "thread_time", lambda: clock[0])
+    features = SimpleNamespace(preprocessing=None)
+    small, large, larger = [("a", 9.0)] * 2, [("b", 0.1)] * 20, [("c", 0.01)] * 40
+    seconds = 40 * 0.23 / 3 + 20 * 0.5 / 3  # and the small one like these
+    found = forecast._reading([small, [], large, larger], features)
+    assert found == pytest.approx(seconds * 62 / 60)
+    assert read == ["c"] * 3 + ["b"] * 3
+    assert forecast._reading([[("d", 0.05)]], features) == pytest.approx(0.25)
 
 
 def test_selection_inputs_are_counted_for_cells_to_do_and_done(corpus, cdmer):

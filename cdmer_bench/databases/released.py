@@ -242,15 +242,13 @@ def from_released_layout(
             f"planes (grids {list(grids)}); name the grids and planes that the features have"
         )
     n_bins = width // (n_blocks * n_planes)
-    blocks = np.empty((n_samples, n_blocks, n_planes, n_bins))
-    first = 0
-    for grid in grids:
-        size = grid * grid
-        run = vectors[:, first * n_planes * n_bins : (first + size) * n_planes * n_bins]
-        planes = run.reshape(n_samples, n_planes, size, n_bins)
-        blocks[:, first : first + size] = planes.transpose(0, 2, 1, 3)
-        first += size
-    return blocks
+    sizes = np.square(grids)
+    runs = np.split(vectors, np.cumsum(sizes)[:-1] * n_planes * n_bins, axis=1)
+    cut = [
+        run.reshape(n_samples, n_planes, size, n_bins).swapaxes(1, 2)
+        for run, size in zip(runs, sizes, strict=True)
+    ]
+    return np.ascontiguousarray(np.concatenate(cut, axis=1))
 
 
 def to_released_layout(X: ArrayLike, grids: Sequence[int] = BLOCK_GRIDS) -> NDArray[np.float64]:
@@ -284,13 +282,12 @@ def to_released_layout(X: ArrayLike, grids: Sequence[int] = BLOCK_GRIDS) -> NDAr
             f"features have shape {np.shape(X)}, expected (n_samples, {n_blocks}, n_planes, "
             f"n_bins) for the grids {list(grids)}"
         )
-    runs = []
-    first = 0
-    for grid in grids:
-        size = grid * grid
-        planes = blocks[:, first : first + size].transpose(0, 2, 1, 3)
-        runs.append(planes.reshape(len(blocks), size * blocks.shape[2] * blocks.shape[3]))
-        first += size
+    sizes = np.square(grids)
+    width = blocks.shape[2] * blocks.shape[3]
+    runs = [
+        part.swapaxes(1, 2).reshape(len(blocks), size * width)
+        for part, size in zip(np.split(blocks, np.cumsum(sizes)[:-1], axis=1), sizes, strict=True)
+    ]
     return np.ascontiguousarray(np.concatenate(runs, axis=1))
 
 

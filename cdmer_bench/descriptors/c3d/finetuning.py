@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,14 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            name, value = f"c3d.finetune.{field.name}", getattr(self, field.name)
-            if field.name == "keep":
+        for setting in fields(self):
+            name, value = f"c3d.finetune.{setting.name}", getattr(self, setting.name)
+            if setting.name == "keep":
                 choice(name, value, ("last", "best") if self.n_validation else ("last",))
-            elif isinstance(field.default, int) and field.name not in ("n_validation", "seed"):
+            elif isinstance(setting.default, int) and setting.name not in ("n_validation", "seed"):
                 positive_integer(name, value)
             else:
-                kind: Any = int if isinstance(field.default, int) else int | float
+                kind: Any = int if isinstance(setting.default, int) else int | float
                 if isinstance(value, bool) or not isinstance(value, kind) or not value >= 0:
                     raise UserError(f"{name} is {value!r}, expected a number of at least 0")
         if self.n_validation >= self.n_total:
@@ -59,7 +59,7 @@ class Recipe:
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Recipe":
         """Make a recipe of settings by name; an unknown name is refused with the known ones."""
-        known = {field.name for field in fields(cls)}
+        known = {setting.name for setting in fields(cls)}
         for name in settings:
             if name not in known:
                 raise UserError(f"c3d.finetune.{name} is no setting; {closest(name, known)}")
@@ -201,22 +201,19 @@ def resized_clip(clip: Clip, preprocessing: Preprocessing) -> np.ndarray | Damag
 class TunedC3D(C3D):
     """A layer of the network that a :class:`Tuning` makes."""
 
-    tuning: Tuning | None = None
+    tuning: Tuning = field(kw_only=True)
 
     @property
     def remark(self) -> str:
         """The remark of the descriptor before tuning."""
-        assert self.tuning is not None
         return self.tuning.start.remark
 
     def weights_identity(self) -> str:
         """Return the hash of what the network is made of, known before it is made."""
-        assert self.tuning is not None
         return self.tuning.key
 
     def network_key(self) -> tuple[Any, ...]:
         """As for C3D, once the network is made."""
-        assert self.tuning is not None
         if not self.tuning.path.exists():
             raise DataMissing(f"{self.tuning.path} is not there; `cdmer run` tunes it")
         self.weights = str(self.tuning.path)

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import array_hash, content_key
-from cdmer_bench.protocol import read_yaml
+from cdmer_bench.protocol import CLASSES, read_yaml
 
-EMOTIONS = ("negative", "positive", "surprise")
+EMOTIONS = CLASSES
 SEVERITIES = ("error", "warning", "note")
 
 

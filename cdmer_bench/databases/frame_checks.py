@@ -15,10 +15,10 @@ from cdmer_bench.databases.clips import TableDatabase
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import FrameClip, frame_number, read_grey
 from cdmer_bench.databases.reader import LAYOUTS
-from cdmer_bench.databases.synthetic.database import COUNTS, totals
+from cdmer_bench.databases.synthetic.database import COUNTS
 from cdmer_bench.errors import UserError, nearest_neighbour
+from cdmer_bench.protocol import composition
 
-PAPER_DATABASES = ("casme2", "smic_hs", "smic_vis", "smic_nir")
 SHORT = 7  # frames; the paper's footnote 2 says that some clips of SMIC have fewer
 LOSSLESS = (".bmp", ".png", ".tif", ".tiff")
 
@@ -98,9 +98,7 @@ def check_frames(
 ) -> FrameCheck:
     """Check the databases of frames below a folder, or of a clips table."""
     if databases is None:
-        databases = [
-            FrameDatabase(name, LAYOUTS[name].title, root=str(root)) for name in PAPER_DATABASES
-        ]
+        databases = [FrameDatabase(name, LAYOUTS[name].title, root=str(root)) for name in COUNTS]
     check = FrameCheck()
     frames = [database for database in databases if isinstance(database, FrameDatabase)]
     for database in databases:
@@ -136,7 +134,7 @@ def _check_database(check: FrameCheck, database: TableDatabase, read_images: boo
     check.findings += _check_frame_names(clips, title, form)
     clips = [clip for clip in clips if clip.name not in damaged]
     check.findings += _check_counts(clips, database.classes, form, title)
-    expected = totals(form) if form in COUNTS else {}
+    expected = dict(zip(EMOTIONS, composition(form), strict=True)) if form in COUNTS else {}
     counted = Counter(clip.label for clip in clips)
     check.counts[database.name] = {
         name: {"found": counted[index], "expected": expected.get(name)}
@@ -189,7 +187,7 @@ def _check_counts(
         return []
     said = "; ".join(odd[:6]) + (f" and {len(odd) - 6} subjects more" if len(odd) > 6 else "")
     sums = _triple([sum(counts) for counts in zip(*found.values(), strict=True)])
-    table = _triple(totals(form).values())
+    table = _triple(composition(form))
     return [finding("counts", title, sums=sums, odd=said, table=table)]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from cdmer_bench.databases.base import EMOTIONS
 from cdmer_bench.databases.coding_sheet import (
     HEADINGS,
     MARKS,
@@ -17,6 +18,7 @@ from cdmer_bench.databases.coding_sheet import (
 from cdmer_bench.databases.reader import LAYOUTS, Reader
 from cdmer_bench.databases.releases import Cut, Found, Key, Release, cut_release, recognise
 from cdmer_bench.errors import UserError
+from cdmer_bench.protocol import composition
 
 # "sheet" takes the emotions as they are written. "paper" undoes, in the sheet of 2019, the changes
 # to the four clips of subject 24, which gives the paper's 73/32/25.
@@ -28,7 +30,7 @@ NOT_IN_PROTOCOL = (9, "ep02_02f")
 # that touches the protocol): these clips went from sadness to surprise, and one was removed.
 RECODED_2019 = {(24, "ep07_01"), (24, "ep07_04f"), (24, "ep10_03")}
 REMOVED_2019 = (24, "ep02_07")
-TABLE_I, COUNTS_2014 = (73, 32, 25), (72, 32, 25)  # clips of the paper's three classes
+COUNTS_2014 = (72, 32, 25)  # clips of the paper's three classes by the sheet of 2014
 
 
 class Casme2(Reader):
@@ -36,7 +38,7 @@ class Casme2(Reader):
 
     def rank(self, sheet: CodingSheet) -> tuple[object, ...]:
         """Prefer the sheet whose counts are the paper's."""
-        return self._counts(sheet) != TABLE_I, *super().rank(sheet)
+        return self._counts(sheet) != composition("casme2"), *super().rank(sheet)
 
     def correct(self, sheet: CodingSheet) -> None:
         """Leave out what the paper does not count; undo, or name, the changes of later sheets."""
@@ -86,7 +88,7 @@ class Casme2(Reader):
         """Count the rows of each of the paper's classes, without those outside the protocol."""
         protocol = [row for row in sheet.rows if row.key != NOT_IN_PROTOCOL]
         counts = Counter(self.classes.get(row.emotion) for row in protocol)
-        return tuple(counts[name] for name in ("negative", "positive", "surprise"))
+        return tuple(counts[name] for name in EMOTIONS)
 
 
 class CasmeSquared(Reader):

@@ -34,12 +34,6 @@ def _counts(database: str) -> dict[str, tuple[int, ...]]:
 COUNTS = {database: _counts(database) for database in _CORPUS["cameras"]}
 
 
-def totals(database: str) -> dict[str, int]:
-    """Return the number of clips of each class."""
-    of_class = map(sum, zip(*COUNTS[database].values(), strict=True))
-    return dict(zip(EMOTIONS, of_class, strict=True))
-
-
 @dataclass(frozen=True)
 class Motion:
     """A group of action units that move together."""

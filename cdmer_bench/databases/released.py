@@ -28,7 +28,6 @@ from cdmer_bench.errors import DataMissing, UserError, closest, listed, positive
 from cdmer_bench.io import file_hash, user_path
 from cdmer_bench.protocol import BLOCK_GRIDS
 
-NAMES = {"casme2": "CASME2", "smic_hs": "SMIC_HS", "smic_vis": "SMIC_VIS", "smic_nir": "SMIC_NIR"}
 FETCH = "run 'cdmer data fetch released' or give the folder with corpus.root=DIR"
 
 
@@ -55,8 +54,7 @@ def released_file(database: str, descriptor: str) -> str:
             f"no released file holds the descriptor {descriptor!r}; "
             f"{closest(descriptor, DESCRIPTORS)}"
         )
-    token = NAMES.get(database, database.upper())
-    return f"CrossCorpus_{DESCRIPTORS[descriptor].token}_{token}_112by112.mat"
+    return f"CrossCorpus_{DESCRIPTORS[descriptor].token}_{database.upper()}_112by112.mat"
 
 
 def load_released(path: str | Path, classes: tuple[str, ...] = EMOTIONS) -> FeatureSet:
@@ -140,11 +138,11 @@ class ReleasedDatabase(FeatureDatabase):
     def account(self, descriptor: str | None = None) -> Account:
         """Count the samples; name the files of this database that fit no descriptor."""
         counted = super().account(descriptor)
-        token = self.released_name or NAMES.get(self.name, self.name.upper())
+        ending = f"_{self.released_name or self.name}_112by112.mat".lower()
         known = {self.path(name).name.lower() for name in DESCRIPTORS}
         for path in sorted(user_path(self.root).glob("CrossCorpus_*.mat")):
             name = path.name.lower()
-            if name.endswith(f"_{token}_112by112.mat".lower()) and name not in known:
+            if name.endswith(ending) and name not in known:
                 tokens = ", ".join(one.token for one in DESCRIPTORS.values())
                 counted.findings.append(finding("unknown-released-file", path, tokens=tokens))
         return counted
@@ -191,8 +189,8 @@ def _cut_blocks(X: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
 
 def _database_key(path: Path, feature_name: str) -> str:
     # Older files of SMIC HS use the variable SMIC_micro_feature, so the file's name goes first.
-    for key, token in NAMES.items():
-        if token.lower() in path.name.lower().replace("-", "_"):
+    for key in table("released_files"):
+        if key in path.name.lower().replace("-", "_"):
             return key
     token = feature_name.removesuffix("_micro_feature")
     return {"smic": "smic_hs"}.get(token.lower(), token.lower())

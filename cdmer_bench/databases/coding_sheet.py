@@ -158,7 +158,7 @@ def subject_number(text: object) -> int | None:
 def read_coding_sheets(
     path: Path,  # a workbook (.xlsx, .xlsm, .xls), or text with commas, semicolons or tabs
     worksheet: str = "",  # '' is every one with such headings
-    # from subject, clip, onset, apex, offset, emotion to headings, where they are not the usual
+    # from the purpose of a column to further headings, which go before the usual ones
     headings: Mapping[str, Sequence[str]] | None = None,
     required: Sequence[str] = REQUIRED,  # columns that the sheet must have
 ) -> list[CodingSheet]:
@@ -167,7 +167,8 @@ def read_coding_sheets(
     The heading row is found by its words, so rows of text above it, blank columns and another
     order of columns do no harm; rows of text below the table are left out.
     """
-    wanted = {**HEADINGS, **(headings or {})}
+    own = headings or {}
+    wanted = {r: [*own.get(r, ()), *HEADINGS.get(r, ())] for r in (*HEADINGS, *own)}
     tables = read_tables(path)
     if worksheet:
         if worksheet not in tables:

@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 
 from cdmer_bench.databases.base import table
 from cdmer_bench.databases.clips import Reading
-from cdmer_bench.databases.coding_sheet import CodedClip, CodingSheet, read_coding_sheets
+from cdmer_bench.databases.coding_sheet import (
+    REQUIRED,
+    CodedClip,
+    CodingSheet,
+    read_coding_sheets,
+)
 from cdmer_bench.databases.image_files import ClipFolder, name_pattern
 from cdmer_bench.databases.releases import (
     Cut,
@@ -53,6 +58,10 @@ class Layout:
     skipped: str = r"(?!)"  # expression for folders that hold something else
     # expression for files that are named if they are no coding sheet
     sheet_names: str = r"cod(e|ing)|label|annotation|facs|emo|exp"
+    # from the purpose of a column to further headings, which go before the usual ones
+    headings: Mapping[str, Sequence[str]] | None = None
+    required: Sequence[str] = REQUIRED  # columns that its sheet must have
+    shipped: str = ""  # name of a folder that holds one coded clip alone, where there are such
     needs_sheet: bool = True  # else folders tell the clips, and a sheet cuts them
     subject: str = "sub{:02d}"  # what a subject is called
     tested: bool = False  # whether the reader was tried on the real release
@@ -174,8 +183,14 @@ class Reader:
         return "cropped" if named or 2 * registered > len(files) else "raw"
 
     def read_sheets(self, path: Path) -> list[CodingSheet]:
-        """Read a file that may be a coding sheet."""
-        return read_coding_sheets(path, self.choices.worksheet)
+        """Read a file that may be a coding sheet; name the folder that holds a row's clip alone."""
+        layout = self.layout
+        sheets = read_coding_sheets(path, self.choices.worksheet, layout.headings, layout.required)
+        for sheet in sheets if layout.shipped else ():
+            for place, row in enumerate(sheet.rows):
+                said = {"subject": row.key[0], "clip": row.clip, "onset": row.onset}
+                sheet.rows[place] = replace(row, shipped=layout.shipped.format(**said))
+        return sheets
 
     def fits(self, sheet: CodingSheet, parts: Sequence[str]) -> bool:
         """Tell whether a sheet is of this database; give its rows the names of the clips."""

@@ -8,11 +8,8 @@ from pathlib import Path
 
 from cdmer_bench.databases.base import EMOTIONS
 from cdmer_bench.databases.coding_sheet import (
-    HEADINGS,
-    MARKS,
     CodedClip,
     CodingSheet,
-    read_coding_sheets,
     read_tables,
 )
 from cdmer_bench.databases.reader import LAYOUTS, Reader
@@ -131,29 +128,6 @@ class CasmeSquared(Reader):
         return [sheet]
 
 
-class Casme3(Reader):
-    """CAS(ME)^3, as whole recordings or the clips that it ships, such as ``spNO.1_a_123``."""
-
-    def read_sheets(self, path: Path) -> list[CodingSheet]:
-        """Read a sheet, and name the shipped clip of each row."""
-        sheets = super().read_sheets(path)
-        for sheet in sheets:
-            sheet.rows = [
-                replace(row, shipped=f"spno.{row.key[0]}_{row.clip}_{row.onset}")
-                for row in sheet.rows
-            ]
-        return sheets
-
-
-class FourDme(Reader):
-    """4DME, whose sheet marks emotions in columns of their own."""
-
-    def read_sheets(self, path: Path) -> list[CodingSheet]:
-        """Read a sheet with a column for each emotion."""
-        own, required = {word: (word,) for word in MARKS}, ("subject", "clip", *MARKS[:3])
-        return read_coding_sheets(path, self.choices.worksheet, own, required)
-
-
 # Of SMIC: what stands for a class in a clip's name, the cameras, the name itself.
 CLASSES = {"ne": "negative", "po": "positive", "sur": "surprise"}
 CAMERAS = ("HS", "VIS", "NIR")
@@ -197,13 +171,6 @@ class Smic(Reader):
         in_micro = "micro" in [part.lower() for part in first.parts]
         extended = not in_micro and any(_EXTENDED.search(part) for part in first.base)
         return "extended" if extended else super().kind(members)
-
-    def read_sheets(self, path: Path) -> list[CodingSheet]:
-        """Read an annotation sheet, which may have columns for each camera."""
-        camera = self.layout.camera.lower()
-        own = {role: (f"{role}f{camera}", *HEADINGS[role]) for role in ("onset", "offset")}
-        required = ("subject", "clip", "onset", "offset")
-        return read_coding_sheets(path, self.choices.worksheet, own, required)
 
     def fits(self, sheet: CodingSheet, parts: Sequence[str]) -> bool:
         """Tell whether a sheet is of this camera; its rows get the names and classes of clips."""
@@ -285,7 +252,5 @@ def _class_of(clip: str) -> str:
 READERS: dict[str, type[Reader]] = {
     "casme2": Casme2,
     "casme_squared": CasmeSquared,
-    "casme3": Casme3,
-    "four_dme": FourDme,
     **dict.fromkeys(("smic_hs", "smic_vis", "smic_nir"), Smic),
 }

@@ -259,8 +259,9 @@ def test_the_device_is_no_parameter_of_a_result():
 @pytest.mark.slow
 @METHODS
 @pytest.mark.parametrize("lam", [0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0])
-def test_float32_predicts_as_float64_on_the_released_features(method, lam):
-    Xs, ys, Xt, _ = released_task("NV")
+@pytest.mark.parametrize("task", ["NV", "VN"])
+def test_float32_predicts_as_float64_on_the_released_features(method, lam, task):
+    Xs, ys, Xt, _ = released_task(task)
     Xs, Xt = Xs.reshape(len(Xs), -1), Xt.reshape(len(Xt), -1)
     prepared = method().prepare(Xs, ys, Xt, Xt)
     settings = [s for s in method().settings(None, (len(Xs), len(Xt), 15045)) if s["lam"] == lam]

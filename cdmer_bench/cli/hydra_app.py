@@ -6,10 +6,11 @@ import os
 import platform
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.cli.console import say
-from cdmer_bench.errors import UserError, as_sentence, closest
+from cdmer_bench.errors import UserError, as_sentence, closest, nearest_neighbour
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cdmer_bench.config.schema import RunConfig
 
 _LISTED_GROUPS = ("method", "descriptor", "task")
+_GROUPS = (*_LISTED_GROUPS, "corpus", "preprocessing", "selection", "backend", "experiment")
 _TEXT_KEYS = (
     "dir", "root", "table", "folder", "title", "letter", "label", "address",
     "weights", "weights_ucf101", "weights_finetuned",
@@ -87,6 +89,12 @@ def as_hydra(overrides: list[str], multirun: bool = False) -> list[str]:
                 f"{override!r} is no override; expected GROUP=CHOICE or KEY=VALUE, such as "
                 "method=tca or n_jobs=2"
             )
+        chosen = value.strip("[]").split(",") if key.lstrip("+") in _GROUPS else []
+        if "null" in chosen or not key:
+            raise UserError(
+                f"{override} chooses nothing, but a choice must be a string or a list of names; "
+                "leave it out, or see `cdmer run --cfg job`"
+            )
         parts = key.lstrip("+").split(".")
         is_text = parts[-1] in _TEXT_KEYS or (parts[-2:-1] == ["files"] and value[:1] != "{")
         quoted = value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1
@@ -131,6 +139,12 @@ def run_hydra(
         raise UserError(f"{' and '.join(tasks)} exclude each other; give one of them")
     if given["resolve"] and not (given["cfg"] or given["help"]):
         raise UserError("--resolve says how --cfg shows a configuration; give --cfg job --resolve")
+    rerun = given["experimental_rerun"]
+    if rerun and not Path(rerun).is_file():
+        raise UserError(
+            f"--experimental-rerun {rerun} is no file; {nearest_neighbour(Path(rerun))}give the "
+            "config.pickle of an earlier run"
+        )
     logging.raiseExceptions = False  # `--info | head` closes the pipe that Hydra logs to
     import hydra
 

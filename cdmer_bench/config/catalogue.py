@@ -88,7 +88,7 @@ def given_config_dir() -> str | None:
 
 
 @contextmanager
-def one_sentence(config_dir: str | None, *more: type[Exception]) -> Iterator[None]:
+def one_sentence(config_dir: str | None) -> Iterator[None]:
     """Turn what is wrong with an override, a name or a configuration file into a UserError.
 
     With HYDRA_FULL_ERROR in the environment the error is left as it is.
@@ -98,7 +98,7 @@ def one_sentence(config_dir: str | None, *more: type[Exception]) -> Iterator[Non
         yield
     except UserError:
         raise
-    except (YAMLError, UnicodeDecodeError, HydraException, OmegaConfBaseException, *more) as error:
+    except (YAMLError, UnicodeDecodeError, HydraException, OmegaConfBaseException) as error:
         if debugging:
             raise
         raise UserError(explain(error, lambda group: options(group, config_dir))) from None
@@ -125,8 +125,7 @@ def compose_config(config_dir: str | None, overrides: list[str]) -> RunConfig:
     """Compose and check the configuration that `cdmer run` would get."""
     from hydra import compose
 
-    # A ValueError is what Hydra says of method=null.
-    with one_sentence(config_dir, ValueError), composer(config_dir, overrides):
+    with one_sentence(config_dir), composer(config_dir, overrides):
         return validate(compose("run", overrides=overrides))
 
 

@@ -216,7 +216,7 @@ def _needs_keys(value: Any, key: str, known: list[str]) -> str:
 
 
 def explain(
-    error: Exception,  # of YAML, Hydra or OmegaConf, or a ValueError of Hydra's
+    error: Exception,  # of YAML, Hydra or OmegaConf
     options_of: Callable[[str], Sequence[str]] = lambda group: [],  # names of a group's options
 ) -> str:
     """Put what is wrong in a configuration into one sentence, with the closest names."""

@@ -24,6 +24,8 @@ MISTAKES = [
     ("run --cfg job -m", "--multirun and --cfg exclude each other", "give one of them"),
     ("run --resolve method=svm", "--resolve says how --cfg shows", "--cfg job --resolve"),
     ("run method=null", "must be a string or a list", "`cdmer run --cfg job`"),
+    ("run -m method=svm,null", "must be a string or a list", "`cdmer run --cfg job`"),
+    ("run --experimental-rerun old.pickle", "old.pickle is no file", "config.pickle"),
     ("run =3", "must be a string or a list", "`cdmer run --cfg job`"),
     ("run svm", "'svm' is no override", "method=tca"),
     ("check method svm exact", "'exact' is no override", "KEY=VALUE"),

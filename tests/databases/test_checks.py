@@ -1,8 +1,9 @@
 """The contract passes sound databases and names what is broken in others."""
 
 import numpy as np
+import pytest
 
-from cdmer_bench.databases.base import ClipDatabase
+from cdmer_bench.databases.base import ClipDatabase, FeatureDatabase, FeatureSet
 from cdmer_bench.databases.checks import database_checks, wrong_codes
 from tests.contracts import failures
 
@@ -68,3 +69,73 @@ def test_lost_and_repeated_clips_are_caught():
     assert found["no duplicates"] == "the clips c2 and copy have the same frames"
     database.listed[5].fingerprint = database.listed[2].fingerprint
     assert "fingerprint" in failures(database_checks(database, []))["no duplicates"]
+
+
+class Loaded(FeatureDatabase):
+    """Features handed over; ``prints`` are given one after the other."""
+
+    prints: list = []  # noqa: RUF012
+
+    def load(self, descriptor):
+        return self.held_features.pop(0) if len(self.held_features) > 1 else self.held_features[0]
+
+    def fingerprint(self, descriptor):
+        return self.prints.pop(0) if len(self.prints) > 1 else self.prints[0]
+
+
+def features(**changes):
+    X, y = np.arange(12.0).reshape(4, 3), np.array([0, 1, 2, 1])
+    return FeatureSet(**{"database": "d", "X": X, "y": y, **changes})
+
+
+@pytest.mark.parametrize(
+    ("held", "prints", "broken"),
+    [
+        ([features()], ["x"], {}),
+        ([features(X=np.full((4, 3), np.inf))], ["x"], {"load"}),
+        ([features(X=np.ones((4, 3), np.float32))], ["x"], {"load"}),
+        ([features(X=np.ones((3, 3)))], ["x"], {"load"}),
+        ([features(y=np.array([0, 1, 1, 1]))], ["x"], {"labels"}),
+        ([features(subject=np.array(["a", "b"]))], ["x"], {"subjects"}),
+        ([features(subject=np.arange(4))], ["x"], {"subjects"}),
+        ([features()], ["x", "y"], {"fingerprint"}),
+        ([features()], [""], {"fingerprint"}),
+        ([features(), features(X=np.ones((4, 3)))], ["x"], {"same features"}),
+        ([features(), features(y=np.array([1, 1, 2, 0]))], ["x"], {"same features"}),
+    ],
+)
+def test_broken_features_are_caught(held, prints, broken):
+    database = Loaded("d")
+    database.held_features, database.prints = list(held), list(prints)
+    assert set(failures(database_checks(database, ["given"]))) == set(broken)
+
+
+class Forgetful(Spots):
+    """A clip that comes out of a pickle with another name."""
+
+    def __reduce__(self):
+        return Spots, ("else", self.level)
+
+
+class Dark(Spots):
+    """A clip of levels below black."""
+
+    def frames(self):
+        return np.full((3, 4, 4), -1.0)
+
+
+@pytest.mark.parametrize(
+    ("place", "kind", "check"),
+    [(0, Forgetful, "pickle"), (0, Dark, "frames"), (3, Dark, "frames"), (5, Dark, "frames")],
+)
+def test_one_clip_of_another_kind_is_caught(place, kind, check):
+    database = Listed("listed")
+    database.listed = [Spots(f"c{n}", n) for n in range(6)]
+    database.listed[place] = kind("other", place)
+    assert set(failures(database_checks(database, []))) == {check}
+
+
+def test_two_classes_of_one_name_are_caught():
+    database = Listed("listed", classes=("a", "a", "b"))
+    database.listed = [Spots(f"c{n}", n) for n in range(6)]
+    assert set(failures(database_checks(database, []))) == {"classes"}

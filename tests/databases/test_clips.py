@@ -1,15 +1,17 @@
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
-from cdmer_bench.databases.clips import COLUMNS, ClipsDatabase, read_table
+from cdmer_bench.databases.clips import COLUMNS, ClipsDatabase, read_table, write_table
 from cdmer_bench.databases.frames import FrameDatabase
-from cdmer_bench.databases.image_files import files_of
+from cdmer_bench.databases.image_files import files_of, scan_tree
 from cdmer_bench.errors import DataMissing, UserError
 from tests.databases.trees import LAYOUTS
 
@@ -220,3 +222,116 @@ def test_the_example_of_the_page_on_data(tmp_path, folder):
         assert [values(clip) for clip in read.clips()] == [
             list(range(int(row[5]), int(row[6]) + 1)) for row in rows if row[0] == name
         ]
+
+
+def test_rows_that_cannot_be_used_are_expected_and_all_that_was_noticed_is_in_the_account(folder):
+    rows = (
+        "mine,a,p1,x,faces/a,,,",
+        "mine,b,p1,x,faces/a,9,11,",
+        "mine,c,p1,y,faces/a,9,9,",
+        "mine,d,p1,x,faces/b,,,",
+        "mine,e,p1,x,faces/a,12,9,",
+    )
+    account = database(table(folder, *rows), classes=("y", "x")).account()
+    assert (account.n_used, account.n_expected) == (3, 5)
+    assert list(account.class_counts.items()) == [("y", 1), ("x", 2)]
+    assert [f.code for f in account.findings] == ["folder-missing", "first-after-last"]
+
+
+def test_one_generated_folder_marks_its_database_and_no_other(folder):
+    shutil.copytree(folder / "faces", folder / "drawn" / "faces")
+    (folder / "drawn" / "SYNTHETIC.txt").write_text("generated")
+    path = table(
+        folder,
+        "mixed,a,p1,x,faces/a,,,",
+        "mixed,b,p1,y,drawn/faces/a,,,",
+        "real,a,p1,x,faces/a,,,",
+    )
+    assert database(path, "mixed").synthetic
+    assert not database(path, "real").synthetic
+    # The notice may lie above the folder that is given.
+    deep = FrameDatabase("casme2", root=str(folder / "drawn" / "faces" / "a"))
+    assert deep.synthetic
+
+
+def test_a_row_of_no_database_is_told_by_every_one(folder):
+    path = table(folder, "mine,a,p1,x,faces/a,,,", ",b,p1,x,faces/a,,,", "other,a,p1,y,faces/a,,,")
+    for name in ("mine", "other"):
+        (found,) = database(path, name).findings
+        assert (found.severity, found.code) == ("error", "cell-empty")
+        assert found.text == "1 row without database (row 3: b)"
+
+
+def test_classes_are_those_of_the_whole_table(folder):
+    path = table(folder, "mine,a,p1,sad,faces/a,,,", "other,a,p1,happy,faces/a,,,")
+    assert database(path).classes == database(path, "other").classes == ("happy", "sad")
+    assert database(path).clips()[0].label == 1
+
+
+def test_a_clip_with_missing_frames_is_used_as_it_is(folder):
+    (folder / "faces" / "a" / "img010.png").unlink()
+    (clip,) = database(table(folder, "mine,a,p1,x,faces/a,9,,", "other,b,p,y,faces/a,,,")).clips()
+    assert values(clip) == [90, 110, 120]
+
+
+@pytest.mark.parametrize(
+    "box", ["2,1,4,", "2,1,0,3", "2,1,4,0", "a,1,4,3", "-1,1,4,3", "1.5,1,2,2"]
+)
+def test_a_box_that_is_none_is_named_by_its_row(folder, box):
+    head = HEAD + ",x,y,width,height"
+    path = table(folder, "mine,a,p1,x,faces/a,,,,,,,", f"mine,b,p1,x,faces/a,,,,{box}", head=head)
+    (found,) = database(path, classes=("x", "y")).findings
+    assert (found.code, found.severity) == ("box-unusable", "error")
+    assert f"(row 3: {box.replace(',', ', ')})" in found.text
+
+
+def test_a_box_below_the_frames_is_refused(folder):
+    path = table(folder, "mine,a,p1,x,faces/a,,,,0,4,8,3", head=HEAD + ",x,y,width,height")
+    with pytest.raises(UserError, match="the box 0, 4, 8, 3 of clip a leaves its frames of 8 x 6"):
+        database(path, classes=("x", "y")).clips()[0].frames()
+
+
+def test_headings_may_be_large_rows_short_and_the_emotion_stays(folder):
+    path = table(
+        folder,
+        "mine,a,p1,x,faces/a,,,,glad",
+        "mine,b,p1,y,faces/a",
+        head=HEAD.title() + ",Emotion",
+    )
+    a, b = database(path).clips()
+    assert (a.emotion, b.emotion) == ("glad", "")
+    assert values(b) == [80, 90, 100, 110, 120]
+
+
+def test_a_pattern_has_one_number(folder):
+    path = table(folder, "mine,a,p1,x,faces/a,,,", "mine,b,p1,y,faces/a,,,img{n}{n}.png")
+    assert [f.code for f in database(path).findings] == ["pattern-unusable"]
+
+
+def test_a_table_that_is_written_again_is_kept_only_if_it_differs(folder):
+    rows = database(table(folder, "mine,a,p1,x,faces/a,9,11,", "mine,b,p1,y,faces/a,,,")).rows()
+    path = folder / "faces" / "out.csv"
+    old = path.with_name("out.csv.old")
+    write_table(rows, path)
+    write_table(rows, path)
+    assert not old.exists()
+    first = path.read_text()
+    # Relative to the table where it lies above, else absolute.
+    assert pd.read_csv(path)["folder"].tolist() == ["a", "a"]
+    write_table(rows.iloc[:1], path)
+    assert old.read_text() == first
+    elsewhere = folder / "else" / "out.csv"
+    elsewhere.parent.mkdir()
+    write_table(rows, elsewhere)
+    assert pd.read_csv(elsewhere)["folder"].tolist() == [str(folder / "faces" / "a")] * 2
+
+
+def test_files_and_folders_that_are_hidden_or_no_images_are_no_frames(folder):
+    place = folder / "faces" / "a"
+    (place / "notes3.txt").write_text("x")
+    assert list(files_of(place, "")) == [8, 9, 10, 11, 12]
+    shutil.copytree(place, folder / "faces" / ".writing-a")
+    (folder / "~$sheet.xlsx").write_bytes(b"x")
+    scanned, sheets = scan_tree(folder)
+    assert [one.path for one in scanned] == [place]
+    assert sheets == []

@@ -86,3 +86,17 @@ def test_scenes_are_no_error_where_the_face_is_cut_out(tmp_path, faces):
             FeatureStore(tmp_path / "cache"),
         )
         assert [f.code for f in features.account("scenes", "lbp_sip_r1").findings] == codes
+
+
+def test_the_median_of_three_clips_decides_and_those_without_a_face_do_not_count(tmp_path, faces):
+    small = [scene(face, (480, 640), 240, (100, 200))[0] for face in faces]
+    large = [scene(face, (480, 640), 470, (5, 100))[0] for face in faces]
+    plain = np.full((480, 640), 90, np.uint8)
+    # Of five clips the first, the third and the last are looked at.
+    mixed = [small[0], plain, large[1], plain, small[2]]
+    (found,) = judge_cropping(clips_of(tmp_path, mixed), "CASME II")
+    assert found.code == "frames-uncropped"
+    crops = [cv2.resize(faces[0], (112, 112)), plain, plain]
+    assert not judge_cropping(clips_of(tmp_path, crops), "CASME II")
+    (none,) = judge_cropping(clips_of(tmp_path, [plain] * 5), "CASME II")
+    assert "640 x 480 pixels, in which no face was found (3 frames)" in none.text

@@ -146,3 +146,22 @@ def test_the_authors_files_on_disk_are_verified(tmp_path, released_folder, spoke
     for result in results:
         present = (released_folder / result.name).is_file()
         assert result.status == ("verified" if present else "missing")
+
+
+def test_a_wrong_file_in_the_place_is_told_where_the_right_one_cannot_be_had(
+    tmp_path, source, spoken
+):
+    (tmp_path / "to").mkdir()
+    (tmp_path / "to" / "a.mat").write_bytes(b"another")
+    (source / "a.mat").unlink()
+    results = fetch_released(tmp_path / "to", source, FILES, spoken.append)
+    assert states(results) == ["missing", "verified"]
+    assert "is there, but is not the released file" in results[0].message
+    assert "is there, but" not in results[1].message
+
+
+def test_a_fetched_file_can_be_read_by_those_whom_the_mask_allows(tmp_path, source, spoken):
+    fetch_released(tmp_path / "to", source, FILES, spoken.append)
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert (tmp_path / "to" / "a.mat").stat().st_mode == plain.stat().st_mode

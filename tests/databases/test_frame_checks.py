@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cdmer_bench.databases.frame_checks import check_frames, check_images
+from cdmer_bench.databases.base import Finding
+from cdmer_bench.databases.frame_checks import check_frames, check_images, grouped
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import FrameClip
 from cdmer_bench.databases.synthetic.database import COUNTS
@@ -206,3 +207,50 @@ def test_equal_neighbouring_frames_are_a_warning_and_the_clip_stays(tmp_path):
     [finding] = check_images(FrameClip("a", "s", 0, files), "CASME II")
     assert (finding.severity, finding.code) == ("warning", "frames-equal")
     assert "1 frames equal to the one before (first: img2.png)" in finding.text
+
+
+def test_a_warning_about_a_clip_does_not_take_it_from_the_counts(smic):
+    place = smic / CLIP
+    (place / "reg_00010.bmp").write_bytes((place / "reg_00009.bmp").read_bytes())
+    check = nir(smic)
+    assert "frames-equal" in codes(check, "warning")
+    assert check.counts["smic_nir"]["negative"] == {"found": 23, "expected": 23}
+    assert "counts" not in codes(check)
+
+
+def test_folders_without_images_are_no_unknown_clips(smic, picture_writer):
+    (smic / "NIR" / "empty").mkdir()
+    assert "folders-unknown" not in codes(nir(smic))
+    for name in ("holiday", "people"):
+        picture_writer(smic / "NIR" / name / "a1.jpg", 5)
+    told = codes(nir(smic), "warning")["folders-unknown"].text
+    assert told.startswith("2 folders of images")
+    assert "NIR/holiday" in told
+
+
+def test_of_many_subjects_with_other_counts_the_rest_is_counted(smic):
+    for subject in ("s11", "s12", "s13", "s14", "s15", "s18", "s19"):
+        shutil.rmtree(smic / "NIR" / subject)
+    told = codes(nir(smic))["counts"].text
+    assert told.count("instead of") == 6
+    assert "and 1 subjects more" in told
+
+
+def test_classes_in_another_order_are_counted_by_their_names(smic):
+    classes = ("surprise", "negative", "positive")
+    database = FrameDatabase("smic_nir", "SMIC (NIR)", classes=classes, root=str(smic))
+    check = check_frames(smic, [database])
+    assert check.passed, check.text()
+    assert list(check.counts["smic_nir"]) == list(classes)
+
+
+def test_equal_findings_of_two_databases_are_a_line_each_with_the_number_of_the_rest():
+    found = [
+        Finding("error", f"no {n}", f"SMIC (HS): c{n}", "lost", "one", "copy") for n in range(5)
+    ]
+    found += [Finding("error", "no 9", f"CASME II: c{n}", "lost", "one", "copy") for n in range(2)]
+    first, second = grouped(found)
+    assert first.startswith("error: lost: 5 times: SMIC (HS): c0: found no 0; ")
+    assert first.endswith("; and 2 more; expected one; copy")
+    assert second.startswith("error: lost: 2 times: CASME II: c0")
+    assert "more" not in second

@@ -9,6 +9,7 @@ from cdmer_bench.databases.image_files import (
     FrameClip,
     frame_number,
     is_image,
+    name_pattern,
     read_grey,
     scan_tree,
 )
@@ -144,3 +145,37 @@ def test_a_folder_that_may_not_be_listed_is_told_of(tmp_path, monkeypatch):
     assert [(f.severity, f.where) for f in told] == [("warning", str(tmp_path / "locked"))]
     assert "Permission denied" in told[0].text
     assert "chmod" in told[0].action
+
+
+def test_a_bitmap_from_the_top_down_is_cut_short_too(tmp_path):
+    path = tmp_path / "img1.bmp"
+    cv2.imwrite(str(path), np.arange(48, dtype=np.uint8).reshape(6, 8))
+    content = bytearray(path.read_bytes())
+    height = int.from_bytes(content[22:26], "little", signed=True)
+    content[22:26] = (-height).to_bytes(4, "little", signed=True)
+    path.write_bytes(content)
+    assert read_grey(path).shape == (6, 8)
+    path.write_bytes(content[:-5])
+    with pytest.raises(UserError, match="cut short"):
+        read_grey(path)
+
+
+def test_names_of_several_forms_have_no_pattern():
+    assert name_pattern(["img1.jpg", "img10.jpg"]) == "img{n}.jpg"
+    assert name_pattern(["img1.jpg", "reg_img2.jpg"]) == ""
+
+
+def test_every_folder_that_may_not_be_listed_is_told(tmp_path, monkeypatch):
+    for name in ("locked a", "locked b"):
+        (tmp_path / name).mkdir()
+    scandir = os.scandir
+
+    def guarded(path):
+        if "locked" in os.fspath(path):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", guarded)
+    found = FrameDatabase("casme2", root=str(tmp_path)).findings
+    told = [f.where for f in found if f.code == "folder-unreadable"]
+    assert told == [str(tmp_path / "locked a"), str(tmp_path / "locked b")]

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cdmer_bench.databases.coding_sheet import read_coding_sheets, read_tables
+from cdmer_bench.databases.coding_sheet import name_rows, read_coding_sheets, read_tables
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import orientation, read_grey
 from cdmer_bench.databases.synthetic.database import COUNTS
@@ -330,3 +330,286 @@ def test_the_nir_sheet_s_own_columns_count(tmp_path):
     database = FrameDatabase("smic_nir", root=str(tree.write(tmp_path)))
     read = [(c.name, c.label, c.frames()[:, 0, 0].tolist()) for c in database.clips()]
     assert read == tree.expected()
+
+
+def findings_of(tree, tmp_path, **options):
+    """The database of a tree, and its findings by their codes."""
+    database = FrameDatabase(tree.database, root=str(tree.write(tmp_path)), **options)
+    return database, {f.code: f for f in database.findings}
+
+
+def frames_of(database):
+    return [clip.frames()[:, 0, 0].tolist() for clip in database.clips()]
+
+
+def test_some_turned_frames_are_counted_and_the_first_is_named(tmp_path):
+    tree = smic("NIR", ["NIR"], "{:05d}.png")
+    root = tree.write(tmp_path)
+    for clip in (tree.clips[2], tree.clips[4]):
+        for path in (root / clip.place).iterdir():
+            write_turned(path, 3)
+    found = {f.code: f for f in FrameDatabase("smic_nir", root=str(root)).findings}
+    assert found["frames-turned"].text.startswith("2 clips")
+    assert f"first: {tree.clips[2].name}" in found["frames-turned"].text
+
+
+def test_rows_whose_cells_cannot_be_read_are_told_or_left_out(tmp_path):
+    headings = [*ROWS[0], "Expression type"]
+    rows = [
+        ["x", "EP01_01", 1, 2, 3, "fear", "micro"],
+        [1, "EP01_02", 1, "2S", 3, "fear", "micro"],
+        [1, "EP01_03", 1, 2, "3S", "fear", "micro"],
+        [1, "EP01_04", 1, 2, 3, "fear", "micro and macro"],
+        [1, "EP01_05", 1, 2, 3, "fear", "macro"],
+    ]
+    write_xlsx(tmp_path / "sheet.xlsx", [headings, *rows])
+    (sheet,) = read_coding_sheets(tmp_path / "sheet.xlsx")
+    assert [(r.clip, r.apex) for r in sheet.rows] == [("EP01_02", None), ("EP01_04", 2)]
+    assert {f.code: f.text.rpartition(" (")[2] for f in sheet.findings} == {
+        "subject-unreadable": "row 2)",
+        "apex-unreadable": "row 3)",
+        "frame-number-unreadable": "row 4)",
+        "macro-expressions": "row 6)",
+    }
+
+
+def test_lines_of_many_rows_are_listed_up_to_eight():
+    assert name_rows([4]) == {"rows": "1 row", "lines": "row 4"}
+    assert name_rows(range(1, 11)) == {
+        "rows": "10 rows",
+        "lines": "rows 1, 2, 3, 4, 5, 6, 7, 8 and 2 more",
+    }
+
+
+def test_rows_of_a_clip_that_differ_in_their_offset_contradict_each_other(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    row = list(tree.sheets[0].rows[1])
+    row[5] += 1
+    tree.sheets[0].rows.append(row)
+    database, found = findings_of(tree, tmp_path)
+    assert "frames 26 to 36 in row 2, but" in found["rows-contradict"].text
+    assert "sub01/EP02_01f" not in [clip.name for clip in database.clips()]
+
+
+def test_repeated_rows_are_all_counted(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    tree.sheets[0].rows += [list(tree.sheets[0].rows[n]) for n in (1, 4)]
+    _, found = findings_of(tree, tmp_path)
+    assert found["rows-repeated"].text == "2 rows identical to an earlier one (rows 11, 12)"
+
+
+def test_sheets_that_name_other_clips_or_contradict_in_later_rows_are_told(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    less = deepcopy(tree.sheets[0].rows)
+    del less[4:6]
+    less.append([30, "EP77_01", None, 1, 2, 3, None, "4", "fear"])
+    tree.sheets.append(Sheet("z/part.xlsx", less))
+    database, found = findings_of(tree, tmp_path)
+    told = found["sheets-differ"].text
+    assert "3 clips stand in one of them only (first: 30/EP77_01)" in told
+    assert len(database.clips()) == 7
+    tree = LAYOUTS["casme2-cropped"]()
+    other = deepcopy(tree.sheets[0].rows)
+    for row in other[5:]:
+        row[3] += 1
+    tree.sheets.append(Sheet("z/later.xlsx", other))
+    told = findings_of(tree, tmp_path / "2")[1]["sheets-contradict"].text
+    assert told.count(", but ") == 3
+    assert "7/EP06_02_01 is" in told
+    assert told.endswith("and 2 clips more")
+
+
+def test_several_marks_of_4dme_are_one_class_only_if_one_of_them_is_a_class(tmp_path):
+    tree = LAYOUTS["4dme"]()
+    headings, negative, positive, surprise = tree.sheets[0].rows
+    marks = {name: headings.index(name) for name in headings[5:]}
+    negative[marks["Repression"]] = 1
+    positive[marks["Negative"]], positive[marks["Others"]] = "no", 1
+    surprise[marks["Negative"]] = 1
+    database, found = findings_of(tree, tmp_path)
+    assert [clip.emotion for clip in database.clips()] == ["negative", "positive"]
+    assert "several 1 (row 4)" in found["emotions-without-class"].text
+
+
+def test_numbers_that_two_files_have_are_counted_from_the_first(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    clip = tree.clips[0]
+    for number in (28, 30):
+        copy = clip.file.format(number).replace(".", " (1).")
+        tree.extra[(clip.place / copy).as_posix()] = picture(".jpg", 9)
+    told = findings_of(tree, tmp_path)[1]["frame-number-twice"].text
+    assert told.startswith("2 frame numbers with two files (first: 28)")
+
+
+def test_a_clip_that_lacks_less_than_half_of_its_frames_is_used(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    for number in (28, 29, 30, 31):
+        del tree.clips[0].shows[number]
+    database, found = findings_of(tree, tmp_path)
+    (first, *_) = database.clips()
+    assert len(first.files) == 7
+    assert found["frames-missing"].severity == "warning"
+    assert "7 frames between onset 26 and offset 36" in found["frames-missing"].text
+    assert any("7 of 7 coded clips, 6 of them whole" in x for x in database.interpretation)
+
+
+def test_raw_recordings_have_more_frames_than_the_clip_and_that_is_no_finding(tmp_path):
+    database, found = findings_of(LAYOUTS["casme2-raw"](), tmp_path)
+    assert len(database.clips()) == 7
+    assert set(found) == {"emotions-without-class"}
+
+
+def test_recordings_from_zero_are_used_and_every_clip_says_so(tmp_path):
+    tree = LAYOUTS["casme2-raw"]()
+    tree.change(shows=lambda c: {n: n + 1 for n in range(c.offset + 9)})
+    database, _ = findings_of(tree, tmp_path)
+    told = [f for f in database.findings if f.code == "frames-from-zero"]
+    assert len(database.clips()) == len(told) == 7
+
+
+def test_all_that_was_noticed_of_a_clip_and_of_a_sheet_is_told(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    clip = tree.clips[0]
+    del clip.shows[30]
+    tree.extra[(clip.place / "apex.jpg").as_posix()] = picture(".jpg", 9)
+    rows = tree.sheets[0].rows
+    rows[4][-1], rows[5][4] = "glum", "2S"
+    rows.append(list(rows[1]))
+    rows.append(["see the paper"] + [None] * 8)
+    _, found = findings_of(tree, tmp_path)
+    assert {
+        "frames-missing", "images-without-number", "emotion-unknown", "apex-unreadable",
+        "rows-repeated", "rows-of-text", "emotions-without-class",
+    } <= set(found)  # fmt: skip
+    assert "2 rows of emotions without a class: others 1, repression 1 (rows 3, 9)" in (
+        found["emotions-without-class"].text
+    )
+
+
+def test_folders_without_a_row_are_counted_and_the_first_is_named(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    for name in ("EP88_01", "EP77_01"):
+        place = tree.clips[0].place.parent / name / "reg_img1.jpg"
+        tree.extra[place.as_posix()] = picture(".jpg", 9)
+    told = findings_of(tree, tmp_path)[1]["frames-without-label"].text
+    assert told.startswith("2 folders")
+    assert "EP77_01" in told
+
+
+def test_tables_that_are_no_coding_sheet_are_counted(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    for name in ("results.csv", "epochs.csv"):
+        tree.sheets.append(Sheet(name, [["epoch", "loss"], [1, 0.5]], text_writer()))
+    told = findings_of(tree, tmp_path)[1]["no-sheet-of-this"].text
+    assert told == "2 tables that are no coding sheet of it (first: epochs.csv)"
+
+
+def test_the_account_expects_the_rows_of_the_classes(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    tree.clips[0].shows = {}
+    account = findings_of(tree, tmp_path)[0].account()
+    assert (account.n_used, account.n_expected) == (6, 7)
+
+
+def test_the_pattern_of_a_clip_is_that_of_its_own_frames(tmp_path):
+    tree = LAYOUTS["casme2-raw"]()
+    clip = tree.clips[0]
+    tree.extra[(clip.place / f"late_{clip.offset + 90}.jpg").as_posix()] = picture(".jpg", 9)
+    rows = findings_of(tree, tmp_path)[0].rows()
+    first = rows.iloc[0]
+    assert (first["first"], first["last"], first["pattern"]) == (26, 36, "img{n}.jpg")
+
+
+def test_clips_of_which_none_can_be_cut_are_no_frames(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    tree.change(folder=lambda c: f"EP55_{c.index:02d}")
+    database, found = findings_of(tree, tmp_path)
+    assert "no-frames" in found
+    with pytest.raises(DataMissing):
+        database.clips()
+
+
+def test_a_folder_can_be_told_where_databases_would_be_confused(tmp_path):
+    tree = LAYOUTS["casme2-cropped"]()
+    root = tree.write(tmp_path)
+    (tmp_path / "all").mkdir()
+    root.rename(tmp_path / "all" / "mine")
+    other = LAYOUTS["casme2-cropped"]()
+    other.sheets[0].rows = other.sheets[0].rows[:2]
+    other.root = "all/other"
+    other.write(tmp_path)
+    database = FrameDatabase("casme2", root=str(tmp_path / "all"), folder="mine")
+    assert frames_of(database) == [values for _, _, values in tree.expected()]
+    assert len(FrameDatabase("casme2", root=str(tmp_path / "all"), folder="other").clips()) == 1
+
+
+def test_what_is_special_in_casme2_s_sheets_is_told(tmp_path):
+    without, recoded = {(24, "EP02_07")}, {(24, n) for n in ("EP07_01", "EP07_04f", "EP10_03")}
+    database = casme2_of_counts(tmp_path / "2019", without, recoded)
+    database.coding = "paper"
+    assert any("coding=paper gave 4 clips of subject 24" in x for x in database.interpretation)
+    # Of the early coding nothing is to be undone.
+    early = casme2_of_counts(tmp_path / "early")
+    early.coding = "paper"
+    assert any("coding=paper gave 0 clips" in x for x in early.interpretation)
+    later = {f.code: f for f in casme2_of_counts(tmp_path / "2014", without).findings}
+    assert "sub24/EP02_07 (disgust) is not in it" in later["sheet-2014"].text
+    assert "coding=paper" in later["sheet-2014"].action
+    tree = LAYOUTS["casme2-cropped"]()
+    tree.sheets[0].rows[1][4] = "/"
+    tree.sheets[0].rows.append([9, "EP02_02f", None, 5, "/", 8, None, "4", "happiness"])
+    found = findings_of(tree, tmp_path / "odd")[1]
+    assert found["apex-absent"].text == "2 rows without an apex (rows 2, 11)"
+    assert found["not-in-protocol"].text == "1 row sub09/EP02_02f (row 11)"
+
+
+def test_rows_of_cas_me_squared_that_are_left_out_are_told(tmp_path):
+    tree = LAYOUTS["casme_squared-rawpic"]()
+    tree.sheets[0].rows.append([9, "disgust1_1", 1, 2, 3, "4", "disgust", "micro-expression", "x"])
+    found = findings_of(tree, tmp_path)[1]
+    assert "1 row of macro-expressions (row 4)" in found["macro-expressions"].text
+    assert "(row 5)" in found["row-without-folder"].text
+
+
+@pytest.mark.parametrize(("length", "refused"), [(20, False), (21, True)])
+def test_clips_of_smic_may_be_as_long_as_the_longest(tmp_path, length, refused):
+    tree = smic("VIS", ["VIS"], "{:05d}.bmp")
+    clip = tree.clips[0]
+    clip.shows = {n: n for n in range(clip.onset, clip.onset + length)}
+    database, found = findings_of(tree, tmp_path)
+    assert ("clip-too-long" in found) == refused
+    assert len(database.clips()) == 7 - refused
+
+
+def test_a_folder_that_names_two_cameras_tells_none(tmp_path):
+    tree = smic("VIS", ["SMIC VIS and NIR", "VIS"], "{:05d}.bmp")
+    assert len(findings_of(tree, tmp_path / "one")[0].clips()) == 7
+    tree = smic("VIS", ["SMIC VIS and NIR"], "{:05d}.bmp")
+    for name in ("smic_vis", "smic_nir"):
+        database = FrameDatabase(name, root=str(tree.write(tmp_path / "two")))
+        assert "camera-unknown" in {f.code for f in database.findings}
+
+
+def test_frames_of_a_shifted_recording_are_told_by_the_sheet_s_numbers(tmp_path):
+    tree = smic("VIS", ["SMIC_E_VIS_crop"], "reg_{:05d}.bmp", 9)
+    # Counted from 1 in each folder; the first lacks all from the middle of the clip on.
+    tree.change(shows=lambda c: dict(enumerate(c.shows, start=1)))
+    first = tree.clips[0]
+    first.shows = {n: shown for n, shown in first.shows.items() if shown <= first.onset + 2}
+    told = findings_of(tree, tmp_path)[1]["frames-outside-coding"].text
+    assert told.startswith(f"frames {first.onset - 9} to {first.onset + 2} ")
+
+
+def test_clips_of_no_camera_are_those_that_none_is_known_of(tmp_path):
+    tree = smic("HS", ["cropped", "HS"], "reg_{}.bmp")
+    root = tree.write(tmp_path)
+    for clip in tree.clips[:2]:
+        copy = root / "more" / clip.place.relative_to("cropped/HS")
+        copy.mkdir(parents=True)
+        (copy / "reg_1.bmp").write_bytes(picture(".bmp", 9))
+    strange = root / "more" / "s12" / "micro" / "negative" / "s12_ne_44"
+    strange.mkdir(parents=True)
+    (strange / "reg_1.bmp").write_bytes(picture(".bmp", 9))
+    found = {f.code: f for f in FrameDatabase("smic_hs", root=str(root)).findings}
+    assert found["camera-unknown"].text.startswith("1 clips such as")
+    assert "s12_ne_44" in found["camera-unknown"].text

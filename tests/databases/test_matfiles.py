@@ -446,3 +446,83 @@ def test_repeated_samples_are_told(tmp_path, labels, words):
     (told,) = small(tmp_path).load("mine").findings
     assert told.severity == "warning"
     assert re.search(words, told.text)
+
+
+def test_what_a_column_holds_tells_row_numbers_and_codes(tmp_path):
+    """By their content: a running number, and other codes of labels or subjects."""
+    rows = [
+        f"{'ab'[i % 2]},s{i // 2},{i + 11},{i % 2 + 5},{7 * (i // 2)},{min(i, 3)},{i * i}"
+        for i in range(6)
+    ]
+    text = "label,subject,n,c,s,part,f1\n" + "\n".join(rows) + "\n"
+    found = csv_database(tmp_path, text, features="*", subjects="subject").load("d")
+    # Four values within the two labels are no code of theirs.
+    assert found.names == ("part", "f1")
+    told = found.findings[0].text
+    for said in ("'n': row numbers", "'c': another code of label", "'s': another code of subject"):
+        assert said in told
+    finer = "label,part,f1\na,1,1\na,2,4\nb,3,9\nb,3,2\nb,4,5\n"
+    assert csv_database(tmp_path, finer, features="*").load("d").names == ("part", "f1")
+
+
+def test_of_repeated_samples_those_that_contradict_are_counted_apart(tmp_path):
+    X = np.arange(15.0).reshape(5, 3)
+    X[2], X[3], X[4] = X[0], X[0], X[1]
+    np.savez(tmp_path / "mine.npz", features=X, labels=np.array([0, 1, 0, 2, 1]))
+    (told,) = small(tmp_path).load("mine").findings
+    assert "3 of 5 samples repeat an earlier one, 1 under another label" in told.text
+    assert "rows 0 and 3" in told.text
+
+
+def test_most_columns_of_other_names_are_no_finding(tmp_path):
+    text = "label,fa,fb,f1\na,1,2,3\nb,3,5,5\na,4,9,1\n"
+    assert not csv_database(tmp_path, text, features="f").load("d").findings
+
+
+def test_samples_of_any_file_may_stand_in_columns_if_that_is_said(tmp_path):
+    X = np.arange(12.0).reshape(4, 3)
+    save_npz(tmp_path / "mine.npz", features=X.T)
+    assert np.array_equal(small(tmp_path, layout="samples_columns").load("mine").X, X)
+
+
+def test_blocks_of_two_planes(tmp_path):
+    X = np.arange(4 * 20.0).reshape(4, 20)
+    save_npz(tmp_path / "mine.npz", features=X)
+    cut = {"layout": "released", "grids": [1, 2], "n_planes": 2}
+    found = small(tmp_path, blocks=cut).load("mine").X
+    assert found.shape == (4, 5, 2, 2)
+    assert found[0, 1:, 0].ravel().tolist() == list(range(4, 12))
+
+
+def test_the_features_of_the_target_are_put_where_the_sources_are():
+    X, y = np.arange(12.0).reshape(4, 3), np.array([0, 1, 0, 1])
+    source = FeatureSet("one", X, y, None, ("a", "b"), names=("p", "q", "r"))
+    turned = FeatureSet("two", X[:, [1, 2, 0]], y, None, ("a", "b"), names=("q", "r", "p"))
+    assert np.array_equal(matched(source, turned).X, X)
+    with pytest.raises(UserError, match="'s' is only in two"):
+        matched(replace(source, names=("t", "u", "v")), replace(turned, names=("s", "u", "v")))
+
+
+def test_the_account_has_the_findings_and_the_classes_in_their_order(tmp_path):
+    X = np.arange(12.0).reshape(4, 3)
+    X[2] = X[0]
+    save_npz(tmp_path / "mine.npz", features=X, labels=np.array([0, 1, 0, 0]))
+    account = small(tmp_path, classes=("z", "a")).account("mine")
+    assert list(account.class_counts.items()) == [("z", 3), ("a", 1)]
+    assert [f.code for f in account.findings] == ["repeated-samples"]
+
+
+def test_a_result_depends_on_subjects_names_and_the_order_of_classes_and_samples():
+    X, y = np.eye(3), np.array([0, 1, 1])
+    made = FeatureSet("one", X, y, np.array(["s", "t", "t"]), ("b", "a"), names=("p", "q", "r"))
+    others = (
+        replace(made, subject=np.array(["s", "t", "u"])),
+        replace(made, names=("p", "r", "q")),
+        replace(made, classes=("a", "b")),
+        replace(made, y=np.array([1, 0, 1])),
+        replace(made, X=2 * X),
+    )
+    assert len({one.sha256 for one in (made, *others)}) == 6
+    # The name of the database, its file and what was noticed of it change no result.
+    same = replace(made, database="two", fingerprint="x", findings=(), clips=("a", "b", "c"))
+    assert same.sha256 == made.sha256

@@ -188,3 +188,22 @@ def test_files_of_no_known_descriptor_are_named(tmp_path):
     found = ReleasedDatabase("smic_vis", root=str(tmp_path)).account().findings
     assert [Path(f.where).name for f in found] == ["CrossCorpus_LBPTOP_R2P8_SMIC_VIS_112by112.mat"]
     assert found[0].severity == "warning"
+
+
+def test_a_file_of_smic_hs_under_any_name_is_known_by_its_variable(tmp_path):
+    arrays = {"SMIC_micro_feature": histograms(), "SMIC_micro_label": LABELS}
+    scipy.io.savemat(tmp_path / "mine.mat", arrays)
+    assert load_released(tmp_path / "mine.mat").database == "smic_hs"
+
+
+def test_a_database_may_have_another_name_than_its_files(tmp_path):
+    write_v73(tmp_path / NAME, variables())
+    database = ReleasedDatabase("my_vis", root=str(tmp_path), released_name="SMIC_VIS")
+    loaded = database.load("lbp_top_r3p4")
+    assert (loaded.database, loaded.X.shape) == ("my_vis", (5, 85, 3, 15))
+    assert database.held() == ["lbp_top_r3p4"]
+
+
+def test_other_classes_than_those_of_the_files_are_refused():
+    with pytest.raises(UserError, match="released features have negative, positive, surprise"):
+        ReleasedDatabase("smic_vis", classes=("negative", "positive"))

@@ -1,6 +1,7 @@
 """What is compared with what when cells are missing."""
 
 import html
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +13,12 @@ from cdmer_bench.reporting.analysis import (
     comparable,
     compare_cells,
     compare_methods,
+    control_of,
     drawn_units,
     stats_text,
     unchosen,
 )
-from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET
+from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET, SYNTHETIC
 from cdmer_bench.reporting.html_report import build_report
 from cdmer_bench.reporting.picture_data import cells_of
 from cdmer_bench.reporting.rules import summarize_rules
@@ -219,3 +221,85 @@ def test_letters_of_own_databases_are_explained():
     text = stats_text([replace(record(5), **own)], ORACLE)
     assert "Databases: A is Amazon, D is DSLR." in text
     assert "Databases:" not in stats_text([record(5)], ORACLE)
+
+
+def predicting(task, wrong, **changes):
+    """A record of one setting that has the first clips of the target wrong."""
+    y = record(task).y_target
+    prediction = y.copy()
+    prediction[:wrong] = (y[:wrong] + 1) % 3
+    return record(task, predictions=prediction[None], **changes)
+
+
+def test_the_descriptor_that_most_records_have_is_compared_where_the_papers_is_not():
+    hog, lpq = (record(5, descriptor_label=label) for label in ("HOG-TOP(p=4)", "LPQ-TOP"))
+    assert [r.descriptor_label for r in comparable([hog, lpq, lpq])] == ["LPQ-TOP"] * 2
+
+
+def test_the_baseline_of_most_tasks_is_the_control_also_as_a_second_row():
+    variants = {"a": (1, 2), "b": (1, 2, 3)}
+    records = [
+        record(t, "svm", "Baseline", variant=name) for name, ts in variants.items() for t in ts
+    ]
+    records += [record(t) for t in (1, 2)]
+    assert control_of(r.row for r in records) == "Baseline [b]"
+    overall = compare_methods(compare_cells(records, ORACLE))
+    assert overall.methods == ("Baseline [a]", "Baseline [b]", "TCA")
+    assert np.isnan(overall.p).tolist() == [False, True, False]
+
+
+def test_methods_that_have_some_of_the_tasks_left_out_are_said_to_lack_the_others():
+    tasks = {"Baseline": (1, 2), "TCA": (1, 2, 3), "SA": (1, 2, 4)}
+    records = [record(t, label.lower(), label) for label, ts in tasks.items() for t in ts]
+    assert compare_methods(compare_cells(records, ORACLE)).left_out_sentences == (
+        "Left out, because Baseline, TCA, SA lack some of their results: Exp.3, Exp.4.",
+    )
+
+
+def test_average_ranks_tell_scores_apart_that_differ_by_little():
+    wrong = {"TCA": 20, "SA": 21}
+    records = [predicting(t, n, method_label=label) for t in (5, 6) for label, n in wrong.items()]
+    assert compare_methods(compare_cells(records, ORACLE)).average_ranks.tolist() == [1.0, 2.0]
+
+
+def test_the_text_has_clips_won_and_lost_and_p_values_corrected_for_the_number_of_methods():
+    wrong = {"Baseline": 30, "TCA": 10, "SA": 20}
+    records = [
+        predicting(t, n, method_label=label) for t in range(1, 7) for label, n in wrong.items()
+    ]
+    text = stats_text(records, ORACLE)
+    # Of the first 30 clips the Baseline has none, TCA the last 20 and SA the last 10.
+    assert re.findall(r"^Exp.1 +(\w+) .* (\d+ : \d+|-) ", text, re.MULTILINE) == [
+        ("Baseline", "-"),
+        ("TCA", "20 : 0"),
+        ("SA", "10 : 0"),
+    ]
+    # Better on all six tasks: 2 / 2 ** 6, and by Holm for two methods twice that.
+    over = text[text.index("Over 6 of 12 tasks") :]
+    assert re.findall(r"^(TCA|SA) .* (\S+)$", over, re.MULTILINE) == [
+        ("TCA", "0.0625"),
+        ("SA", "0.0625"),
+    ]
+
+
+def test_one_generated_database_and_remarks_on_either_side_stand_in_the_text():
+    assert SYNTHETIC in stats_text([record(5, synthetic=True), record(6)], ORACLE)
+    assert SYNTHETIC not in stats_text([record(5), record(6)], ORACLE)
+    used = {"source": {"remarks": ["one file is old"]}, "target": {"remarks": ["two are new"]}}
+    text = stats_text([record(5, used=used)], ORACLE)
+    assert "SMIC-NIR: one file is old." not in text
+    assert "SMIC-VIS: one file is old." in text
+    assert "SMIC-NIR: two are new." in text
+
+
+def test_what_is_known_against_a_rule_stands_in_the_text():
+    scores = np.zeros((3, 71, 3), np.float32)
+    assert "\nentropy: it may prefer a setting" in stats_text(
+        [record(5, scores=scores)], rule("entropy")
+    )
+
+
+def test_tasks_with_names_of_several_lengths_stand_in_one_column():
+    records = [record(5, task_label=label) for label in ("A → B", "A longer name → B")]
+    lines = [line for line in stats_text(records, ORACLE).splitlines() if line.startswith("A ")]
+    assert len({line.index("TCA") for line in lines}) == 1

@@ -174,6 +174,7 @@ def test_a_paper_of_the_users_own_is_one_file(tmp_path):
     assert paper.own_rows == ["Mine"]
     assert [f.kind for f in audit_later(paper)] == ["grid"]
     for text, words in (
+        (head + cells.replace("50.70", "150.70"), "cannot be read"),
         (cells, "does not say its title"),
         (head + cells.replace("Exp.5", "Exp.9"), "Table III, Exp.9"),
         (head + cells.replace("0.5,", "half,"), "cannot be read"),
@@ -185,3 +186,66 @@ def test_a_paper_of_the_users_own_is_one_file(tmp_path):
             later_paper("mine", str(tmp_path))
     with pytest.raises(UserError, match="did you mean 'tgsr2022'"):
         later_paper("tgsr")
+
+
+def paper_with(tmp_path, *lines):
+    """A paper of the user's own with some printed cells."""
+    head = "# title: Mine\n# what: the same features\n# source: https://example.org\n"
+    head += "# grid k: 1:2:5, 8:1:9\n# grid m: 1:1:3\ntable,row,column,mean_f1,accuracy,setting\n"
+    (tmp_path / "paper").mkdir(exist_ok=True)
+    (tmp_path / "paper" / "mine.csv").write_text(head + "".join(f"{line}\n" for line in lines))
+    return later_paper("mine", str(tmp_path))
+
+
+def test_a_cell_copied_with_one_other_figure_is_found(tmp_path):
+    # Printed are 0.5810 / 61.97 and 0.7004 / 71.83.
+    lines = ("III,TCA,Exp.5,0.5810,61.96,", "III,SA,Exp.5,0.7005,71.83,", "V,Baseline,Exp.5,{},")
+    same = published()["V", "Baseline", "Exp.5"]
+    paper = paper_with(tmp_path, *lines[:2], lines[2].format(f"{same.mean_f1},{same.accuracy}"))
+    assert places(audit_later(paper), "copy") == {("III", "TCA", "Exp.5"), ("III", "SA", "Exp.5")}
+
+
+@pytest.mark.parametrize(
+    ("setting", "outside"),
+    [
+        ("k = 1, m = 3", ""),
+        ("k = 5, m = 1", ""),
+        ("k = 9", ""),
+        ("k = 8", ""),
+        ("k = -1", "k = -1"),
+        ("k = 7", "k = 7"),
+        ("k = 10", "k = 10"),
+        ("k = 5, m = 4", "m = 4"),
+    ],
+)
+def test_a_printed_setting_is_in_its_grid_from_the_first_to_the_last_value(
+    tmp_path, setting, outside
+):
+    paper = paper_with(tmp_path, f'III,Mine,Exp.5,0.5,50.70,"{setting}"')
+    found = [f.statement for f in audit_later(paper) if f.kind == "grid"]
+    assert found == ([f"prints {outside}, which its grid does not hold"] if outside else [])
+
+
+def test_one_class_for_every_clip_is_found_in_a_later_paper_by_both_figures(tmp_path):
+    # 70 of 164 clips of SMIC (HS) are negative: F1 2 * 70 / (164 + 70), a third of it the mean.
+    paper = paper_with(
+        tmp_path, "IV,Mine,Exp.7,0.1994,42.68,", f"IV,Other,Exp.7,0.1994,{100 * 71 / 164:.2f},"
+    )
+    assert [(f.row, f.evidence) for f in audit_later(paper) if f.kind == "constant"] == [
+        ("Mine", "Exp.7 negative")
+    ]
+
+
+def test_the_evidence_holds_the_numbers_that_it_is_of(findings):
+    found = {(f.kind, f.table, f.row, f.column): f for f in findings}
+    # 56.15 % of 130 clips are 73.
+    assert found["mean_f1", "VI", "C3D-FC1 (Sports1M)", "Exp.8"].numbers == {
+        "class_counts": [73, 32, 25],
+        "right": [73],
+    }
+    printed = published()["IV", "DRLS", "Exp.11"].accuracy
+    near = found["accuracy", "IV", "DRLS", "Exp.11"].numbers["nearest"]
+    rest = set(range(131)) - set(near)
+    assert max(abs(100 * k / 130 - printed) for k in near) < min(
+        abs(100 * k / 130 - printed) for k in rest
+    )

@@ -1,5 +1,6 @@
 """The sentences that say what an average is over, what is missing and what a rule left out."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,12 +8,13 @@ import pytest
 
 from cdmer_bench.evaluation.selection import rule
 from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
-from cdmer_bench.reporting import MissingCell, build_table
+from cdmer_bench.reporting import MissingCell, build_table, render
 from cdmer_bench.reporting.analysis import compare_cells, compare_methods, stats_text
-from cdmer_bench.reporting.captions import absences, scope, task_span
+from cdmer_bench.reporting.captions import NO_COMPARISON, absences, join_names, scope, task_span
 from cdmer_bench.reporting.picture_data import cells_of
-from cdmer_bench.reporting.published import paper_order, sorted_as_paper
+from cdmer_bench.reporting.published import later_paper, paper_order, sorted_as_paper
 from cdmer_bench.reporting.rules import summarize_rules
+from cdmer_bench.results.scores import score_records
 from tests.reporting.records import record
 
 
@@ -126,3 +128,95 @@ def test_only_methods_of_the_paper_can_be_run_with_another_grid_than_its():
     notes = build_table("III", made).notes
     (note,) = (note for note in notes if "grid of the user" in note)
     assert note == "Run with a grid of the user's own, not the paper's: TCA."
+
+
+def test_later_papers_beside_synthetic_figures_are_said_to_mean_nothing():
+    made, later = record(5, corpus="synthetic", synthetic=True), [later_paper("tgsr2022")]
+    assert NO_COMPARISON in build_table("III", [made], later=later).notes
+
+
+def test_remarks_on_both_databases_stand_in_the_caption_and_in_the_long_form():
+    used = {"source": {"remarks": ["one file is old"]}, "target": {"remarks": ["two are new"]}}
+    table = build_table("III", [record(5, used=used)], whole=False)
+    both = {"SMIC-VIS: one file is old.", "SMIC-NIR: two are new."}
+    assert both <= set(table.notes)
+    remarks = json.loads(render(table, "json"))[0]["remarks"]
+    assert all(sentence in remarks for sentence in both)
+
+
+def test_every_rule_is_named_and_one_with_the_target_labels_among_them_is_an_upper_bound():
+    notes = build_table("III", [record(5)], ["class_balance", "oracle"]).notes
+    assert [n.split(":")[1].strip() for n in notes if n.startswith("Selection:")] == [
+        "class balance",
+        "oracle",
+    ]
+    assert any("are upper bounds" in note for note in notes)
+    assert not any("are upper bounds" in n for n in build_table("III", [], "class_balance").notes)
+
+
+def test_settings_tried_are_those_of_each_row_from_the_least_to_the_most():
+    five = np.stack([np.zeros(71)] * 5)
+    made = [
+        record(5, variant="a", task_label="A → B"),
+        record(6, variant="a", task_label="B → A", predictions=five),
+        record(6, variant="b", task_label="B → A", predictions=five),
+    ]
+    notes = build_table("own", score_records(made), whole=False).notes
+    assert "Settings tried: TCA [a] 3 to 5, TCA [b] 5." in notes
+
+
+def test_the_solvers_are_told_of_the_methods_that_they_were_of():
+    made = [
+        record(5, solver="exact"),
+        record(5, "tsrg", "TSRG", solver="paper"),
+        record(5, "svm", "Baseline"),
+    ]
+    notes = build_table("III", made, whole=False).notes
+    assert "Solver stopped after as many iterations as in the paper: TSRG." in notes
+    assert "Solver run until it converged: TCA." in notes
+
+
+def test_a_limit_is_told_of_the_variant_that_met_it():
+    made = [record(5, variant="a"), record(5, variant="b", converged=np.zeros(3, bool))]
+    notes = build_table("III", score_records(made), whole=False).notes
+    (note,) = [note for note in notes if "iteration limit" in note]
+    assert note.endswith("chosen setting: TCA [b] Exp.5.")
+
+
+def test_a_figure_that_is_older_than_a_failure_is_told():
+    failed = [MissingCell("Exp.5", "TCA", "LBP-TOP(R3P8)", "failed: no memory")]
+    notes = build_table("III", [record(5), record(6)], missing=failed, whole=False).notes
+    assert "Of an earlier run than the last, which failed: no memory: TCA Exp.5." in notes
+
+
+def test_a_gap_under_one_of_several_rules_names_the_rule():
+    made = record(5, scores=np.zeros((3, 71, 3), np.float32))
+    table = build_table("III", [made, record(6)], ["oracle", "entropy"], only_asked=True)
+    gap = "No figure (-) for TCA (entropy) (Exp.6): entropy needs scores, not recorded."
+    assert gap in table.notes
+
+
+def test_names_that_repeat_are_counted_once():
+    assert join_names(["A", "A", "B", "B"], 2) == "A, B"
+    assert join_names(["A", "A", "B", "C"], 2) == "A, B and 1 more"
+
+
+def test_the_descriptor_of_a_table_of_methods_is_named():
+    assert "Corpus: released. Descriptor: LBP-TOP(R3P8)." in build_table("III", [record(5)]).notes
+    assert "Corpus: released." in build_table("V", [record(5)]).notes
+
+
+def test_letters_are_explained_where_the_titles_of_any_task_have_no_room():
+    made = [
+        record(5, task_label=f"A → {letter}", source="amazon", target=target)
+        for letter, target in (("d", "dslr"), ("W", "A camera that hangs above the door"))
+    ]
+    table = build_table("own", made)
+    assert [title for _, title in table.columns[:2]] == ["amazon → dslr", ""]
+    assert any("W is A camera that hangs above the door" in note for note in table.notes)
+
+
+def test_gaps_of_a_later_paper_are_no_gaps_of_the_run():
+    paper = later_paper("tgsr2022")
+    some = replace(paper, cells={p: c for p, c in paper.cells.items() if p[2] == "Exp.5"})
+    assert not any("not printed" in n for n in build_table("III", [record(5)], later=[some]).notes)

@@ -506,3 +506,153 @@ def test_grids_laid_over_one_another_sum_the_weights_that_cover_a_place():
     assert shares(images) == pytest.approx([p.sum() / total for p in parts])
     assert shares(block_images(np.zeros(85))) == [0.0] * 4
     assert overlay(block_images(np.ones(30))).shape == (12, 12)
+
+
+def flat(figure):
+    return " ".join(" ".join(texts(figure)).split())
+
+
+def test_a_confusion_matrix_is_drawn_with_true_classes_downwards():
+    """Not turned round: 20 of the 23 negative clips as positive, 5 of the positive as negative."""
+    y = labels("smic_nir")
+    predicted = y.copy()
+    predicted[:20], predicted[23:28] = 1, 0
+    (axes, *_) = confusion_picture([record(5, predictions=predicted[None])]).axes
+    counts = confusion_matrix(y, predicted)
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    assert np.asarray(axes.images[0].get_array()) == pytest.approx(shares)
+    for text in axes.texts:
+        column, row = text.get_position()
+        assert text.get_text().split("\n")[0] == str(counts[row, column])
+    assert [t.get_text() for t in axes.get_yticklabels()] == ["negative", "positive", "surprise"]
+    assert axes.figure._supylabel.get_text() == "true class, across: predicted class"
+
+
+def test_one_generated_cell_marks_every_picture_of_several():
+    mixed = [record(5, synthetic=True, corpus="s"), record(6, corpus="s")]
+    tables = [build_table("III", mixed[1:]), build_table("III", mixed[:1])]
+    for figure in (
+        confusion_picture(mixed),
+        budget_picture(mixed),
+        time_picture(mixed),
+        score_map(*tables),
+    ):
+        assert "SYNTHETIC DATA" in texts(figure)
+
+
+def test_confusion_pictures_name_their_rule_and_what_it_leaves_out():
+    scores = np.zeros((3, 71, 3), np.float32)
+    made = [record(5, scores=scores), record(6, "sa", "SA")]
+    shown = flat(confusion_picture(made, rule("entropy")))
+    assert f"Selection: {rule('entropy').label}." in shown
+    assert "SA, Exp.6: entropy needs scores, not recorded." in shown
+
+
+def test_descriptors_have_rows_of_their_own_in_a_confusion_picture():
+    made = [record(5), record(5, descriptor_label="HOG-TOP(p=4)")]
+    rows = [a.get_ylabel() for a in confusion_picture(made).axes[:-1] if a.get_ylabel()]
+    assert rows == ["TCA\nLBP-TOP(R3P8)", "TCA\nHOG-TOP(p=4)"]
+
+
+def test_the_setting_of_the_rule_is_marked_at_its_own_score():
+    made = grid(["k"], [(1,), (2,), (3,)])
+    f1, _ = grid_scores(made.y_target, made.predictions, 3)
+    worst = int(f1.argmin())
+    chosen = rule("fixed", settings={"tca": made.settings[worst]})
+    figure = parameter_picture(made, chosen)
+    mark = figure.axes[0].lines[-1]
+    assert (mark.get_xdata()[()], mark.get_ydata()[()]) == (worst + 1, pytest.approx(f1[worst]))
+    assert f"Marked: chosen by fixed, {f1[worst]:.4f}." in flat(figure)
+    # In a map: the second value of what goes up, the third of what goes across.
+    made = grid(["a", "b"], [(a, b) for a in (1, 2) for b in (1, 2, 3)])
+    chosen = rule("fixed", settings={"tca": {"a": 2, "b": 3}})
+    (mark,) = parameter_picture(made, chosen).axes[0].lines
+    assert (*mark.get_xdata(), *mark.get_ydata()) == (2, 1)
+
+
+def test_numbers_of_a_parameter_stand_in_their_order():
+    values = (0.5, 2, 10, 100)
+    line = parameter_picture(grid(["C"], [(v,) for v in values[::-1]])).axes[0].lines[0]
+    assert line.get_xdata().tolist() == list(values)
+
+
+def test_blocks_are_drawn_with_the_brow_above_and_the_setting_named():
+    weights = np.zeros(85)
+    weights[1] = 1.0  # of 2 x 2 the upper left
+    figure = region_picture(weights, "RSTR", setting="lam = 10")
+    panel = next(a for a in figure.axes if a.get_title().startswith("2 x 2"))
+    (image,) = panel.images
+    assert np.asarray(image.get_array()).tolist() == [[1, 0], [0, 0]]
+    # The row 0 of the image is at the top, whose y is 0, and y falls upwards.
+    assert image.get_extent() == [0, 1, 1, 0] or tuple(image.get_extent()) == (0, 1, 1, 0)
+    assert panel.get_ylim()[0] > panel.get_ylim()[1]
+    assert "Setting: lam = 10." in flat(figure)
+
+
+def test_filled_markers_are_the_targets_and_the_rule_is_named():
+    made = record(7)
+    points = np.random.default_rng(0).normal(size=(130 + 164, 2))
+    figure = embedding_picture([(made, points, None)], rule="entropy")
+    groups = figure.axes[0].collections
+    sizes = [len(g.get_offsets()) for g in groups]
+    assert sizes == [73, 32, 25, 70, 51, 43]
+    assert [len(g.get_facecolor()) > 0 for g in groups] == [False] * 3 + [True] * 3
+    assert "Settings chosen by entropy." in flat(figure)
+
+
+def test_a_score_map_names_rules_rows_and_reasons_of_all_tables():
+    failed = MissingCell("Exp.6", "TCA", "LBP-TOP(R3P8)", "failed: no memory")
+    first = build_table("III", [record(5, variant="a")], whole=False, missing=[failed])
+    scores = np.zeros((3, 164, 3), np.float32)
+    second = build_table("IV", [record(7, scores=scores)], "entropy", whole=False)
+    figure = score_map(first, second)
+    shown = flat(figure)
+    assert "Settings chosen by: oracle, entropy." in shown
+    assert "failed: no memory" in shown
+    assert "not run" in shown
+
+
+def test_names_of_variants_stand_beside_a_score_map():
+    made = current([record(5, solver=s, key=s) for s in ("paper", "exact")])
+    figure = score_map(build_table("III", made, whole=False))
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == [
+        "TCA [exact solver]",
+        "TCA [paper solver]",
+    ]
+
+
+def test_the_bar_of_times_is_the_median_and_the_machines_are_those_of_what_was_timed():
+    times = (1.0, 2.0, 9.0)
+    made = [
+        record(t, about={"seconds": s, "machine": "lion"})
+        for t, s in zip((1, 2, 5), times, strict=True)
+    ]
+    made.append(record(1, "sa", "SA", about={"machine": "tiger"}))
+    figure = time_picture(made)
+    assert figure.axes[0].lines[1].get_xdata() == pytest.approx([2.0, 2.0])
+    shown = flat(figure)
+    assert "Measured on lion." in shown
+    # A cell without a time is no dot, so its task is missing; no other method says it.
+    two = [record(t, about={"seconds": 1.0}) for t in (1, 2)]
+    two += [record(t, "sa", "SA", about={"seconds": 1.0} if t == 1 else {}) for t in (1, 2)]
+    assert "No result: SA (Exp.2)." in flat(time_picture(two))
+
+
+def test_the_best_method_stands_first_at_the_left_of_the_ranks():
+    scores = np.array([[0.1, 0.8, 0.9]] * 4)
+    figure = rank_picture(compared("ABC", scores))
+    sides = {
+        t.get_text().strip(): (t.get_ha(), t.get_position()[1])
+        for t in figure.axes[0].texts
+        if "(" in t.get_text() and "critical" not in t.get_text()
+    }
+    # The better half leads to the left, the best shortest.
+    assert sides["C (1.00)"][0] == sides["B (2.00)"][0] == "right"
+    assert sides["A (3.00)"][0] == "left"
+    assert sides["C (1.00)"][1] > sides["B (2.00)"][1]
+
+
+def test_a_curve_goes_to_the_largest_grid_of_its_method():
+    larger = record(6, predictions=np.zeros((40, 71)))
+    line = budget_picture([record(5), larger]).axes[0].lines[0]
+    assert line.get_xdata()[-1] == 40

@@ -1,10 +1,18 @@
 """Differences from the paper, in mean F1 and in samples."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cdmer_bench.reporting import build_table, differences, summarize
-from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Printed
+from cdmer_bench.reporting.published import (
+    AVERAGE,
+    LAYOUTS,
+    Printed,
+    paper_order,
+    sorted_as_paper,
+)
 from cdmer_bench.reporting.table import Figure, TableCell
 from tests.reporting.records import labels, record
 
@@ -90,3 +98,49 @@ def test_nothing_to_compare_and_synthetic_are_said():
     assert summarize([build_table("III", [])]) == "No figure to compare with the paper."
     made = record(1, corpus="synthetic", synthetic=True)
     assert "SYNTHETIC" in summarize([build_table("III", [made], against_paper=True)])
+
+
+def test_averages_of_a_row_are_no_cells_to_compare_either():
+    table = build_table("III", [record(t) for t in range(1, 7)], whole=False, against_paper=True)
+    assert table.rows[0].cells[-1].printed == Printed(0.6238, 64.01)
+    assert {d.column for d in differences([table])} == {f"Exp.{t}" for t in range(1, 7)}
+
+
+def test_differences_of_either_sign_are_listed_by_their_size():
+    # The paper's TCA on Exp.5 is 0.5810, its SA 0.7004: far above, and a little less far below.
+    better = record(5, predictions=labels("smic_nir")[None])
+    worse = record(5, "sa", "SA", np.zeros((1, 71)))
+    table = build_table("III", [better, worse], whole=False, against_paper=True)
+    found = [d.mean_f1 for d in differences([table])]
+    assert found == pytest.approx([round(2 * 23 / 94 / 3, 4) - 0.7004, 1 - 0.5810])
+
+
+def test_accuracies_are_compared_as_they_are_printed():
+    # 49.83 is no count of 71; the nearest, 35, is 49.30: no sample apart, and not equal.
+    figure, printed = Figure(0.5, 100 * 35 / 71, n_target=71), Printed(0.5, 49.83)
+    table = build_table("III", [record(5)], whole=False, against_paper=True)
+    cell = TableCell(figure, printed=printed)
+    row = replace(table.rows[0], cells=(cell, *table.rows[0].cells[1:4], *table.rows[0].cells[5:]))
+    table = replace(table, columns=table.columns[:4] + table.columns[5:], rows=(row,))
+    assert summarize([table]).startswith("1 of 2 figures equal to every digit, 1 of 1 accuracies")
+
+
+def test_one_generated_table_marks_the_summary():
+    tables = [
+        build_table("III", [record(1)], against_paper=True),
+        build_table("IV", [record(7, synthetic=True)], against_paper=True),
+    ]
+    assert "SYNTHETIC" in summarize(tables)
+
+
+def test_descriptors_stand_in_the_order_of_the_paper():
+    made = [
+        record(5, descriptor_label=label)
+        for label in ("HIGO-TOP(p=4)", "LBP-TOP(R1P8)", "LBP-TOP(R3P8)")
+    ]
+    assert [r.descriptor_label for r in sorted_as_paper(made)] == [
+        "LBP-TOP(R3P8)",
+        "LBP-TOP(R1P8)",
+        "HIGO-TOP(p=4)",
+    ]
+    assert paper_order(["TCA [b]", "SA", "TCA [a]"]) == ["TCA [b]", "TCA [a]", "SA"]

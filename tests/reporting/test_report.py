@@ -513,3 +513,294 @@ def test_blocks_are_drawn_over_one_another_with_the_share_of_each_grid():
     assert len(shades) == 64
     assert sorted(set(shades)) == ["0.25", "1.0"]
     assert shades.count("1.0") == 4
+
+
+def wrong_on(task, n, label, **changes):
+    """A record of one setting that has the first clips of the target wrong."""
+    y = record(task).y_target
+    prediction = y.copy()
+    prediction[:n] = (y[:n] + 1) % 3
+    return record(task, label.lower(), label, predictions=prediction[None], **changes)
+
+
+def test_what_is_told_from_chance_is_corrected_for_the_number_of_methods():
+    """Better on all six tasks: p = 2 / 2 ** 6, and for two methods 0.0625, however good one is."""
+    wrong = {"Baseline": 30, "TCA": 10, "SA": 20}
+    page = build_report([wrong_on(t, n, label) for t in range(1, 7) for label, n in wrong.items()])
+    first = first_screen(page)
+    assert "</small>TCA</p>" in first
+    assert "6 tasks are too few to tell this from chance" in first
+    over = rows_of(section(page, "statistics"), "Methods over 6 of 12 tasks")
+    assert over["TCA"][2:] == ["6 of 6", "0.0312", "0.0625"]
+    assert over["Baseline"][2:] == ["-", "-", "-"]
+    # With seven tasks it is 2 / 2 ** 7, twice; of the leader, not of a method that is as bad.
+    made = [wrong_on(t, n, label) for t in range(1, 8) for label, n in wrong.items()]
+    made = [r if r.row != "SA" else wrong_on(int(r.task[3:]), 30 + int(r.task[3:]) % 2, "SA")
+            for r in made]  # fmt: skip
+    assert "more than chance would give (Wilcoxon's test over 7 tasks, p = 0.031" in first_screen(
+        build_report(made)
+    )
+
+
+def test_on_one_task_the_best_is_so_by_mean_f1():
+    y = record(5).y_target
+    # 22 clips of all classes wrong, or the 20 of one class.
+    even, two = y.copy(), np.where(y == 2, 0, y)
+    even[:66:3] = (y[:66:3] + 1) % 3
+    f1 = [f1_score(y, p, average="macro") for p in (even, two)]
+    assert f1[0] > f1[1]
+    assert accuracy_score(y, even) < accuracy_score(y, two)
+    made = [record(5, "a", "A", even[None]), record(5, "b", "B", two[None])]
+    assert "</small>A</p>" in first_screen(build_report(made))
+
+
+def test_the_options_of_the_rule_that_the_page_opens_with_are_kept():
+    page = build_report(records(), selection=rule("fixed", settings={"tca": {"k": 3}}))
+    (chosen,) = {
+        cell["chosen"]["fixed"]["setting"]
+        for cell in embedded(page)["cells"]
+        if cell["row"] == "TCA"
+    }
+    assert chosen == "k = 3"
+
+
+def test_one_generated_database_marks_the_page_and_its_figures_are_not_compared():
+    mixed = [record(1, synthetic=True), record(2)]
+    page = build_report(mixed)
+    assert "(synthetic data)</title>" in page
+    assert "figures equal to every digit" not in page
+    # Unless that is asked for; or not to.
+    assert "figures equal to every digit" in build_report(mixed, against_paper=True)
+    assert "figures equal to every digit" not in build_report(records(), against_paper=False)
+
+
+def test_a_note_of_one_table_does_not_stand_above_all():
+    made = [record(1, solver="exact"), record(7)]
+    text = section(build_report(made), "tables")
+    note = "Solver run until it converged: TCA."
+    assert text.count(note) == 1
+    assert text.index("Table III") < text.index(note) < text.index("Table IV")
+    assert text.index("Corpus: released.") < text.index("Table III")
+
+
+def test_both_sides_of_every_task_are_told():
+    used = {"source": {"title": "Lab A", "remarks": ["one file is old"]}}
+    generated = record(5, used=used, corpus="synthetic", synthetic=True)
+    first = section(build_report([generated]), "answer")
+    assert "Lab A: one file is old." in first
+    assert "<dt>Databases</dt><dd>Lab A, SMIC-NIR</dd>" in first
+
+
+def test_what_was_run_when_by_which_versions_and_why_cells_are_missing():
+    made = [
+        record(t, about={"date": f"2026-01-0{t}T00:00:00+00:00", "versions": {"numpy": f"2.{t}"}})
+        for t in (2, 1, 5)
+    ]
+    reasons = ("failed: a", "failed: b", "without data: c")
+    missing = [MissingCell("Exp.3", "TCA", "LBP-TOP(R3P8)", reason) for reason in reasons]
+    page = build_report(made, missing=missing)
+    first = section(page, "answer")
+    assert "2026-01-01 00:00 to 2026-01-05 00:00 UTC" in first
+    assert "numpy 2.1, numpy 2.2, numpy 2.5" in first
+    assert "2 failed, 1 without data." in first
+    # The table says it where the figure would stand.
+    assert re.search('title="(failed: a|failed: b|without data: c)"', section(page, "tables"))
+
+
+def test_own_tasks_beside_those_of_the_paper():
+    made = [record(5), record(6, task_label="A → B", source="a", target="b")]
+    first = section(build_report(made), "answer")
+    assert "TCA on" not in first
+    assert "micro-expression" not in first
+    assert "Exp.5 (1 of the paper's 12); A → B" in first
+
+
+def test_rules_are_offered_where_a_grid_leaves_something_to_choose():
+    scores = np.zeros((1, 71, 3), np.float32)
+    one = build_report([record(5, predictions=np.zeros((1, 71)), scores=scores)])
+    assert re.findall('<option value="([a-z_]+)"', one) == ["oracle"]
+
+
+def test_only_one_descriptor_is_judged_and_timed():
+    other = {"descriptor_label": "HOG-TOP(p=4)", "about": {"seconds": 999.0}}
+    made = [record(5), record(5, "svm", "Baseline"), record(6, **other)]
+    page = build_report(made)
+    assert set(rows_of(section(page, "statistics"), "How sure each figure is")) == {
+        "Exp.5, Baseline",
+        "Exp.5, TCA",
+    }
+    assert "999" not in section(page, "cost")
+
+
+def test_recalls_are_offered_where_all_cells_have_the_same_classes():
+    own = record(5, task_label="A → B", classes=("p", "q", "r"))
+    assert len(embedded(build_report([record(5)]))["measures"]) == 5
+    assert len(embedded(build_report([record(5), own]))["measures"]) == 2
+
+
+def test_what_the_page_opens_with_is_of_its_rule():
+    """Entropy takes the third setting; the oracle another."""
+    made = []
+    for task, method in ((7, "TCA"), (7, "Baseline"), (8, "TCA"), (8, "Baseline")):
+        n = len(record(task).y_target)
+        scores = np.zeros((3, n, 3), np.float32)
+        scores[2, :, 0] = 9
+        weights = np.eye(3, 85, k=2) + 1e-9
+        weights[2, :] = 0
+        weights[2, 3] = 2.0  # the second column, upper row of 2 x 2
+        made.append(
+            record(task, method.lower(), method, scores=scores, extras={"weights": weights})
+        )
+    page = build_report(made, selection="entropy")
+    third = {
+        (r.method_label, r.task_label): f1_score(r.y_target, r.predictions[2], average="macro")
+        for r in made
+    }
+    heat = rows_of(section(page, "answer"), 'id="heat"')
+    for method in ("TCA", "Baseline"):
+        shown = [float(x) for x in heat[method][:2]]
+        assert shown == pytest.approx([third[method, t] for t in ("Exp.7", "Exp.8")], abs=6e-4)
+    rules = section(page, "rules")
+    assert 'id="budget"' in rules
+    data = embedded(page)
+    assert [cell["n"] for cell in data["cells"]] == [164, 164, 130, 130]
+    last = {c["row"]: c["values"][0][-1] for c in data["curves"]["entropy"]}
+    for method in ("TCA", "Baseline"):
+        mean = np.mean([third[method, t] for t in ("Exp.7", "Exp.8")])
+        assert last[method] == pytest.approx(mean, abs=1e-5)
+    ends = re.findall(r'points="[^"]*?([\d.]+),([\d.]+) "', rules)
+    own = re.findall(r'points="[^"]*?([\d.]+),([\d.]+) "', section(build_report(made), "rules"))
+    assert ends != own
+    # A grid's picture marks the setting of the rule, with the Baseline's figure as a line.
+    errors = section(page, "errors")
+    assert f"chosen by entropy: k = 3 with {third['TCA', 'Exp.7']:.4f}" in errors
+    # One block has all the weight: the upper right quarter.
+    face = errors[errors.index('aria-label="grid of 2 x 2 blocks"') :]
+    blocks = re.findall(
+        r'<rect x="([\d.]+)" y="([\d.]+)"[^>]*--t:([\d.]+)', face.split("</svg>")[0]
+    )
+    assert blocks == [("0.5000", "0.0000", "1.0")]
+
+
+def test_the_line_in_a_picture_of_a_grid_is_the_baselines_figure():
+    made = [record(5), wrong_on(5, 10, "Baseline")]
+    page = section(build_report(made), "errors")
+    picture = page[page.index("<summary>TCA on Exp.5") :]
+    level = float(re.search(r'class="level" d="M[\d.]+ ([\d.]+)H', picture)[1])
+    points = re.search(r'points="([^"]*)"', picture)[1].split()
+    heights = [float(point.split(",")[1]) for point in points]
+    f1 = [f1_score(made[0].y_target, p, average="macro") for p in made[0].predictions]
+    # Heights are linear in mean F1.
+    slope, start = np.polyfit(f1, heights, 1)
+    base = f1_score(made[1].y_target, made[1].predictions[0], average="macro")
+    assert level == pytest.approx(start + slope * base, abs=0.2)
+
+
+def test_of_two_methods_side_by_side_the_better_one_on_a_task_lies_on_its_side():
+    made = [wrong_on(t, n, m) for t in (1, 5) for m, n in (("Baseline", 30), ("TCA", 5))]
+    text = section(build_report(made), "tables")
+    chart = text[text.index('id="pair"') :]
+    assert "mean F1 of Baseline</text>" in chart
+    # 350 x 350, with 50 and 14 beside the axes, 12 above and 42 below; both axes are the same.
+    for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', chart):
+        across, up = (float(x) - 50) / (336 - 50), (308 - float(y)) / (308 - 12)
+        assert up > across
+
+
+def test_the_papers_figures_and_the_differences_stand_in_the_tables():
+    made = wrong_on(5, 27, "TCA")  # 44 of 71, as the paper's TCA, which has a mean F1 of 0.5810
+    f1 = f1_score(made.y_target, made.predictions[0], average="macro")
+    text = section(build_report([made]), "tables")
+    assert "<small>paper 0.5810 / 61.97</small>" in text
+    assert f'<small class="apart">{round(f1, 4) - 0.5810:+.4f}, +0 clips</small>' in text
+    row = rows_of(text, "<figcaption>Largest differences first")["TCA, Exp.5"]
+    assert row[:3] == ["III", f"{f1:.4f} / 61.97", "0.5810 / 61.97"]
+
+
+def test_what_a_rule_loses_is_marked_at_its_loss():
+    made = []
+    for task in (1, 2, 5):
+        rng = np.random.default_rng(task)
+        scores = rng.normal(size=(4, len(record(task).y_target), 3)).astype(np.float32)
+        made.append(record(task, predictions=scores.argmax(-1), scores=scores, settings=[{}] * 4))
+    text = section(build_report(made), "rules")
+    tips = re.findall(r'class="dot" style="left:([\d.]+)%" title="([a-z ]+): loses ([\d.]+)', text)
+    places = sorted((float(loss), float(left)) for left, _, loss in tips)
+    assert len(places) > 2
+    slopes = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in itertools.pairwise(places) if b[0] > a[0]]
+    assert slopes == pytest.approx([np.mean(slopes)] * len(slopes), rel=0.05)
+
+
+def test_settings_that_a_limit_ended_are_counted():
+    made = record(5, converged=np.array([True, False, True]), notes={1: "it did not end"})
+    row = rows_of(section(build_report([made]), "errors"), "What methods noted about results")
+    assert row["Exp.5, TCA"] == ["1 of 3", "1", "it did not end"]
+
+
+def test_a_map_has_each_setting_at_its_values_and_marks_the_chosen_one():
+    settings = [{"a": a, "b": b} for a in (1, 2) for b in (1, 2, 3)]
+    y = record(5).y_target
+    grid = np.stack([np.where(np.arange(71) < n, y, (y + 1) % 3) for n in (1, 9, 20, 30, 71, 40)])
+    page = section(build_report([record(5, predictions=grid, settings=settings)]), "errors")
+    cells = re.findall(
+        r'<td class="heat( best)?"[^>]*data-setting="(\d)" title="a = (\d), b = (\d): ([\d.]+)"',
+        page,
+    )
+    assert {int(i): (int(a), int(b)) for _, i, a, b, _ in cells} == {
+        i: (s["a"], s["b"]) for i, s in enumerate(settings)
+    }
+    assert [i for best, i, *_ in cells if best] == ["4"]
+    # The larger value of what goes up stands above.
+    assert [a for _, _, a, _, _ in cells] == ["2", "2", "2", "1", "1", "1"]
+
+
+def test_samples_of_the_target_are_those_after_the_sources():
+    made = record(7)
+    points = np.random.default_rng(0).normal(size=(130 + 164, 2))
+    page = section(build_report([made], placed=[(made, points, None)]), "errors")
+    panel = page[page.index('aria-label="Samples before adaptation"') :].split("</svg>")[0]
+    marks = re.findall(r'<circle class="c(\d)( target)?"', panel)
+    assert [bool(target) for _, target in marks] == [False] * 130 + [True] * 164
+    assert [int(c) for c, _ in marks] == [*made.y_source, *made.y_target]
+
+
+def test_the_caveat_of_the_rule_and_whether_it_saw_target_labels_are_said():
+    scores = np.zeros((3, 71, 3), np.float32)
+    first = section(build_report([record(5, scores=scores)], selection="entropy"), "answer")
+    assert "; it may prefer a setting" in first
+    assert "without a target label" in first
+    assert "target's own labels, which nobody has" not in first.split('<details class="run">')[0]
+
+
+def test_a_method_without_a_result_on_a_task_stands_last_and_alone_is_best_of_nothing():
+    made = [wrong_on(t, n, m) for t in (1, 5) for m, n in (("TCA", 5), ("SA", 9))]
+    made.append(wrong_on(1, 0, "GFK"))
+    shown = section(build_report(made), "answer")
+    assert list(rows_of(shown, 'id="heat"')) == ["TCA", "SA", "GFK"]
+    alone = section(build_report([wrong_on(1, 5, "TCA"), wrong_on(5, 5, "TCA")]), "answer")
+    assert "heat best" not in alone
+
+
+def test_variants_of_the_baseline_have_their_cells_in_tables_of_descriptors():
+    made = [
+        record(5, "svm", "Baseline", key=f"{d}{c}", descriptor_label=d, parameters={"C": c})
+        for d in ("LBP-TOP(R3P8)", "HOG-TOP(p=4)")
+        for c in (1.0, 10.0)
+    ]
+    page = build_report(current(made))
+    data, text = embedded(page)["cells"], section(page, "tables")
+    rows = re.findall(r'data-row="(HOG[^"]*)"><th.*?data-cells="(\d+)"', text, re.DOTALL)
+    assert {name for name, _ in rows} == {f"HOG-TOP(p=4) [C = {c}]" for c in (1.0, 10.0)}
+    for name, number in rows:
+        cell = data[int(number)]
+        assert cell["descriptor"] == "HOG-TOP(p=4)"
+        assert name.partition(" [")[2] == cell["row"].partition(" [")[2]
+
+
+def test_averages_of_a_row_name_the_cells_behind_them():
+    page = build_report([record(t) for t in range(1, 7)])
+    numbers = re.findall(r'data-cells="(\d+(?: \d+)+)"', section(page, "tables"))
+    data = embedded(page)["cells"]
+    assert [{data[int(i)]["task"] for i in n.split()} for n in numbers] == [
+        {f"Exp.{t}" for t in range(1, 7)}
+    ]

@@ -8,7 +8,13 @@ import pytest
 from cdmer_bench.evaluation.selection import RULES, Choice, rule
 from cdmer_bench.evaluation.selection.base import Rule
 from cdmer_bench.reporting.picture_data import Cell, cells_of
-from cdmer_bench.reporting.rules import RANDOM, rank_rules, rules_text
+from cdmer_bench.reporting.rules import (
+    RANDOM,
+    rank_rules,
+    rules_notes,
+    rules_text,
+    summarize_rules,
+)
 from tests.reporting.records import labels, record
 
 
@@ -79,3 +85,69 @@ def test_the_text_says_what_is_compared_over_what():
     assert f"{lost.rules[0].loss:.4f}" in text
     synthetic = [record(5, predictions=predictions, synthetic=True)]
     assert "SYNTHETIC DATA" in rules_text(synthetic, rules)
+
+
+def test_a_rule_with_its_input_in_half_of_the_cells_decides_what_is_compared():
+    cells = [
+        cell("Exp.1", "TCA", {"snd": 0.1, "reverse": 0.02}),
+        cell("Exp.2", "SA", {"snd": 0.3}, lacks=("reverse",)),
+    ]
+    ranking = rank_rules(cells)
+    assert [row.rule for row in ranking.rules] == ["reverse", "snd", RANDOM]
+    # Of the other cell reverse says nothing, so no rule is judged there.
+    assert (ranking.n_cells, ranking.methods) == (1, ("TCA",))
+    assert ranking.rules[1].loss == pytest.approx(0.1)
+    # Something is lost, if little.
+    assert ranking.rules[0].hits == 0
+
+
+def test_losses_are_told_for_each_method_and_the_mean_loss_orders_the_rules():
+    cells = [
+        cell("Exp.1", "TCA", {"snd": 0.0, "entropy": 0.1}),
+        cell("Exp.2", "TCA", {"snd": 0.0, "entropy": 0.1}),
+        cell("Exp.3", "SA", {"snd": 0.6, "entropy": 0.1}),
+    ]
+    entropy, snd, _ = rank_rules(cells).rules
+    # snd is first on two cells of three, and yet loses more.
+    assert (entropy.rule, snd.rule) == ("entropy", "snd")
+    assert (entropy.rank, snd.rank) == pytest.approx((5 / 3, 4 / 3))
+    assert snd.by_method == pytest.approx({"TCA": 0.0, "SA": 0.6})
+
+
+def test_tasks_are_drawn_with_equal_chances_however_many_cells_they_have():
+    cells = [cell("Exp.1", "TCA", {"snd": 1.0})]
+    cells += [cell("Exp.2", f"method {i}", {"snd": 0.0}) for i in range(60)]
+    snd = rank_rules(cells).rules[0]
+    # Both draws of two may be Exp.1, one time in four.
+    assert (snd.low, snd.high) == (0.0, 1.0)
+
+
+def test_a_setting_at_random_loses_what_one_draw_does_from_a_large_grid():
+    y = labels("smic_nir")
+    grid = np.stack([y, *[np.zeros_like(y)] * 11])
+    scores = np.zeros((12, 71, 3), np.float32)
+    made = record(5, predictions=grid, scores=scores)
+    ranking = rank_rules(cells_of([made], [rule("oracle"), rule("entropy")]))
+    by_hand = 1 - (1 + 11 * 2 * 23 / (71 + 23) / 3) / 12
+    assert ranking.rules[-1].loss == pytest.approx(by_hand)
+
+
+def test_one_generated_database_marks_the_text_and_rules_without_input_are_named():
+    y = labels("smic_nir")
+    grid = np.stack([y, np.r_[y[30:], y[:30]]])
+    made = [record(5, predictions=grid), record(6, predictions=grid, synthetic=True)]
+    rules = [rule("oracle"), rule("class_balance")]
+    assert "SYNTHETIC DATA" in rules_text(made, rules)
+    scores = np.zeros((3, 71, 3), np.float32)
+    cells = cells_of([record(5, scores=scores), record(6)], [rule("oracle"), rule("entropy")])
+    summaries = summarize_rules(cells)
+    (entropy,) = [s for s in summaries if s.rule == "entropy"]
+    assert entropy.settings == 3
+    notes = rules_notes(summaries, [rule("oracle"), rule("entropy")], ["oracle"])
+    assert "Not shown, because what they need was not recorded: entropy." in notes
+
+
+def test_the_gap_of_a_rule_is_the_mean_over_its_tasks():
+    cells = [cell("Exp.1", "TCA", {"snd": 0.1}), cell("Exp.2", "TCA", {"snd": 0.3})]
+    (snd,) = [s for s in summarize_rules(cells) if s.rule == "snd"]
+    assert (snd.gap, snd.mean_f1) == pytest.approx((0.2, 0.6))

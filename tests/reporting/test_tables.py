@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -475,3 +476,198 @@ def test_figures_of_the_benchmark_are_its_own_not_those_that_a_later_paper_copie
     assert cell(table, "TKL", "Exp.6").printed == Printed(0.7579, 76.06)
     table = build_table("III", made, whole=False, later=later)
     assert cell(table, "TKL", "Exp.6").printed is None
+
+
+BOTH = ["oracle", "class_balance"]
+
+
+def test_a_row_says_its_rule_in_every_format_where_there_are_several():
+    table = build_table("III", [record(5)], BOTH, whole=False)
+    for format in ("text", "md", "tex", "html"):
+        text = render(table, format).replace(r"\_", "_")
+        assert "TCA (oracle)" in text
+        assert "TCA (class_balance)" in text
+        assert "(oracle)" not in render(build_table("III", [record(5)], whole=False), format)
+    # A later paper's row beside one rule is no second rule.
+    later = [later_paper("tgsr2022")]
+    assert "(oracle)" not in render(build_table("III", [record(5)], whole=False, later=later))
+    rows = render(build_table("III", [record(5)], BOTH, whole=False, later=later))
+    assert "TGSR [tgsr2022] (" not in rows
+
+
+def test_the_first_line_of_a_generated_table_says_so_in_every_format():
+    made = record(5, corpus="synthetic", synthetic=True)
+    table = build_table("III", [made], whole=False)
+    for format in ("text", "md"):
+        first = render(table, format).split("\n")[0].replace("\\", "")
+        assert "Table III [SYNTHETIC DATA]: mean F1" in first
+    caption = next(x for x in render(table, "tex").split("\n") if x.startswith(r"\caption"))
+    assert caption.startswith(r"\caption{Synthetic data: mean F1")
+
+
+def test_the_papers_figures_and_what_is_apart_stand_below_under_their_names():
+    # The paper's TCA on Exp.5 is 0.5810 / 61.97, 44 of 71 clips.
+    made = record(5, predictions=np.zeros((1, 71)))
+    table = build_table("III", [made], whole=False, against_paper=True)
+    apart = f"{round(2 * 23 / 94 / 3, 4) - 0.5810:+.4f} / -21"
+    paper, below = [x for x in render(table, width=200).split("\n") if x.startswith("  ")][-2:]
+    assert paper.split() == ["paper", "0.5810", "/", "61.97"]
+    assert below.split()[0] == "diff."
+    assert apart in below
+    assert f"<br>paper 0.5810 / 61.97<br>{apart}" in render(table, "md")
+    first, second = [x for x in render(table, "tex").split("\n") if x.startswith(r"\quad")]
+    assert first.startswith(r"\quad paper &")
+    assert "0.5810 / 61.97" in first
+    assert second.startswith(r"\quad difference &")
+    assert apart.replace("-", "$-$") in second
+
+
+def test_the_difference_of_an_average_is_ours_less_the_papers():
+    right = [record(t, predictions=record(t).y_target[None]) for t in TYPE_I]
+    table = build_table("III", right, whole=False, against_paper=True)
+    # The paper's TCA is 0.6238 / 64.01 on average.
+    assert cell(table, "TCA", "Average").difference_parts == ("+0.3762", "+35.99")
+
+
+def test_directions_stand_in_the_heads():
+    table = build_table("III", [record(5)], whole=False, only_asked=True)
+    assert "| Exp.5: V → N |" in render(table, "md")
+    assert r"V $\rightarrow$ N" in render(table, "tex")
+
+
+def test_a_table_without_printed_figures_does_not_take_the_columns_from_the_next():
+    own = build_table("own", [record(5, task_label="A → B")])
+    beside = build_table("III", [record(5)], whole=False, against_paper=True)
+    listed = json.loads(render_all([own, beside], "json"))
+    assert {x["paper_mean_f1"] for x in listed if x["column"] in ("A → B", "Exp.5")} == {
+        None,
+        0.5810,
+    }
+
+
+def test_rows_of_two_rules_are_averaged_each_by_itself():
+    y = labels("smic_hs")
+    balanced = np.repeat([0, 1, 2], (92, 40, 32))
+    made = [
+        record(7, name.lower(), name, np.stack([y, np.roll(balanced, shift)]))
+        for name, shift in (("TCA", 0), ("SA", 60))
+    ]
+    table = build_table("IV", made, BOTH, whole=False)
+    for rule in BOTH:
+        mine = [r.cells[0].figure.mean_f1 for r in table.rows if r.selection == rule]
+        assert mine[2] == pytest.approx(np.mean(mine[:2]))
+    assert mine[2] < 1
+
+
+def test_an_average_is_best_of_nothing_though_all_are_equal():
+    y = labels("smic_nir")[None]
+    table = build_table("III", [record(5, m, m, y) for m in ("TCA", "SA")], whole=False)
+    best = [(r.cells[4].best_f1, r.cells[4].best_accuracy) for r in table.rows]
+    assert best == [(True, True), (True, True), (False, False)]
+
+
+def test_the_best_accuracy_may_be_another_rows_than_the_best_mean_f1():
+    rows = [
+        TableRow(label, (TableCell(Figure(f1, percent)),))
+        for label, f1, percent in (("A", 0.7, 60.0), ("B", 0.6, 70.0))
+    ]
+    marked = [row.cells[0] for row in mark_best(rows)]
+    assert [(c.best_f1, c.best_accuracy) for c in marked] == [(True, False), (False, True)]
+    table = replace(build_table("III", []), columns=(("Exp.1", ""),), rows=tuple(mark_best(rows)))
+    page = " ".join(render(table, "html").split())
+    assert '<b>0.7000</b> <span class="second">60.00</span>' in page
+    assert '0.6000 <span class="second"><b>70.00</b></span>' in page
+
+
+def test_figures_of_another_descriptor_are_not_set_beside_printed_ones():
+    other = {"descriptor_label": "LBP-TOP(R1P8)", "variant": "exact solver"}
+    later = [later_paper("tgsr2022")]
+    made = score_records([record(5, **other), record(5, "tgsr", "TGSR", **other)])
+    table = build_table(
+        "III", made, descriptor="LBP-TOP(R1P8)", whole=False, against_paper=True, later=later
+    )
+    names = [row.name for row in table.rows]
+    assert names == ["TCA [exact solver]", "TGSR [exact solver]", "Average"]
+    assert not any(c.printed for row in table.rows for c in row.cells)
+    assert not any("printed in" in note for note in table.notes)
+    names = {x["row"] for x in lines(render(table, "csv"))}
+    assert "TCA [exact solver] [LBP-TOP(R1P8)]" in names
+
+
+def test_networks_that_are_for_tests_have_no_row_of_the_paper():
+    for mark in ("[random weights]", "[reduced network]"):
+        label = f"C3D-FC1 (Sports1M) {mark}"
+        made = [record(5, "svm", "Baseline", descriptor_label=label), record(5, "svm", "Baseline")]
+        table = build_table("V", made, whole=False)
+        assert [row.label for row in table.rows] == ["Baseline"]
+        assert [t.number for t in tables_for(made)] == ["III"]
+
+
+def test_deep_descriptors_that_were_not_run_are_told_which_weights_they_need():
+    table = build_table("V", [record(5, "svm", "Baseline")])
+    assert "docs/c3d.md" in cell(table, "C3D-FC1 (Sports1M)", "Exp.5").reason
+    assert cell(table, "HOG-TOP(p=4)", "Exp.5").reason == "not run"
+
+
+def test_averages_are_compared_under_each_of_several_rules():
+    made = [record(1, row.lower(), row) for row in LAYOUTS["III"].rows]
+    table = build_table("III", made, BOTH, against_paper=True)
+    averages = [row for row in table.rows if row.label == "Average"]
+    assert [row.cells[0].printed for row in averages] == [Printed(0.8405, 84.12)] * 2
+
+
+def test_a_cell_without_a_figure_has_none_of_the_papers_beside_it():
+    table = build_table("III", [record(5)], against_paper=True)
+    assert cell(table, "TCA", "Exp.1").printed is None
+    assert cell(table, "SA", "Exp.5").printed is None
+
+
+def test_methods_are_no_rows_of_a_table_of_descriptors():
+    made = [record(1, "svm", "Baseline"), record(1), record(1, "mine", "Mine")]
+    hog = record(1, "svm", "Baseline", descriptor_label="HOG-TOP(p=4)")
+    table = build_table("V", [*made, hog], whole=False)
+    assert [row.label for row in table.rows] == ["Baseline", "HOG-TOP(p=4)", "Average"]
+
+
+def test_what_failed_on_tasks_of_another_table_makes_no_row():
+    failed = [MissingCell("Exp.9", "SA", "LBP-TOP(R3P8)", "failed: no")]
+    table = build_table("III", [record(1)], missing=failed, whole=False)
+    assert [row.label for row in table.rows] == ["TCA"]
+    assert [t.number for t in tables_for([record(1)], missing=failed)] == ["III", "IV"]
+
+
+def test_methods_of_the_paper_keep_its_order_in_a_table_of_own_tasks():
+    names = ("SA", "Mine", "TCA", "GFK")
+    made = [record(5, name.lower(), name, task_label="A → B") for name in names]
+    table = build_table("own", made)
+    assert [row.label for row in table.rows][:4] == ["TCA", "GFK", "SA", "Mine"]
+
+
+def test_each_corpus_has_its_own_tables():
+    made = [record(5, corpus="one"), record(5, "sa", "SA", corpus="two", synthetic=True)]
+    found = tables_for(made)
+    assert [(t.corpus, t.synthetic) for t in found] == [("one", False), ("two", True)]
+    assert [[row.label for row in t.rows if row.label != "Average"] for t in found] == [
+        ["TCA"],
+        ["SA"],
+    ]
+
+
+def test_tables_of_tasks_that_nothing_was_run_on_are_not_there():
+    made = [record(1, "svm", "Baseline", descriptor_label="HOG-TOP(p=4)")]
+    assert [t.number for t in tables_for(made, whole=True)] == ["V"]
+
+
+def test_papers_without_a_cell_of_a_table_are_not_named_below_it():
+    only_iii = later_paper("tgsr2022")
+    cells = {place: p for place, p in only_iii.cells.items() if place[0] == "III"}
+    later = [replace(only_iii, cells=cells)]
+    assert any("tgsr2022" in n for n in build_table("III", [record(5)], later=later).notes)
+    assert not any("tgsr2022" in n for n in build_table("IV", [record(7)], later=later).notes)
+
+
+def test_rows_of_one_rule_are_taken_out_of_scores_of_several():
+    scores = score_records([record(5, scores=np.zeros((3, 71, 3), np.float32))], BOTH)
+    table = build_table("III", scores, "oracle", whole=False)
+    assert [row.selection for row in table.rows] == ["oracle"]
+    assert render(table) == render(build_table("III", [record(5)], whole=False))

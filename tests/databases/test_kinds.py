@@ -406,7 +406,8 @@ def test_sheets_that_name_other_clips_or_contradict_in_later_rows_are_told(tmp_p
     tree.sheets.append(Sheet("z/part.xlsx", less))
     database, found = findings_of(tree, tmp_path)
     told = found["sheets-differ"].text
-    assert "3 clips stand in one of them only (first: 30/EP77_01)" in told
+    assert "; 3 clips " in told
+    assert told.endswith("(first: 30/EP77_01)")
     assert len(database.clips()) == 7
     tree = LAYOUTS["casme2-cropped"]()
     other = deepcopy(tree.sheets[0].rows)
@@ -501,7 +502,8 @@ def test_tables_that_are_no_coding_sheet_are_counted(tmp_path):
     for name in ("results.csv", "epochs.csv"):
         tree.sheets.append(Sheet(name, [["epoch", "loss"], [1, 0.5]], text_writer()))
     told = findings_of(tree, tmp_path)[1]["no-sheet-of-this"].text
-    assert told == "2 tables that are no coding sheet of it (first: epochs.csv)"
+    assert told.startswith("2 tables ")
+    assert told.endswith("(first: epochs.csv)")
 
 
 def test_the_account_expects_the_rows_of_the_classes(tmp_path):

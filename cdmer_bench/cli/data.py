@@ -44,7 +44,7 @@ def fetch_command(options: argparse.Namespace) -> int:
 
 
 @command(
-    option("overrides", nargs="*", default=[], help="such as corpus.root=DIR"),
+    option("overrides", nargs="*", default=[], help="such as corpus.root=DIR or database=casme2"),
     option("--format", default="text", choices=["text", "json"], help="text (default) or json"),
     option(
         "--quick",
@@ -60,9 +60,9 @@ def check_command(options: argparse.Namespace) -> int:
     from cdmer_bench.databases.frame_checks import check_frames, grouped
 
     as_json = options.format == "json"
-    root, databases = _databases(options)
+    root, databases, others = _databases(options)
     if all(isinstance(database, TableDatabase) for database in databases):
-        check = check_frames(root, databases, not options.quick)
+        check = check_frames(root, databases, not options.quick, others)
         print(json.dumps(check.as_dict(), indent=1) if as_json else visible(check.text()))
         return 0 if check.passed else 2
     found: list[Finding] = []
@@ -103,17 +103,14 @@ def clips_command(options: argparse.Namespace) -> int:
     from cdmer_bench.databases.frame_checks import grouped
     from cdmer_bench.databases.frames import FrameDatabase
 
-    named = [o.partition("=")[2] for o in options.overrides if o.startswith("database=")]
-    options.overrides = [o for o in options.overrides if not o.startswith("database=")]
-    known = {database.name: database for database in _databases(options)[1]}
-    if not all(isinstance(database, TableDatabase) for database in known.values()):
+    named = any(word.startswith("database=") for word in options.overrides)
+    _, databases, others = _databases(options)
+    if not all(isinstance(database, TableDatabase) for database in databases + others):
         raise UserError("this corpus holds no frames; give corpus=frames or corpus=clips")
     findings: list[Finding] = []
     tables = []
-    for name in [name for value in named for name in value.strip("[]").split(",")] or known:
-        if name not in known:
-            raise UserError(f"database is {name!r}; {closest(name, known)}")
-        database = known[name]
+    for database in databases:
+        name = database.name
         rows = database.rows()
         if isinstance(database, FrameDatabase) and rows.empty:
             if not named and database.read().is_absent:
@@ -140,23 +137,29 @@ def clips_command(options: argparse.Namespace) -> int:
     return 2 if any(one.severity == "error" for one in findings) else 0
 
 
-def _databases(options: argparse.Namespace) -> tuple[str, list[Any]]:
-    """Return the root and the databases of the corpus that the words on the line name."""
+def _databases(options: argparse.Namespace) -> tuple[str, list[Any], list[Any]]:
+    """Return the root, the databases that the words on the line name, and others of the corpus."""
     from cdmer_bench.cli.hydra_app import compose
     from cdmer_bench.config.build import build_databases
     from cdmer_bench.databases.clips import ClipsDatabase, read_table
 
-    overrides = options.overrides
+    named = [word for word in options.overrides if word.startswith("database=")]
+    overrides = [word for word in options.overrides if word not in named]
     if not any(o.startswith("corpus=") for o in overrides):
         overrides = ["corpus=frames", *overrides]
     config = compose(options.config_dir, overrides)
-    databases: list[Any] = list(build_databases(config.corpus).values())
-    tables = [d for d in databases if isinstance(d, ClipsDatabase)]
+    known: dict[str, Any] = dict(build_databases(config.corpus))
+    tables = [d for d in known.values() if isinstance(d, ClipsDatabase)]
     if tables:
         held = ClipsDatabase.listed(tables[0].table)
         read_table(tables[0].path)  # raises what is wrong with an absent or damaged table
-        databases = [d for d in databases if d.name in held]
-    return str(config.corpus.get("root", ".")), databases
+        known = {name: database for name, database in known.items() if name in held}
+    chosen = [n for word in named for n in word.partition("=")[2].strip("[]").split(",")]
+    for name in chosen:
+        if name not in known:
+            raise UserError(f"database is {name!r}; {closest(name, known)}")
+    databases = [known.pop(name) for name in dict.fromkeys(chosen or list(known))]
+    return str(config.corpus.get("root", ".")), databases, list(known.values())
 
 
 @command(

@@ -157,7 +157,8 @@ def print_plan(cells: Sequence[Cell], session: Session, inputs: Sequence[str]) -
         print(line)
     if inputs:
         n_lacking = len(lacking(cells, session.store, inputs))
-        print(f"{n_lacking} done cells lack their selection inputs")
+        lack = "lacks its" if n_lacking == 1 else "lack their"
+        print(f"{counted(n_lacking, 'done cell')} {lack} selection inputs")
     print(summary(cells))
 
 

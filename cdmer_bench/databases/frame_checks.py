@@ -32,6 +32,7 @@ class FrameCheck:
     # I, None for databases outside the paper
     counts: dict[str, dict[str, dict[str, int | None]]] = field(default_factory=dict)
     interpretation: list[str] = field(default_factory=list)  # the choices that the readers made
+    whole: bool = True  # whether no database of the corpus was left out
 
     @property
     def passed(self) -> bool:
@@ -60,10 +61,11 @@ class FrameCheck:
                 cells.append(f"{count['found']}{expected}")
             lines.append(f"{database:24}" + "".join(f"{cell:>16}" for cell in cells))
         lines += ["", *grouped(self.findings)]
-        verdict = "can run as it is" if self.passed else "cannot run as it is: see the errors"
-        return "\n".join(
-            [*lines, "" if self.findings else "no finding", f"The protocol {verdict}."]
-        )
+        what = "The protocol can run" if self.whole else "What was checked can be used"
+        verdict = f"{what} as it is."
+        if not self.passed:
+            verdict = f"{what.replace('can', 'cannot')} as it is: see the errors."
+        return "\n".join([*lines, "" if self.findings else "no finding", verdict])
 
 
 def grouped(findings: Sequence[Finding], most: int = 3) -> list[str]:
@@ -95,12 +97,14 @@ def check_frames(
     databases: Sequence[TableDatabase] | None = None,
     # whether to open every frame; else only empty and forbidden files are noticed
     read_images: bool = True,
+    # others below the root, which are not checked; their folders are known
+    others: Sequence[TableDatabase] = (),
 ) -> FrameCheck:
     """Check the databases of frames below a folder, or of a clips table."""
     if databases is None:
         databases = [FrameDatabase(name, LAYOUTS[name].title, root=str(root)) for name in COUNTS]
-    check = FrameCheck()
-    frames = [database for database in databases if isinstance(database, FrameDatabase)]
+    check = FrameCheck(whole=not others)
+    frames = [d for d in (*databases, *others) if isinstance(d, FrameDatabase)]
     for database in databases:
         if isinstance(database, FrameDatabase):
             check.findings += _check_root(database, frames)

@@ -92,11 +92,16 @@ class RankedRule:
 
     rule: str
     loss: float  # mean over the cells
-    low: float  # of the 95 % interval
+    low: float  # of the 95 % interval; NaN where there is one task only
     high: float
     rank: float  # 1 is best; mean over the cells, ties share their mean rank
     hits: int  # cells in which it loses nothing
     by_method: dict[str, float]  # mean loss over a method's cells
+
+    @property
+    def interval(self) -> str:
+        """The 95 % interval as text."""
+        return "-" if np.isnan(self.low) else f"{self.low:.4f} to {self.high:.4f}"
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,8 @@ def _interval(
     loss: NDArray[np.float64], of_task: NDArray[np.intp], n_tasks: int
 ) -> tuple[float, float]:
     """Return the middle 95 % of the mean loss when tasks are drawn anew, 2,000 times."""
+    if n_tasks < 2:
+        return float("nan"), float("nan")
     sums = np.bincount(of_task, loss, n_tasks)
     counts = np.bincount(of_task, minlength=n_tasks)
     shares = np.full(n_tasks, 1 / n_tasks)
@@ -186,8 +193,7 @@ def rules_text(records: Sequence[CellRecord], rules: Sequence[Rule]) -> str:
     for row in ranking.rules:
         rank = "-" if row.rank != row.rank else f"{row.rank:.2f}"
         hits = f"{row.hits} of {ranking.n_cells}"
-        interval = f"{row.low:.4f} to {row.high:.4f}"
-        lines.append(f"{row.rule:<22}{row.loss:>8.4f}  {interval:<18}{rank:>6}{hits:>15}")
+        lines.append(f"{row.rule:<22}{row.loss:>8.4f}  {row.interval:<18}{rank:>6}{hits:>15}")
     width = max(8, *(len(m) + 2 for m in ranking.methods))
     heads = "".join(method.rjust(width) for method in ranking.methods)
     lines += ["", "Lost by method:", f"{'rule':<22}{heads}"]

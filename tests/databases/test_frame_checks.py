@@ -54,6 +54,18 @@ def codes(check, severity=None):
     return {f.code: f for f in check.findings if severity in (None, f.severity)}
 
 
+def test_one_database_is_checked_beside_the_others(whole, cdmer):
+    words = ("data", "check", f"corpus.root={whole}", "--quick")
+    code, out, _ = cdmer(*words, "database=casme2")
+    assert (code, "smic_hs" in out) == (0, False)
+    assert "folders-unknown" not in out
+    assert out.endswith("What was checked can be used as it is.\n")
+    assert cdmer(*words)[1].endswith("The protocol can run as it is.\n")
+    code, out, err = cdmer(*words, "database=casme3")
+    assert (code, out) == (2, "")
+    assert "database is 'casme3'; did you mean 'casme2'?" in err
+
+
 def test_whole_databases_pass_with_the_corrected_counts(whole):
     check = check_frames(whole)
     assert check.passed, check.text()

@@ -69,6 +69,13 @@ def test_a_rule_with_little_input_is_left_out_and_cells_without_a_choice_do_not_
     assert rank_rules([]) is None
 
 
+def test_one_task_gives_no_interval():
+    alone = rank_rules([cell("Exp.1", m, {"snd": 0.1}) for m in ("TCA", "SA")])
+    assert [row.interval for row in alone.rules] == ["-", "-"]
+    both = rank_rules([cell(task, "TCA", {"snd": 0.1}) for task in ("Exp.1", "Exp.2")])
+    assert both.rules[0].interval == "0.1000 to 0.1000"
+
+
 def test_the_text_says_what_is_compared_over_what():
     y = labels("smic_nir")
     # The third setting predicts as many of each class as the source has, and most of them wrong.

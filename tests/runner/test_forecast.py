@@ -110,7 +110,7 @@ def test_selection_inputs_are_counted_for_cells_to_do_and_done(corpus, cdmer):
     assert cdmer("run", *run)[0] == 0
     out = plan(corpus, cdmer, *words, inputs)
     assert "selection inputs of 1 cell, about" in out
-    assert "1 done cells lack their selection inputs" in out
+    assert "1 done cell lacks its selection inputs" in out
     assert cdmer("run", *run, inputs)[0] == 0
     assert "selection inputs of" not in plan(corpus, cdmer, *words, inputs)
 

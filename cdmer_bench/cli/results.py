@@ -47,8 +47,9 @@ def _merge(source: ResultsStore, name: str, target: ResultsStore) -> str:
             present += 1
             if not np.array_equal(held.predictions, record.predictions):
                 other.append(f"{record.method} {record.task}")
-            elif held.selection_inputs().keys() < record.selection_inputs().keys():
-                target.save_selection_inputs(record)
+            elif lacking := record.selection_inputs().keys() - held.selection_inputs().keys():
+                held.extras.update({name: record.extras[name] for name in lacking})
+                target.save_selection_inputs(held)
     text = f"{name}: {added} cells added, {present} were there already"
     if other:
         text += (

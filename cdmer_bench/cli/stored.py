@@ -119,7 +119,7 @@ def _matching(
         words = {id(record): _words(vars(record), what, record.row) for record in records}
         words |= {id(failure): _words(failure, what, "") for failure in failures}
         kept: set[int] = set()
-        for one in (text.strip() for text in value.strip("[]").split(",")):
+        for one in _names(value):
             wanted = _meant(what, one)
             found = {key for key, of in words.items() if one == "all" or wanted & set(of)}
             if not found:
@@ -129,6 +129,20 @@ def _matching(
         records = [record for record in records if id(record) in kept]
         failures = [failure for failure in failures if id(failure) in kept]
     return records, failures
+
+
+def matching(records: list[CellRecord], filters: Mapping[str, str]) -> list[CellRecord]:
+    """Return the records of a stranger that filters stand for; there need not be any."""
+    for what, value in filters.items():
+        names = _names(value)
+        if what != "corpus" and "all" not in names:
+            meant = set().union(*(_meant(what, name) for name in names))
+            records = [r for r in records if meant & set(_words(vars(r), what, r.row))]
+    return records
+
+
+def _names(value: str) -> list[str]:
+    return [name.strip() for name in value.strip("[]").split(",")]
 
 
 def _words(place: Mapping[str, Any], what: str, row: str) -> list[str]:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.cli.arguments import CORPUS, RESULTS, SELECTION, SELECTIONS, command, option
 from cdmer_bench.cli.console import bold_wanted, say
-from cdmer_bench.cli.stored import choose_results, named_corpora, split_words, words_option
+from cdmer_bench.cli.stored import (
+    choose_results,
+    matching,
+    named_corpora,
+    split_words,
+    words_option,
+)
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.results.record import CellRecord
 
@@ -70,7 +76,7 @@ def tables_command(options: argparse.Namespace) -> int:
     if options.beside:
         from cdmer_bench.results import archive
 
-        records = records + archive.beside(options.beside, records)
+        records = records + matching(archive.beside(options.beside, records), filters)
     tables: list[Table] = []
     beside: dict[str, Any] = {
         "missing": missing,

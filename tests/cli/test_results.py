@@ -73,6 +73,26 @@ def test_folders_of_two_machines_merge_into_the_results_of_one_run(corpus, cdmer
     )
 
 
+def test_selection_inputs_of_several_folders_are_kept_together(corpus, cdmer):
+    words = corpus.arguments("method=gfk", "task=red/green", "backend=sequential", "progress=false")
+    inputs = {}
+    for rule in ("source_cv", "reverse"):
+        folder = corpus.folder / rule
+        assert cdmer("run", *words, f"selection_inputs={rule}", f"results.dir={folder}")[0] == 0
+        inputs |= ResultsStore(folder).records()[0].selection_inputs()
+    sources = [str(corpus.folder / rule) for rule in ("source_cv", "reverse")]
+    assert cdmer("results", "merge", *sources, "--into", "merged")[0] == 0
+    (merged,) = ResultsStore("merged").records()
+    held = merged.selection_inputs()
+    assert set(held) == set(inputs)
+    assert {"source_cv_predictions", "reverse_predictions"} < set(held)
+    for name, array in inputs.items():
+        assert (held[name] == array).all()
+    code, out, _ = cdmer("tables", "--selection", "source_cv,reverse", "--results", "merged")
+    assert code == 0
+    assert "not recorded" not in out
+
+
 def test_two_runs_that_write_to_one_folder_share_the_cells(corpus, cdmer, alone):
     finish(*(start(corpus, "shared", "method=svm,gfk,sa", BOTH) for _ in range(2)))
     shared = corpus.folder / "shared"

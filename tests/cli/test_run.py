@@ -302,3 +302,53 @@ def test_refused_and_failed_are_the_same_words_everywhere(own_method, cdmer):
     _, out, _ = cdmer("export", *results)
     status = {row["method_label"]: row["status"] for row in csv.DictReader(io.StringIO(out))}
     assert status == {"Baseline": "done", "Mine": "failed", "Strict": "refused"}
+
+
+@pytest.fixture
+def as_the_paper(corpus):
+    """Features under the names of two of the paper's databases, so that Exp.5 can run on them."""
+    card = corpus.folder / "my_conf" / "corpus" / "small.yaml"
+    text = card.read_text().replace("  red:", "  smic_vis:").replace("  green:", "  smic_nir:")
+    card.write_text(text.replace("[low, mid, high]", "[negative, positive, surprise]"))
+    return corpus
+
+
+def test_printed_figures_stand_beside_where_they_are_asked_for(as_the_paper, cdmer):
+    words = as_the_paper.arguments(
+        "method=svm,gfk",
+        "task=exp05",
+        "descriptors.given.label=LBP-TOP(R3P8)",
+        "backend=sequential",
+    )
+    _, without, _ = cdmer("run", *words)
+    code, beside, _ = cdmer("run", *words, "against=paper")
+    assert code == 0
+    # The Baseline and GFK of Exp.5 in Table III of the paper.
+    for figure in ("0.6186 / 63.38", "0.7619 / 76.06"):
+        assert figure in beside
+        assert figure not in without
+    code, _, err = cdmer("run", *words, "against=tgsr2022")
+    assert code == 2
+    assert "against is 'tgsr2022'" in err
+
+
+def test_methods_run_on_the_descriptors_that_only_names(corpus, cdmer):
+    card = corpus.folder / "my_conf" / "corpus" / "small.yaml"
+    card.write_text(re.sub(r"\{given: (\w+.npz)\}", r"{given: \1, again: \1}", card.read_text()))
+    (corpus.folder / "my_conf" / "descriptor").mkdir()
+    (corpus.folder / "my_conf" / "descriptor" / "again.yaml").write_text(
+        "# @package descriptors.again\nlabel: Again\n"
+    )
+    words = corpus.arguments("method=svm,gfk,sa", "task=red/green", "descriptor=given,again")
+    code, out, _ = cdmer("run", *words, "+only={gfk: [again], sa: [again, given]}", "dry_run=true")
+    assert code == 0
+    planned = {
+        tuple(line.split("  ")[0].split(", ")) for line in out.splitlines() if "to do" in line
+    }
+    assert {pair for pair in planned if len(pair) == 2} == {
+        ("Baseline", "given features"),
+        ("Baseline", "Again"),
+        ("GFK", "Again"),
+        ("SA", "given features"),
+        ("SA", "Again"),
+    }

@@ -105,6 +105,29 @@ def test_verify_tells_a_figure_that_the_predictions_do_not_give(packed, name, va
     assert "Exp.5 GFK LBP-TOP(R3P8), oracle" in lines[0]
 
 
+def test_verify_chooses_again_by_every_rule_that_predictions_are_enough_for(packed):
+    cell = "cells/00000/record.json"
+    content = json.loads(members(packed)[cell])
+    first, _ = read(packed)[0]
+    # Proportions of the predicted classes against the source's, by hand.
+    shares = [np.bincount(p, minlength=3) / len(p) for p in first.predictions]
+    source = np.bincount(first.y_source, minlength=3) / len(first.y_source)
+    nearest = int(np.argmin([np.abs(share - source).sum() for share in shares]))
+    assert content["figures"]["class_balance"]["setting"] == nearest
+    other = (nearest + 1) % 4
+    predicted = first.predictions[other]
+    told = {
+        "setting": other,
+        "mean_f1": round(f1_score(first.y_target, predicted, average="macro"), 10),
+        "accuracy": round(100 * accuracy_score(first.y_target, predicted), 10),
+    }
+    content["figures"]["class_balance"] = told
+    rewrite(packed, **{cell: json.dumps(content).encode()})
+    lines, wrong = verify(packed, [])
+    assert wrong == 1
+    assert f"setting {other} is not the one that the rule class_balance chooses" in lines[0]
+
+
 def npz(**arrays) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
@@ -201,6 +224,12 @@ def test_the_commands(corpus, cdmer):
     assert "SA [lab]" in out, out
     figures = [line.split()[-2:] for line in out.splitlines() if line.startswith("SA")]
     assert figures[0] == figures[1]
+    # Words that choose results choose among the others' too.
+    _, out, _ = cdmer("tables", "own", "method=svm,sa", "task=all", *results, "--with", "lab.zip")
+    assert {"SA [lab]", "Baseline [lab]"} <= {" ".join(row.split()[:2]) for row in out.splitlines()}
+    _, out, _ = cdmer("tables", "own", "method=svm", *results, "--with", "lab.zip")
+    assert "Baseline [lab]" in out
+    assert "SA" not in out
     code, _, err = cdmer("results", "verify", "nothing.zip", *results)
     assert code == 2
     assert "is not there" in err

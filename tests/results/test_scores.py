@@ -5,9 +5,11 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
 from cdmer_bench.results import load_predictions, load_scores
 from cdmer_bench.results.scores import (
     COLUMNS,
+    SIDES,
     pack_table,
     remarks,
     score_records,
@@ -86,6 +88,33 @@ def test_the_mark_of_synthetic_data_is_kept_in_failures_as_well():
     scores = score_records(made, failures=failures)
     assert scores["synthetic"].tolist() == [True, False, True, False]
     assert scores["synthetic"].dtype == bool
+
+
+def test_a_row_says_of_its_setting_and_its_sides_what_the_record_holds():
+    held_out = np.tile(labels("smic_vis"), (3, 1))
+    held_out[0, 0] = NOT_PREDICTED
+    held_out[1, :20] = 2
+    used = {side: {"title": side.title(), "remarks": [f"the {side} was scaled"]} for side in SIDES}
+    made = record(
+        5,
+        converged=np.array([True, True, False]),
+        extras={"source_cv_predictions": held_out},
+        used=used,
+        about={"seconds": 1.5, "wall_seconds": 2.5, "descriptor_note": "tuned on one"},
+    )
+    scores = score_records([made], ["oracle", "source_cv"]).set_index("selection")
+    # The second setting is the oracle's; the first has a sample without a prediction.
+    assert scores["setting"].to_dict() == {"oracle": "k = 2", "source_cv": "k = 3"}
+    assert scores["n_undefined"].to_dict() == {"oracle": 0, "source_cv": 1}
+    assert scores["converged"].to_dict() == {"oracle": True, "source_cv": False}
+    row = scores.loc["oracle"]
+    assert (row["seconds"], row["wall_seconds"]) == (1.5, 2.5)
+    assert (row["source_title"], row["target_title"]) == ("Source", "Target")
+    assert (row["source_remarks"], row["target_remarks"]) == (
+        "Source: the source was scaled.",
+        "Target: the target was scaled.",
+    )
+    assert row["descriptor_note"] == "tuned on one"
 
 
 def test_predictions_are_those_of_the_chosen_setting_in_names_of_classes(results):

@@ -74,6 +74,134 @@ def test_a_methods_own_cells_take_the_place_of_the_shipped_rate():
     assert rate_of(GFK(), "gfk", known_rates([older])).origin == "the shipped rate"
 
 
+def test_the_shipped_rates_are_those_of_the_file_on_a_machine_of_its_speed(monkeypatch):
+    text = files("cdmer_bench.runner").joinpath("rates.csv").read_text()
+    monkeypatch.setattr("cdmer_bench.runner.forecast.calibrate", lambda: 0.01)
+    shipped_rates.cache_clear()
+    rates = shipped_rates()
+    shipped_rates.cache_clear()
+    for row in csv.DictReader(text.splitlines()):
+        rate, number = (
+            rates[row["what"], row["solver"]],
+            {n: float(row[n] or 0) for n in COLUMNS[2:]},
+        )
+        slower = 0.01 / number["machine"]
+        assert rate.prepare == pytest.approx(slower * number["prepare"])
+        assert rate.solve == pytest.approx(slower * number["solve"])
+        assert rate.prepare_powers == (number["prepare_n"], number["prepare_d"])
+        assert rate.solve_powers == (number["solve_n"], number["solve_d"])
+        assert (rate.n, rate.n_features) == (number["n"] or 1, number["n_features"] or 1)
+
+
+def test_of_a_methods_own_cells_the_largest_tells_the_rate_by_solver(monkeypatch):
+    shipped = {("tsrg", "exact"): Rate(50, 100, 1.0, 1.0, solve_powers=(3.0, 0.5))}
+    monkeypatch.setattr("cdmer_bench.runner.forecast.shipped_rates", lambda: shipped)
+
+    def made(n, seconds, solver="exact", **about):
+        y = np.zeros(n, np.uint8)
+        about = {"seconds": seconds, "n_features": 30, **about}
+        return make_record(method="tsrg", solver=solver, y_target=y, about=about)
+
+    small, large, other = made(7, 80.0), made(11, 8.0), made(99, 800.0, "paper")
+    taken = made(200, 0.1, settings_from_cache=4)
+    for records in ([small, large, other, taken], [taken, other, large, small]):
+        rates = known_rates(records)
+        # Nine source clips and eleven of the target; four settings in eight seconds.
+        rate = rates["tsrg", "exact"]
+        assert rate.seconds(20, 30, 1) == pytest.approx(2.0)
+        assert rate.seconds(40, 120, 1) == pytest.approx(2.0 * 2**3 * 2)
+        assert rates["tsrg", "paper"].seconds(9 + 99, 30, 4) == pytest.approx(800.0)
+
+
+# Seconds of GFK and of a descriptor that make each part of a plan a number of its own.
+GFK_RATE = Rate(21, 15, 2.0, 0.7, (2.0, 1.0), (1.0, 0.5))
+RATES = {("gfk", ""): GFK_RATE, ("HOGTOP", "HOG-TOP(p=4)"): Rate(1, 1, 0.0, 3.0)}
+
+
+@pytest.fixture
+def rated(corpus, monkeypatch):
+    monkeypatch.setattr("cdmer_bench.runner.forecast.shipped_rates", lambda: RATES)
+    return corpus
+
+
+def told(pattern, out):
+    (found,) = re.findall(rf"{pattern}, about (\d+) s of one core", out)
+    return int(found)
+
+
+def test_the_plan_holds_the_seconds_of_its_parts_and_their_sum(rated, cdmer):
+    # 42 clips of 30 features in place of 21 of 15: 2 * 2^2 * 2, and 0.7 * 2 * sqrt(2) a setting.
+    prepared, solved = 16.0, 1.4 * 2**0.5
+    out = plan(rated, cdmer, "method=gfk", "task=red/green")
+    assert told("GFK, .*: 17 settings on 1 task", out) == round(prepared + 17 * solved)
+    out = plan(rated, cdmer, "method=gfk", "task=red/green", "methods.gfk.grid.k=[1,2,3]")
+    alone = prepared + 3 * solved
+    assert told("GFK, .*: 3 settings on 1 task", out) == round(alone)
+    assert f"together about {alone:.0f} s on 1 core" in out
+    words = ("method=gfk,svm", "task=red/green", "methods.gfk.grid.k=[1,2,3]")
+    inputs = "selection_inputs=[source_cv,reverse]"
+    out = plan(rated, cdmer, *words, inputs, "backend=loky", "n_jobs=2")
+    assert "no measured rate for Baseline" in out
+    # Five folds, each of a fifth of the source less; one preparation for the way back.
+    fold = 2.0 * (38 / 21) ** 2 * 2 + 3 * 0.7 * (38 / 21) * 2**0.5
+    validated = 5 * fold + 1.5 * prepared + 3 * solved
+    seconds, unit = re.findall(r"selection inputs of 1 cell, about (\d+) (s|min)", out)[0]
+    assert float(seconds) == pytest.approx(validated / {"s": 1, "min": 60}[unit], abs=0.51)
+    total = (alone + validated) / 2
+    assert f"together about {total:.0f} s on 2 cores" in out
+
+
+def test_the_plan_counts_a_cell_that_failed_as_one_to_do(rated, cdmer):
+    broken = (
+        "from cdmer_bench.methods import GFK\n"
+        "class Raising(GFK):\n"
+        "    def solve(self, prepared, settings):\n        raise ZeroDivisionError('on purpose')\n"
+    )
+    rated.add_method("raising", broken, "{k: [1, 2, 3]}")
+    RATES_OF_MINE = {**RATES, ("raising", ""): GFK_RATE}
+    words = ("method=raising", "task=red/green")
+    assert cdmer("run", *rated.arguments(*words, "backend=sequential"))[0] == 1
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cdmer_bench.runner.forecast.shipped_rates", lambda: RATES_OF_MINE)
+        out = plan(rated, cdmer, *words)
+    assert "1 failed" in out
+    assert told("Raising, .*: 3 settings on 1 task", out) == round(16 + 3 * 1.4 * 2**0.5)
+
+
+def test_the_plan_counts_reading_and_each_descriptor_of_clips(rated, cdmer):
+    write_clip_corpus(rated.folder)
+    path = rated.folder / "my_conf" / "noise.py"
+    busy = "import time\n        end = time.thread_time() + 0.5\n"
+    busy += "        while time.thread_time() < end:\n            pass\n        return"
+    path.write_text(path.read_text().replace("return np.random", f"{busy} np.random"))
+    words = ("corpus=noise", "method=gfk", "task=left/right")
+    out = plan(rated, cdmer, *words, "descriptor=hog_top_p4")
+    # Twelve clips, of which each takes half a second to read and three to describe.
+    assert told("features of 12 clips", out) == pytest.approx(12 * 3.5, abs=1)
+    assert "GFK, HOG-TOP(p=4): 5 settings on 1 task" in out
+    # Their width is taken as the paper's.
+    seconds = 2 * (12 / 21) ** 2 * (15_045 / 15) + 5 * 0.7 * (12 / 21) * (15_045 / 15) ** 0.5
+    assert f"together about {(12 * 3.5 + seconds) / 60:.0f} min on 1 core" in out
+    assert round(seconds / 60) != round((12 * 3.5 + seconds) / 60)
+    out = plan(rated, cdmer, *words, "descriptor=hog_top_p4,hog_top_p8")
+    assert told("features of 24 clips", out) == pytest.approx(12 * 3.5, abs=1)
+    assert "no measured rate for HOG-TOP(p=8)" in out
+
+
+def test_a_settings_weight_is_what_it_costs_and_the_mean_without_a_rate(rated, cdmer, monkeypatch):
+    seen = {}
+
+    def watched(cells, features, spread, force, weights):
+        seen.update({cell.method_name: weights[cell.key] for cell in cells})
+
+    monkeypatch.setattr("cdmer_bench.cli.run.run_cells", watched)
+    monkeypatch.setattr("cdmer_bench.cli.run.report", lambda cells, records: 0)
+    words = rated.arguments("method=gfk,svm", "task=red/green", "progress=false")
+    assert cdmer("run", *words)[0] == 0
+    assert seen["gfk"] == pytest.approx((16 + 17 * 1.4 * 2**0.5) / 17)
+    assert seen["svm"] == seen["gfk"]
+
+
 def test_features_to_extract_are_counted_once_for_all_cells(corpus, cdmer):
     write_clip_corpus(corpus.folder)
     words = ("corpus=noise", "descriptor=lbp_top_r1p4,hog_top_p4", "method=svm,sa")

@@ -9,7 +9,7 @@ from tests.small_corpus import CLIP_CORPUS, CLIPS, draw_features
 
 def run(corpus, cdmer, *more):
     words = corpus.arguments("backend=sequential", "progress=false", *more)
-    code, out, err = cdmer("run", *words)
+    code, _, err = cdmer("run", *words)
     assert code == 0, err
     return ResultsStore(corpus.folder / "results").records()
 

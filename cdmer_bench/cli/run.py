@@ -135,9 +135,12 @@ def extract_command(config: RunConfig) -> int:
     for reason in dict.fromkeys(map(str, problems.values())):
         mine = ", ".join(" ".join(side) for side, e in problems.items() if str(e) == reason)
         say(f"without features: {mine}: {reason}")
+    refused = any(not isinstance(error, DataMissing) for error in problems.values())
+    if not usable and refused:
+        raise UserError("nothing could be extracted; correct what is named above")
     if not usable:
         raise DataMissing(_NO_DATA)
-    return int(any(not isinstance(error, DataMissing) for error in problems.values()))
+    return int(refused)
 
 
 def print_plan(cells: Sequence[Cell], session: Session, inputs: Sequence[str]) -> None:

@@ -99,6 +99,11 @@ def build(
             f"{key}._target_ is {target}, which is no {kind.__name__}; derive the class from "
             f"{kind.__module__}.{kind.__name__}"
         )
+    if not dataclasses.is_dataclass(built):
+        raise UserError(
+            f"{key}._target_ is {target}, which is no dataclass; put @dataclass above the class, "
+            f"because its fields are the {kind.__name__.lower()}'s parameters"
+        )
     return built
 
 
@@ -275,10 +280,5 @@ def build_method(name: str, card: MethodCard, solver: str | None, **outside: Any
     known = getattr(load_target(card._target_, key), "outside", ())
     given = {field: value for field, value in outside.items() if field in known}
     method = build(card._target_, given | parameters, key, Method)
-    if not dataclasses.is_dataclass(method):
-        raise UserError(
-            f"{key}._target_ is {card._target_}, which is no dataclass; put @dataclass above the "
-            "class, because its fields are the method's parameters"
-        )
     method.check_values({n: value for n, value in parameters.items() if n not in known})
     return method

@@ -57,3 +57,104 @@ def test_data_with_errors_stop_the_command_unless_they_are_to_be_ignored(command
     code, out, _ = cdmer(command, *arguments, "data.errors=ignore")
     assert code == 0
     assert ("errors in the data were ignored" in out) == (command == "run")
+
+
+PARTS = """
+@dataclass
+class Parts(Noise):
+    def clips(self):
+        from cdmer_bench.errors import DataMissing
+        if self.name in ("gone", "lost"):
+            raise DataMissing(f"{self.name} is not on this machine")
+        return super().clips()
+"""
+REFUSING = """\
+from dataclasses import dataclass
+import numpy as np
+from cdmer_bench.descriptors import Descriptor
+from cdmer_bench.errors import UserError
+
+@dataclass
+class Refusing(Descriptor):
+    def extract(self, frames):
+        if np.asarray(frames).mean() > 0:
+            raise UserError("these frames are refused")
+        return np.zeros((1, 1, 1))
+"""
+
+
+@pytest.fixture
+def parts(corpus):
+    """Clips of four databases, of which one is gone, and a descriptor that refuses all frames."""
+    conf = corpus.folder / "my_conf"
+    (conf / "parts.py").write_text(CLIPS + PARTS)
+    text = CLIP_CORPUS.replace("noise.Noise", "parts.Parts").replace("noise", "parts")
+    (conf / "corpus" / "parts.yaml").write_text(
+        text + "  gone: {classes: [a, b, c]}\n  lost: {classes: [a, b, c]}\n"
+    )
+    (conf / "refusing.py").write_text(REFUSING)
+    (conf / "descriptor").mkdir()
+    (conf / "descriptor" / "refusing.yaml").write_text(
+        "# @package descriptors.refusing\n_target_: refusing.Refusing\nlabel: Refusing\n"
+    )
+    return corpus
+
+
+def call(corpus, cdmer, command, *more):
+    words = ("corpus=parts", "n_jobs=1", "progress=false", *more)
+    return cdmer(command, *corpus.arguments(*words))
+
+
+def test_a_database_that_is_not_there_is_named_beside_the_others(parts, cdmer):
+    code, _, err = call(parts, cdmer, "extract", "task=left/right,right/gone", DESCRIPTORS)
+    assert code == 0
+    assert "left: 2 descriptors extracted, 0 were there already" in err
+    assert "gone lbp_top_r1p4, gone hog_top_p4: gone is not on this machine" in err
+    code, _, err = call(parts, cdmer, "extract", "task=gone/lost", DESCRIPTORS)
+    assert code == 2
+    assert "nothing that was chosen has its databases" in err
+
+
+def test_a_descriptor_that_refuses_the_frames_is_a_failure_beside_the_others(parts, cdmer):
+    both = ("task=left/right", "descriptor=hog_top_p4")
+    assert call(parts, cdmer, "extract", *both)[0] == 0
+    both = ("task=left/right", "descriptor=refusing,hog_top_p4")
+    code, _, err = call(parts, cdmer, "extract", *both)
+    assert code == 1
+    assert "left: 0 descriptors extracted, 1 were there already" in err
+    reason = "clip 0: these frames are refused"
+    assert f"without features: left refusing, right refusing: {reason}" in err
+    # In a run the cells that need them are refused, and the others run.
+    code, out, err = call(parts, cdmer, "run", "method=svm", *both)
+    assert code == 1
+    assert "HOG-TOP(p=4)" in out
+    assert f"refused: left → right Baseline Refusing: {reason}" in err
+    code, _, err = call(parts, cdmer, "run", "method=svm", "task=left/right", "descriptor=refusing")
+    assert code == 2
+
+
+def test_descriptors_that_fail_together_are_all_named(parts, cdmer):
+    # A clip is read once for all descriptors.
+    words = ("task=left/right", "descriptor=refusing,hog_top_p4")
+    code, _, err = call(parts, cdmer, "extract", *words)
+    assert code == 2
+    sides = [
+        f"{name} {which}" for name in ("left", "right") for which in ("refusing", "hog_top_p4")
+    ]
+    assert f"without features: {', '.join(sides)}: clip 0: these frames are refused" in err
+    assert err.splitlines()[-1] == "cdmer: nothing could be extracted; correct what is named above"
+
+
+def test_a_descriptor_that_is_no_dataclass_is_one_sentence(parts, cdmer):
+    path = parts.folder / "my_conf" / "refusing.py"
+    path.write_text(path.read_text().replace("@dataclass\n", ""))
+    card = parts.folder / "my_conf" / "descriptor" / "refusing.yaml"
+    path.rename(path.with_name("undecorated.py"))
+    card.write_text(card.read_text().replace("refusing.Refusing", "undecorated.Refusing"))
+    for command, method in (("run", ["method=svm"]), ("extract", [])):
+        words = ("task=left/right", "descriptor=refusing", *method)
+        code, out, err = call(parts, cdmer, command, *words)
+        assert (code, out) == (2, "")
+        assert err.count("\n") == 1
+        assert "undecorated.Refusing, which is no dataclass; put @dataclass above" in err
+        assert "its fields are the descriptor's parameters" in err

@@ -62,6 +62,33 @@ def test_nothing_but_refused_cells_is_the_users_to_mend(breaking, cdmer):
     assert "these data do not suit it" in err
 
 
+@pytest.mark.parametrize(
+    ("kinds", "tasks", "code"),
+    [
+        (("always", "data"), "red/green", 1),  # a failure outweighs what the user can mend
+        (("data",), "red/green,red/blue", 2),  # blue is not on this machine
+        (("always",), "red/green,red/blue", 1),
+        (("never",), "red/green,red/blue", 0),
+        (("data", "never"), "red/green,red/blue", 1),
+    ],
+)
+def test_refused_failed_and_absent_cells_together(corpus, cdmer, kinds, tasks, code):
+    for kind in kinds:
+        corpus.add_method(kind, BREAKS.replace("Breaks", kind.title()), "{level: [0.0]}", when=kind)
+    words = (f"method={','.join(kinds)}", f"task={tasks}")
+    for _ in range(2):
+        ended, out, err = call(corpus, cdmer, *words)
+        assert ended == code, err
+        assert ("Never" in out) == ("never" in kinds)
+    # The plan says where each stands, and ends well.
+    ended, out, _ = call(corpus, cdmer, *words, "dry_run=true")
+    assert ended == 0
+    assert f"{int('never' in kinds)} done" in out
+    assert f"{int('always' in kinds)} failed" in out
+    if "data" in kinds:
+        assert "refused last time: these data do not suit it" in out
+
+
 def test_a_grid_that_does_not_suit_is_refused_before_anything_runs(corpus, cdmer):
     words = ("method=svm,gfk", "task=red/green", "methods.gfk.grid.k=[40]")
     plan = call(corpus, cdmer, *words, "dry_run=true")
@@ -109,6 +136,46 @@ def test_jobs_of_a_multirun_that_end_with_1_and_2(breaking, cdmer):
     words = ("-m", "method=breaks", "task=red/green")
     ended, *_ = call(breaking, cdmer, *words, "methods.breaks.parameters.when=always,data")
     assert ended == 1  # a failed cell outweighs what the user can mend
+
+
+def test_jobs_that_all_end_with_2(breaking, cdmer):
+    words = ("-m", "method=breaks", "methods.breaks.parameters.when=data")
+    ended, out, _ = call(breaking, cdmer, *words, "task=red/green,red/blue")
+    assert ended == 2
+    assert "== all jobs" not in out
+
+
+def test_the_joint_table_is_of_one_rule_of_what_ran_and_names_what_is_missing(corpus, cdmer):
+    corpus.add_method("breaks", BREAKS, "{level: [0.0]}", when="always")
+    ended, out, _ = call(corpus, cdmer, "-m", "task=red/green", "method=breaks,svm")
+    assert ended == 1
+    joint = " ".join(out.partition("== all jobs")[2].split())
+    assert "Baseline" in joint
+    assert "No figure (-) for Breaks (all tasks): failed: ZeroDivisionError" in joint
+    words = ("-m", "task=red/green", "method=svm,sa", "dry_run=true")
+    assert "== all jobs" not in call(corpus, cdmer, *words)[1]
+    words = ("-m", "task=red/green", "method=svm", "selection=oracle,class_balance")
+    assert "== all jobs" not in call(corpus, cdmer, *words)[1]
+
+
+def test_a_failed_input_of_another_cell_does_not_hide_a_failed_cell(corpus, cdmer):
+    for kind in ("always", "folds"):
+        corpus.add_method(kind, BREAKS.replace("Breaks", kind.title()), "{level: [0.0]}", when=kind)
+    words = ("method=svm,folds", "task=red/green", "selection_inputs=[source_cv,reverse]")
+    code, _, err = call(corpus, cdmer, *words)
+    assert code == 1
+    assert "2 cells: 2 done" in err
+    code, _, err = call(corpus, cdmer, "method=svm,always", *words[1:])
+    assert code == 1
+    assert "1 done, 0 to do, 1 failed" in err
+    # What could be recorded is there all the same.
+    from cdmer_bench.results.store import ResultsStore
+
+    held = {r.method: set(r.extras) for r in ResultsStore(corpus.folder / "results").records()}
+    assert held == {
+        "svm": {"source_cv_predictions", "reverse_predictions"},
+        "folds": {"reverse_predictions"},
+    }
 
 
 def test_classes_that_a_side_lacks_are_told_and_kept(corpus, cdmer):

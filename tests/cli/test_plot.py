@@ -1,15 +1,18 @@
 """`cdmer plot`: which results are drawn, into which file, and what is refused."""
 
+import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.metrics import confusion_matrix, f1_score
 
 from cdmer_bench.cli import plot
 from cdmer_bench.results.store import ResultsStore
 from tests.reporting.records import labels, record
 
-pytest.importorskip("matplotlib")
+figure = pytest.importorskip("matplotlib.figure")
 
 
 @pytest.fixture
@@ -104,3 +107,133 @@ def test_nothing_is_said_to_be_drawn_if_it_is_not(results, cdmer):
     assert code == 2
     assert "on Exp.5 was run with one setting" in err
     assert "is drawn" not in err
+
+
+def figures(predictions):
+    """Mean F1 of predictions on SMIC-NIR by scikit-learn, as a heat map shows it."""
+    return f"{f1_score(labels('smic_nir'), predictions, average='macro'):.3f}".lstrip("0")
+
+
+def texts(path):
+    return [text.strip() for text in re.findall("<!--(.*?)-->", path.read_text(encoding="utf-8"))]
+
+
+@pytest.fixture
+def ruled(tmp_path):
+    """Two settings: one nearly right, one wrong that has exactly the classes' proportions."""
+    store, y = ResultsStore(tmp_path / "ruled"), labels("smic_nir")
+    for task in (5, 11):
+        for number, method in enumerate(("svm", "tca", "gfk")):
+            right, balanced = np.r_[y[: -5 - number], [0] * (5 + number)], np.roll(y, 20 - number)
+            # The source of Exp.11 has other proportions, to which the first setting is nearer.
+            made = record(task, method, method.upper(), [right, balanced])
+            about = {"y_source": y, "key": f"{task:02d}{method}".ljust(64, "0")}
+            store.save(dataclasses.replace(made, **about))
+    return store
+
+
+def drawn(cdmer, store, tmp_path, *words):
+    out = tmp_path / "drawn.svg"
+    code, _, err = cdmer("plot", *words, "--results", str(store.folder), "--out", str(out))
+    assert code == 0, err
+    return texts(out)
+
+
+def test_pictures_are_of_the_settings_that_the_rule_chooses(ruled, tmp_path, cdmer):
+    by_rule = ["--selection", "class_balance"]
+    for record_ in ruled.records():
+        words = (f"method={record_.method}", f"task={record_.task}")
+        right, balanced = record_.predictions
+        assert figures(right) in drawn(cdmer, ruled, tmp_path, "scores", *words)
+        assert figures(balanced) in drawn(cdmer, ruled, tmp_path, "scores", *words, *by_rule)
+        for predictions, more in ((right, []), (balanced, by_rule)):
+            shown = drawn(cdmer, ruled, tmp_path, "confusion", *words, *more)
+            matrix = confusion_matrix(record_.y_target, predictions).ravel().astype(str)
+            first = shown.index(matrix[0])
+            assert [text for text in shown[first:] if text.isdigit()][:9] == matrix.tolist()
+    # The later method has the fewer right in the first setting, and the more in the second.
+    assert "GFK (3.00)" in drawn(cdmer, ruled, tmp_path, "ranks")
+    assert "GFK (1.00)" in drawn(cdmer, ruled, tmp_path, "ranks", *by_rule)
+    shown = " ".join(drawn(cdmer, ruled, tmp_path, "parameters", "method=tca", *by_rule))
+    assert "chosen by class_balance" in shown
+
+
+def test_the_baseline_beside_parameters_is_that_of_the_task_and_descriptor(
+    ruled, tmp_path, cdmer, monkeypatch
+):
+    y, seen = labels("smic_nir"), []
+    hog = {"descriptor": "hog_top_p8", "descriptor_label": "HOG-TOP(p=8)"}
+    for number, (task, more) in enumerate(((5, {}), (11, {}), (5, hog))):
+        wrong = [np.r_[(y[: 20 + number] + 1) % 3, y[20 + number :]]]
+        about = {"date": "2026-02-01T00:00:00+00:00"}
+        key = f"base{number}".ljust(64, "0")
+        ruled.save(record(task, "svm", "Baseline", wrong, key=key, about=about, **more))
+
+    def picture(record_, rule, score, width):
+        seen.append((record_.task, round(score, 6)))
+        return figure.Figure()
+
+    monkeypatch.setattr("cdmer_bench.reporting.plot_cells.parameter_picture", picture)
+    for task in ("exp05", "exp11"):
+        drawn(cdmer, ruled, tmp_path, "parameters", "method=tca", f"task={task}")
+    expected = [
+        (task, round(f1_score(y, np.r_[(y[:n] + 1) % 3, y[n:]], average="macro"), 6))
+        for task, n in (("exp05", 20), ("exp11", 21))
+    ]
+    assert seen == expected
+
+
+@pytest.mark.parametrize("kind", ["scores", "confusion", "budget", "times"])
+def test_cells_that_failed_are_named_in_the_picture(kind, ruled, tmp_path, cdmer):
+    failure = {"task_label": "Exp.5", "method_label": "SA", "error": "ValueError: no reason"}
+    failure |= {"descriptor_label": "LBP-TOP(R3P8)", "corpus": "released", "trace": ""}
+    ruled.save_failure("a" * 64, failure)
+    shown = " ".join(drawn(cdmer, ruled, tmp_path, kind, "task=exp05"))
+    assert ("failed" if kind == "scores" else "No result: SA") in shown
+
+
+def test_generated_data_mark_every_picture(tmp_path, cdmer):
+    store, y = ResultsStore(tmp_path / "r"), labels("smic_nir")
+    for task in (5, 11):
+        for method in ("svm", "tca", "gfk"):
+            made = record(task, method, method.upper(), [y, np.roll(y, 9)])
+            key, weights = f"{task}{method}".ljust(64, "0"), {"weights": np.ones((2, 85)) / 85}
+            store.save(dataclasses.replace(made, synthetic=True, key=key, extras=weights))
+    for kind in ("scores", "ranks", "budget", "parameters", "confusion", "regions", "times"):
+        shown = " ".join(drawn(cdmer, store, tmp_path, kind, "corpus=released"))
+        assert "SYNTHETIC" in shown.upper(), kind
+
+
+def test_regions_are_those_of_the_chosen_setting(ruled, tmp_path, cdmer, monkeypatch):
+    seen = []
+
+    def picture(weights, title, **more):
+        seen.append((weights.tolist(), more["setting"]))
+        return figure.Figure()
+
+    monkeypatch.setattr("cdmer_bench.reporting.plot_cells.region_picture", picture)
+    (made,) = (r for r in ruled.records() if (r.method, r.task) == ("tca", "exp11"))
+    weights = np.arange(6, dtype=np.float32).reshape(2, 3)
+    ruled.save(dataclasses.replace(made, extras={"weights": weights}))
+    drawn(cdmer, ruled, tmp_path, "regions")
+    drawn(cdmer, ruled, tmp_path, "regions", "--selection", "class_balance")
+    assert seen == [
+        ([0.0, 1.0, 2.0], "k = 1, chosen by oracle"),
+        ([3.0, 4.0, 5.0], "k = 2, chosen by class_balance"),
+    ]
+
+
+def test_width_and_dots_an_inch_are_those_asked_for(results, tmp_path, cdmer):
+    import cv2
+
+    for width, dpi in (("one", 100), ("two", 100), ("one", 200)):
+        out = tmp_path / "times.png"
+        words = ("--width", width, "--dpi", str(dpi), "--out", str(out))
+        assert cdmer("plot", "times", "--results", results, *words)[0] == 0
+        assert cv2.imread(str(out)).shape[1] == round({"one": 3.5, "two": 7.16}[width] * dpi)
+
+
+def test_a_picture_of_one_descriptor_says_so_in_its_name(results, cdmer):
+    words = ("descriptor=lbp_top_r3p8", "method=tca", "task=exp05", "--results", results)
+    assert cdmer("plot", "scores", *words)[0] == 0
+    assert Path(results, "scores-tca-exp05-lbp_top_r3p8.svg").is_file()

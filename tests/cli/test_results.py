@@ -1,6 +1,8 @@
 """Results of several machines in one folder, and the removal of superseded ones."""
 
 import dataclasses
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -201,3 +203,66 @@ def test_prune_removes_what_an_older_version_made(edited, cdmer):
     assert "1 superseded cell and 1 of an older version" in err
     assert kept(edited)[0] == ["b"]
     assert not path.parent.exists()
+
+
+def test_prune_with_yes_asks_nothing(edited, cdmer, monkeypatch):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: pytest.fail("it asked"))
+    assert cdmer("results", "prune", "--results", str(edited.folder), "--yes")[0] == 0
+    assert len(edited.records()) == 2
+
+
+def test_a_cell_in_the_hands_of_another_process_is_left_alone(edited, cdmer, tmp_path):
+    (superseded,) = (r for r in edited.records() if r.key[0] == "a")
+    with edited.claim(superseded.key) as held:
+        assert held
+        code, _, err = cdmer("results", "prune", "--results", str(edited.folder))
+        assert code == 0
+        assert "removed; 1 are in the hands of another process" in err
+        assert edited.folder_of(superseded).exists()
+    target = ResultsStore(tmp_path / "target")
+    with target.claim(superseded.key):
+        _, _, err = cdmer("results", "merge", str(edited.folder), "--into", str(target.folder))
+        assert "2 cells added, 0 were there already; 1 are in the hands of another process" in err
+        assert sorted(kept(target)[0]) == ["b", "c"]
+    _, _, err = cdmer("results", "merge", str(edited.folder), "--into", str(target.folder))
+    assert "1 cells added, 2 were there already" in err
+
+
+def test_a_file_is_verified_with_the_results_that_are_named(tmp_path, cdmer, monkeypatch):
+    """Of one's own results those that are current count."""
+    monkeypatch.chdir(tmp_path)
+    store = ResultsStore("mine")
+    for key, day, features in (("a", 2, "new"), ("b", 1, "old")):
+        used = {"target": {"title": "SMIC-NIR", "features": features}}
+        about = {"date": f"2026-01-0{day}T10:30:00+00:00"}
+        store.save(record(5, key=key * 64, used=used, about=about))
+    assert cdmer("results", "pack", "lab.zip", "--results", "mine")[0] == 0
+    code, out, _ = cdmer("results", "verify", "lab.zip", "--results", "mine")
+    assert code == 0
+    assert "1 cells, 3 figures recomputed" in out
+    assert "SMIC-NIR, LBP-TOP(R3P8): the same content as yours (new)" in out
+    assert "none of your own here" in cdmer("results", "verify", "lab.zip")[1]
+    # A packed figure that is wrong is told by the exit code.
+    import zipfile
+
+    with zipfile.ZipFile("lab.zip") as held:
+        members = {name: held.read(name) for name in held.namelist()}
+    cell = "cells/00000/record.json"
+    members[cell] = members[cell].replace(b'"accuracy": ', b'"accuracy": 1')
+    members["manifest.json"] = json.dumps(
+        {
+            "format": 1,
+            "files": {
+                name: hashlib.sha256(data).hexdigest()
+                for name, data in members.items()
+                if name != "manifest.json"
+            },
+        }
+    ).encode()
+    with zipfile.ZipFile("forged.zip", "w") as forged:
+        for name, data in members.items():
+            forged.writestr(name, data)
+    code, out, _ = cdmer("results", "verify", "forged.zip", "--results", "mine")
+    assert code == 1
+    assert "3 of them are others" in out

@@ -209,3 +209,90 @@ def test_a_corpus_is_named_as_in_a_run(own, cdmer, tmp_path):
     code, _, err = cdmer("results", "pack", out, "--corpus", "mien", "--results", own)
     assert code == 2
     assert "has no results of the corpus 'mien'" in err
+
+
+@pytest.fixture
+def described(tmp_path):
+    """Two methods on Exp.5 with two descriptors, and what failed: SA with each, TCA elsewhere."""
+    store = ResultsStore(tmp_path / "described")
+    hog = {"descriptor": "hog_top_p8", "descriptor_label": "HOG-TOP(p=8)"}
+    for number, more in enumerate(({}, hog)):
+        for method, label in (("svm", "Baseline"), ("tca", "TCA")):
+            made = record(5, method, label, key=f"{number}{method}".ljust(64, "0"), **more)
+            turned = (made.predictions + number) % 3
+            store.save(dataclasses.replace(made, predictions=turned.astype("uint8")))
+    place = {"corpus": "released", "error": "ValueError: no"}
+    failed = [("Exp.5", "SA", "LBP-TOP(R3P8)"), ("Exp.5", "IW-SVM", "HOG-TOP(p=8)"),
+              ("Exp.8", "GFK", "LBP-TOP(R3P8)")]  # fmt: skip
+    for number, (task, method, descriptor) in enumerate(failed):
+        labels = {"task_label": task, "method_label": method, "descriptor_label": descriptor}
+        store.save_failure(f"{number}".ljust(64, "f"), {**labels, **place})
+    return str(store.folder)
+
+
+def test_a_table_of_one_descriptor_has_its_figures_and_failures(described, cdmer):
+    for number, label in enumerate(("LBP-TOP(R3P8)", "HOG-TOP(p=8)")):
+        code, out, _ = cdmer("tables", "3", "--descriptor", label, "--results", described)
+        assert code == 0
+        assert f"Descriptor: {label}." in out
+        made = record(5, "tca")
+        turned = (made.predictions + number) % 3
+        best = max(accuracy(made.y_target, p) for p in turned)
+        assert f"{best:.2f}" in next(line for line in out.splitlines() if line.startswith("TCA"))
+        said = " ".join(out.split())
+        assert ("SA (" in said, "IW-SVM (" in said) == (number == 0, number == 1)
+
+
+def test_statistics_name_what_failed_of_their_tasks_and_descriptor(described, cdmer):
+    said = " ".join(cdmer("stats", "3", "--results", described)[1].split())
+    lacking = said.partition("No result: ")[2]
+    assert lacking.startswith("SA (")
+    assert "IW-SVM" not in lacking
+    assert "GFK" not in lacking  # Exp.8 is of Table IV
+    both = " ".join(cdmer("stats", "--results", described)[1].split())
+    assert "GFK (" in both.partition("No result: ")[2]
+
+
+def test_rules_are_ranked_all_of_them(own, cdmer):
+    from cdmer_bench.evaluation.selection import RULES
+
+    code, out, _ = cdmer("stats", "--rules", "--results", own)
+    assert code == 0
+    assert all(name in out for name in RULES)
+    assert "won : lost" not in out
+
+
+def test_each_paper_that_is_named_stands_beside_and_no_other(own, cdmer):
+    def rows(*papers):
+        words = ("tables", "3", "--against", ",".join(papers), "--results", own)
+        return " ".join(cdmer(*words)[1].split()).replace(" / ", "/")
+
+    later = {"tgsr2022": "TGSR [tgsr2022]", "madtn2021": "MADTN [madtn2021]"}
+    printed = "0.6186/63.38"  # of the Baseline on Exp.5, in the paper
+    for papers in ([], ["tgsr2022"], ["madtn2021"], [*later], ["paper"], ["paper", *later]):
+        said = rows(*papers)
+        assert {name for name, row in later.items() if row in said} == set(papers) - {"paper"}
+        assert (printed in said) == ("paper" in papers)
+
+
+def test_a_format_that_is_named_outweighs_the_ending(own, cdmer, tmp_path):
+    out = tmp_path / "table.txt"
+    assert cdmer("tables", "--results", own, "--format", "md", "--out", str(out))[0] == 0
+    assert out.read_text().startswith("**Own tasks")
+
+
+def test_statistics_and_reports_are_of_the_corpus_that_is_named(own, cdmer, tmp_path):
+    assert "Corpus: released." in cdmer("stats", "--corpus", "released", "--results", own)[1]
+    for words in (("--corpus", "released"), ("corpus=released",)):
+        page = tmp_path / "page.html"
+        assert cdmer("report", *words, "--out", str(page), "--results", own)[0] == 0
+        text = page.read_text()
+        assert "mine, seed 3" not in text
+        assert "released" in text
+
+
+def test_a_table_asked_for_by_its_tasks_shows_no_other(own, cdmer):
+    out = cdmer("tables", "3", "task=exp05", "--results", own)[1]
+    assert "Exp.5" in out
+    assert "Exp.6" not in out
+    assert "Exp.6" in cdmer("tables", "3", "--results", own)[1]

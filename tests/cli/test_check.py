@@ -61,6 +61,34 @@ def test_the_command_exits_with_1_where_a_check_fails(own_method, cdmer):
     assert "has no parameter 'sharp'" in out
 
 
+CHOOSY = """\
+from dataclasses import dataclass
+from typing import Literal
+from cdmer_bench.methods import SVM
+
+@dataclass
+class Choosy(SVM):
+    solver: Literal["paper", "exact"] = "paper"
+    level: float = 0.0
+
+    def solve(self, prepared, settings):
+        if self.solver == "exact" or any(s.get("level") == 2 for s in settings):
+            raise ZeroDivisionError("broken on purpose")
+        return super().solve(prepared, [{}] * len(settings))
+"""
+
+
+def test_a_method_is_checked_with_the_solver_and_the_grid_of_the_command(corpus, cdmer):
+    corpus.add_method("choosy", CHOOSY, "{level: [0, 1]}")
+    words = ("check", "method", "choosy", "--config-dir", str(corpus.folder / "my_conf"))
+    code, out, _ = cdmer(*words)
+    assert code == 0, out
+    for more in ("solver=exact", "methods.choosy.grid.level=[1,2]"):
+        code, out, _ = cdmer(*words, more)
+        assert code == 1
+        assert "broken on purpose" in out
+
+
 def test_the_command_checks_a_database_of_features(own_method, cdmer):
     arguments = ["--config-dir", own_method, "corpus=small", "descriptor=given"]
     assert cdmer("check", "database", "red", *arguments)[0] == 0

@@ -61,6 +61,37 @@ def test_samples_lie_where_the_methods_embedding_places_them(corpus, results):
     np.testing.assert_allclose(after, expected.after, atol=1e-9)
 
 
+def test_parameters_setting_and_features_are_those_of_each_record(corpus, cdmer):
+    """Two descriptors of one task, and a parameter that the card in use no longer has."""
+    card = corpus.folder / "my_conf" / "corpus" / "small.yaml"
+    text = card.read_text()
+    for name in ("red", "green"):
+        text = text.replace(f"{{given: {name}.npz}}", f"{{given: {name}.npz, again: {name}_2.npz}}")
+    card.write_text(text)
+    corpus.write("red_2", *draw_features(5, 24))
+    corpus.write("green_2", *draw_features(6, 18))
+    (corpus.folder / "my_conf" / "descriptor").mkdir()
+    again = corpus.folder / "my_conf" / "descriptor" / "again.yaml"
+    again.write_text("# @package descriptors.again\nlabel: Again\n")
+    words = ("method=tca", "methods.tca.parameters.mu=20", "methods.tca.grid.k=[2,3]")
+    run = corpus.arguments(*words, "task=red/green", "descriptor=given,again")
+    assert cdmer("run", *run)[0] == 0
+    records = choose_results(str(corpus.folder / "results"), None)[0]
+    fixed = rule("fixed", settings={"tca": {"k": 3}})
+    placed, left_out = embed_cells(records, fixed, str(corpus.folder / "my_conf"))
+    assert left_out == []
+    found = {record.descriptor: (before, after) for record, before, after in placed}
+    for descriptor, ending in (("given", ""), ("again", "_2")):
+        sides = []
+        for name in ("red", "green"):
+            with np.load(corpus.folder / f"{name}{ending}.npz") as file:
+                sides.append((file["features"].reshape(len(file["labels"]), -1), file["labels"]))
+        expected = embed(TCA(mu=20.0), *sides[0], sides[1][0], {"k": 3})
+        np.testing.assert_allclose(found[descriptor][0], expected.before, atol=1e-9)
+        np.testing.assert_allclose(found[descriptor][1], expected.after, atol=1e-9)
+    assert not np.allclose(expected.after, embed(TCA(), *sides[0], sides[1][0], {"k": 3}).after)
+
+
 def test_what_cannot_be_drawn_is_named_and_the_others_are_drawn(corpus, results, cdmer):
     pytest.importorskip("matplotlib")
     out = corpus.folder / "embedding.svg"

@@ -6,7 +6,7 @@ import pytest
 from cdmer_bench.methods import regeneration
 from cdmer_bench.methods.regression_cache import FOLDER
 from cdmer_bench.results.store import ResultsStore
-from tests.small_corpus import grids
+from tests.small_corpus import draw_features, grids
 
 GRID = (
     "++methods.tsrg.grid={lam: [0.1, 1], mu: [0.05, 0.5, 3]}",
@@ -95,6 +95,24 @@ def test_the_plan_counts_each_regression_once(corpus, cdmer):
     # Regressions that an earlier run left are known to another results folder by no plan.
     done = plan(corpus, cdmer, "method=tsrg,drfs_t", *GRID)
     assert "12 settings" not in done
+
+
+def test_the_plan_knows_regressions_of_the_same_solver_settings_and_direction_alone(corpus, cdmer):
+    words = ("method=tsrg", GRID[0], "task=red/green", "solver=exact", "backend=sequential")
+    assert cdmer("run", *corpus.arguments(*words, "progress=false"))[0] == 0
+
+    def taken(*more, tasks="task=green/red"):
+        words = corpus.arguments("method=drfs_t", tasks, "dry_run=true", *more)
+        return "with regressions from the cache" in cdmer("run", *words)[1]
+
+    assert taken(GRID[1], "solver=exact")
+    assert not taken(GRID[1], "solver=paper")
+    assert not taken("++methods.drfs_t.grid={lam: [0.1, 1], mu: [0.05, 0.5]}", "solver=exact")
+    assert not taken(GRID[1], "solver=exact", tasks="task=red/green")
+    assert not taken(GRID[1], "solver=exact", "force=true")
+    # The same names, but other samples.
+    corpus.write("green", *draw_features(7, 18))
+    assert not taken(GRID[1], "solver=exact")
 
 
 def test_a_cell_that_took_its_regressions_gives_no_rate(corpus, cdmer):

@@ -99,7 +99,7 @@ def build(
             f"{key}._target_ is {target}, which is no {kind.__name__}; derive the class from "
             f"{kind.__module__}.{kind.__name__}"
         )
-    if not dataclasses.is_dataclass(built):
+    if not dataclasses.is_dataclass(type(built)):
         raise UserError(
             f"{key}._target_ is {target}, which is no dataclass; put @dataclass above the class, "
             f"because its fields are the {kind.__name__.lower()}'s parameters"

@@ -5,6 +5,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import contextmanager
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -166,12 +167,13 @@ def run_on_cluster(
     """
     with connect(address) as client:
         check_cluster(client, shared)
-        from concurrent.futures import CancelledError
-
+        from distributed import KilledWorker
         from distributed.comm import CommClosedError
 
         try:
             yield from _stream(client, iter(calls))
+        except KilledWorker as death:
+            raise BrokenExecutor(str(death)) from None
         except (CancelledError, CommClosedError, OSError):  # calls keep their own OSErrors
             raise UserError(
                 f"the connection to the dask scheduler at {address} was lost; finished work is "

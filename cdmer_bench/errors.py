@@ -1,9 +1,14 @@
-"""Errors whose message is meant for the user: one sentence with what was found, expected, to do."""
+"""Errors whose message is meant for the user, and checks that give one or none.
+
+A message is one sentence: what was found, what was expected, what to do.
+"""
 
 import difflib
 import operator
 import os
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +89,26 @@ def choice(name: str, value: object, allowed: Sequence[object]) -> None:
     # 8.0 == 8 and True == 1 in Python, but they are other values here.
     if not any(item is value or (item == value and kind(item) == kind(value)) for item in allowed):
         raise UserError(f"{name} is {value!r}, expected one of {', '.join(map(repr, allowed))}")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that a contribution must keep because the package relies on it."""
+
+    name: str
+    promise: str  # the sentence that is true if the check passes
+    # returns None, or a sentence that says what is wrong. An exception is a failure too
+    find: Callable[[], str | None]
+
+    def run(self) -> str | None:
+        """Return what is wrong, or None; a RuntimeWarning (overflow, division by zero) is."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", RuntimeWarning)
+                return self.find()
+        except DataMissing:
+            raise
+        except UserError as error:
+            return str(error)
+        except Exception as error:
+            return f"it raised {type(error).__name__}: {str(error).partition(chr(10))[0]}"

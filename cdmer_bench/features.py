@@ -30,21 +30,21 @@ from cdmer_bench.io import (
     array_hash,
     clear_errors,
     content_key,
+    intact,
     keep_hashes,
     pack_arrays,
     read_arrays,
     remember_hashes,
     remove,
-    remove_leftovers,
-    set_aside,
     user_path,
     write_atomically,
 )
-from cdmer_bench.parallel import Backend, OpenBar, run_parallel
+from cdmer_bench.parallel import Backend, OpenBar, no_bar, run_parallel
 from cdmer_bench.preprocessing import Preprocessing
 
 _KEEP_EVERY = 10.0  # seconds of extraction that a killed run may lose
 
+Side = tuple[str, str]  # the names of a database and of a descriptor
 Described = list[NDArray[np.float64]] | DamagedClip  # of a clip, by each descriptor
 
 
@@ -95,11 +95,9 @@ class FeatureStore:
     def save(self, database: str, key: str, X: NDArray[np.float64], used: NDArray[np.intp]) -> None:
         """Store the values of the clips with the indices ``used``."""
         self.make_private()
-        path = self.path(database, key)
         arrays = {"X": X, "used": used, "shape": np.array(X.shape)}
         texts = {"key": np.array(key), "sha256": np.array(array_hash(X))}
-        write_atomically(path, pack_arrays({**arrays, **texts}))
-        remove_leftovers(path.parent)
+        write_atomically(self.path(database, key), pack_arrays({**arrays, **texts}))
 
     def make_private(self) -> None:
         """Make the folder, for its owner only."""
@@ -111,22 +109,14 @@ class FeatureStore:
     def load(self, database: str, key: str, *names: str) -> dict[str, NDArray] | None:
         """Load arrays (all by default); None if there are none, or were damaged and set aside."""
         path = self.path(database, key)
-        try:
+
+        def read() -> dict[str, NDArray]:
             arrays = read_arrays(path, *names)
             if str(arrays["key"]) != key:
                 raise ValueError("its key is another one")
             return arrays
-        except FileNotFoundError:
-            return None
-        except PermissionError:
-            raise UserError(
-                f"{path} cannot be read by you; set cache.dir to a folder of your own"
-            ) from None
-        except UserError:
-            raise
-        except (ValueError, KeyError) as error:
-            set_aside(path, str(error))
-            return None
+
+        return intact(path, read, "set cache.dir to a folder of your own")
 
 
 class Features:
@@ -153,13 +143,18 @@ class Features:
         """Return the key under which the features of a database of clips are stored."""
         pair = (database, descriptor)
         if pair not in self._keys:
-            found = self.databases[database]
-            assert isinstance(found, ClipDatabase)
+            found = self.of_clips(database)
             if database not in self._frames:
                 self._frames[database] = [clip.fingerprint for clip in found.clips()]
             kind, frames = self.descriptors[descriptor], self._frames[database]
             self._keys[pair] = self.store.key(found, kind, self.preprocessing, frames)
         return self._keys[pair]
+
+    def of_clips(self, database: str) -> ClipDatabase:
+        """Return a database that holds clips."""
+        found = self.databases[database]
+        assert isinstance(found, ClipDatabase)
+        return found
 
     def is_ready(self, database: str, descriptor: str) -> bool:
         """Whether :meth:`load` needs no extraction."""
@@ -222,9 +217,7 @@ class Features:
         self, database: str, used: NDArray
     ) -> tuple[NDArray[np.intp], NDArray[np.str_], tuple[str, ...]]:
         """Return the class, the subject and the name of each clip that is used."""
-        found = self.databases[database]
-        assert isinstance(found, ClipDatabase)
-        clips = list(found.clips())
+        clips = list(self.of_clips(database).clips())
         chosen = [clips[index] for index in used]
         return (
             np.array([clip.label for clip in chosen], dtype=np.intp),
@@ -239,15 +232,14 @@ class Features:
             if isinstance(found, FeatureDatabase):
                 self._loaded[pair] = found.load(descriptor)
             else:
-                assert isinstance(found, ClipDatabase)
-                self._loaded[pair] = self._load_extracted(found, descriptor)
+                self._loaded[pair] = self._load_extracted(*pair)
         return self._loaded[pair]
 
-    def _load_extracted(self, database: ClipDatabase, descriptor: str) -> FeatureSet:
-        name, key = database.name, self.key(database.name, descriptor)
+    def _load_extracted(self, name: str, descriptor: str) -> FeatureSet:
+        database, key = self.of_clips(name), self.key(name, descriptor)
         stored = self.store.load(name, key) if self.is_ready(name, descriptor) else None
         if stored is None:
-            self.extract(database, [descriptor], Backend("sequential"), None)
+            self.extract(database, [descriptor], Backend("sequential"))
             stored = self.store.load(name, key)
         assert stored is not None
         absent = len(database.clips()) - len(stored["used"])
@@ -265,7 +257,7 @@ class Features:
         database: ClipDatabase,
         descriptors: Sequence[str],
         backend: Backend,
-        open_bar: OpenBar | None,
+        open_bar: OpenBar | None = None,
     ) -> None:
         """Extract and store the descriptors that the store lacks, in parallel over clips.
 
@@ -279,7 +271,7 @@ class Features:
         groups = [group for group in (apart, [n for n in missing if n not in apart]) if group]
         clips = list(database.clips())
         title = database.title or database.name
-        progress = open_bar(title, len(clips) * len(groups)) if open_bar else None
+        progress = (open_bar or no_bar)(title, len(clips) * len(groups))
         self.store.make_private()
         for names in groups:
             keys = [self.key(database.name, name) for name in names]
@@ -288,7 +280,7 @@ class Features:
             if self.force:
                 remove(parts)
             found: dict[int, Described] = dict(_take_up(parts))
-            if progress and found:
+            if found:
                 progress.advance(len(found))
             todo = [index for index in range(len(clips)) if index not in found]
             work = ([clips[i] for i in todo], backend, self.preprocessing)
@@ -305,8 +297,7 @@ class Features:
                 if fresh and time.monotonic() - kept > _KEEP_EVERY:
                     _keep(parts, fresh)
                     kept, fresh = time.monotonic(), {}
-                if progress:
-                    progress.advance(1)
+                progress.advance(1)
             in_order = [found[index] for index in range(len(clips))]
             _, arrays = intact_clips(database, clips, in_order)
             used = [i for i, result in enumerate(in_order) if not isinstance(result, DamagedClip)]
@@ -317,8 +308,7 @@ class Features:
                 self._loaded.pop((database.name, name), None)
             keep_hashes(self.store.folder)
             remove(parts)
-        if progress:
-            progress.close()
+        progress.close()
 
 
 def _keep(parts: Path, fresh: dict[int, list[NDArray[np.float64]]]) -> None:

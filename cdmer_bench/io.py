@@ -11,30 +11,33 @@ import tempfile
 import unicodedata
 import warnings
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from cdmer_bench.errors import UserError
+
+T = TypeVar("T")
 
 _TEMPORARY = ".writing-"  # begins the names of files that are being written
 
 
 def content_key(content: Any) -> str:
     """Return the SHA-256 of the canonical JSON of ``content``: same content, same key."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=_plain)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=plain)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return what JSON can hold in the place of a value of NumPy's, a tuple or a set."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, np.ndarray | tuple | set):
         return list(value)
-    raise TypeError(f"{type(value).__name__} has no canonical JSON")
+    raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
 
 
 def user_path(text: str | Path) -> Path:
@@ -140,8 +143,11 @@ def clear_errors(path: Path) -> Iterator[None]:
         ) from None
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old content or the whole new one."""
+def write_atomically(path: Path, data: bytes, tidy: bool = True) -> None:
+    """Write a file so that a reader sees the old content or the whole new one.
+
+    Also remove what killed processes left beside it, unless the folder is too large for a look.
+    """
     with clear_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = open_temporary(path.parent)
@@ -155,6 +161,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+    if tidy:
+        remove_leftovers(path.parent)
 
 
 def open_temporary(folder: Path) -> tuple[int, str]:
@@ -250,6 +258,26 @@ def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
             raise
         except Exception as error:  # zipfile, zlib and numpy each raise their own kinds
             raise ValueError(f"{type(error).__name__}: {error}") from None
+
+
+def intact(path: Path, read: Callable[[], T], cure: str) -> T | None:
+    """Return what ``read`` finds; None if nothing is there, or it was damaged and is set aside.
+
+    ``cure`` says what to do about a file of somebody else.
+    """
+    try:
+        return read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError:
+        raise UserError(f"{path} cannot be read by you; {cure}") from None
+    except UserError:
+        raise
+    except KeyError as error:
+        set_aside(path, f"it holds no {error.args[0]}")
+    except (ValueError, TypeError, AttributeError, IsADirectoryError) as error:
+        set_aside(path, str(error))
+    return None
 
 
 def set_aside(path: Path, reason: str) -> None:

@@ -6,22 +6,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
-class Progress(Protocol):
-    """What a progress bar can do."""
+class Progress:
+    """What a progress bar can do; this one shows nothing."""
 
     def extend(self, steps: int, title: str, weight: float = 1.0) -> None:
-        """Add steps to the total; ``title`` says what they belong to.
-
-        ``weight`` is what one of them costs, in any unit that all steps share.
-        """
+        """Add steps of ``title`` to the total; ``weight`` is what one costs, for the time left."""
 
     def advance(self, steps: int, weight: float = 1.0) -> None:
         """Count steps as done."""
@@ -32,8 +30,17 @@ class Progress(Protocol):
 
 OpenBar = Callable[[str, int], Progress]  # called with a title and the number of steps
 
+
+def no_bar(title: str, total: int) -> Progress:
+    """Open a bar that shows nothing."""
+    return Progress()
+
+
 ATTEMPTS = 3  # times that calls whose worker process died are given to new workers
-WORKER_DIED = "a worker process was killed (out of memory?); its batches are run again"
+
+
+class WorkersDied(MemoryError):
+    """Worker processes were killed again and again, mostly because the memory was full."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +64,6 @@ class Backend:
 
             return count_workers(self.address)
         return max(1, joblib.cpu_count() + 1 + self.n_jobs) if self.n_jobs < 0 else self.n_jobs
-
-    def worker_death(self) -> tuple[type[BaseException], ...]:
-        """Return what is raised when a worker process is killed, on dask several times."""
-        if self.name == "dask":
-            from distributed import KilledWorker
-
-            return (KilledWorker,)
-        if self.count_workers() == 1:
-            return ()
-        from joblib.externals.loky.process_executor import BrokenProcessPool
-
-        return (BrokenProcessPool,)
 
 
 _WATCH = 1.0  # seconds between two looks at whether the parent process is alive
@@ -106,19 +101,53 @@ def _thread_pools(n_modules: int) -> Any:
     return ThreadpoolController()
 
 
-def run_parallel(calls: Iterable[Call], backend: Backend) -> Iterator[tuple[int, Any]]:
-    """Yield (index of the call, result) as calls finish; with one worker in this process."""
-    numbered = (
-        (run_single_threaded, (index, function, arguments))
-        for index, (function, arguments) in enumerate(calls)
-    )
+def run_parallel(
+    calls: Iterable[Call],
+    backend: Backend,
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+) -> Iterator[tuple[int, Any]]:
+    """Yield (index of the call, result) as calls finish; with one worker in this process.
+
+    Where a worker process is killed, the calls that have not ended are given to new ones.
+    """
+    source, one_at_a_time = enumerate(calls), threading.Lock()
+    drawn: dict[int, Call] = {}  # what has not ended yet
+
+    def draw(again: list[tuple[int, Call]]) -> Iterator[Call]:
+        for index, (function, arguments) in again:
+            yield run_single_threaded, (index, function, arguments)
+        while True:
+            with one_at_a_time:  # a thread of joblib's may still draw for workers that died
+                index, call = next(source, (-1, None))
+                if call is None:
+                    return
+                drawn[index] = call
+            yield run_single_threaded, (index, *call)
+
+    deaths = 0
+    while True:
+        try:
+            for index, result in _stream(draw(list(drawn.items())), backend):
+                del drawn[index]
+                yield index, result
+            if not drawn:
+                return
+        except BrokenExecutor as death:
+            deaths += 1
+            if deaths == ATTEMPTS:
+                raise WorkersDied(f"a worker process was killed {deaths} times") from death
+            say("a worker process was killed (out of memory?); its batches are run again")
+
+
+def _stream(calls: Iterator[Call], backend: Backend) -> Iterator[Any]:
+    """Yield the results of calls as they come."""
     if backend.name == "dask":
         from cdmer_bench.dask_cluster import run_on_cluster
 
-        yield from run_on_cluster(numbered, backend.address, backend.shared)
+        yield from run_on_cluster(calls, backend.address, backend.shared)
         return
     if backend.count_workers() == 1:
-        for function, arguments in numbered:
+        for function, arguments in calls:
             yield function(*arguments)
         return
     import joblib
@@ -134,5 +163,5 @@ def run_parallel(calls: Iterable[Call], backend: Backend) -> Iterator[tuple[int,
         initargs=(os.getpid(),),
     ):
         yield from joblib.Parallel(return_as="generator_unordered")(
-            joblib.delayed(function)(*arguments) for function, arguments in numbered
+            joblib.delayed(function)(*arguments) for function, arguments in calls
         )

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from cdmer_bench.checks import Check
+from cdmer_bench.errors import Check
 
 
 def failures(checks: Iterable[Check]) -> dict[str, str]:
     """Run checks; return the reason of each that failed, by its name."""
-    return {outcome.name: outcome.reason for c in checks if not (outcome := c.run()).passed}
+    return {check.name: wrong for check in checks if (wrong := check.run()) is not None}

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from cdmer_bench.errors import UserError, choice, listed, positive_integer
+from cdmer_bench.errors import Check, UserError, choice, listed, positive_integer
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(7), np.uint8(7)])
@@ -51,3 +51,8 @@ def test_another_value_or_kind_is_named(value, allowed):
     listing = re.escape(", ".join(map(repr, allowed)))
     with pytest.raises(UserError, match=rf"^cut is {value!r}, expected one of {listing}$"):
         choice("cut", value, allowed)
+
+
+def test_a_runtime_warning_fails_a_check():
+    wrong = Check("division", "it divides", lambda: str(np.log(np.zeros(1)))).run()
+    assert "RuntimeWarning" in wrong

@@ -1,6 +1,7 @@
 """Parallel calls: in processes of their own, with one BLAS thread, whatever lies about."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -34,3 +35,26 @@ def test_calls_run_where_they_should_under_one_blas_thread(backend, elsewhere):
 def test_what_a_call_raises_is_raised_here(n_jobs):
     with pytest.raises(ValueError, match="no cake"):
         list(run_parallel([(refuse, ("cake",))], Backend("loky", n_jobs)))
+
+
+def stop_itself(mark, value):
+    """Kill the worker at the first call with 2, or at each if there is no mark."""
+    if value == 2 and (mark is None or not mark.exists()):
+        if mark:
+            mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return value
+
+
+def test_a_killed_worker_costs_nothing_but_time(tmp_path):
+    said = []
+    calls = ((stop_itself, (tmp_path / "mark", value)) for value in range(12))
+    answers = list(run_parallel(calls, Backend("loky", 2), said.append))
+    assert sorted(answers) == [(value, value) for value in range(12)]
+    (line,) = said
+    assert "a worker process was killed" in line
+
+
+def test_workers_that_are_killed_again_and_again_end_it():
+    with pytest.raises(MemoryError, match="a worker process was killed 3 times"):
+        list(run_parallel([(stop_itself, (None, 2))], Backend("loky", 2), lambda line: None))

@@ -13,7 +13,7 @@ COMMANDS = {
     "tables": ("tables", "print Tables III to VII from the results folder"),
     "stats": ("tables", "confidence intervals, paired tests and ranks"),
     "export": ("tables", "write the scores table, or a row for each clip, as CSV, Parquet or JSON"),
-    "report": ("report", "write one self-contained HTML file on the results"),
+    "report": ("plot", "write one self-contained HTML file on the results"),
     "plot": ("plot", "draw results: scores, regions, parameters, confusion, ..."),
     "list": ("list", "list methods, descriptors, tasks, databases, corpora, ..."),
     "check": ("check", "check a method, descriptor or database of your own"),

@@ -3,12 +3,11 @@
 import argparse
 from collections.abc import Iterator
 
-from cdmer_bench.checks import Check
 from cdmer_bench.cli.arguments import command, option
-from cdmer_bench.cli.hydra_app import compose
+from cdmer_bench.cli.hydra_app import compose_config
 from cdmer_bench.config.build import build, build_databases, build_method, choose_grid
 from cdmer_bench.config.schema import RunConfig
-from cdmer_bench.errors import DataMissing, UserError, closest
+from cdmer_bench.errors import Check, DataMissing, UserError, closest
 
 
 @command(
@@ -30,7 +29,7 @@ def check_command(options: argparse.Namespace) -> int:
     kind, name, overrides = options.kind, options.name, list(options.overrides)
     if kind != "database":
         overrides.append(f"{kind}={name}")
-    config = compose(options.config_dir, overrides)
+    config = compose_config(options.config_dir, overrides)
     n_failed, n_missing = 0, 0
     for title, checks in _checks(config, kind, name):
         try:
@@ -85,13 +84,14 @@ def _report(title: str, checks: list[Check]) -> int:
     failed = 0
     first_with: dict[str, str] = {}
     for check in checks:
-        outcome = check.run()
-        reason = outcome.reason
-        if not outcome.passed:
+        wrong = check.run()
+        reason = check.promise if wrong is None else wrong
+        if wrong is not None:
             failed += 1
-            first = first_with.setdefault(reason, outcome.name)
-            reason = reason if first == outcome.name else f"the same as {first!r}"
-        verdict = "pass" if outcome.passed else "FAIL"
-        print(f"  {verdict}  {outcome.name:<{width}}  {reason}", flush=True)
+            first = first_with.setdefault(wrong, check.name)
+            reason = wrong if first == check.name else f"the same as {first!r}"
+        print(
+            f"  {'pass' if wrong is None else 'FAIL'}  {check.name:<{width}}  {reason}", flush=True
+        )
     print(f"{len(checks) - failed} of {len(checks)} checks passed")
     return failed

@@ -6,6 +6,7 @@ import sys
 import unicodedata
 
 from cdmer_bench.io import visible
+from cdmer_bench.parallel import Progress
 
 _PLAIN = str.maketrans("→█–—•×λμµ‘’“”", ">#--*xlmu''\"\"")
 
@@ -48,7 +49,7 @@ class _Lines:
     def flush(self) -> None: ...
 
 
-class ProgressBar:
+class ProgressBar(Progress):
     """Steps done, rate and time left, on one line of standard error."""
 
     def __init__(self, title: str, total: int, unit: str = "settings", every: float = 15.0) -> None:

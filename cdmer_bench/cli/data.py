@@ -54,7 +54,6 @@ def fetch_command(options: argparse.Namespace) -> int:
 )
 def check_command(options: argparse.Namespace) -> int:
     """Check frames or files of features; exit code 0 only if a run can use all of it, else 2."""
-    from cdmer_bench.cli.session import account_line
     from cdmer_bench.databases.base import FeatureDatabase, finding
     from cdmer_bench.databases.clips import TableDatabase
     from cdmer_bench.databases.frame_checks import check_frames, grouped
@@ -78,7 +77,7 @@ def check_command(options: argparse.Namespace) -> int:
                 continue
             found += account.findings
             if not as_json:
-                print(visible(account_line(account) + (f" ({descriptor})" if descriptor else "")))
+                print(visible(account.line() + (f" ({descriptor})" if descriptor else "")))
     if as_json:
         print(json.dumps([one.as_dict() for one in found], indent=1))
     else:
@@ -139,7 +138,7 @@ def clips_command(options: argparse.Namespace) -> int:
 
 def _databases(options: argparse.Namespace) -> tuple[str, list[Any], list[Any]]:
     """Return the root, the databases that the words on the line name, and others of the corpus."""
-    from cdmer_bench.cli.hydra_app import compose
+    from cdmer_bench.cli.hydra_app import compose_config
     from cdmer_bench.config.build import build_databases
     from cdmer_bench.databases.clips import ClipsDatabase, read_table
 
@@ -147,7 +146,7 @@ def _databases(options: argparse.Namespace) -> tuple[str, list[Any], list[Any]]:
     overrides = [word for word in options.overrides if word not in named]
     if not any(o.startswith("corpus=") for o in overrides):
         overrides = ["corpus=frames", *overrides]
-    config = compose(options.config_dir, overrides)
+    config = compose_config(options.config_dir, overrides)
     known: dict[str, Any] = dict(build_databases(config.corpus))
     tables = [d for d in known.values() if isinstance(d, ClipsDatabase)]
     if tables:
@@ -176,13 +175,13 @@ def _databases(options: argparse.Namespace) -> tuple[str, list[Any], list[Any]]:
 )
 def synthesize_command(options: argparse.Namespace) -> int:
     """Write the synthetic databases as images."""
-    from cdmer_bench.cli.hydra_app import compose
+    from cdmer_bench.cli.hydra_app import compose_config
     from cdmer_bench.config.build import build_databases
     from cdmer_bench.databases.synthetic.database import SyntheticDatabase
     from cdmer_bench.databases.synthetic.export import export_database
     from cdmer_bench.parallel import Backend
 
-    config = compose(None, ["corpus=synthetic", f"corpus.seed={options.seed}"])
+    config = compose_config(None, ["corpus=synthetic", f"corpus.seed={options.seed}"])
     databases = build_databases(config.corpus)
     for name in options.databases.split(","):
         if name not in databases:

@@ -54,7 +54,7 @@ def _machine() -> Iterator[tuple[str, str]]:
     import scipy.linalg  # noqa: F401
     import threadpoolctl
 
-    from cdmer_bench.config.catalogue import compose_config
+    from cdmer_bench.cli.hydra_app import compose_config
 
     for library in threadpoolctl.threadpool_info():
         yield (

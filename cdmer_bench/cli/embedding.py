@@ -7,9 +7,12 @@ the folder given by ``--config-dir`` are imported, and only classes of the expec
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cdmer_bench.cli.hydra_app import prepare_hydra
 from cdmer_bench.compiled import keep_kernels_in
 from cdmer_bench.config.build import build, build_databases, load_target
-from cdmer_bench.config.catalogue import prepare_hydra
 from cdmer_bench.databases.base import ClipDatabase, Database, FeatureSet, matched
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
@@ -17,10 +20,13 @@ from cdmer_bench.evaluation.selection import Rule
 from cdmer_bench.features import Features, FeatureStore
 from cdmer_bench.io import user_path
 from cdmer_bench.methods.base import Method
+from cdmer_bench.methods.inputs import Setting, check_task
 from cdmer_bench.preprocessing import Preprocessing
 from cdmer_bench.reporting.picture_data import Placed
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.solvers.kernels import pooled_kernel
 
+Array = NDArray[np.float64]
 T = TypeVar("T")
 
 
@@ -32,8 +38,6 @@ def embed_cells(
     Also returns why others could not be placed, a sentence each.
     """
     from threadpoolctl import threadpool_limits
-
-    from cdmer_bench.methods.embedding import embed
 
     prepare_hydra(config_dir, [])
     placed, left_out = [], []
@@ -49,8 +53,7 @@ def embed_cells(
             fixed = {name: v for name, v in record.parameters.items() if name not in setting}
             with threadpool_limits(1):
                 method = _built(record, "method", Method, fixed)
-                found = embed(method, source.X, source.y, target.X, setting)
-            placed.append((record, found.before, found.after))
+                placed.append((record, *embed(method, source.X, source.y, target.X, setting)))
         except Exception as error:  # of a method of the user's own, too
             text = str(error) if isinstance(error, UserError) else repr(error)
             left_out.append(f"{record.row} is not drawn: {text.rstrip('.')}.")
@@ -106,3 +109,36 @@ def _check_class(target: str, key: str, kind: type) -> None:
     found = load_target(target, key)
     if not (isinstance(found, type) and issubclass(found, kind)):
         raise UserError(f"{key}._target_ is {target}, which is no class of a {kind.__name__}")
+
+
+def embed(
+    method: Method, Xs: ArrayLike, ys: ArrayLike, Xt: ArrayLike, setting: Setting
+) -> tuple[Array, Array | None]:
+    """Place source, then target samples: by the linear kernel of the features, by the adapted one.
+
+    Each is of shape (n_source + n_target, 2). The second is None where the method moves no sample.
+    """
+    task = check_task(Xs, ys, Xt, method.needs_blocks)
+    method.settings([setting], task.shapes)
+    before = embed_kernel(pooled_kernel(*(X.reshape(len(X), -1) for X in (task.Xs, task.Xt))))
+    if type(method).adapted_kernel is Method.adapted_kernel:
+        return before, None
+    prepared = method.prepare(task.Xs, task.ys, task.Xt, task.Xt)
+    kernel = method.adapted_kernel(prepared, setting)
+    return before, None if kernel is None else embed_kernel(kernel)
+
+
+def embed_kernel(kernel: ArrayLike) -> Array:
+    """Place samples in two dimensions by the two largest components of their kernel.
+
+    This is kernel PCA, for a linear kernel PCA itself, and the same as classical scaling of the
+    kernel's distances.
+    """
+    K = np.asarray(kernel, dtype=float)
+    if K.ndim != 2 or K.shape[0] != K.shape[1] or len(K) < 2:
+        raise UserError(f"a kernel of shape {K.shape} is not square with at least two samples")
+    centred = K - K.mean(axis=0) - K.mean(axis=1, keepdims=True) + K.mean()
+    values, vectors = np.linalg.eigh((centred + centred.T) / 2)
+    placed = vectors[:, :-3:-1] * np.sqrt(np.maximum(values[:-3:-1], 0))
+    largest = np.abs(placed).argmax(axis=0)
+    return placed * np.where(placed[largest, [0, 1]] < 0, -1.0, 1.0)

@@ -1,36 +1,45 @@
-"""The words of `cdmer run` and `extract`, and the jobs that Hydra composes from them."""
+"""Everything that Hydra does: words of `cdmer run`, where cards come from, composing, jobs."""
 
-import argparse
 import logging
 import os
 import platform
 import sys
-from collections.abc import Callable
+import sysconfig
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.machinery import PathFinder
+from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import hydra
+from hydra import initialize_config_module
+from hydra._internal.utils import get_args_parser
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from cdmer_bench.cli.console import say
+from cdmer_bench.config.schema import RunConfig, explain, validate
 from cdmer_bench.errors import UserError, as_sentence, closest, nearest_neighbour
 
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-    from cdmer_bench.config.schema import RunConfig
-
+ENTRY_POINT_GROUP = "cdmer_bench.conf"
 _LISTED_GROUPS = ("method", "descriptor", "task")
 _GROUPS = (*_LISTED_GROUPS, "corpus", "preprocessing", "selection", "backend", "experiment")
 _TEXT_KEYS = (
     "dir", "root", "table", "folder", "title", "letter", "label", "address",
     "weights", "weights_ucf101", "weights_finetuned",
 )  # fmt: skip
-
-
-class JobFailed(Exception):
-    """A job that a launcher ran in another process ended with a code other than 0."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
+_given: list[str] = []  # the folder of cards that this command was given, if any
 
 
 def split_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -38,7 +47,7 @@ def split_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
 
     Hydra refuses overrides on both sides of a flag, so flags are given to it first.
     """
-    known = hydra_parser()._option_string_actions
+    known = get_args_parser()._option_string_actions
     flags: list[str] = []
     overrides: list[str] = []
     rest = iter(arguments)
@@ -65,13 +74,6 @@ def split_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
     return flags, overrides
 
 
-def hydra_parser() -> argparse.ArgumentParser:
-    """Return Hydra's own parser, whose flags are those of `cdmer run`."""
-    from hydra._internal.utils import get_args_parser
-
-    return get_args_parser()
-
-
 def as_hydra(overrides: list[str], multirun: bool = False) -> list[str]:
     """Write overrides as Hydra reads them; refuse what overrides nothing.
 
@@ -79,8 +81,6 @@ def as_hydra(overrides: list[str], multirun: bool = False) -> list[str]:
     quoted, so that ``results.dir=2024_01_15`` or ``corpus.root=a=[b]`` is text; what is quoted
     already, null and ``${...}`` are left alone. With ``-m`` commas divide jobs.
     """
-    from hydra.core.override_parser.types import Quote, QuotedString
-
     written = []
     for override in overrides:
         key, equals, value = override.partition("=")
@@ -110,29 +110,142 @@ def as_hydra(overrides: list[str], multirun: bool = False) -> list[str]:
     return written
 
 
-def compose(config_dir: str | None, overrides: list[str]) -> "RunConfig":
-    """Compose the configuration of a command that is no Hydra application."""
-    from cdmer_bench.config.catalogue import compose_config
+class InstalledConfigs(SearchPathPlugin):
+    """Adds each package registered under the entry-point group ``cdmer_bench.conf``."""
 
-    return compose_config(config_dir, as_hydra(overrides))
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Append ``pkg://<package>`` for each entry point, in the order of their names."""
+        for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda p: p.name):
+            search_path.append(f"{ENTRY_POINT_GROUP}:{point.name}", f"pkg://{point.value}")
+
+
+def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
+    """Let Hydra find installed cards and ``task=source/target``, and Python the user's classes."""
+    if config_dir and not Path(config_dir).is_dir():
+        raise UserError(
+            f"--config-dir {config_dir} is not a folder; "
+            f"{nearest_neighbour(Path(config_dir))}give the folder that holds your method/, "
+            "descriptor/ or corpus/"
+        )
+    if InstalledConfigs not in Plugins.instance().discover(SearchPathPlugin):
+        Plugins.instance().register(InstalledConfigs)
+    _given[:] = [str(Path(config_dir).resolve())] if config_dir else []
+    for folder in [*_given, str(Path.cwd())]:
+        if folder not in sys.path:
+            # The user's folder goes first, unless a file in it would hide a library.
+            first = folder in _given and not _hides_a_library(Path(folder))
+            sys.path.insert(0 if first else len(sys.path), folder)
+    for source, target in pairs(overrides):
+        ConfigStore.instance().store(
+            group=f"task/{source}",
+            name=target,
+            package=f"tasks.{source}__{target}",
+            node={"source": source, "target": target},
+        )
+
+
+def _hides_a_library(folder: Path) -> bool:
+    """Whether a module in a folder has the name of one of Python's own or of an installed one."""
+    modules = {p.stem for p in folder.glob("*.py")}
+    modules |= {p.parent.name for p in folder.glob("*/__init__.py")}
+    installed = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    return any(
+        name in sys.stdlib_module_names or PathFinder.find_spec(name, installed) for name in modules
+    )
+
+
+def pairs(arguments: list[str]) -> list[tuple[str, str]]:
+    """List the source/target pairs in overrides such as ``task=casme2/smic_hs,exp05``."""
+    found = []
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        for choice in value.strip("[]").split(",") if name == "task" else ():
+            source, slash, target = choice.strip().partition("/")
+            if slash and source and target and "/" not in target:
+                found.append((source, target))
+    return found
+
+
+def given_config_dir() -> str | None:
+    """Return the folder of cards that this command was given, if any."""
+    return _given[0] if _given else None
+
+
+@contextmanager
+def one_sentence(config_dir: str | None) -> Iterator[None]:
+    """Turn what is wrong with an override, a name or a configuration file into a UserError.
+
+    With HYDRA_FULL_ERROR in the environment the error is left as it is.
+    """
+    debugging = "HYDRA_FULL_ERROR" in os.environ
+
+    def options(group: str) -> list[str]:
+        with composer(config_dir, []) as loader:
+            names: list[str] = loader.get_group_options(group) if group else []
+            return names
+
+    try:
+        yield
+    except UserError:
+        raise
+    except (YAMLError, UnicodeDecodeError, HydraException, OmegaConfBaseException) as error:
+        if debugging:
+            raise
+        raise UserError(explain(error, options)) from None
+
+
+@contextmanager
+def composer(config_dir: str | None, overrides: list[str]) -> Iterator[Any]:
+    """Start Hydra without an application; yields its configuration loader."""
+    prepare_hydra(config_dir, overrides)
+    with initialize_config_module("cdmer_bench.conf", version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        if config_dir:
+            path: ConfigSearchPath = loader.config_search_path  # type: ignore[attr-defined]
+            # Hydra insists on its schemas being last.
+            path.prepend("command line", f"file://{config_dir}", "schema")
+            loader.repository.initialize_sources(path)  # type: ignore[attr-defined]
+        yield loader
+
+
+def compose_config(config_dir: str | None, overrides: list[str]) -> RunConfig:
+    """Compose and check the configuration that `cdmer run` would get from these words."""
+    overrides = as_hydra(overrides)
+    with one_sentence(config_dir), composer(config_dir, overrides):
+        return validate(hydra.compose("run", overrides=overrides))
+
+
+def cards(group: str, config_dir: str | None = None) -> dict[str, DictConfig]:
+    """Return every option of a group with its card, as written in its YAML."""
+    found: dict[str, DictConfig] = {}
+    with one_sentence(config_dir), composer(config_dir, []) as loader:
+        for name in loader.get_group_options(group):
+            loaded = loader.repository.load_config(f"{group}/{name}")
+            if loaded is not None and isinstance(loaded.config, DictConfig):
+                card = OmegaConf.create(loaded.config)
+                members = [str(getattr(m, "path", None) or "") for m in loaded.defaults_list or []]
+                found[name] = OmegaConf.merge(card, {"members": members})  # type: ignore[assignment]
+    return found
+
+
+class JobFailed(Exception):
+    """A job that a launcher ran in another process ended with this code, other than 0."""
 
 
 def run_hydra(
     command: str,  # for messages
     arguments: list[str],
-    job: Callable[["RunConfig"], int],  # returns an exit code; a UserError ends only that job
-    joint: Callable[[list["RunConfig"]], None] | None = None,  # called after the jobs of ``-m``
+    job: Callable[[RunConfig], int],  # returns an exit code; a UserError ends only that job
+    joint: Callable[[list[RunConfig]], None] | None = None,  # called after the jobs of ``-m``
 ) -> int:
     """Compose the configuration and call ``job`` on it, once or (with ``-m``) many times."""
     flags, overrides = split_flags(arguments)
-    given = vars(hydra_parser().parse_args(flags))
+    given = vars(get_args_parser().parse_args(flags))
     config_dir: str | None = given["config_dir"]
     overrides = as_hydra(overrides, given["multirun"])
-    plain = {**vars(hydra_parser().parse_args([])), "config_dir": config_dir}
+    plain = {**vars(get_args_parser().parse_args([])), "config_dir": config_dir}
     if given == plain and not any(o.lstrip("+~").startswith("hydra") for o in overrides):
         # One job without Hydra's own flags: Hydra would compose its configuration twice.
-        from cdmer_bench.config.catalogue import compose_config
-
         return job(compose_config(config_dir, overrides))
     tasks = [f"--{name}" for name in ("run", "multirun", "cfg", "info") if given[name]]
     if len(tasks) > 1:
@@ -146,10 +259,6 @@ def run_hydra(
             "config.pickle of an earlier run"
         )
     logging.raiseExceptions = False  # `--info | head` closes the pipe that Hydra logs to
-    import hydra
-
-    from cdmer_bench.config.catalogue import one_sentence, prepare_hydra
-
     prepare_hydra(config_dir, overrides)
     jobs = _Jobs(job, {o.partition("=")[0] for o in overrides if "," in o})
     sys.argv = [f"cdmer {command}", *flags, *overrides]
@@ -160,7 +269,7 @@ def run_hydra(
             application(jobs.run)()
     except JobFailed as failed:
         say("cdmer: a launched job failed; its output is in results.dir/multirun/.submitit")
-        jobs.codes.append(failed.code)
+        jobs.codes.append(failed.args[0])
     if given["multirun"] and not jobs.codes:
         say(
             "the launched jobs have ended; what they printed is in results.dir/multirun/.submitit, "
@@ -177,17 +286,15 @@ class _Jobs:
     A launcher such as submitit's calls it in another process, maybe on another machine.
     """
 
-    def __init__(self, job: Callable[["RunConfig"], int], swept: set[str]) -> None:
+    def __init__(self, job: Callable[[RunConfig], int], swept: set[str]) -> None:
         self.job, self.swept = job, swept  # keys that differ from job to job
         self.codes: list[int] = []
         self.done: list[RunConfig] = []
         self.started_in = platform.node(), os.getpid()
         self.importable = list(sys.path)
 
-    def run(self, config: "DictConfig") -> None:
+    def run(self, config: DictConfig) -> None:
         """Run one job."""
-        from cdmer_bench.config.schema import validate
-
         # The order is kept, so that a name is the same module here and there.
         sys.path[:] = list(dict.fromkeys([*self.importable, *sys.path]))
         try:
@@ -207,11 +314,8 @@ class _Jobs:
 
     def _title(self) -> str:
         """Return what tells this job of a multirun from the others."""
-        from hydra.core.hydra_config import HydraConfig
-        from hydra.types import RunMode
-
-        hydra: Any = HydraConfig.get()
-        if hydra.mode != RunMode.MULTIRUN:
+        own: Any = HydraConfig.get()
+        if own.mode != RunMode.MULTIRUN:
             return ""
-        words = [word for word in hydra.overrides.task if word.partition("=")[0] in self.swept]
-        return f"job {hydra.job.num + 1}: {' '.join(words)}"
+        words = [word for word in own.overrides.task if word.partition("=")[0] in self.swept]
+        return f"job {own.job.num + 1}: {' '.join(words)}"

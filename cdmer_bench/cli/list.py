@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from cdmer_bench.cli.arguments import RESULTS, command, option
-from cdmer_bench.config.catalogue import cards
+from cdmer_bench.cli.hydra_app import cards, compose_config
 
 if TYPE_CHECKING:
     from cdmer_bench.databases.base import Database
@@ -81,10 +81,9 @@ def _built(options: argparse.Namespace) -> "dict[str, Database]":
     """Return the databases of the corpus that was named; none if none was."""
     if not any(override.startswith("corpus=") for override in options.overrides):
         return {}
-    from cdmer_bench.cli.hydra_app import compose
     from cdmer_bench.config.build import build_databases
 
-    return build_databases(compose(options.config_dir, options.overrides).corpus)
+    return build_databases(compose_config(options.config_dir, options.overrides).corpus)
 
 
 def _tasks(options: argparse.Namespace) -> Rows:

@@ -14,6 +14,7 @@ from cdmer_bench.errors import UserError, nearest_neighbour
 from cdmer_bench.io import remove, user_path, write_atomically
 from cdmer_bench.results.current import current, settled_failures, superseded
 from cdmer_bench.results.store import ResultsStore
+from cdmer_bench.runner.cell import counted
 
 
 @command(
@@ -80,7 +81,7 @@ def prune_command(options: argparse.Namespace) -> int:
         return 0
     size = sum(file.stat().st_size for folder in folders for file in folder.iterdir())
     say(
-        f"{options.results}: {len(records)} superseded {_cells(len(records))} and {len(older)} of "
+        f"{options.results}: {counted(len(records), 'superseded cell')} and {len(older)} of "
         f"an older version ({size / 1e6:.1f} MB); {len(failures)} of the recorded failures no "
         "longer stand"
     )
@@ -120,7 +121,7 @@ def pack_command(options: argparse.Namespace) -> int:
     data = pack(records)
     write_atomically(user_path(options.out), data)
     say(
-        f"{options.out}: {len(records)} {_cells(len(records))}, {len(data) / 1e6:.1f} MB, with the "
+        f"{options.out}: {counted(len(records), 'cell')}, {len(data) / 1e6:.1f} MB, with the "
         "names of clips and subjects but nothing else of the data"
     )
     return 0
@@ -152,7 +153,3 @@ def _held(folder: str) -> ResultsStore:
             "`cdmer run` wrote to"
         )
     return ResultsStore(folder)
-
-
-def _cells(n: int) -> str:
-    return "cell" if n == 1 else "cells"

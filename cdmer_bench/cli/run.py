@@ -3,28 +3,34 @@
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
-from textwrap import shorten
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from cdmer_bench.cli.console import ProgressBar, bold_wanted, say
-from cdmer_bench.cli.session import Session, Side
+from cdmer_bench.cli.console import ProgressBar, bold_wanted, open_said_bar, say
+from cdmer_bench.cli.hydra_app import given_config_dir
+from cdmer_bench.compiled import keep_kernels_in
+from cdmer_bench.config.build import build, build_databases, build_method, build_tasks, choose_grid
 from cdmer_bench.config.schema import RunConfig
-from cdmer_bench.databases.base import ClipDatabase
+from cdmer_bench.databases.base import ClipDatabase, Finding
+from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import DataMissing, UserError, closest
-from cdmer_bench.io import remove
+from cdmer_bench.features import Features, FeatureStore, Side
+from cdmer_bench.io import remove, user_path
 from cdmer_bench.methods.regression_cache import FOLDER
+from cdmer_bench.parallel import Backend
+from cdmer_bench.preprocessing import Preprocessing
+from cdmer_bench.protocol import Task
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell, class_notes, counted, place, summary
 from cdmer_bench.runner.execute import Spread, run_cells
-from cdmer_bench.runner.forecast import expected_times, setting_weights
+from cdmer_bench.runner.forecast import expected_times, weigh_settings
 from cdmer_bench.runner.selection_inputs import lacking, record_selection_inputs
 
 if TYPE_CHECKING:
     from cdmer_bench.evaluation.selection import Rule
-    from cdmer_bench.reporting import Table
 
 _NOTES = 2  # most different remarks of a method that a run prints
 _NO_DATA = "nothing that was chosen has its databases and files on this machine"
@@ -37,8 +43,8 @@ def run_command(config: RunConfig) -> int:
     features, store = session.features, session.store
     cells = session.cells()
     inputs = wanted_inputs(config.selection_inputs)
-    session.check_data(dict.fromkeys(side for cell in cells for side in _sides(cell)))
-    place(cells, features, store, config.force)
+    session.check_data(dict.fromkeys(side for cell in cells for side in cell.sides))
+    place(cells, features, store)
     if config.dry_run:
         print_plan(cells, session, inputs)
         return 0
@@ -48,17 +54,18 @@ def run_command(config: RunConfig) -> int:
     if todo or (inputs and lacking(cells, store, inputs)):
         store.check_writable()
     if unplaced := [cell for cell in todo if not cell.key]:
-        _, problems = session.extract(side for cell in unplaced for side in _sides(cell))
+        _, problems = session.extract(side for cell in unplaced for side in cell.sides)
         for cell in unplaced:
-            for side in _sides(cell):
+            for side in cell.sides:
                 if side in problems:
                     cell.status, cell.reason = "refused", str(problems[side])
-        place([cell for cell in unplaced if cell.status == "to do"], features, store, config.force)
+        place([cell for cell in unplaced if cell.status == "to do"], features, store)
     for note in dict.fromkeys(note for cell in cells for note in class_notes(cell)):
         say(note)
     spread = Spread(store, session.backend, say, ProgressBar if config.progress else None)
-    weights = setting_weights(todo, features, store) if todo else {}
-    run_cells(cells, features, spread, config.force, weights)
+    if todo:
+        weigh_settings(todo, features, store)
+    run_cells(cells, features, spread)
     failed = record_selection_inputs(cells, features, spread, inputs) if inputs else 0
     records = finished(cells, store)
     print_tables(records, cells, chosen, config)
@@ -72,8 +79,184 @@ def run_command(config: RunConfig) -> int:
     return code
 
 
-def _sides(cell: Cell) -> list[Side]:
-    return [(name, cell.descriptor_name) for name in (cell.task.source, cell.task.target)]
+class Session:
+    """What a configuration stands for; nothing is read or computed yet."""
+
+    def __init__(self, config: RunConfig) -> None:
+        keep_kernels_in(user_path(config.cache.dir))
+        self.config = config
+        self.databases = build_databases(config.corpus)
+        self.tasks = build_tasks(config, self.databases)
+        descriptors, card = self._descriptors(), config.preprocessing
+        steps = card.parameters | ({} if card.crop == "none" else {"crop": card.crop})
+        preprocessing = build(card._target_, steps, "preprocessing", Preprocessing)
+        cache = FeatureStore(config.cache.dir)
+        self.features = Features(self.databases, descriptors, preprocessing, cache, config.force)
+        self.store = ResultsStore(config.results.dir)
+        folder = self.store.folder
+        self.backend = Backend(config.backend.name, config.n_jobs, config.backend.address, folder)
+        self.tunings: dict[str, Any] = {}  # by source; made when a task needs one
+
+    def _descriptors(self) -> dict[str, Descriptor]:
+        """Build the descriptors; databases of ready features need only their names."""
+        cards = self.config.descriptors
+        if not cards:
+            raise UserError("no descriptor was chosen; give descriptor=lbp_top_r3p8, for example")
+        if not any(isinstance(d, ClipDatabase) for d in self.databases.values()):
+            return {}
+        built = {}
+        for name, card in cards.items():
+            if not card._target_:
+                raise UserError(
+                    f"descriptor {name!r} stands for features of files, but this corpus holds "
+                    "clips; choose another, such as descriptor=lbp_top_r3p8"
+                )
+            built[name] = build(card._target_, card.parameters, f"descriptors.{name}", Descriptor)
+        return built
+
+    @property
+    def corpus(self) -> str:
+        """Name of the corpus, with the seed if it has one."""
+        name = str(self.config.corpus.get("name", "unnamed"))
+        seed = self.config.corpus.get("seed")
+        return name if seed is None else f"{name}, seed {seed}"
+
+    def cells(self) -> list[Cell]:
+        """List the cells: every method on every task with every descriptor."""
+        config = self.config
+        if not config.methods:
+            raise UserError("no method was chosen; give method=svm, method=[tca,gfk] or method=all")
+        outside = {"device": config.device, "cache": str(self.features.store.folder.absolute())}
+        methods = {
+            name: build_method(name, card, config.solver, **outside)
+            for name, card in config.methods.items()
+        }
+        cells = [
+            self._cell(task, name, method, descriptor)
+            for descriptor in config.descriptors
+            for name, method in methods.items()
+            for task in self.tasks
+            if descriptor in config.only.get(name, [descriptor])
+        ]
+        if not cells:
+            raise UserError(
+                f"only={config.only} leaves nothing to run with descriptor="
+                f"{','.join(config.descriptors)}; name one of these there"
+            )
+        return cells
+
+    def _cell(self, task: Task, method_name: str, method: Any, descriptor: str) -> Cell:
+        config, card = self.config, self.config.methods[method_name]
+        bound = self.descriptor_for(descriptor, task)
+        grid_name, grid = choose_grid(card, method.paper_grid, config)
+        row, built = config.descriptors[descriptor], self.features.descriptors.get(bound)
+        remark, tuning = getattr(built, "remark", ""), getattr(built, "tuning", None)
+        how_tuned = f"tuned on {tuning.database.name}, {tuning.recipe.summary}" if tuning else ""
+        return Cell(
+            task,
+            method_name,
+            card.label or method.label or method_name,
+            method,
+            bound,
+            f"{row.label} [{remark}]" if remark else row.label,
+            grid_name,
+            grid,
+            self.corpus,
+            any(self.databases[name].synthetic for name in (task.source, task.target)),
+            card._target_,
+            {
+                "descriptor_note": how_tuned,
+                "corpus": config.corpus,
+                "preprocessing": asdict(config.preprocessing),
+                "descriptor": asdict(row),
+                "method": asdict(card),
+                "config_dir": given_config_dir(),
+                "cache_dir": config.cache.dir,
+            },
+            errors_ignored=config.data.errors == "ignore",
+        )
+
+    def descriptor_for(self, name: str, task: Task) -> str:
+        """Return the name of a descriptor on a task.
+
+        C3D is tuned on the task's source, so there is one network for each source: its
+        descriptors are called ``c3d_fc1_finetune@smic_hs``.
+        """
+        built: Any = self.features.descriptors.get(name)
+        source, c3d = self.databases[task.source], self.config.c3d
+        tuned_elsewhere = c3d.weights_finetuned is not None and task.source == c3d.finetuned_on
+        if not getattr(built, "needs_tuning", False) or tuned_elsewhere:
+            return name
+        if not isinstance(source, ClipDatabase):
+            return name
+        bound = f"{name}@{task.source}"
+        if bound not in self.features.descriptors:
+            from cdmer_bench.descriptors.c3d.finetuning import Recipe, Tuning, tuned_layer
+
+            if source.name not in self.tunings:
+                start = replace(built, trained_on="sports1m", weights=c3d.weights)
+                recipe, folder = Recipe.of(c3d.finetune), self.features.store.folder / "tuned"
+                parts = (source, start, recipe, self.features.preprocessing, folder)
+                self.tunings[source.name] = Tuning(*parts, force=self.config.force)
+            self.features.descriptors[bound] = tuned_layer(built, self.tunings[source.name])
+        return bound
+
+    def check_data(self, sides: Iterable[Side]) -> None:
+        """Print a line for each database and descriptor, and stop where the data are wrong."""
+        corpus, own = self.config.corpus, given_config_dir()
+        words = [f"corpus={corpus.get('name')}"]
+        words += [f"corpus.{key}={corpus[key]}" for key in ("root", "table") if corpus.get(key)]
+        words += [f"--config-dir {own}"] if own else []
+        wrong: list[tuple[str, Finding]] = []
+        said: dict[str, None] = {}
+        for name, descriptor in sides:
+            try:
+                account = self.features.account(name, descriptor)
+            except UserError:
+                continue  # its cells say why it is missing
+            line = account.line()
+            if account.findings:
+                line += f": cdmer data check {' '.join(words)} tells more"
+            if line not in said:
+                said[line] = None
+                say(line)
+                wrong += [(account.title, f) for f in account.findings if f.severity == "error"]
+        if wrong and self.config.data.errors != "ignore":
+            title, first = wrong[0]
+            raise UserError(
+                f"{title}: {first}; in all {len(wrong)} errors in the data, which `cdmer data "
+                "check` lists: correct them, or give data.errors=ignore to go on with what can be "
+                "read, and every table will say so"
+            )
+
+    def extract(self, sides: Iterable[Side]) -> tuple[list[Side], dict[Side, UserError]]:
+        """Extract the features that the store lacks; return which, and why others cannot be."""
+        open_steps = open_clips = None
+        if self.config.progress:
+            open_steps = partial(open_said_bar, "fine-tuning", "steps")
+            open_clips = partial(open_said_bar, "extracting", "clips")
+        missing: dict[str, list[str]] = {}
+        problems: dict[Side, UserError] = {}
+        for name, descriptor in dict.fromkeys(sides):
+            try:
+                if not self.features.is_ready(name, descriptor):
+                    built = self.features.descriptors[descriptor]
+                    if tuning := getattr(built, "tuning", None):
+                        tuning.run(self.backend, open_steps)
+                    built.check_ready()
+                    missing.setdefault(name, []).append(descriptor)
+            except UserError as error:
+                problems[name, descriptor] = error
+        made: list[Side] = []
+        for name, descriptors in missing.items():
+            mine = [(name, descriptor) for descriptor in descriptors]
+            database = self.features.of_clips(name)
+            try:
+                self.features.extract(database, descriptors, self.backend, open_clips)
+                made += mine
+            except UserError as error:
+                problems |= dict.fromkeys(mine, error)
+        return made, problems
 
 
 def chosen_rule(config: RunConfig) -> "Rule":
@@ -128,7 +311,7 @@ def extract_command(config: RunConfig) -> int:
     extracted, problems = session.extract(wanted)
     usable = [side for side in wanted if side not in problems]
     for name in dict.fromkeys(name for name, _ in usable):
-        made = len([d for d in extracted.get(name, ()) if (name, d) not in problems])
+        made = sum(other == name for other, _ in extracted)
         there = sum(other == name for other, _ in usable) - made
         title = session.databases[name].title or name
         say(f"{title}: {counted(made, 'descriptor')} extracted, {there} were there already")
@@ -172,6 +355,7 @@ def print_tables(
     if not records:
         return
     from cdmer_bench.reporting import MissingCell, render_all, tables_for
+    from cdmer_bench.reporting.captions import shortened
 
     missing = [
         MissingCell(
@@ -187,24 +371,8 @@ def print_tables(
     tables = tables_for(records, chosen, missing=missing, against_paper=against, only_asked=True)
     columns = shutil.get_terminal_size((120, 24)).columns
     if not config.notes:
-        tables = [_shortened(table, chosen, columns) for table in tables]
+        tables = [shortened(table, chosen, columns) for table in tables]
     print(render_all(tables, "text", bold=bold_wanted(), width=columns))
-
-
-def _shortened(table: "Table", chosen: "Rule", width: int) -> "Table":
-    """Leave three lines of caption, and the averages that were asked for."""
-    from cdmer_bench.reporting.captions import NO_COMPARISON
-    from cdmer_bench.reporting.table import without_needless_averages
-
-    where = [table.corpus, table.descriptor, chosen.label]
-    where += ["errors in the data were ignored"] if "ignored" in " ".join(table.remarks) else []
-    lacking = [
-        note for note in table.notes if note.startswith("No figure") or note == NO_COMPARISON
-    ]
-    notes = [f"{'; '.join(filter(None, where))}."]
-    notes += [shorten(" ".join(lacking), width, placeholder=" ...")] if lacking else []
-    short = replace(table, title=table.title.partition(";")[0], notes=tuple(notes))
-    return without_needless_averages(short)
 
 
 def joint_table(configs: Sequence[RunConfig]) -> None:
@@ -215,9 +383,9 @@ def joint_table(configs: Sequence[RunConfig]) -> None:
     records: dict[str, CellRecord] = {}
     everything: list[Cell] = []
     for config in configs:
-        session = Session(config)
+        session = Session(replace(config, force=False))
         cells = session.cells()
-        place(cells, session.features, session.store, force=False)
+        place(cells, session.features, session.store)
         everything += cells
         records |= {record.key: record for record in finished(cells, session.store)}
     print("== all jobs")
@@ -226,7 +394,7 @@ def joint_table(configs: Sequence[RunConfig]) -> None:
 
 def finished(cells: Sequence[Cell], store: ResultsStore) -> list[CellRecord]:
     """Load the records of cells that are done, with the labels of the cards in use."""
-    found = [(c, store.load(c.folder(store))) for c in cells if c.status == "done"]
+    found = [(cell, cell.record(store)) for cell in cells]
     return [cell.renewed(record, store) for cell, record in found if record is not None]
 
 

@@ -115,20 +115,19 @@ def _matching(
     records: list[CellRecord], failures: list[dict[str, Any]], filters: Mapping[str, str]
 ) -> tuple[list[CellRecord], list[dict[str, Any]]]:
     """Return the records and failures that ``method=svm,tca`` or ``task=a/b`` stand for."""
+    cells: list[Any] = [*records, *failures]
     for what, value in filters.items():
-        words = {id(record): _words(vars(record), what, record.row) for record in records}
-        words |= {id(failure): _words(failure, what, "") for failure in failures}
+        words = [_words(cell, what) for cell in cells]
         kept: set[int] = set()
         for one in _names(value):
             wanted = _meant(what, one)
-            found = {key for key, of in words.items() if one == "all" or wanted & set(of)}
+            found = {i for i, of in enumerate(words) if one == "all" or wanted & set(of)}
             if not found:
-                known = {of[0] for of in words.values()}
+                known = {of[0] for of in words}
                 raise UserError(f"there is no result with {what}={one}; {closest(one, known)}")
             kept |= found
-        records = [record for record in records if id(record) in kept]
-        failures = [failure for failure in failures if id(failure) in kept]
-    return records, failures
+        cells = [cells[i] for i in sorted(kept)]
+    return [c for c in cells if isinstance(c, CellRecord)], [c for c in cells if type(c) is dict]
 
 
 def matching(records: list[CellRecord], filters: Mapping[str, str]) -> list[CellRecord]:
@@ -137,7 +136,7 @@ def matching(records: list[CellRecord], filters: Mapping[str, str]) -> list[Cell
         names = _names(value)
         if what != "corpus" and "all" not in names:
             meant = set().union(*(_meant(what, name) for name in names))
-            records = [r for r in records if meant & set(_words(vars(r), what, r.row))]
+            records = [r for r in records if meant & set(_words(r, what))]
     return records
 
 
@@ -145,13 +144,14 @@ def _names(value: str) -> list[str]:
     return [name.strip() for name in value.strip("[]").split(",")]
 
 
-def _words(place: Mapping[str, Any], what: str, row: str) -> list[str]:
+def _words(cell: CellRecord | dict[str, Any], what: str) -> list[str]:
     """Return the words for the method, task or descriptor of a cell, the usual one first."""
+    place = {"row": cell.row, **vars(cell)} if isinstance(cell, CellRecord) else cell
     names = [place.get(what), place[f"{what}_label"]]
     if what == "task":
         pair = f"{place.get('source')}/{place.get('target')}"
         names = [pair, *names] if "__" in str(names[0]) else [*names, pair]
-    return [name for name in (*names, row if what == "method" else None) if name]
+    return [name for name in (*names, place.get("row") if what == "method" else None) if name]
 
 
 def _meant(group: str, name: str) -> set[str]:

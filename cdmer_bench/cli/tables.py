@@ -150,11 +150,10 @@ def _write(content: bytes, out: str | None) -> None:
     if out is None:
         sys.stdout.write(content.decode())
         return
-    from cdmer_bench.io import remove_leftovers, write_atomically
+    from cdmer_bench.io import write_atomically
 
     path = Path(out).absolute()
     write_atomically(path, content)
-    remove_leftovers(path.parent)
     say(f"wrote {out}")
 
 

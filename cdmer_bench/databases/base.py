@@ -82,6 +82,14 @@ class Account:
         counted = Counter(finding.severity for finding in self.findings)
         return {severity: counted[severity] for severity in SEVERITIES}
 
+    def line(self) -> str:
+        """Return ``CASME II: 7 of 31 clips, 4/2/1 negative/positive/surprise; 24 errors``."""
+        of = "" if self.n_expected in (None, self.n_used) else f" of {self.n_expected}"
+        counts = "/".join(map(str, self.class_counts.values()))
+        line = f"{self.title}: {self.n_used}{of} clips, {counts} {'/'.join(self.class_counts)}"
+        found = [f"{n} {kind}{'s' * (n > 1)}" for kind, n in self.n_findings().items() if n]
+        return "; ".join([line, ", ".join(found)]) if found else line
+
 
 class Clip(ABC):
     """One micro-expression, from onset to offset.

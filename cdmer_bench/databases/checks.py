@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.checks import Check
 from cdmer_bench.databases.base import Clip, ClipDatabase, Database, FeatureDatabase
+from cdmer_bench.errors import Check
 from cdmer_bench.io import array_hash
 
 

@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.checks import Check
 from cdmer_bench.descriptors.base import Descriptor
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import Check, UserError
 
 SHAPE = (16, 112, 112)  # frames, rows, columns after the paper's preprocessing
 

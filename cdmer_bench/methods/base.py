@@ -258,7 +258,7 @@ class Method(ABC):
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> Array | None:
         """Return the inner products of the samples as the adaptation leaves them.
 
-        It is what :func:`cdmer_bench.methods.embedding.embed_kernel` places samples by, to show
+        It is what :func:`cdmer_bench.cli.embedding.embed_kernel` places samples by, to show
         what a method does to them. No result depends on it.
 
         Parameters

@@ -9,8 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.checks import Check
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import Check, UserError
 from cdmer_bench.methods.base import BatchResult, Method, Prepared, expect_result, join_batches
 from cdmer_bench.methods.inputs import Grid, Setting, check_task
 

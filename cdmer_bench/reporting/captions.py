@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.evaluation.selection import Rule
 from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, LAYOUTS, Paper, paper_order
-from cdmer_bench.reporting.table import PRINTED, Figure, Table, TableRow
+from cdmer_bench.reporting.table import PRINTED, Figure, Table, TableRow, without_needless_averages
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.scores import rows_of
 
@@ -47,6 +49,19 @@ def caption(
         _of_the_gaps(table, reasons),
     )
     return tuple(chain.from_iterable(parts))
+
+
+def shortened(table: Table, chosen: Rule, width: int) -> Table:
+    """Leave three lines of caption, and the averages that were asked for."""
+    where = [table.corpus, table.descriptor, chosen.label]
+    where += ["errors in the data were ignored"] if "ignored" in " ".join(table.remarks) else []
+    lacking = [
+        note for note in table.notes if note.startswith("No figure") or note == NO_COMPARISON
+    ]
+    notes = [f"{'; '.join(filter(None, where))}."]
+    notes += [shorten(" ".join(lacking), width, placeholder=" ...")] if lacking else []
+    short = replace(table, title=table.title.partition(";")[0], notes=tuple(notes))
+    return without_needless_averages(short)
 
 
 def _of_the_data(table: Table, scores: "pd.DataFrame", later: Sequence[Paper]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.io import remove_leftovers, write_atomically
+from cdmer_bench.io import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,5 +162,4 @@ def save(draw: Callable[[], "Figure"], path: str | Path, dpi: float = _DPI) -> P
     if format not in FORMATS:
         raise UserError(f"{path} ends in {path.suffix!r}; pictures are .svg, .png or .pdf")
     write_atomically(path, to_bytes(draw, format, dpi))
-    remove_leftovers(path.parent)
     return path

@@ -131,16 +131,15 @@ def _failures(
         place = tuple(getattr(record, name) for name in labels)
         made[place] = max(made.get(place, ""), _age(record)[0])
     found = [(path, store.failure(path.stem)) for path in store.folder.glob("failures/*.json")]
-    failed = [
-        (failure.get("date", ""), path.name, path, failure) for path, failure in found if failure
-    ]
-    last = {
-        tuple(failure[name] for name in labels): (path, failure)
-        for *_, path, failure in sorted(failed, key=lambda f: f[:2])
-    }
-    standing = {
-        path: {**failure, "earlier": place in made}
-        for place, (path, failure) in last.items()
-        if place not in made or failure.get("date", "") > made[place]
-    }
-    return list(standing.values()), [path for *_, path, _ in failed if path not in standing]
+    failed = [(f.get("date", ""), path.name, path, f) for path, f in found if f]
+    standing: dict[tuple[str, ...], tuple[Path, dict[str, Any]]] = {}
+    settled: list[Path] = []
+    for date, _, path, failure in sorted(failed, key=lambda one: one[:2]):
+        place = tuple(failure[name] for name in labels)
+        if place in standing:
+            settled.append(standing[place][0])
+        if place not in made or date > made[place]:
+            standing[place] = path, {**failure, "earlier": place in made}
+        else:
+            settled.append(path)
+    return [failure for _, failure in standing.values()], settled

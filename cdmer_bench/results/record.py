@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.evaluation.metrics import grid_scores
-from cdmer_bench.io import content_key
+from cdmer_bench.io import content_key, plain
 
 FORMAT = 2
 # Arrays that selection rules need beyond the predictions; they lie in a file of their own.
@@ -27,7 +27,7 @@ _OPTIONAL_ARRAYS = ("scores", "subject_target", "clips_target")
 _APART = (*_ARRAYS, *_OPTIONAL_ARRAYS, "extras", "variant")
 
 
-class OtherFormat(ValueError):
+class OtherFormat(Exception):
     """A record that another version of this package wrote; it is whole, but cannot be used."""
 
     def __init__(self, written: Any) -> None:
@@ -98,8 +98,8 @@ class CellRecord:
         content = {name: getattr(self, name) for name in names}
         content["notes"] = {str(index): text for index, text in self.notes.items()}
         content["format"] = FORMAT
-        plain: dict[str, Any] = json.loads(json.dumps(content, default=_plain))
-        return plain
+        written: dict[str, Any] = json.loads(json.dumps(content, default=plain))
+        return written
 
     def arrays(self) -> dict[str, NDArray]:
         """Return the arrays by name, without the selection inputs."""
@@ -145,11 +145,3 @@ def record_of(content: dict[str, Any], arrays: dict[str, NDArray]) -> CellRecord
     if record.predictions.shape != (len(record.settings), len(record.y_target)):
         raise ValueError(f"predictions has the shape {record.predictions.shape}")
     return record
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray | tuple):
-        return list(value)
-    raise TypeError(f"{type(value).__name__} cannot be stored in record.json")

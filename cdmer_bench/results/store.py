@@ -16,12 +16,11 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.io import (
     clear_errors,
     content_key,
+    intact,
     lock,
     pack_arrays,
     read_arrays,
     remove,
-    remove_leftovers,
-    set_aside,
     user_path,
     write_atomically,
 )
@@ -33,6 +32,7 @@ from cdmer_bench.results.record import (
 )
 
 _FILES = ("record.json", "grid.npz")
+_CURE = "set results.dir to another"
 CLAIM_WAIT = 0.5  # seconds between two looks at a cell that another run has claimed
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class ResultsStore:
     def load(self, folder: Path) -> CellRecord | None:
         """Load a cell; None if it is not there, or was damaged and has been set aside."""
         try:
-            record = _read(folder, lambda: self._whole(folder))
+            record = intact(folder, lambda: self._whole(folder), _CURE)
         except OtherFormat as other:
             if not other.is_newer:
                 raise
@@ -83,7 +83,7 @@ class ResultsStore:
             ) from None
         if record is not None:
             path = folder / "selection.npz"
-            inputs = _read(path, lambda: record.checked_inputs(read_arrays(path)))
+            inputs = intact(path, lambda: record.checked_inputs(read_arrays(path)), _CURE)
             record.extras.update(inputs or {})
         return record
 
@@ -106,13 +106,11 @@ class ResultsStore:
         """Store anew what a record says beside its arrays, which stay as they are."""
         folder = self.folder_of(record)
         write_atomically(folder / "record.json", seal(record.content()))
-        remove_leftovers(folder)
 
     def save_selection_inputs(self, record: CellRecord) -> None:
         """Store the selection inputs among ``extras`` beside the record, which stays as it is."""
         folder = self.folder_of(record)
         write_atomically(folder / "selection.npz", pack_arrays(record.selection_inputs()))
-        remove_leftovers(folder)
 
     def save(self, record: CellRecord) -> None:
         """Store a finished cell as a whole: its folder appears only when complete."""
@@ -179,7 +177,7 @@ class ResultsStore:
         ``unpack`` checks its arrays, and raises a ValueError, TypeError or KeyError for others.
         """
         path = self.batch_path(key, part, batch)
-        return _read(path, lambda: unpack(read_arrays(path)))
+        return intact(path, lambda: unpack(read_arrays(path)), _CURE)
 
     def forget_unfinished(self, key: str) -> None:
         """Remove what is left of a cell in progress."""
@@ -191,14 +189,12 @@ class ResultsStore:
 
     def save_failure(self, key: str, failure: dict[str, Any]) -> None:
         """Record why a cell failed; it is run again the next time."""
-        path = self._failure_path(key)
-        write_atomically(path, seal(failure))
-        remove_leftovers(path.parent)
+        write_atomically(self._failure_path(key), seal(failure))
 
     def failure(self, key: str) -> dict[str, Any] | None:
         """Return why the cell failed last time, or None."""
         path = self._failure_path(key)
-        return _read(path, lambda: unseal(path.read_bytes()))
+        return intact(path, lambda: unseal(path.read_bytes()), _CURE)
 
     def failures(self) -> list[dict[str, Any]]:
         """Return every recorded failure."""
@@ -223,23 +219,6 @@ class ResultsStore:
             yield held
             if held:
                 path.unlink(missing_ok=True)
-
-
-def _read(path: Path, reader: Callable[[], T]) -> T | None:
-    """Return what ``reader`` finds; None if it is not there, or was damaged and is set aside."""
-    try:
-        return reader()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except PermissionError:
-        raise UserError(f"{path} cannot be read by you; set results.dir to another") from None
-    except (UserError, OtherFormat):
-        raise
-    except KeyError as error:
-        set_aside(path, f"it holds no {error.args[0]}")
-    except (ValueError, TypeError, AttributeError, IsADirectoryError) as error:
-        set_aside(path, str(error))
-    return None
 
 
 def seal(content: dict[str, Any]) -> bytes:

@@ -9,14 +9,14 @@ from typing import Any, Literal
 import numpy as np
 
 from cdmer_bench.errors import DataMissing, UserError
-from cdmer_bench.features import Facts, Features
+from cdmer_bench.features import Facts, Features, Side
 from cdmer_bench.identity import code_hash, identity, texts_of
 from cdmer_bench.io import content_key
 from cdmer_bench.methods.base import Method
 from cdmer_bench.methods.inputs import Setting, shape_samples
 from cdmer_bench.protocol import Task
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.scores import class_remarks
+from cdmer_bench.results.scores import SIDES, class_remarks
 from cdmer_bench.results.store import ResultsStore
 
 Status = Literal["done", "to do", "failed", "without data", "refused"]
@@ -51,15 +51,26 @@ class Cell:
     # :class:`~cdmer_bench.results.record.CellRecord`
     used: dict[str, Any] = field(default_factory=dict)
     errors_ignored: bool = False  # go on where a finding about the data is an error
+    weight: float = 1.0  # what a setting costs, in seconds of one core, as far as known
 
     @property
     def name(self) -> str:
         """Name for people, such as ``Exp.5 TCA LBP-TOP(R3P8)``."""
         return f"{self.task.label} {self.method_label} {self.descriptor_label}"
 
+    @property
+    def sides(self) -> tuple[Side, Side]:
+        """The source and the target with the descriptor."""
+        names = self.task.source, self.task.target
+        return (names[0], self.descriptor_name), (names[1], self.descriptor_name)
+
     def folder(self, store: ResultsStore) -> Path:
         """Return where the record of the cell lies, or will lie."""
         return store.cell_folder(self.task.name, self.descriptor_name, self.method_name, self.key)
+
+    def record(self, store: ResultsStore) -> CellRecord | None:
+        """Load the record of a cell that is done; None of another."""
+        return store.load(self.folder(store)) if self.status == "done" else None
 
     def shared_work(self) -> str:
         """Return the hash of work that a cell of another method has in common; mostly empty."""
@@ -69,12 +80,29 @@ class Cell:
         solver = str(self.method.parameters().get("solver", ""))
         return content_key([work, solver, self.settings or self.grid]) if work else ""
 
-    def shown(self) -> dict[str, Any]:
-        """Return what a record says of a cell that no result depends on, from the cards in use."""
+    def names(self) -> dict[str, Any]:
+        """Return what a record and a failure say of where the cell belongs."""
+        return {
+            "task": self.task.name,
+            "source": self.task.source,
+            "target": self.task.target,
+            "method": self.method_name,
+            "descriptor": self.descriptor_name,
+            "corpus": self.corpus,
+        }
+
+    def labels(self) -> dict[str, Any]:
+        """Return the labels of the cards in use."""
         return {
             "task_label": self.task.label,
             "method_label": self.method_label,
             "descriptor_label": self.descriptor_label,
+        }
+
+    def shown(self) -> dict[str, Any]:
+        """Return what a record says of a cell that no result depends on, from the cards in use."""
+        return {
+            **self.labels(),
             "grid": self.grid_name,
             "synthetic": self.synthetic,
             "used": self.used,
@@ -93,9 +121,8 @@ class Cell:
 
 def place(
     cells: Sequence[Cell],  # changed in place
-    features: Features,
+    features: Features,  # with ``force`` finished cells count as not run
     store: ResultsStore,
-    force: bool,  # treat finished cells as if they had not been run
 ) -> None:
     """Give each cell its key and status, as far as its features are extracted.
 
@@ -104,22 +131,17 @@ def place(
     known: dict[Any, tuple[list[Setting], str]] = {}
     for cell in cells:
         try:
-            sides = [
-                features.facts(database, cell.descriptor_name)
-                for database in (cell.task.source, cell.task.target)
-            ]
+            source, target = (features.facts(*side) for side in cell.sides)
         except DataMissing as missing:
             cell.status, cell.reason = "without data", str(missing)
             continue
         except UserError as error:
             cell.status, cell.reason = "refused", str(error)
             continue
-        if (source := sides[0]) and (target := sides[1]):
-            names = cell.task.source, cell.task.target
-            for side, name, facts in zip(("source", "target"), names, sides, strict=True):
-                assert facts is not None
-                cell.used[side] = features.used(name, cell.descriptor_name, facts)
-            _place(cell, source, target, store, force, known)
+        if source and target:
+            for which, side, facts in zip(SIDES, cell.sides, (source, target), strict=True):
+                cell.used[which] = features.used(*side, facts)
+            _place(cell, source, target, store, features.force, known)
 
 
 def _place(

@@ -123,8 +123,37 @@ def rate_of(method: Method, name: str, rates: dict[tuple[str, str], Rate]) -> Ra
     return rates.get((name, solver)) or rates.get((module, solver))
 
 
-def cell_rates(cells: Sequence[Cell], features: Features, store: ResultsStore) -> list[Rate | None]:
-    """Return the rate of each cell; a cell that takes regressions from the cache solves none."""
+@dataclass(frozen=True)
+class Expected:
+    """What a cell will take."""
+
+    rate: Rate
+    n_source: int
+    n_target: int
+    n_features: int
+    n_settings: int
+
+    def seconds(self) -> float:
+        """Return the seconds of the whole grid, of one core."""
+        return self.rate.seconds(self.n_source + self.n_target, self.n_features, self.n_settings)
+
+    def seconds_of_inputs(self, missing: set[str]) -> float:
+        """Return the seconds of source cross-validation and of reverse validation."""
+        n, seconds = self.n_source + self.n_target, 0.0
+        if "source_cv_predictions" in missing:
+            kept = n - self.n_source // _N_FOLDS
+            seconds += _N_FOLDS * self.rate.seconds(kept, self.n_features, self.n_settings)
+        if "reverse_predictions" in missing:
+            n_fits = max(1.0, _DISTINCT * self.n_settings)
+            seconds += self.rate.seconds(n, self.n_features, self.n_settings, n_fits)
+        return seconds
+
+
+def expect(cells: Sequence[Cell], features: Features, store: ResultsStore) -> list[Expected | None]:
+    """Return what each cell will take; None where data, grid or rate are missing.
+
+    A cell that takes regressions from the cache solves none.
+    """
     records = store.records()
     rates = known_rates(records)
     kept = (features.store.folder / FOLDER).is_dir() and not features.force
@@ -137,25 +166,25 @@ def cell_rates(cells: Sequence[Cell], features: Features, store: ResultsStore) -
                 origin = f"{rate.origin}, with regressions from the cache"
                 rate = replace(rate, solve=_TAKEN * rate.solve, origin=origin)
             there.add(work)
-        found.append(rate)
+        try:
+            sizes = task_sizes(cell, features)
+            n_settings = len(cell.settings or cell.method.settings(cell.grid, sizes))
+        except UserError:  # the run says what is wrong with the data or the grid
+            n_settings = 0
+        found.append(Expected(rate, *sizes, n_settings) if rate and n_settings else None)
     return found
 
 
-def setting_weights(
-    cells: Sequence[Cell], features: Features, store: ResultsStore
-) -> dict[str, float]:
-    """Return by each cell's key what one of its settings costs, in seconds of one core.
+def weigh_settings(cells: Sequence[Cell], features: Features, store: ResultsStore) -> None:
+    """Give each cell the weight of its settings, in seconds of one core, for the time left.
 
     A method without a rate counts as the mean of the others; without any, all settings count 1.
     """
-    seconds = {}
-    for cell, rate in zip(cells, cell_rates(cells, features, store), strict=True):
-        sizes = task_sizes(cell, features)
-        if rate is not None and sizes is not None and cell.settings:
-            count = len(cell.settings)
-            seconds[cell.key] = rate.seconds(sizes[0] + sizes[1], sizes[2], count) / count
-    mean = sum(seconds.values()) / len(seconds) if seconds else 1.0
-    return {cell.key: seconds.get(cell.key, mean) for cell in cells}
+    expected = expect(cells, features, store)
+    each = [one.seconds() / one.n_settings for one in expected if one]
+    mean = sum(each) / len(each) if each else 1.0
+    for cell, one in zip(cells, expected, strict=True):
+        cell.weight = one.seconds() / one.n_settings if one else mean
 
 
 def expected_times(
@@ -174,22 +203,22 @@ def expected_times(
     lines, total, unknown = _extraction(todo, features, shipped_rates())
     found: dict[tuple[str, str], list[tuple[int, float]]] = {}
     validated: list[float] = []
-    for cell, rate in zip(cells, cell_rates(cells, features, store), strict=True):
+    for cell, expected in zip(cells, expect(cells, features, store), strict=True):
         runs = cell.status in ("to do", "failed")
         if not runs and not (inputs and cell.status == "done"):
             continue
-        n_settings, sizes = expected_settings(cell, features), task_sizes(cell, features)
-        if rate is None or sizes is None or n_settings == 0:
+        if expected is None:
             unknown[cell.method_label] = None
             continue
         if runs:
-            seconds = rate.seconds(sizes[0] + sizes[1], sizes[2], n_settings)
             title = f"{cell.method_label}, {cell.descriptor_label}"
-            found.setdefault((title, rate.origin), []).append((n_settings, seconds))
-            total += seconds
-        missing = set(inputs) - _recorded(cell, store)
+            part = expected.n_settings, expected.seconds()
+            found.setdefault((title, expected.rate.origin), []).append(part)
+            total += expected.seconds()
+        record = cell.record(store)
+        missing = set(inputs) - set(record.extras if record else ())
         if missing:
-            validated.append(_validation(rate, sizes, n_settings, missing))
+            validated.append(expected.seconds_of_inputs(missing))
     for (title, origin), parts in found.items():
         lines.append(
             f"{title}: {counted(sum(n for n, _ in parts), 'setting')} on "
@@ -214,11 +243,7 @@ def _extraction(
     cells: Sequence[Cell], features: Features, rates: dict[tuple[str, str], Rate]
 ) -> tuple[list[str], float, dict[str, None]]:
     """Return a line on the features to extract, their seconds, and what has no rate."""
-    wanted = dict.fromkeys(
-        (name, cell.descriptor_name)
-        for cell in cells
-        for name in (cell.task.source, cell.task.target)
-    )
+    wanted = dict.fromkeys(side for cell in cells for side in cell.sides)
     missing = [
         (database, features.descriptors[descriptor])
         for name, descriptor in wanted
@@ -262,57 +287,19 @@ def _reading(databases: Sequence[Sequence[Clip]], features: Features) -> float:
     return seconds * n_clips / max(tried, 1)
 
 
-def _recorded(cell: Cell, store: ResultsStore) -> set[str]:
-    """Return the selection inputs that a cell's record has."""
-    record = store.load(cell.folder(store)) if cell.status == "done" else None
-    return set(record.extras) if record is not None else set()
-
-
-def _validation(
-    rate: Rate, sizes: tuple[int, int, int], n_settings: int, missing: set[str]
-) -> float:
-    """Return the seconds of source cross-validation and of reverse validation."""
-    n_source, n_target, n_features = sizes
-    seconds = 0.0
-    if "source_cv_predictions" in missing:
-        kept = n_source - n_source // _N_FOLDS + n_target
-        seconds += _N_FOLDS * rate.seconds(kept, n_features, n_settings)
-    if "reverse_predictions" in missing:
-        n_fits = max(1.0, _DISTINCT * n_settings)
-        seconds += rate.seconds(n_source + n_target, n_features, n_settings, n_fits)
-    return seconds
-
-
-def expected_settings(cell: Cell, features: Features) -> int:
-    """Return the number of settings of a cell; 0 where its data or grid cannot be used."""
-    if cell.settings:
-        return len(cell.settings)
-    sizes = task_sizes(cell, features)
-    if sizes is None:
-        return 0
-    try:
-        return len(cell.method.settings(cell.grid, sizes))
-    except UserError:
-        return 0  # the run says what is wrong with the grid
-
-
-def task_sizes(cell: Cell, features: Features) -> tuple[int, int, int] | None:
-    """Return (n_source, n_target, n_features), or None if the data cannot be read.
+def task_sizes(cell: Cell, features: Features) -> tuple[int, int, int]:
+    """Return (n_source, n_target, n_features); a UserError if the data cannot be read.
 
     Of clips that are not extracted yet the width is unknown; it is taken as the paper's.
     """
     counts, width = [], _WIDTH
-    for name in (cell.task.source, cell.task.target):
-        database = features.databases[name]
-        try:
-            facts = features.facts(name, cell.descriptor_name)
-            if facts is not None:
-                counts.append(len(facts.y))
-                width = int(np.prod(facts.shape[1:]))
-            elif isinstance(database, ClipDatabase):
-                counts.append(len(database.clips()))
-        except UserError:
-            return None
+    for side in cell.sides:
+        facts = features.facts(*side)
+        if facts is not None:
+            counts.append(len(facts.y))
+            width = int(np.prod(facts.shape[1:]))
+        else:
+            counts.append(len(features.of_clips(side[0]).clips()))
     return counts[0], counts[1], width
 
 

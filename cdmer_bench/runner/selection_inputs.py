@@ -14,20 +14,21 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.base import FeatureSet, matched
+from cdmer_bench.databases.base import FeatureSet
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
+from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
 from cdmer_bench.features import Features
 from cdmer_bench.methods.base import BatchResult, Method, Prepared, join_batches
 from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.results.record import CellRecord, selection_key
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell
-from cdmer_bench.runner.execute import Part, Spread, Work
+from cdmer_bench.runner.execute import Part, Spread, Work, failing
 from cdmer_bench.runner.solve import Failure, Problem, pose, run
 from cdmer_bench.solvers.ulsif import density_ratio
 
@@ -39,23 +40,19 @@ _DONE_TO = {
 }
 
 
-def lacking(cells: Sequence[Cell], store: ResultsStore, wanted: Sequence[str]) -> list[Cell]:
+def lacking(
+    cells: Sequence[Cell],
+    store: ResultsStore,
+    # names of the inputs, see :mod:`cdmer_bench.evaluation.selection.rules`
+    wanted: Sequence[str],
+) -> list[Cell]:
     """Return the finished cells that lack any of the wanted selection inputs."""
-    found = []
-    for cell in cells:
-        if cell.status == "done":
-            record = store.load(cell.folder(store))
-            if record is not None and not set(wanted) <= set(record.extras):
-                found.append(cell)
-    return found
+    records = [(cell, cell.record(store)) for cell in cells]
+    return [c for c, r in records if r is not None and not set(wanted) <= set(r.extras)]
 
 
 def record_selection_inputs(
-    cells: Sequence[Cell],
-    features: Features,
-    spread: Spread,
-    # names of the inputs, see :mod:`cdmer_bench.evaluation.selection.source`
-    wanted: Sequence[str],
+    cells: Sequence[Cell], features: Features, spread: Spread, wanted: Sequence[str]
 ) -> int:
     """Record the selection inputs that finished cells lack; return how many cells failed."""
     todo = lacking(cells, spread.store, wanted)
@@ -75,113 +72,96 @@ class SelectionWork(Work):
         wanted: Sequence[str],
         say: Callable[[str], None],
     ) -> None:
-        self.cell, self.features, self.store = cell, features, store
-        self.wanted, self.say = tuple(wanted), say
-        self.key, self.title = selection_key(cell.key), f"{cell.name}, selection inputs"
-        self.n_settings = len(cell.settings)
+        title = f"{cell.name}, selection inputs"
+        super().__init__(cell, features, store, selection_key(cell.key), title)
+        self.wanted, self.say, self.failed = wanted, say, False
         self.n_parts = N_FOLDS * ("source_cv_predictions" in wanted)
         self.n_parts += "reverse_predictions" in wanted
-        self.failed = False
-        self.parts: list[tuple[str, NDArray[np.intp]]] = []
+        # Of each part the input that it belongs to, and the source samples that it predicts.
+        self.predicted: list[tuple[str, NDArray[np.intp]]] = []
 
     def is_done(self) -> bool:
         """Whether another run has recorded everything."""
-        record = self._record()
-        return record is None or set(self.wanted) <= set(record.extras)
+        return not lacking([self.cell], self.store, self.wanted)
 
-    def _record(self) -> CellRecord | None:
-        return self.store.load(self.cell.folder(self.store))
+    def _missing(self, record: CellRecord) -> list[str]:
+        return [name for name in self.wanted if name not in record.extras]
 
-    def problems(self) -> Sequence[Callable[[], Problem]]:
+    def parts(self) -> Sequence[Part]:
         """Return a part for each fold, and one for reverse validation, of what is missing."""
-        record = self._record()
+        record = self.cell.record(self.store)
         assert record is not None
-        cell = self.cell
-        source = self.features.load(cell.task.source, cell.descriptor_name)
-        Xt = matched(source, self.features.load(cell.task.target, cell.descriptor_name)).X
-        missing = [name for name in self.wanted if name not in record.extras]
-        found: list[Callable[[], Problem]] = []
-        self.parts = []
-        if "reverse_predictions" in missing:
-            self.parts.append(("reverse_predictions", np.arange(len(source.y))))
-            found.append(partial(_reversed, cell.method, record, source, Xt))
-        if "source_cv_predictions" in missing:
-            for held_out in _folds_or_none(source):
-                self.parts.append(("source_cv_predictions", held_out))
-                found.append(partial(_fold, cell.method, record.settings, source, Xt, held_out))
-        return found
+        source, target = self.sides()
+        method, every = self.cell.method, np.arange(len(source.y))
+        found: list[tuple[Part, str, NDArray[np.intp]]] = []
+        if (name := "reverse_predictions") in self._missing(record):
+            found.append((partial(_reversed, method, record, source, target.X), name, every))
+        if (name := "source_cv_predictions") in self._missing(record):
+            try:
+                for held_out in source_folds(source.y, source.subject):
+                    part = partial(_fold, method, record.settings, source, target.X, held_out)
+                    found.append((part, name, held_out))
+            except UserError as error:
+                found.append((failing(error), name, every))
+        self.predicted = [(name, columns) for _, name, columns in found]
+        return [part for part, _, _ in found]
 
-    def close(self, parts: Sequence[Part]) -> None:
+    def close(self) -> None:
         """Store what was found; say what could not be."""
-        record = self._record()
+        record = self.cell.record(self.store)
         if record is None:
             return
-        failures = [part.failure for part in parts]
-        if len(parts) != len(self.parts):  # even the parts could not be told
-            self._failed("the selection inputs", failures[0])
+        missing = self._missing(record)
+        if len(self.problems) != len(self.predicted):  # even the parts could not be told
+            self._tell("the selection inputs", self.problems[0].failure)
             return
-        missing = [name for name in self.wanted if name not in record.extras]
         for name in missing:
-            mine = [
-                (part, columns)
-                for part, (of, columns) in zip(parts, self.parts, strict=True)
-                if of == name
-            ]
-            failure = next((part.failure for part, _ in mine if part.failure), None)
+            parts = zip(self.problems, self.predicted, strict=True)
+            mine = [(problem, columns) for problem, (of, columns) in parts if of == name]
+            failure = next((problem.failure for problem, _ in mine if problem.failure), None)
             if failure is None:
                 try:
                     record.extras[name] = self._input(name, record, mine)
                     continue
                 except Exception as error:
                     failure = Failure.of(error)
-            self._failed(name, failure)
+            self._tell(name, failure)
         if set(missing) & set(record.extras):
             self.store.save_selection_inputs(record)
         if set(missing) <= set(record.extras):
             self.store.forget_unfinished(self.key)
 
-    def _failed(self, name: str, failure: Failure | None) -> None:
+    def _tell(self, name: str, failure: Failure | None) -> None:
         assert failure is not None
         # A user's error concerns the data: captions then name the rule's gap.
         self.failed |= not failure.is_user_error
         self.say(f"{self.cell.name}: {name} could not be recorded: {failure.error}")
 
     def _input(
-        self, name: str, record: CellRecord, mine: Sequence[tuple[Part, NDArray[np.intp]]]
+        self, name: str, record: CellRecord, mine: Sequence[tuple[Problem, NDArray[np.intp]]]
     ) -> NDArray:
         """Put an input together. Of the target only samples and predictions are used."""
-        cell = self.cell
-        source = self.features.load(cell.task.source, cell.descriptor_name)
+        source, target = self.sides()
         if name == "source_folds":
             numbers = np.empty(len(source.y), np.uint8)
             for number, held_out in enumerate(source_folds(source.y, source.subject)):
                 numbers[held_out] = number
             return numbers
         if name == "density_ratio":
-            target = self.features.load(cell.task.target, cell.descriptor_name)
-            return density_ratio(source.X, matched(source, target).X)
-        if not mine:  # raises why there is no fold
-            source_folds(source.y, source.subject)
+            return density_ratio(source.X, target.X)
         predictions = np.full((len(record.settings), len(source.y)), NOT_PREDICTED, np.uint8)
         reasons: list[str] = []
-        for part, columns in mine:
-            found = part.joined(len(columns))
+        for problem, columns in mine:
+            found = problem.joined()
             predictions[:, columns] = found.predictions
             reasons += found.notes.values()
         left_out = int((predictions == NOT_PREDICTED).any(axis=1).sum())
         if left_out:
             self.say(
-                f"{cell.name}: {left_out} of {len(predictions)} settings cannot be "
+                f"{self.cell.name}: {left_out} of {len(predictions)} settings cannot be "
                 f"{_DONE_TO[name]}, and rules that need it leave them out ({reasons[0]})"
             )
         return predictions
-
-
-def _folds_or_none(source: FeatureSet) -> list[NDArray[np.intp]]:
-    try:
-        return source_folds(source.y, source.subject)
-    except UserError:
-        return []
 
 
 def source_folds(
@@ -237,7 +217,7 @@ def _reversed(method: Method, record: CellRecord, source: FeatureSet, Xt: NDArra
         labels = [record.predictions[fit[0]] for fit in chosen]
         indices = [i for fit in chosen for i in fit]
         pieces.append(ReversedFits(method, settings, labels, indices, len(source.classes)))
-    return Problem(pieces, {"source": source.X, "target": Xt})
+    return Problem(pieces, {"source": source.X, "target": Xt}, len(source.X))
 
 
 @dataclass(frozen=True)
@@ -254,13 +234,12 @@ class ReversedFits:
     def solve(self, arrays: Prepared) -> BatchResult:
         """Predict the source by each fit."""
         Xt, Xs = arrays["target"], arrays["source"]
-        results, places, first = [], [], 0
-        for settings, labels in zip(self.settings, self.labels, strict=True):
-            found = predict_back(self.method, Xt, labels, Xs, settings, self.n_labels)
-            results.append(found)
-            places.append(list(range(first, first + len(settings))))
-            first += len(settings)
-        return join_batches(places, results)
+        results = [
+            predict_back(self.method, Xt, labels, Xs, settings, self.n_labels)
+            for settings, labels in zip(self.settings, self.labels, strict=True)
+        ]
+        bounds = np.cumsum([0, *map(len, self.settings)])
+        return join_batches([list(range(*two)) for two in pairwise(bounds)], results)
 
 
 def predict_back(

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
+from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
 from cdmer_bench.io import clear_errors, pack_arrays, remove, write_atomically
 from cdmer_bench.methods.base import BatchResult, Method, Prepared, expect_result, join_batches
 from cdmer_bench.methods.inputs import Setting, check_task, shape_samples
@@ -38,13 +38,22 @@ class Piece(Protocol):
 
 @dataclass
 class Problem:
-    """A method's settings on one choice of samples, ready to be solved."""
+    """A method's settings on one choice of samples, ready to be solved, and what became of it."""
 
-    pieces: Sequence[Piece]  # none of a setting that is left out
-    arrays: Prepared  # what all pieces share
+    pieces: Sequence[Piece] = ()  # none of a setting that is left out
+    arrays: Prepared = field(default_factory=dict)  # what all pieces share
+    n_query: int = 0  # number of samples to predict
     # why a setting does not exist for these samples, by its place in the grid
     left_out: dict[int, str] = field(default_factory=dict)
-    seconds: float = 0.0  # computing time of the preparation
+    seconds: float = 0.0  # computing time of the preparation, and of the pieces that are solved
+    results: list[BatchResult] = field(default_factory=list)  # of the pieces, in their order
+    failure: "Failure | None" = None  # of the preparation, or of the first piece that failed
+
+    def joined(self) -> BatchResult:
+        """Return what was found for all settings, also those left out, in the grid's order."""
+        apart = [not_predicted(1, self.n_query, reason) for reason in self.left_out.values()]
+        places = [piece.indices for piece in self.pieces] + [[index] for index in self.left_out]
+        return join_batches(places, [*self.results, *apart])
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,10 @@ class Batch:
                 raise
             if len(self.settings) == 1:
                 return not_predicted(1, self.n_query, str(error))
-            single = [self._of(i).solve(arrays) for i in range(len(self.settings))]
+            single = [
+                replace(self, settings=[setting], indices=[index]).solve(arrays)
+                for setting, index in zip(self.settings, self.indices, strict=True)
+            ]
             return join_batches([[i] for i in range(len(single))], single)
         check_result(self.method, found, len(self.settings), self.n_query, len(self.labels))
         predictions = self.labels[np.asarray(found.predictions)].astype(np.intp)
@@ -82,12 +94,6 @@ class Batch:
             scores = np.full((*scores.shape[:2], self.n_labels), -np.inf, np.float32)
             scores[..., self.labels] = found.scores
         return replace(found, predictions=predictions, scores=scores)
-
-    def _of(self, position: int) -> "Batch":
-        """Return the batch of one setting."""
-        one = slice(position, position + 1)
-        parts = self.settings[one], self.indices[one], self.labels, self.n_labels, self.n_query
-        return Batch(self.method, *parts, self.lenient)
 
 
 def named_notes(
@@ -127,37 +133,27 @@ def pose(
     started = time.thread_time()
     try:
         task = check_task(Xs, ys, Xt, method.needs_blocks)
-        if lenient:
-            left_out = impossible_settings(method, settings, task.shapes)
+        for index, setting in enumerate(settings if lenient else ()):
+            try:
+                method.settings([setting], task.shapes)
+            except UserError as error:
+                left_out[index] = str(error)
         possible = [i for i in range(len(settings)) if i not in left_out]
         if not possible:
-            return Problem([], {}, left_out)
+            return Problem(n_query=len(Xq), left_out=left_out)
         queries = task.Xt if Xq is Xt else shape_samples(Xq, "Xq", method.needs_blocks)
         arrays = method.prepare(task.Xs, task.ys, task.Xt, queries)
     except UserError as error:
         if not lenient:
             raise
-        return Problem([], {}, dict.fromkeys(range(len(settings)), str(error)))
+        return Problem(n_query=len(Xq), left_out=dict.fromkeys(range(len(settings)), str(error)))
     labels = np.asarray(task.classes, dtype=np.uint8)
     pieces = []
     for members in method.batches([settings[i] for i in possible]):
         indices = [possible[i] for i in members]
         chosen = [settings[i] for i in indices]
         pieces.append(Batch(method, chosen, indices, labels, n_labels, len(queries), lenient))
-    return Problem(pieces, arrays, left_out, time.thread_time() - started)
-
-
-def impossible_settings(
-    method: Method, settings: Sequence[Setting], shapes: tuple[int, int, int]
-) -> dict[int, str]:
-    """Return which settings do not exist for (n_source, n_target, n_features), and why."""
-    found = {}
-    for index, setting in enumerate(settings):
-        try:
-            method.settings([setting], shapes)
-        except UserError as error:
-            found[index] = str(error)
-    return found
+    return Problem(pieces, arrays, len(queries), left_out, time.thread_time() - started)
 
 
 def run(
@@ -172,20 +168,8 @@ def run(
 ) -> BatchResult:
     """Solve all settings in this process; see :func:`pose`."""
     problem = pose(method, Xs, ys, Xt, Xq, settings, n_labels, lenient)
-    results = [piece.solve(problem.arrays) for piece in problem.pieces]
-    return joined(problem, [piece.indices for piece in problem.pieces], results, len(Xq))
-
-
-def joined(
-    problem: Problem,
-    batches: Sequence[Sequence[int]],
-    results: Sequence[BatchResult],
-    n_query: int,
-) -> BatchResult:
-    """Put the results of a problem's pieces and the settings left out in the grid's order."""
-    apart = [not_predicted(1, n_query, reason) for reason in problem.left_out.values()]
-    places = [list(batch) for batch in batches] + [[index] for index in problem.left_out]
-    return join_batches(places, [*results, *apart])
+    problem.results = [piece.solve(problem.arrays) for piece in problem.pieces]
+    return problem.joined()
 
 
 def check_result(
@@ -260,11 +244,14 @@ def read_shared(folder: Path) -> Prepared:
 
 def run_piece(piece: Piece, shared: Path, result: Path) -> Failure | None:
     """Solve a piece in any process and store its result; return why it failed, or None."""
+    if result.exists():  # of another worker, which was killed before it could say so
+        return None
     try:
         started = time.process_time()
         found = piece.solve(read_shared(shared))
         seconds = time.process_time() - started + found.spared
-        write_atomically(result, pack_arrays(pack(found, piece.indices, seconds)))
+        data = pack_arrays(pack(found, piece.indices, seconds))
+        write_atomically(result, data, tidy=False)  # one of thousands, in a folder that goes
     except Exception as error:
         return Failure.of(error)
     return None

@@ -4,9 +4,9 @@ import subprocess
 import sys
 
 import pytest
+from hydra._internal.utils import get_args_parser
 
 from cdmer_bench.cli.completion import FLAGS, SHELLS, choices
-from cdmer_bench.cli.hydra_app import hydra_parser
 from cdmer_bench.cli.main import command_parser
 from cdmer_bench.cli.plot import DRAWN
 
@@ -83,7 +83,7 @@ def test_names_in_a_folder_of_ones_own(corpus):
 
 
 def test_the_flags_are_those_of_hydra():
-    assert set(FLAGS) == {f for f in hydra_parser()._option_string_actions if f.startswith("--")}
+    assert set(FLAGS) == {f for f in get_args_parser()._option_string_actions if f.startswith("--")}
 
 
 def test_completion_imports_nothing_heavy():

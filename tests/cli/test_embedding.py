@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cdmer_bench.cli.embedding import embed_cells
+from cdmer_bench.cli.embedding import embed, embed_cells, embed_kernel
 from cdmer_bench.cli.stored import choose_results
+from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import rule
-from cdmer_bench.methods import TCA
-from cdmer_bench.methods.embedding import embed
+from cdmer_bench.methods import IWSVM, RSTR, STM, SVM, TCA
+from tests.methods.test_adapted_kernels import adapted, task
 from tests.small_corpus import draw_features
 
 ORACLE = rule("oracle")
@@ -57,8 +58,8 @@ def test_samples_lie_where_the_methods_embedding_places_them(corpus, results):
             sides.append((X.reshape(len(X), -1), file["labels"]))
     setting = record.settings[ORACLE.select(record)]
     expected = embed(TCA(), *sides[0], sides[1][0], setting)
-    np.testing.assert_allclose(before, expected.before, atol=1e-9)
-    np.testing.assert_allclose(after, expected.after, atol=1e-9)
+    np.testing.assert_allclose(before, expected[0], atol=1e-9)
+    np.testing.assert_allclose(after, expected[1], atol=1e-9)
 
 
 def test_parameters_setting_and_features_are_those_of_each_record(corpus, cdmer):
@@ -149,3 +150,34 @@ def test_report_shows_them_or_says_why_not(corpus, results, cdmer):
     assert "no longer those of the results" in page
     assert '<figure class="scatters">' not in page
     assert json.loads(page.split('id="data">')[1].split("</script>")[0])["cells"]
+
+
+@pytest.mark.parametrize("method", [SVM(), IWSVM(), STM()], ids=lambda method: method.label)
+def test_methods_that_weigh_samples_move_none(method):
+    Xs, ys, Xt = task(method)
+    before, after = embed(method, Xs, ys, Xt, {})
+    assert after is None
+    assert before.shape == (37, 2)
+
+
+def test_before_is_pca_of_the_features_and_after_that_of_the_kernel():
+    Xs, ys, Xt = task(RSTR())
+    before, after = embed(RSTR(), Xs, ys, Xt, {"mu": 0.2})
+    X = np.concatenate([Xs, Xt]).reshape(37, -1)
+    u, s, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
+    assert np.abs(before) == pytest.approx(np.abs(u[:, :2] * s[:2]))
+    np.testing.assert_array_equal(after, embed_kernel(adapted(RSTR(), {"mu": 0.2})))
+    _, again = embed(RSTR(), Xs, np.array(["a", "b", "c"])[ys], Xt, {"mu": 0.2})
+    np.testing.assert_array_equal(again, after)
+
+
+def test_axes_point_to_their_largest_coordinate():
+    X = np.random.default_rng(0).normal(size=(20, 5)) * [5, 3, 1, 1, 1]
+    plane = embed_kernel(X @ X.T)
+    assert (plane.max(axis=0) == np.abs(plane).max(axis=0)).all()
+
+
+def test_a_kernel_of_rank_one_and_bad_shapes():
+    assert embed_kernel(np.ones((3, 3))) == pytest.approx(np.zeros((3, 2)), abs=1e-7)
+    with pytest.raises(UserError, match="not square"):
+        embed_kernel(np.ones((3, 2)))

@@ -1,6 +1,6 @@
 import pytest
 
-from cdmer_bench.cli.hydra_app import as_hydra, compose, split_flags
+from cdmer_bench.cli.hydra_app import as_hydra, compose_config, pairs, split_flags
 from cdmer_bench.errors import UserError
 
 
@@ -39,7 +39,9 @@ def test_comma_lists_of_groups_become_lists(given, written):
     ],
 )  # fmt: skip
 def test_a_path_is_text_as_it_is_typed(typed):
-    config = compose(None, [f"results.dir={typed}", f"corpus.root={typed}", "corpus=released"])
+    config = compose_config(
+        None, [f"results.dir={typed}", f"corpus.root={typed}", "corpus=released"]
+    )
     assert config.results.dir == typed
     assert config.corpus["root"] == typed
 
@@ -82,3 +84,16 @@ def test_a_damaged_card_is_one_sentence(flags, corpus, cdmer):
         assert (code, out) == (2, "")
         assert "small.yaml, line 2 is not plain YAML" in err
         assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["task=a/b"], [("a", "b")]),
+        (["task=[a/b,exp05,c/d]"], [("a", "b"), ("c", "d")]),
+        (["task=exp05", "method=a/b"], []),
+        (["task=/b", "task=a/", "task=a/b/c"], []),
+    ],
+)
+def test_pairs_of_databases_are_found_in_task_overrides_alone(arguments, expected):
+    assert pairs(arguments) == expected

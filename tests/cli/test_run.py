@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.svm import SVC
 
 from cdmer_bench.results.store import ResultsStore
-from tests.small_corpus import draw_features
+from tests.small_corpus import draw_features, write_clip_corpus
 
 METHOD = """\
 from dataclasses import dataclass
@@ -197,6 +197,17 @@ def test_multirun_runs_a_job_for_each_value(corpus, cdmer):
     assert "Baseline" in joint
     assert "GFK" in joint
     assert out.count("Own tasks") == 3
+
+
+def test_the_table_of_all_jobs_is_there_when_everything_is_computed_anew(corpus, cdmer):
+    write_clip_corpus(corpus.folder)
+    words = ["corpus=noise", "descriptor=lbp_top_r1p4", "method=svm,sa", "task=left/right"]
+    words += ["backend=sequential", "force=true"]
+    code, out, _ = cdmer("run", "-m", *corpus.arguments(*words))
+    assert code == 0
+    joint = out.partition("== all jobs")[2]
+    assert "Baseline" in joint
+    assert "SA" in joint
 
 
 def test_cfg_job_shows_the_configuration(corpus, cdmer):

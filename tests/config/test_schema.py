@@ -1,7 +1,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from cdmer_bench.config.catalogue import cards, compose_config
+from cdmer_bench.cli.hydra_app import cards, compose_config
 from cdmer_bench.config.schema import validate
 from cdmer_bench.errors import UserError
 from cdmer_bench.protocol import experiments

@@ -8,9 +8,9 @@ import pytest
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
+from cdmer_bench.cli.hydra_app import cards, compose_config, composer
 from cdmer_bench.cli.run import run_command
 from cdmer_bench.config.build import build, build_method, check_type
-from cdmer_bench.config.catalogue import cards, compose_config, composer
 from cdmer_bench.config.schema import MethodCard, validate
 from cdmer_bench.descriptors import Descriptor
 from cdmer_bench.descriptors.c3d.finetuning import Recipe

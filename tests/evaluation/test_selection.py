@@ -18,7 +18,7 @@ from cdmer_bench.evaluation.selection import (
     needed_inputs,
     rule,
 )
-from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
+from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
 from tests.reporting.records import record
 
 Y = np.array([0, 0, 1, 1, 2, 2], np.uint8)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.evaluation.selection import rule
-from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
+from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
 from cdmer_bench.reporting import MissingCell, build_table, render
 from cdmer_bench.reporting.analysis import compare_cells, compare_methods, stats_text
 from cdmer_bench.reporting.captions import NO_COMPARISON, absences, join_names, scope, task_span

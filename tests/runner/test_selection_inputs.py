@@ -8,7 +8,7 @@ from sklearn.svm import SVC
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import NotRecorded, rule
-from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
+from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
 from cdmer_bench.methods.gfk import GFK
 from cdmer_bench.methods.svm import SVM
 from cdmer_bench.results.record import SELECTION_INPUTS as NAMES

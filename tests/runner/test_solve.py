@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
+from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
 from cdmer_bench.methods import GFK, SVM, TCA, BatchResult, Method
 from cdmer_bench.runner.solve import pack, pose, run, unpack
 from tests.small_corpus import draw_features

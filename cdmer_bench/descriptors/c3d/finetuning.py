@@ -13,8 +13,8 @@ from cdmer_bench.databases.base import Clip, ClipDatabase, DamagedClip, intact_c
 from cdmer_bench.descriptors.c3d.descriptor import C3D, mean_levels, network_input
 from cdmer_bench.descriptors.c3d.weights import FINETUNED, OWN_FORMAT
 from cdmer_bench.errors import DataMissing, UserError, choice, closest, positive_integer
-from cdmer_bench.io import clear_errors, content_key, lock, remove_leftovers
-from cdmer_bench.parallel import Backend, OpenBar, run_parallel
+from cdmer_bench.io import clear_errors, content_key, lock
+from cdmer_bench.parallel import Backend, OpenBar, no_bar, run_parallel
 from cdmer_bench.preprocessing import Preprocessing
 
 VERSION = 1  # raised whenever training gives another network
@@ -124,7 +124,6 @@ class Tuning:
         checkpoint = self.path.with_suffix(".checkpoint")
         with lock(self.path.with_suffix(".lock"), wait=True):  # another run may be tuning it
             if not self._is_whole():
-                remove_leftovers(self.folder)
                 if self.force:
                     checkpoint.unlink(missing_ok=True)
                 self._tune(checkpoint, backend, open_bar)
@@ -171,10 +170,9 @@ class Tuning:
             )
             done = training.resume()
             title = f"C3D on {database.title or database.name}"
-            progress = open_bar(title, recipe.n_steps - done) if open_bar else None
-            state = training.run(progress.advance if progress else None)
-            if progress:
-                progress.close()
+            progress = (open_bar or no_bar)(title, recipe.n_steps - done)
+            state = training.run(progress.advance)
+            progress.close()
         content = {
             "format": OWN_FORMAT,
             "state_dict": state,

@@ -9,7 +9,7 @@ from dataclasses import fields
 from typing import Any
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.evaluation.selection import source, unsupervised
+from cdmer_bench.evaluation.selection import rules
 from cdmer_bench.evaluation.selection.base import (
     Choice,
     Fixed,
@@ -22,14 +22,14 @@ from cdmer_bench.evaluation.selection.base import (
 
 _RULES: tuple[type[Rule], ...] = (
     Oracle,
-    source.SourceCV,
-    source.ImportanceWeighted,
-    source.DeepEmbeddedValidation,
-    source.ReverseValidation,
-    unsupervised.Entropy,
-    unsupervised.InformationMaximization,
-    unsupervised.ClassBalance,
-    unsupervised.NeighborhoodDensity,
+    rules.SourceCV,
+    rules.ImportanceWeighted,
+    rules.DeepEmbeddedValidation,
+    rules.ReverseValidation,
+    rules.Entropy,
+    rules.InformationMaximization,
+    rules.ClassBalance,
+    rules.NeighborhoodDensity,
     Fixed,
 )
 RULES: Mapping[str, type[Rule]] = {rule.name: rule for rule in _RULES}

@@ -1,13 +1,11 @@
-"""What an adaptation does to the samples, and where these lie in the plane."""
+"""What an adaptation does to the samples."""
 
 import numpy as np
 import pytest
 import scipy.linalg
 from sklearn.svm import SVC
 
-from cdmer_bench.errors import UserError
-from cdmer_bench.methods import DRFST, DRLS, GFK, IWSVM, RSTR, SA, STM, SVM, TCA, TKL, TSRG
-from cdmer_bench.methods.embedding import embed, embed_kernel
+from cdmer_bench.methods import DRFST, DRLS, GFK, RSTR, SA, TCA, TKL, TSRG
 from tests.methods.oracles import random_task
 
 MOVING = (
@@ -79,34 +77,3 @@ def test_the_kernel_of_sa_is_that_of_the_aligned_samples():
     Ps, Pt = (np.linalg.svd(X - X.mean(axis=0))[2][:4].T for X in (Xs, Xt))
     Z = np.concatenate([Xs @ Ps @ Ps.T @ Pt, Xt @ Pt])
     np.testing.assert_allclose(adapted(SA(k=4)), Z @ Z.T, rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize("method", [SVM(), IWSVM(), STM()], ids=lambda method: method.label)
-def test_methods_that_weigh_samples_move_none(method):
-    Xs, ys, Xt = task(method)
-    found = embed(method, Xs, ys, Xt, {})
-    assert found.after is None
-    assert found.before.shape == (37, 2)
-
-
-def test_before_is_pca_of_the_features_and_after_that_of_the_kernel():
-    Xs, ys, Xt = task(RSTR())
-    found = embed(RSTR(), Xs, ys, Xt, {"mu": 0.2})
-    X = np.concatenate([Xs, Xt]).reshape(37, -1)
-    u, s, _ = np.linalg.svd(X - X.mean(axis=0), full_matrices=False)
-    assert np.abs(found.before) == pytest.approx(np.abs(u[:, :2] * s[:2]))
-    np.testing.assert_array_equal(found.after, embed_kernel(adapted(RSTR(), {"mu": 0.2})))
-    again = embed(RSTR(), Xs, np.array(["a", "b", "c"])[ys], Xt, {"mu": 0.2})
-    np.testing.assert_array_equal(again.after, found.after)
-
-
-def test_axes_point_to_their_largest_coordinate():
-    X = np.random.default_rng(0).normal(size=(20, 5)) * [5, 3, 1, 1, 1]
-    plane = embed_kernel(X @ X.T)
-    assert (plane.max(axis=0) == np.abs(plane).max(axis=0)).all()
-
-
-def test_a_kernel_of_rank_one_and_bad_shapes():
-    assert embed_kernel(np.ones((3, 3))) == pytest.approx(np.zeros((3, 2)), abs=1e-7)
-    with pytest.raises(UserError, match="not square"):
-        embed_kernel(np.ones((3, 2)))

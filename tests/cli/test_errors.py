@@ -176,7 +176,7 @@ def test_a_class_that_cannot_be_imported(corpus, cdmer):
         ),
         (["run", "--config-dir", "nowhere"], "--config-dir nowhere is not a folder"),
         (["list", "methods", "--config-dir", "nowhere"], "--config-dir nowhere is not a folder"),
-        (["check", "method", "svm", "="], "Could not override"),
+        (["check", "method", "svm", "="], "= chooses nothing"),
         (["results", "merge", "nowhere", "--into", "x"], "nowhere holds no cells"),
         (["tables", "--results", "nowhere"], "nowhere holds no finished cell"),
     ],

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cdmer_bench.cli.hydra_app import compose
-from cdmer_bench.cli.session import Session
+from cdmer_bench.cli.hydra_app import compose_config
+from cdmer_bench.cli.run import Session
 from cdmer_bench.parallel import Backend
 from tests.small_corpus import CLIPS
 
@@ -18,7 +18,7 @@ def session(corpus, monkeypatch):
 
     def make(*words):
         _, folder, *rest = corpus.arguments(*words)
-        return Session(compose(folder, rest))
+        return Session(compose_config(folder, rest))
 
     return make
 

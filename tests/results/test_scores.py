@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.evaluation.selection.source import NOT_PREDICTED
+from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
 from cdmer_bench.results import load_predictions, load_scores
 from cdmer_bench.results.scores import (
     COLUMNS,

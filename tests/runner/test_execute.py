@@ -157,13 +157,12 @@ def test_the_bar_counts_every_setting_by_what_it_costs(partly, cdmer, monkeypatc
         def close(self):
             seen["closed"] = True
 
+    def weigh(cells, *_):
+        for cell in cells:
+            cell.weight = {"partly": 5.0, "svm": 2.0}[cell.method_name]
+
     monkeypatch.setattr("cdmer_bench.cli.run.ProgressBar", Bar)
-    monkeypatch.setattr(
-        "cdmer_bench.cli.run.setting_weights",
-        lambda cells, *_: {
-            cell.key: {"partly": 5.0, "svm": 2.0}[cell.method_name] for cell in cells
-        },
-    )
+    monkeypatch.setattr("cdmer_bench.cli.run.weigh_settings", weigh)
     words = partly.arguments("backend=sequential", "task=red/green", "method=partly,svm")
     assert cdmer("run", *words)[0] == 0
     assert seen == {"total": 17.0, "done": 17.0, "steps": 4, "weights": {5.0, 2.0}, "closed": True}

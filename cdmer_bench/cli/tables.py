@@ -259,5 +259,6 @@ def audit_command(options: argparse.Namespace) -> int:
         print(json.dumps(audit.as_json(findings), indent=1))
     else:
         print(audit.as_text(findings, kinds))
-        say(f"{len(findings)} findings; each is recomputed from the printed figures alone")
+        noun = "finding" if len(findings) == 1 else "findings"
+        say(f"{len(findings)} {noun}; each is recomputed from the printed figures alone")
     return 0

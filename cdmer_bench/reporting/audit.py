@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.protocol import CLASSES, composition, experiments
-from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Cells, Paper, Printed, published
+from cdmer_bench.reporting.published import (
+    AVERAGE,
+    LAYOUTS,
+    Cells,
+    Paper,
+    Printed,
+    grid_parts,
+    published,
+)
 
 # Table I as printed, in the order negative, positive, surprise.
 PRINTED_TABLE_I = {
@@ -100,7 +108,11 @@ def audit_later(paper: Paper) -> list[Finding]:
     for place, setting in paper.settings.items():
         for name, value in setting.items():
             stated = paper.grids.get(name)
-            if stated is not None and not _in_grid(value, stated):
+            if stated is None and paper.grids:
+                outside = f"prints {name} = {value:g}, of which no grid is stated"
+                evidence = f"stated: {', '.join(paper.grids)}"
+                findings.append(Finding("grid", *place, outside, evidence))
+            elif stated is not None and not _in_grid(value, stated):
                 outside = f"prints {name} = {value:g}, which its grid does not hold"
                 findings.append(Finding("grid", *place, outside, f"stated: {name} in {stated}"))
     return sorted(findings, key=lambda f: OF_LATER.index(f.kind))
@@ -112,8 +124,7 @@ def _said(printed: Printed) -> str:
 
 def _in_grid(value: float, stated: str) -> bool:
     """Whether a grid such as ``1:1:85`` or ``0.1:0.1:1, 2:1:9`` (first, step, last) has a value."""
-    for part in stated.split(","):
-        first, step, last = (float(number) for number in part.split(":"))
+    for first, step, last in grid_parts(stated):
         steps = (value - first) / step
         if abs(steps - round(steps)) < _WHOLE and -_WHOLE < steps < (last - first) / step + _WHOLE:
             return True
@@ -249,6 +260,8 @@ def _wrong_averages(cells: Cells) -> Iterator[Finding]:
         else:
             continue
         parts = {name: cells[place] for name, place in places.items() if place in cells}
+        if not parts:
+            continue
         mean_f1 = sum(p.mean_f1 for p in parts.values()) / len(parts)
         percent = sum(p.accuracy for p in parts.values()) / len(parts)
         wrong = []

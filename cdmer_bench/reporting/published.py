@@ -130,7 +130,7 @@ class Paper:
 def published() -> Cells:
     """Return every printed cell of Tables III to VII of the paper of the benchmark."""
     with Path(__file__).with_name("published.csv").open(encoding="utf-8", newline="") as file:
-        return {place: printed for place, printed, _ in _read_cells(file)}
+        return {place: printed for place, printed, _ in _read_cells(file, file.name)}
 
 
 def later_paper(name: str, config_dir: str | None = None) -> Paper:
@@ -143,41 +143,80 @@ def later_paper(name: str, config_dir: str | None = None) -> Paper:
     if name not in known:
         raise UserError(f"there is no paper {name!r}; {closest(name, ['paper', *known])}")
     path = known[name]
-    lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}); save it as CSV in UTF-8") from None
+    lines = text.splitlines(keepends=True)
     about = [line[1:].partition(":") for line in lines if line.startswith("#")]
     facts = {key.strip(): text.strip() for key, _, text in about}
     for key in ("title", "what", "source"):
         if not facts.get(key):
             raise UserError(f"{path} does not say its {key}; add a line `# {key}: ...`")
-    try:
-        read = list(_read_cells(line for line in lines if not line.startswith("#")))
-    except (KeyError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read ({type(error).__name__}: {error}); it needs the columns table, "
-            "row, column, mean_f1 (0 to 1) and accuracy (percent), and may have setting"
-        ) from None
+    grids = {k.removeprefix("grid "): v for k, v in facts.items() if k.startswith("grid ")}
+    for parameter, stated in grids.items():
+        try:
+            grid_parts(stated)
+        except ValueError:
+            raise UserError(
+                f"{path} states the grid of {parameter} as {stated!r}; give numbers or "
+                "first:step:last with a positive step, with commas between"
+            ) from None
+    cells: dict[tuple[str, str, str], Printed] = {}
     settings = {}
-    for place, _, text in read:
+    first = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    # Later comments become empty lines, so that lines keep their numbers.
+    rows = ("\n" if line.startswith("#") else line for line in lines[first:])
+    for place, printed, setting in _read_cells(rows, str(path), first):
         table, row, column = place
         if table not in LAYOUTS or column not in (*LAYOUTS[table].columns, AVERAGE):
             raise UserError(
                 f"{path} has a cell of Table {table}, {column} ({row}), which the benchmark lacks"
             )
-        if text:
-            pairs = (part.partition("=") for part in text.split(","))
-            settings[place] = {name.strip(): float(value) for name, _, value in pairs}
-    grids = {k.removeprefix("grid "): v for k, v in facts.items() if k.startswith("grid ")}
-    cells = {place: printed for place, printed, _ in read}
+        if place in cells:
+            raise UserError(f"{path} has two cells of Table {table}, {row}, {column}; remove one")
+        cells[place] = printed
+        if setting:
+            settings[place] = setting
     return Paper(name, facts["title"], facts["what"], facts["source"], cells, settings, grids)
 
 
-def _read_cells(lines: Iterable[str]) -> Iterator[tuple[tuple[str, str, str], Printed, str]]:
-    for line in csv.DictReader(lines):
-        printed = Printed(float(line["mean_f1"]), float(line["accuracy"]))
-        if not (0 <= printed.mean_f1 <= 1 and 0 <= printed.accuracy <= 100):
-            raise ValueError(f"{line['mean_f1']} / {line['accuracy']} of {line['row']}")
-        place = (line["table"], line["row"], line["column"])
-        yield place, printed, line.get("setting") or ""
+def grid_parts(stated: str) -> list[tuple[float, float, float]]:
+    """Return first, step and last of each part of a grid such as ``1:1:85, 100``."""
+    parts = []
+    for part in stated.split(","):
+        first, *others = (float(number) for number in part.split(":"))
+        step, last = others or (1.0, first)
+        if not 0 < step < float("inf"):
+            raise ValueError(f"the step of {part}")
+        parts.append((first, step, last))
+    return parts
+
+
+def _read_cells(
+    lines: Iterable[str], path: str, n_before: int = 0
+) -> Iterator[tuple[tuple[str, str, str], Printed, dict[str, float]]]:
+    """Yield place, figures and setting of each line of a CSV, after ``n_before`` comments."""
+    reader = csv.DictReader(lines)
+    try:
+        for line in reader:
+            printed = Printed(float(line["mean_f1"]), float(line["accuracy"]))
+            if not (0 <= printed.mean_f1 <= 1 and 0 <= printed.accuracy <= 100):
+                raise ValueError(f"{line['mean_f1']} / {line['accuracy']} of {line['row']}")
+            if None in line:
+                raise ValueError("more fields than columns; put a setting of several in quotes")
+            table, row, column = ((line[key] or "").strip() for key in ("table", "row", "column"))
+            if not row:
+                raise ValueError("no name of the row")
+            pairs = (part.partition("=") for part in (line.get("setting") or "").split(",") if part)
+            setting = {name.strip(): float(value) for name, _, value in pairs}
+            yield (table, row, column), printed, setting
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise UserError(
+            f"{path}, line {n_before + reader.line_num}, cannot be read "
+            f"({type(error).__name__}: {error}); it needs the columns table, row, column, "
+            "mean_f1 (0 to 1) and accuracy (percent), and may have setting, such as k = 20"
+        ) from None
 
 
 @dataclass(frozen=True)

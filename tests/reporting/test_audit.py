@@ -164,6 +164,34 @@ def test_ten_accuracies_of_madtn_are_no_counts():
     }
 
 
+@pytest.mark.parametrize(
+    ("grid", "setting", "found"),
+    [
+        ("0.1, 1, 10", "k = 1", []),
+        ("0.1, 1, 10", "k = 2", ["prints k = 2, which its grid does not hold"]),
+        ("0.001:0.0002:0.01, 5", "k = 0.0022", []),
+        ("1:1:9", "j = 1", ["prints j = 1, of which no grid is stated"]),
+        ("1:1:9", "k = 1, j = 1", ["prints j = 1, of which no grid is stated"]),
+    ],
+)
+def test_settings_are_looked_for_in_the_grid_that_a_paper_states(tmp_path, grid, setting, found):
+    (tmp_path / "paper").mkdir()
+    (tmp_path / "paper" / "mine.csv").write_text(
+        f"# title: Mine\n# what: other features\n# source: a page\n# grid k: {grid}\n"
+        f'table,row,column,mean_f1,accuracy,setting\nIII,Mine,Exp.5,0.5,50.70,"{setting}"\n'
+    )
+    assert [f.statement for f in audit_later(later_paper("mine", str(tmp_path)))] == found
+
+
+def test_an_average_without_its_tasks_is_no_finding(tmp_path):
+    (tmp_path / "paper").mkdir()
+    (tmp_path / "paper" / "mine.csv").write_text(
+        "# title: Mine\n# what: other features\n# source: a page\n"
+        "table,row,column,mean_f1,accuracy\nIII,Mine,Average,0.5,50.70\n"
+    )
+    assert audit_later(later_paper("mine", str(tmp_path))) == []
+
+
 def test_a_paper_of_the_users_own_is_one_file(tmp_path):
     folder = tmp_path / "paper"
     folder.mkdir()
@@ -180,10 +208,21 @@ def test_a_paper_of_the_users_own_is_one_file(tmp_path):
         (head + cells.replace("0.5,", "half,"), "cannot be read"),
         (head + cells.replace("0.5,", "5,"), "cannot be read"),
         (head + "a,b\n1,2\n", "cannot be read"),
+        (head + cells.replace("k = 7", "k 7"), "line 5, cannot be read"),
+        (head + cells.replace("k = 7", "k = poly"), "line 5, cannot be read"),
+        (head + cells.replace(",50.70,k = 7", ""), "line 5, cannot be read"),
+        (head + cells.replace("7\n", "7,8\n"), "line 5, cannot be read .*in quotes"),
+        (head + cells.replace("Mine", ""), "no name of the row"),
+        (head + cells + "III,Mine,Exp.5,0.6,50.70,k = 7\n", "two cells of Table III, Mine, Exp.5"),
+        (head + "# grid k: a:b\n" + cells, "the grid of k as 'a:b'"),
+        (head + "# grid k: 1:0:9\n" + cells, "the grid of k as '1:0:9'"),
     ):
         (folder / "mine.csv").write_text(text)
         with pytest.raises(UserError, match=words):
             later_paper("mine", str(tmp_path))
+    (folder / "mine.csv").write_bytes((head + cells).replace("Mine", "M\xefne").encode("latin-1"))
+    with pytest.raises(UserError, match="save it as CSV in UTF-8"):
+        later_paper("mine", str(tmp_path))
     with pytest.raises(UserError, match="did you mean 'tgsr2022'"):
         later_paper("tgsr")
 

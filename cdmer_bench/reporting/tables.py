@@ -120,7 +120,11 @@ def build_table(
     rows = _rows(layout, placed, reasons, rules, whole)
     if layout.averages:
         rows = with_averages(rows)
-    later = [p for p in later if any(place[0] == number for place in p.cells)]
+    in_this = (
+        replace(p, cells={place: cell for place, cell in p.cells.items() if place[0] == number})
+        for p in later
+    )
+    later = [paper for paper in in_this if paper.own_rows]
     beside: dict = {}
     if descriptor != PAPER_DESCRIPTOR:
         later = []

@@ -1,6 +1,7 @@
 """Tables: places, averages, gaps, best figures, all recomputed here from the predictions."""
 
 import csv
+import dataclasses
 import io
 import json
 from dataclasses import replace
@@ -466,6 +467,19 @@ def test_one_generated_database_marks_the_whole_table():
     # And a table of that corpus without any figure.
     assert "[SYNTHETIC DATA]" in build_table("IV", mixed).heading
     assert "[SYNTHETIC DATA]" not in build_table("III", mixed[1:]).heading
+
+
+def test_a_table_has_the_rows_that_a_later_paper_prints_in_it():
+    cells = {
+        ("III", "A method", "Exp.5"): Printed(0.5, 50.70),
+        ("IV", "Another", "Exp.7"): Printed(0.4, 40.24),
+        ("IV", "TKL", "Exp.7"): Printed(0.4582, 46.95),
+    }
+    later = [dataclasses.replace(later_paper("tgsr2022"), name="mine", cells=cells)]
+    of_both = [build_table(n, [record(5)], whole=False, later=later) for n in ("III", "IV")]
+    assert [row.name for row in of_both[0].rows][-1] == "A method [mine]"
+    assert [row.name for row in of_both[1].rows] == ["Another [mine]"]
+    assert "A method [mine]: as printed" in " ".join(of_both[0].notes)
 
 
 def test_figures_of_the_benchmark_are_its_own_not_those_that_a_later_paper_copied():

@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.base import BatchResult, Method, Prepared
-from cdmer_bench.methods.inputs import Setting
+from cdmer_bench.methods.inputs import Setting, is_whole
 
 Array = NDArray[np.float64]
 SOURCE, TARGET = 1, -2  # skada's sample_domain: sources are positive, targets negative
@@ -57,7 +57,10 @@ class SklearnMethod(Method):
         try:
             made = found() if callable(found) else clone(found)
             seeds = {n: 0 for n in made.get_params() if n.split("__")[-1] == "random_state"}
-            return made.set_params(**{**seeds, **chosen})
+            known = made.get_params() | seeds
+            # A range such as "1:2:9" has floats, where scikit-learn wants whole numbers.
+            whole = {n: int(v) for n, v in chosen.items() if _is_int(known.get(n)) and is_whole(v)}
+            return made.set_params(**{**seeds, **chosen, **whole})
         except ImportError as error:  # of what a function needs to make one
             raise UserError(f"{lost} ({error}); {cure}") from None
         except (TypeError, ValueError, AttributeError) as error:
@@ -80,7 +83,7 @@ class SklearnMethod(Method):
         for setting in settings:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                found.append(self._predict(self.build(setting), prepared))
+                found.append(self._labels(self.build(setting), prepared))
             notes.append(sorted({str(w.message).partition("\n")[0] for w in caught}))
         result = BatchResult.closed_form(np.stack(found))
         for index, told in enumerate(notes):
@@ -89,9 +92,25 @@ class SklearnMethod(Method):
         result.note_single_classes()
         return result
 
-    def _predict(self, estimator: Any, prepared: Prepared) -> NDArray[np.intp]:
+    def _labels(self, estimator: Any, prepared: Prepared) -> NDArray[np.intp]:
+        """Fit and predict; what is no label of the source is no answer of a classifier."""
+        try:
+            predicted = np.asarray(self._predict(estimator, prepared))
+        except ValueError as error:
+            if type(error).__name__ != "InvalidParameterError":  # scikit-learn's own name for it
+                raise
+            raise UserError(f"the estimator {self.estimator} cannot be used: {error}") from None
+        other = predicted[~np.isin(predicted, prepared["ys"])]
+        if other.size:
+            raise UserError(
+                f"the estimator {self.estimator} predicted {other.flat[0]!s}, which is no class "
+                "index; give a classifier"
+            )
+        return predicted.astype(np.intp)
+
+    def _predict(self, estimator: Any, prepared: Prepared) -> ArrayLike:
         estimator.fit(np.array(prepared["Xs"]), prepared["ys"])
-        return np.asarray(estimator.predict(np.array(prepared["Xq"])), np.intp)
+        return estimator.predict(np.array(prepared["Xq"]))
 
 
 @dataclass
@@ -108,13 +127,16 @@ class SkadaMethod(SklearnMethod):
 
     label = "skada"
 
-    def _predict(self, estimator: Any, prepared: Prepared) -> NDArray[np.intp]:
+    def _predict(self, estimator: Any, prepared: Prepared) -> ArrayLike:
         Xs, Xt, Xq = (np.array(prepared[name]) for name in ("Xs", "Xt", "Xq"))
         domain = np.r_[np.full(len(Xs), SOURCE), np.full(len(Xt), TARGET)]
         y = np.r_[prepared["ys"], np.full(len(Xt), -1)]  # -1: skada's label of what has none
         estimator.fit(np.concatenate([Xs, Xt]), y, sample_domain=domain)
-        predicted = estimator.predict(Xq, sample_domain=np.full(len(Xq), TARGET))
-        return np.asarray(predicted, np.intp)
+        return estimator.predict(Xq, sample_domain=np.full(len(Xq), TARGET))
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def short_coral() -> Any:

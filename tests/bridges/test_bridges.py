@@ -177,6 +177,21 @@ def test_a_classifier_of_scikit_learn_sees_the_source_only():
         np.testing.assert_array_equal(row, alone.predict(X[~source]))
 
 
+def test_a_range_of_whole_numbers_is_whole_where_the_estimator_wants_that():
+    from sklearn.neighbors import KNeighborsClassifier
+
+    X, y, domain = domains()
+    source = domain > 0
+    method = SklearnMethod("sklearn.neighbors.KNeighborsClassifier")
+    _, found = method.predict_grid(X[source], y[source], X[~source], {"n_neighbors": "1:4:9"})
+    for k, row in zip((1, 5, 9), found, strict=True):
+        alone = KNeighborsClassifier(k).fit(X[source], y[source])
+        np.testing.assert_array_equal(row, alone.predict(X[~source]))
+    # A parameter that is a share may be 1.0.
+    forest = SklearnMethod("sklearn.ensemble.ExtraTreesClassifier").build({"max_features": 1.0})
+    assert isinstance(forest.max_features, float)
+
+
 def test_coral_of_wide_features_works_on_few_components():
     from skada import CORALAdapter
     from skada import make_da_pipeline as pipeline
@@ -208,6 +223,8 @@ def test_a_pipeline_whose_package_is_missing_is_one_sentence(monkeypatch):
         (SkadaMethod("skada.Nothing"), [{}], "cannot be imported"),
         (SklearnMethod(), [{"depth": 3}], "depth"),
         (SklearnMethod(options={"no": 1}), [{}], "no"),
+        (SklearnMethod("sklearn.svm.SVC"), [{"kernel": "none"}], "cannot be used: The 'kernel'"),
+        (SklearnMethod("sklearn.linear_model.LinearRegression"), [{}], "give a classifier"),
     ],
 )
 def test_what_cannot_be_made_is_one_sentence(method, grid, message):

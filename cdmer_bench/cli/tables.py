@@ -76,7 +76,13 @@ def tables_command(options: argparse.Namespace) -> int:
     if options.beside:
         from cdmer_bench.results import archive
 
-        records = records + matching(archive.beside(options.beside, records), filters)
+        packed, corpus = archive.beside(options.beside), records[0].corpus
+        apart = [record.corpus for record in packed if record.corpus != corpus]
+        if apart:
+            cells = "1 cell" if len(apart) == 1 else f"{len(apart)} cells"
+            others = ", ".join(map(repr, dict.fromkeys(apart)))
+            say(f"{options.beside}: {cells} of the corpus {others} left out, not of {corpus!r}")
+        records = records + matching([r for r in packed if r.corpus == corpus], filters)
     tables: list[Table] = []
     beside: dict[str, Any] = {
         "missing": missing,

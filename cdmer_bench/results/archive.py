@@ -13,6 +13,7 @@ import io
 import json
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -24,14 +25,28 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import RULES, NotRecorded, rule
-from cdmer_bench.io import check_archive_size, content_key, pack_arrays, visible
+from cdmer_bench.io import (
+    check_archive_size,
+    check_size,
+    content_key,
+    pack_arrays,
+    user_path,
+    visible,
+)
 from cdmer_bench.results.record import CellRecord, record_of
 
 FORMAT = 1
 _MEMBER = re.compile(r"cells/\d{5}/(record\.json|grid\.npz)|manifest\.json")
 _TEXTS = ("key", "task", "task_label", "source", "target", "method", "method_label",
           "descriptor", "descriptor_label", "corpus", "grid", "solver")  # fmt: skip
-_KEPT = ("versions", "date", "seconds", "wall_seconds", "n_features", "descriptor_note")
+# Of its run and of a side of its task, with the type of each.
+_ABOUT = {"versions": dict, "date": str, "seconds": int | float, "wall_seconds": int | float,
+          "n_features": int, "descriptor_note": str}  # fmt: skip
+_SIDE = {"database": str, "title": str, "features": str, "n_clips": int, "n_expected": int | None,
+         "class_counts": dict, "findings": dict, "remarks": list}  # fmt: skip
+_FIGURE = {"setting": int, "mean_f1": int | float, "accuracy": int | float}
+_ARRAYS = ("key", "predictions", "y_target", "y_source", "converged", "iterations")
+_NAMES = ("subject_target", "clips_target")  # arrays of texts, one for each target clip
 
 
 def pack(records: Sequence[CellRecord]) -> bytes:
@@ -40,7 +55,7 @@ def pack(records: Sequence[CellRecord]) -> bytes:
         raise UserError("there is no result to pack; run something first")
     members: dict[str, bytes] = {}
     for number, record in enumerate(records):
-        told = {name: record.about[name] for name in _KEPT if name in record.about}
+        told = {name: record.about[name] for name in _ABOUT if name in record.about}
         plain = replace(record, scores=None, extras={}, about=told)
         content = {**plain.content(), "figures": figures(record)}
         members[f"cells/{number:05d}/record.json"] = json.dumps(content, sort_keys=True).encode()
@@ -76,8 +91,11 @@ def read(path: Path) -> list[tuple[CellRecord, dict[str, Any]]]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = _members(archive, path)
-        names = sorted(name for name in members if name.endswith("record.json"))
-        return [_cell(members[n], members[n.replace("record.json", "grid.npz")]) for n in names]
+        grids = {name: data for name, data in members.items() if name.endswith("grid.npz")}
+        held = [zipfile.ZipFile(io.BytesIO(data)).infolist() for data in grids.values()]
+        check_size(sum(info.file_size for infos in held for info in infos), path)
+        names = sorted(members.keys() - grids.keys())
+        return [_cell(members[n], grids[n.replace("record.json", "grid.npz")]) for n in names]
     except FileNotFoundError:
         raise UserError(f"{path} is not there; name the file of a `cdmer results pack`") from None
     except UserError:
@@ -92,8 +110,8 @@ def read(path: Path) -> list[tuple[CellRecord, dict[str, Any]]]:
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, bytes]:
     """Read every member whose name, size and checksum are as they should be."""
     names = [info.filename for info in archive.infolist()]
-    for name in names:
-        if not _MEMBER.fullmatch(name) or names.count(name) > 1:
+    for name, times in Counter(names).items():
+        if not _MEMBER.fullmatch(name) or times > 1:
             raise ValueError(f"it holds {visible(name)[:80]!r}, or holds it twice")
     check_archive_size(archive, path)
     members = {}
@@ -115,17 +133,40 @@ def _checksums(members: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _cell(content: bytes, arrays: bytes) -> tuple[CellRecord, dict[str, Any]]:
-    cell = json.loads(content)
+    cell = _shown(json.loads(content))
     said = cell.pop("figures")
     with np.load(io.BytesIO(arrays), allow_pickle=False) as archive:
-        check_archive_size(archive.zip, Path("grid.npz"))
+        if not set(archive.files) <= {*_ARRAYS, *_NAMES}:
+            raise ValueError(f"it holds arrays that no cell has: {archive.files}"[:200])
         held = {name: archive[name] for name in archive.files}
     record = record_of(cell, held)
     _check(record)
-    if not set(said) <= set(RULES) or not all(isinstance(told, dict) for told in said.values()):
+    if not isinstance(said, dict) or not {"oracle"} <= set(said) <= set(RULES):
         raise ValueError("its figures are not those of selection rules")
-    shown: dict[str, Any] = {name: visible(getattr(record, name)) for name in _TEXTS}
-    return replace(record, **shown), said
+    for told in said.values():
+        _check_types(told, _FIGURE, "a figure")
+    names: dict[str, Any] = {name: " ".join(getattr(record, name).split()) for name in _TEXTS}
+    return replace(record, **names), said
+
+
+def _shown(value: Any) -> Any:
+    """Return plain JSON content whose texts can be printed."""
+    if isinstance(value, str):
+        return visible(value)
+    if isinstance(value, list):
+        return [_shown(item) for item in value]
+    if isinstance(value, dict):
+        return {visible(name): _shown(item) for name, item in value.items()}
+    return value
+
+
+def _check_types(said: Any, types: Mapping[str, Any], what: str) -> None:
+    """Refuse a mapping that has other keys, or values of other types."""
+    if not isinstance(said, dict) or not said.keys() <= types.keys():
+        raise ValueError(f"{what} has other names than {', '.join(types)}")
+    for name, value in said.items():
+        if not isinstance(value, types[name]):
+            raise ValueError(f"{name} of {what} is of another type")
 
 
 def _check(record: CellRecord) -> None:
@@ -141,15 +182,35 @@ def _check(record: CellRecord) -> None:
         if array.shape != shape or array.dtype.kind not in "bui" or not array.size:
             raise ValueError(f"{name} has the shape {array.shape} and type {array.dtype}")
     for name in ("y_target", "y_source", "predictions"):
-        if getattr(record, name).max() >= len(record.classes):
+        array = getattr(record, name)
+        if array.min() < 0 or array.max() >= len(record.classes):
             raise ValueError(f"{name} holds the index of a class that does not exist")
-    if not all(isinstance(getattr(record, name), str) for name in _TEXTS):
+    for name in _NAMES:
+        texts: NDArray | None = getattr(record, name)
+        if texts is not None and (texts.shape != (n_target,) or texts.dtype.kind != "U"):
+            raise ValueError(f"{name} has the shape {texts.shape} and type {texts.dtype}")
+    texts_of: Iterable[Any] = (getattr(record, name) for name in _TEXTS)
+    if not all(isinstance(text, str) for text in (*texts_of, *record.classes)):
         raise ValueError("a name or label is not text")
     if not re.fullmatch("[0-9a-f]{64}", record.key):
         raise ValueError("the key of a record is not a SHA-256")
-    tables: Iterable[Any] = (record.about, record.used, record.parameters, *record.settings)
+    if not all(isinstance(told, bool) for told in (record.synthetic, record.errors_ignored)):
+        raise ValueError("what is true or false is something else")
+    tables: Iterable[Any] = (record.used, record.parameters, *record.settings)
     if not all(isinstance(table, dict) for table in tables):
         raise ValueError("settings, parameters or remarks are not mappings")
+    notes = record.notes.items()
+    if not all(0 <= i < n_settings and isinstance(text, str) for i, text in notes):
+        raise ValueError("a note is of no setting, or no text")
+    _check_types(record.about, _ABOUT, "its run")
+    _check_types(record.used, {"source": dict, "target": dict}, "what it used")
+    for side in record.used.values():
+        _check_types(side, _SIDE, "a side")
+        counts = [*side.get("class_counts", {}).values(), *side.get("findings", {}).values()]
+        if not all(isinstance(count, int) for count in counts):
+            raise ValueError("a count is no number")
+        if not all(isinstance(remark, str) for remark in side.get("remarks", ())):
+            raise ValueError("a remark is no text")
 
 
 def verify(
@@ -209,12 +270,10 @@ def _compared(packed: Sequence[CellRecord], own: Sequence[CellRecord]) -> list[s
     return lines
 
 
-def beside(path: str, own: Sequence[CellRecord]) -> list[CellRecord]:
-    """Return the records of an archive as rows of their own, beside those of one's own corpus."""
-    corpora = {record.corpus for record in own}
-    name = Path(path).stem
-    found = [record for record, _ in read(Path(path)) if record.corpus in corpora]
+def beside(path: str) -> list[CellRecord]:
+    """Return the records of an archive as rows of their own, named by its file."""
+    name = visible(Path(path).stem)
     return [
         replace(r, variant=f"{r.variant}, {name}" if r.variant else name, key=f"{r.key} {name}")
-        for r in found
+        for r, _ in read(user_path(path))
     ]

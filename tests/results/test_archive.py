@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.results.archive import pack, read, verify
+from cdmer_bench.results.store import ResultsStore
 from tests.damages import flip
 from tests.results.test_store import make_record
 
@@ -169,6 +170,12 @@ def test_hostile_archives_are_refused(packed, what, monkeypatch, tmp_path):
         {"key": "../../x"}, {"classes": ["one"]}, {"settings": [1, 2, 3, 4]}, {"about": 3},
         {"settings": []}, {"method_label": 3}, {"format": 99},
         {"figures": {"oracle": 3}}, {"figures": ["oracle"]}, {"figures": {"orakel": {}}},
+        {"figures": {}}, {"figures": {"oracle": {"setting": "0"}}},
+        {"used": {"source": 3}}, {"used": {"other": {}}}, {"used": {"source": {"title": []}}},
+        {"used": {"source": {"class_counts": {"a": "b"}}}},
+        {"used": {"source": {"remarks": [3]}}}, {"about": {"seconds": "long"}},
+        {"about": {"host": "mine"}}, {"classes": ["a", "b", 3]}, {"synthetic": "no"},
+        {"notes": {"99": "text"}}, {"notes": {"0": 3}}, {"settings": [[], [], [], []]},
     ],
     ids=str,
 )  # fmt: skip
@@ -177,6 +184,36 @@ def test_cells_that_no_run_stores_are_refused(packed, change):
     content = {**json.loads(members(packed)[cell]), **change}
     rewrite(packed, **{cell: json.dumps(content).encode()})
     with pytest.raises(UserError, match="is refused"):
+        read(packed)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"scores": np.zeros((4, 7, 3))}, {"extra_weights": np.zeros(4)},
+        {"y_target": np.full(7, -1)}, {"clips_target": np.array(["one"])},
+        {"clips_target": np.zeros(7)}, {"subject_target": np.array([["a"] * 7])},
+    ],
+    ids=lambda changed: next(iter(changed)),
+)  # fmt: skip
+def test_arrays_that_no_cell_packs_are_refused(packed, changed):
+    cell = "cells/00000/grid.npz"
+    held = dict(np.load(io.BytesIO(members(packed)[cell])))
+    rewrite(packed, **{cell: npz(**{**held, **changed})})
+    with pytest.raises(UserError, match="is refused"):
+        read(packed)
+
+
+def test_many_cells_together_stay_within_the_memory(packed, monkeypatch):
+    cells = members(packed)
+    large = npz(
+        **{**np.load(io.BytesIO(cells["cells/00000/grid.npz"])), "key": np.array("a" * 500)}
+    )
+    n_bytes = sum(info.file_size for info in zipfile.ZipFile(io.BytesIO(large)).infolist())
+    rewrite(packed, **{f"cells/{i:05d}/grid.npz": large for i in range(30)})
+    # Packed, all members fit; unpacked, any of them does, but not all.
+    monkeypatch.setattr("cdmer_bench.io.memory_limit", lambda: 29 * n_bytes)
+    with pytest.raises(UserError, match="when unpacked"):
         read(packed)
 
 
@@ -206,6 +243,9 @@ def test_no_control_character_of_a_stranger_is_shown(packed):
     content = {**json.loads(members(packed)[cell]), "method_label": "a\x1b[2Jb"}
     rewrite(packed, **{cell: json.dumps(content).encode()})
     assert read(packed)[0][0].method_label == "a[2Jb"
+    hidden = {"notes": {"0": "a\x1b[2Jb"}, "settings": [{"k\x1b": "\x07"}] * 4}
+    rewrite(packed, **{cell: json.dumps({**content, **hidden}).encode()})
+    assert "\\u00" not in json.dumps(read(packed)[0][0].content())
 
 
 def test_the_commands(corpus, cdmer):
@@ -233,3 +273,13 @@ def test_the_commands(corpus, cdmer):
     code, _, err = cdmer("results", "verify", "nothing.zip", *results)
     assert code == 2
     assert "is not there" in err
+
+
+def test_packed_cells_of_another_corpus_are_named(packed, tmp_path, cdmer):
+    ResultsStore(tmp_path / "results").save(make_record(corpus="elsewhere"))
+    words = "--results", str(tmp_path / "results"), "--with", str(packed)
+    code, out, err = cdmer("tables", "3", *words)
+    assert code == 0, err
+    assert "2 cells of the corpus" in err
+    assert "left out, not of 'elsewhere'" in err
+    assert "[out]" not in out

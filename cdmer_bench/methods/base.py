@@ -255,6 +255,22 @@ class Method(ABC):
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Evaluate the settings of one batch; each one's result is the same in any batch."""
 
+    def check_samples(self, X: ArrayLike, name: str = "X") -> Array:
+        """Return samples as :meth:`prepare` gets them; asked before a run, with one of zeros.
+
+        Parameters
+        ----------
+        X : array, shape (n, n_features) or (n, n_blocks, ...)
+        name : str
+            What they are, for messages.
+
+        Raises
+        ------
+        UserError
+            If the method cannot use samples of that shape.
+        """
+        return shape_samples(X, name, self.needs_blocks)
+
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> Array | None:
         """Return the inner products of the samples as the adaptation leaves them.
 

@@ -45,6 +45,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy  # its parts are loaded when they are used
+from numpy.typing import ArrayLike
 
 from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by, join_batches
 from cdmer_bench.methods.inputs import (
@@ -179,6 +180,12 @@ class RSTR(Method):
             both = np.concatenate([Xs, Xt])
             Xs, Xt, Xq = (scale_features(X, both, self.scale) for X in (Xs, Xt, Xq))
         return {**prepare_products(Xs, Xt, Xq), "labels": label_matrix(ys)}
+
+    def check_samples(self, X: ArrayLike, name: str = "X") -> Array:
+        """Refuse blocks that cannot be grouped; see :meth:`Method.check_samples`."""
+        samples = super().check_samples(X, name)
+        group_features(samples, self.groups)
+        return samples
 
     def check_values(self, setting: Setting) -> None:
         """Refuse values outside their range; see :meth:`Method.check_values`."""

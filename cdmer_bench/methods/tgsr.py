@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by, join_batches
 from cdmer_bench.methods.inputs import (
@@ -110,6 +111,12 @@ class TGSR(Method):
         queries = target if Xq is Xt else group_features(Xq, self.groups)
         prepared = prepare_groups(group_features(Xs, self.groups), target, queries)
         return {**prepared, "labels": label_matrix(ys)}
+
+    def check_samples(self, X: ArrayLike, name: str = "X") -> Array:
+        """Refuse blocks that cannot be grouped; see :meth:`Method.check_samples`."""
+        samples = super().check_samples(X, name)
+        group_features(samples, self.groups)
+        return samples
 
     def check_values(self, setting: Setting) -> None:
         """Refuse values outside their range; see :meth:`Method.check_values`."""

@@ -13,12 +13,13 @@ from cdmer_bench.features import Facts, Features, Side
 from cdmer_bench.identity import code_hash, identity, texts_of
 from cdmer_bench.io import content_key
 from cdmer_bench.methods.base import Method
-from cdmer_bench.methods.inputs import Setting, shape_samples
+from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.protocol import Task
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.scores import SIDES, class_remarks
 from cdmer_bench.results.store import ResultsStore
 
+REFUSED_BEFORE = "refused last time"
 Status = Literal["done", "to do", "failed", "without data", "refused"]
 
 
@@ -171,7 +172,7 @@ def _place(
     if not force and store.load(cell.folder(store)) is not None:
         cell.status = "done"
     elif failure is not None and failure.get("user_error"):
-        cell.reason = f"refused last time: {failure['error']}"
+        cell.reason = f"{REFUSED_BEFORE}: {failure['error']}"
     elif failure is not None:
         cell.status, cell.reason = "failed", str(failure.get("error", ""))
 
@@ -213,7 +214,7 @@ def _check_sides(cell: Cell, source: Facts, target: Facts) -> None:
             )
     for name, facts in zip(names, (source, target), strict=True):
         one = np.zeros((1, *facts.shape[1:]))
-        shape_samples(one, f"{cell.descriptor_label} of {name}", cell.method.needs_blocks)
+        cell.method.check_samples(one, f"{cell.descriptor_label} of {name}")
 
 
 def class_notes(cell: Cell) -> list[str]:

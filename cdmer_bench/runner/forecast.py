@@ -24,7 +24,7 @@ from cdmer_bench.methods.regression_cache import FOLDER
 from cdmer_bench.parallel import Backend
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
-from cdmer_bench.runner.cell import Cell, counted
+from cdmer_bench.runner.cell import REFUSED_BEFORE, Cell, counted
 
 COLUMNS = (
     *("what", "solver", "machine", "n", "n_features"),
@@ -199,13 +199,15 @@ def expected_times(
     ``inputs`` are the names of the selection inputs to be recorded. Methods without a rate are
     named.
     """
-    todo = [cell for cell in cells if cell.status in ("to do", "failed")]
+    # A cell that was refused is tried again, which takes no time where it is refused again.
+    refused = {id(cell) for cell in cells if cell.reason.startswith(REFUSED_BEFORE)}
+    todo = [c for c in cells if c.status in ("to do", "failed") and id(c) not in refused]
     lines, total, unknown = _extraction(todo, features, shipped_rates())
     found: dict[tuple[str, str], list[tuple[int, float]]] = {}
     validated: list[float] = []
     for cell, expected in zip(cells, expect(cells, features, store), strict=True):
         runs = cell.status in ("to do", "failed")
-        if not runs and not (inputs and cell.status == "done"):
+        if id(cell) in refused or (not runs and not (inputs and cell.status == "done")):
             continue
         if expected is None:
             unknown[cell.method_label] = None

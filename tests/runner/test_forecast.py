@@ -21,7 +21,7 @@ from cdmer_bench.runner.forecast import (
     shipped_rates,
 )
 from tests.results.test_store import make_record
-from tests.small_corpus import write_clip_corpus
+from tests.small_corpus import draw_features, write_clip_corpus
 
 
 def plan(corpus, cdmer, *more):
@@ -241,6 +241,39 @@ def test_selection_inputs_are_counted_for_cells_to_do_and_done(corpus, cdmer):
     assert "1 done cell lacks its selection inputs" in out
     assert cdmer("run", *run, inputs)[0] == 0
     assert "selection inputs of" not in plan(corpus, cdmer, *words, inputs)
+
+
+@pytest.mark.parametrize("method", ["tgsr", "rstr_authors"])
+def test_a_method_that_cannot_group_the_blocks_is_refused_and_not_counted(corpus, cdmer, method):
+    for seed, name in enumerate(("red", "green")):
+        X, y = draw_features(seed, 24)
+        corpus.write(name, X[:, :3], y)  # no grids of 1, 2, 4, ... have three blocks
+    out = plan(corpus, cdmer, f"method={method}", "task=red/green")
+    assert "refused: groups=authors_chunks needs the blocks of the grids" in out
+    assert "setting" not in out
+    out = plan(corpus, cdmer, "method=tgsr,rstr", "task=red/green")
+    assert "RSTR, given features: 3,000 settings" in out
+
+
+def test_a_cell_that_was_refused_is_tried_again_and_not_counted(corpus, cdmer):
+    code = """\
+from dataclasses import dataclass
+from cdmer_bench.errors import UserError
+from cdmer_bench.methods import SVM
+
+@dataclass
+class Strict(SVM):
+    def prepare(self, Xs, ys, Xt, Xq):
+        raise UserError("unfit")
+"""
+    corpus.add_method("strict", code, "{C: [1, 2]}")
+    words = "method=svm,strict", "task=red/green"
+    assert "together about" in plan(corpus, cdmer, *words)
+    assert cdmer("run", *corpus.arguments("backend=sequential", *words))[0] == 1
+    out = plan(corpus, cdmer, *words)
+    assert "to do: refused last time: unfit" in out
+    assert "together about" not in out
+    assert "no measured rate" not in out
 
 
 def test_the_time_told_of_a_run_is_within_a_factor_of_two(corpus, cdmer):

@@ -166,6 +166,8 @@ def _find(
     """Take the regressions of one lambda from the cache, or solve them."""
     n_fixed, n_features = prepared["fixed"].shape
     shape = n_fixed + 1, len(prepared["kernel"])
+    if solver == "paper" and device == "cuda":
+        arrays_of(device)  # refused where there is no GPU, even if the CPU is to solve it
     if solver == "exact":
         solve, form = _solve_exactly, f"exact, compiled: {compiled_available()}"
     elif device != "float64" and SingleIALM.pays(n_features, len(mus), shape):

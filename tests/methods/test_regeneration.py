@@ -1,3 +1,4 @@
+import importlib.util
 from importlib.resources import files
 
 import numpy as np
@@ -254,6 +255,18 @@ def test_the_device_is_no_parameter_of_a_result():
         TSRG(device="gpu").fit(Xs, ys, Xt)
     with pytest.raises(UserError, match="same for all settings"):
         DRFST().predict_grid(Xs, ys, Xt, [{"device": "cpu"}])
+
+
+@METHODS
+def test_a_gpu_that_is_asked_for_and_not_there_is_refused_however_small_the_task(
+    method, monkeypatch
+):
+    if importlib.util.find_spec("torch"):
+        monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match="device=cuda needs a GPU"):
+        method(device="cuda").fit(*random_task(1))
+    method(device="cuda", solver="exact").fit(*random_task(1))  # runs on the CPU anyway
+    method(device="auto").fit(*random_task(1))
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
+from scipy.linalg import lapack, solve_triangular
 
 from cdmer_bench.errors import UserError
 
@@ -210,7 +210,7 @@ def _train_apart(
     block, y = gram[np.ix_(members, members)], np.where(codes[members] == pair[0], 1.0, -1.0)
     found = train_soft_margin(block, y, costs[members])
     if found.gap <= RELATIVE_GAP:
-        return PairMachine(members, found.coefficients, found.bias, True)
+        return PairMachine(members, found.least, found.bias, True)
     machine = _train(block, y.astype(np.intp), 1.0, costs[members], MAX_ITERATIONS)
     coefficients = np.zeros(len(members))
     coefficients[machine.support_] = machine.dual_coef_[0]
@@ -239,6 +239,7 @@ class SoftMargin(NamedTuple):
     coefficients: Array  # (n,), alpha y
     bias: float
     gap: float  # duality gap over the objective; infinite if y'alpha is not 0
+    least: Array  # (n,), coefficients that give the same w; the smallest where alpha loses digits
 
 
 def train_soft_margin(gram: Array, y: Array, C: Array) -> SoftMargin:
@@ -261,41 +262,65 @@ def train_soft_margin(gram: Array, y: Array, C: Array) -> SoftMargin:
     # For samples of length 1 the numbers below are comparable: alpha and C are scaled instead.
     size = float(np.mean(np.sum(Z * Z, axis=1))) or 1.0
     U, C = y[:, None] * Z / np.sqrt(size), C * size
-    alpha, bias = np.minimum(C / 2, 1.0), 0.0
-    gradient = U @ (U.T @ alpha) - 1
-    lower = np.maximum(gradient, 0) + 1.0  # multipliers of 0 <= alpha
+    alpha, w, bias, gap = _interior_point(U, y, C, np.minimum(C / 2, 1.0), 1.0)
+    coefficients = alpha * y / size
+    if gap <= RELATIVE_GAP:
+        return SoftMargin(coefficients, bias, gap, coefficients)
+    # Where C is large even for samples of length 1, the middle of the box is a nearer start, and
+    # w loses its digits in the sum over alpha: it is kept apart.
+    gradient = U @ (U.T @ C / 2) - 1
+    again = _interior_point(U, y, C, C / 2, float(np.mean(np.abs(gradient))), keeps_w=True)
+    if not again[-1] < gap:
+        return SoftMargin(coefficients, bias, gap, coefficients)
+    alpha, w, bias, gap = again
+    Q, R = np.linalg.qr(Z)
+    least = Q @ solve_triangular(R, w / np.sqrt(size), trans="T")
+    return SoftMargin(alpha * y / size, bias, gap, least)
+
+
+def _interior_point(
+    U: Array, y: Array, C: Array, alpha: Array, least: float, keeps_w: bool = False
+) -> tuple[Array, Array, float, float]:
+    """Return alpha, w, the bias and the gap of the best point met from alpha on.
+
+    Multipliers are at least ``least``; w is U'alpha, or moved along with alpha.
+    """
+    w, bias = U.T @ alpha, 0.0
+    gradient = U @ w - 1
+    lower = np.maximum(gradient, 0) + least  # multipliers of 0 <= alpha
     upper = lower - gradient  # and of alpha <= C
-    best = SoftMargin(np.zeros(len(y)), 0.0, np.inf)
+    best = np.zeros(len(y)), w, 0.0, np.inf
     for _ in range(MOST_STEPS):
-        gap = _relative_gap(U, y, C, alpha, bias)
-        if gap < best.gap:
-            best = SoftMargin(alpha * y / size, bias, gap)
+        gap = _relative_gap(U, y, C, alpha, w, bias)
+        if gap < best[-1]:
+            best = alpha, w, bias, gap
         if gap <= TOLERANCE:
             break
         with np.errstate(all="ignore"):
-            step = _predict_and_correct(U, y, C, alpha, bias, lower, upper)
+            step = _predict_and_correct(U, y, C, alpha, w, bias, lower, upper)
         if step is None:
             break
-        alpha, bias, lower, upper = step
+        alpha, moved, bias, lower, upper = step
+        w = moved if keeps_w else U.T @ alpha
     return best
 
 
-def _relative_gap(U: Array, y: Array, C: Array, alpha: Array, bias: float) -> float:
+def _relative_gap(U: Array, y: Array, C: Array, alpha: Array, w: Array, bias: float) -> float:
     """Return the duality gap over the primal objective."""
-    w = U.T @ alpha
     primal = w @ w / 2 + C @ np.maximum(0, 1 - (U @ w + bias * y))
-    dual = alpha.sum() - w @ w / 2
+    of_alpha = U.T @ alpha
+    dual = alpha.sum() - of_alpha @ of_alpha / 2
     if abs(y @ alpha) > 1e-6 * (1 + alpha.sum()) or not np.isfinite(primal - dual):
         return np.inf
-    return float((primal - dual) / primal)
+    return float(abs(primal - dual) / primal)
 
 
 def _predict_and_correct(
-    U: Array, y: Array, C: Array, alpha: Array, bias: float, lower: Array, upper: Array
-) -> tuple[Array, float, Array, Array] | None:
-    """Return alpha, the bias and the multipliers after a step; None where numbers fail."""
+    U: Array, y: Array, C: Array, alpha: Array, w: Array, bias: float, lower: Array, upper: Array
+) -> tuple[Array, Array, float, Array, Array] | None:
+    """Return alpha, w, the bias and the multipliers after a step; None where numbers fail."""
     room, r = C - alpha, U.shape[1]
-    hinge = 1 - (U @ (U.T @ alpha) + bias * y)
+    hinge, apart = 1 - (U @ w + bias * y), U.T @ alpha - w
     # With the multipliers eliminated, and then alpha, which changes by D (...), there remain r + 1
     # equations for the changes of w and of the bias.
     D, columns = 1 / (lower / alpha + upper / room), np.column_stack([U, y])
@@ -306,15 +331,16 @@ def _predict_and_correct(
     if failed:
         return None
 
-    def newton(at_lower: Array, at_upper: Array) -> tuple[Array, float, Array, Array]:
+    def newton(at_lower: Array, at_upper: Array) -> tuple[Array, Array, Array, Array]:
         """Return the changes that lead alpha lower and room upper to the values given."""
         right = hinge + at_lower / alpha - at_upper / room
         known = columns.T @ (D * right)
+        known[:r] += apart
         known[r] += y @ alpha
         change = scale * lapack.dpotrs(factor, scale * known, lower=1)[0]
         da = D * (right - columns @ change)
         dlower = (at_lower - lower * da) / alpha - lower
-        return da, float(change[r]), dlower, (at_upper + upper * da) / room - upper
+        return da, change, dlower, (at_upper + upper * da) / room - upper
 
     def longest(da: Array, dlower: Array, dupper: Array) -> float:
         at = np.concatenate([alpha, room, lower, upper])
@@ -327,12 +353,13 @@ def _predict_and_correct(
     predicted = (lower + length * dlower) @ (alpha + length * da)
     predicted += (upper + length * dupper) @ (room - length * da)
     centre = (predicted / (2 * len(y)) / mean) ** 3 * mean
-    da, db, dlower, dupper = newton(centre - dlower * da, centre + dupper * da)
+    da, change, dlower, dupper = newton(centre - dlower * da, centre + dupper * da)
     # 0.995 of the way to the boundary is the usual distance to keep.
     length = 0.995 * longest(da, dlower, dupper)
     moved = (
         alpha + length * da,
-        bias + length * db,
+        w + length * change[:r],
+        bias + length * float(change[r]),
         lower + length * dlower,
         upper + length * dupper,
     )

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 from sklearn.svm import SVC
 
 from cdmer_bench.solvers.libsvm import train_soft_margin
@@ -55,3 +56,20 @@ def test_equal_samples_of_both_classes_leave_a_constant():
     found = train_soft_margin(np.ones((4, 4)), y, np.ones(4))
     assert found.gap <= 1e-6
     np.testing.assert_allclose(np.ones((4, 4)) @ found.coefficients, 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("r", [2, 12])
+@pytest.mark.parametrize("scale", [30.0, 1e3, 1e6, 1e9])
+def test_samples_of_any_size_that_no_plane_parts_are_solved(r, scale):
+    """The larger the samples, the less |w| counts: what is left is the least sum of slacks."""
+    X, y, C = problem(1, 80, r, 1.0, 0.1)
+    gram = scale**2 * (X @ X.T)
+    found = train_soft_margin(gram, y, C)
+    assert found.gap <= 1e-6
+    values = gram @ found.least + found.bias
+    # min C'xi subject to y (Xw + b) + xi >= 1, xi >= 0
+    sides = np.column_stack([-y[:, None] * X, -y, -np.eye(80)])
+    free = [(None, None)] * (r + 1) + [(0, None)] * 80
+    cost = np.r_[np.zeros(r + 1), C]
+    least = linprog(cost, sides, -np.ones(80), bounds=free).fun
+    assert C @ np.maximum(0, 1 - y * values) == pytest.approx(least, rel=1e-5)

@@ -59,7 +59,8 @@ def main(records: str, results: str) -> None:
     pd.DataFrame(rows, columns=columns).to_csv(OUT / "tgsr-recorded.csv", index=False)
     left = pd.concat(differing)
     text = [
-        "TGSR against every setting that its authors recorded (`scripts/reference tgsr RECORDS DIR`);",
+        "TGSR against every setting that its authors recorded "
+        "(`scripts/reference tgsr RECORDS DIR`);",
         "figures are equal within 1e-9.",
         "",
         "| " + " | ".join(columns) + " |",

@@ -1,8 +1,8 @@
 """Print seconds of preparation and of a setting, and how both grow, for each method and solver.
 
-Three tasks of random histograms: a base of the width of LBP-TOP(R3P8), one of half as many samples
-again, and one of a third of the features. The exponents follow from their ratios. All is CPU time
-under one thread.
+Three tasks of the synthetic databases with LBP-TOP(R3P8): SMIC-VIS to SMIC-NIR, the same with a
+third of the bins, and SMIC-HS to CASME II, for some methods grow with the source and others with
+the target. The exponents follow from their ratios. All is CPU time under one thread.
 """
 
 import csv
@@ -11,34 +11,39 @@ import time
 
 import numpy as np
 
-from cdmer_bench.config.build import build, build_method
+from cdmer_bench.config.build import build, build_databases, build_method
 from cdmer_bench.config.catalogue import compose_config
 from cdmer_bench.descriptors.base import Descriptor
+from cdmer_bench.descriptors.lbp_top import LBPTOP
 from cdmer_bench.preprocessing import Preprocessing
 from cdmer_bench.runner.forecast import COLUMNS, calibrate
 from cdmer_bench.runner.solve import pose
 
-NARROW, BASE, MORE = (142, 5015), (142, 15045), (213, 15045)
+BASE, LARGER = ("smic_vis", "smic_nir"), ("smic_hs", "casme2")
 N_PIECES = 9  # batches, spread over the grid
 ENOUGH = 20.0  # seconds, after which no more batches are measured
 
 
-def samples(n, n_features):
-    """Histograms of 85 blocks around three class means, half of them source."""
-    rng = np.random.default_rng(0)
-    y = np.arange(n) % 3
-    means = rng.gamma(2.0, size=(3, 85, n_features // 85))
-    X = means[y] * rng.gamma(3.0, size=(n, 85, n_features // 85))
-    return X / X.sum(axis=-1, keepdims=True), y
+def samples(config):
+    """Return the samples and classes of the databases, by name."""
+    databases = build_databases(config.corpus)
+    prepare = Preprocessing()
+    return {
+        name: (
+            np.stack([LBPTOP().extract(prepare(clip.frames())) for clip in clips]),
+            np.array([clip.label for clip in clips]),
+        )
+        for name in BASE + LARGER
+        for clips in [databases[name].clips()]
+    }
 
 
-def measure(method, grid, n, n_features, warm):
+def measure(method, grid, source, target, warm):
     """Return (seconds of preparation, seconds of a setting)."""
-    X, y = samples(n, n_features)
-    half = n // 2
-    settings = method.settings(grid, (half, n - half, n_features))
+    (Xs, ys), (Xt, _) = source, target
+    settings = method.settings(grid, (len(Xs), len(Xt), Xs[0].size))
     started = time.process_time()
-    problem = pose(method, X[:half], y[:half], X[half:], X[half:], settings, 3)
+    problem = pose(method, Xs, ys, Xt, Xt, settings, 3)
     prepared = time.process_time() - started
     solved, count = 0.0, 0
     last = len(problem.pieces) - 1
@@ -69,6 +74,11 @@ def main(chosen):
     writer.writeheader()
     config = compose_config(None, ["method=paper_and_later", "descriptor=all"])
     speed = calibrate()
+    held = samples(config)
+    third = {name: (X[..., : X.shape[-1] // 3], y) for name, (X, y) in held.items()}
+    tasks = ((third, BASE), (held, BASE), (held, LARGER))
+    sizes = [sum(len(of[name][0]) for name in pair) for of, pair in tasks]
+    widths = [of[pair[0]][0][0].size for of, pair in tasks]
     for name, card in config.methods.items():
         for solver in ("paper", "exact"):
             method = build_method(name, card, solver)
@@ -76,15 +86,15 @@ def main(chosen):
             if (chosen and name not in chosen) or (solver == "exact" and not has):
                 continue
             narrow, base, more = (
-                measure(method, card.grid, *size, warm=size != NARROW)
-                for size in (NARROW, BASE, MORE)
+                measure(method, card.grid, *(of[name] for name in pair), warm=of is held)
+                for of, pair in tasks
             )
             row = {"what": name, "solver": solver if has else "", "machine": f"{speed:.4g}"}
-            row |= {"n": BASE[0], "n_features": BASE[1]}
+            row |= {"n": sizes[1], "n_features": widths[1]}
             for index, part in enumerate(("prepare", "solve")):
                 row[part] = f"{base[index]:.3g}"
-                grown = np.log(more[index] / base[index]) / np.log(MORE[0] / BASE[0])
-                widened = np.log(base[index] / narrow[index]) / np.log(BASE[1] / NARROW[1])
+                grown = np.log(more[index] / base[index]) / np.log(sizes[2] / sizes[1])
+                widened = np.log(base[index] / narrow[index]) / np.log(widths[1] / widths[0])
                 row[f"{part}_n"], row[f"{part}_d"] = f"{grown:.2f}", f"{widened:.2f}"
             writer.writerow(row)
             sys.stdout.flush()

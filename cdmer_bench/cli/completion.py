@@ -13,7 +13,7 @@ from typing import Any
 
 from cdmer_bench.cli import COMMANDS, CONFIGURED, split_command
 from cdmer_bench.cli.arguments import CommandParser, command, option
-from cdmer_bench.config import CHOICES
+from cdmer_bench.config import CHOICES, GROUPS, LISTED
 from cdmer_bench.errors import UserError
 from cdmer_bench.protocol import read_yaml
 
@@ -50,7 +50,6 @@ FLAGS = (
     "--experimental-rerun", "--info",
 )  # fmt: skip
 _WITH_OVERRIDES = ("check", "list", "data check", "data clips")
-_LISTS = {"method": "methods", "descriptor": "descriptors", "task": "tasks"}
 _VALUES = {**CHOICES, "grid": ("paper", "reduced")}
 
 
@@ -170,13 +169,14 @@ class _Cards:
     def tree(self) -> dict[str, Any]:
         """Return the keys of a run, with their values where these are known."""
         tree = self._read("run")
-        defaults = {k: v for item in tree.pop("defaults") for k, v in _items(item) if v}
         tree.pop("hydra", None)
-        for group, plural in _LISTS.items():
-            names = self.given.get(group, str(defaults.get(group, ""))).strip("[]").split(",")
-            tree[plural] = {name: self._card(group, name) for name in names if name}
-        for group in ("corpus", "preprocessing", "selection", "backend"):
-            tree[group] = self._card(group, self.given.get(group, str(defaults.get(group, ""))))
+        for group, default in (pair for item in tree.pop("defaults") for pair in _items(item)):
+            chosen = self.given.get(group, str(default or "")) if group in GROUPS else ""
+            names = [name for name in chosen.strip("[]").split(",") if name]
+            if group in LISTED:
+                tree[LISTED[group]] = {name: self._card(group, name) for name in names}
+            elif names and group != "experiment":
+                tree[group] = self._card(group, chosen)
         return tree
 
     def _card(self, group: str, name: str) -> dict[str, Any]:

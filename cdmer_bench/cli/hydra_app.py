@@ -29,12 +29,11 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from cdmer_bench.cli.console import say
+from cdmer_bench.config import GROUPS, LISTED
 from cdmer_bench.config.schema import RunConfig, explain, validate
 from cdmer_bench.errors import UserError, as_sentence, closest, nearest_neighbour
 
 ENTRY_POINT_GROUP = "cdmer_bench.conf"
-_LISTED_GROUPS = ("method", "descriptor", "task")
-_GROUPS = (*_LISTED_GROUPS, "corpus", "preprocessing", "selection", "backend", "experiment")
 _TEXT_KEYS = (
     "dir", "root", "table", "folder", "title", "letter", "label", "address",
     "weights", "weights_ucf101", "weights_finetuned",
@@ -89,7 +88,7 @@ def as_hydra(overrides: list[str], multirun: bool = False) -> list[str]:
                 f"{override!r} is no override; expected GROUP=CHOICE or KEY=VALUE, such as "
                 "method=tca or n_jobs=2"
             )
-        chosen = value.strip("[]").split(",") if key.lstrip("+") in _GROUPS else []
+        chosen = value.strip("[]").split(",") if key.lstrip("+") in GROUPS else []
         if "null" in chosen or not key:
             raise UserError(
                 f"{override} chooses nothing, but a choice must be a string or a list of names; "
@@ -101,7 +100,7 @@ def as_hydra(overrides: list[str], multirun: bool = False) -> list[str]:
         kept = quoted or value in ("", "null") or value.startswith("${")
         if multirun and "," in value:
             pass
-        elif key in _LISTED_GROUPS and "," in value and not value.startswith("["):
+        elif key in LISTED and "," in value and not value.startswith("["):
             choices = [choice.strip() for choice in value.split(",") if choice.strip()]
             override = f"{key}=[{','.join(dict.fromkeys(choices))}]"
         elif is_text and not kept:

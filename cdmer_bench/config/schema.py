@@ -17,7 +17,7 @@ from omegaconf.errors import (
 )
 from yaml import YAMLError
 
-from cdmer_bench.config import CHOICES
+from cdmer_bench.config import CHOICES, LISTED
 from cdmer_bench.errors import UserError, closest
 
 
@@ -153,11 +153,11 @@ _OPEN = ("grid", "only", "settings")  # keys below which the user may add more
 
 def validate(config: DictConfig) -> RunConfig:
     """Check a composed configuration against :class:`RunConfig`; an error names the full key."""
-    for group in ("method", "descriptor", "task"):
+    for group, key in LISTED.items():
         if group in config:
             raise UserError(
                 f"the YAML of this {group} puts its content under '{group}', expected "
-                f"'{group}s.<name>': begin the file with the line '# @package {group}s.<name>'"
+                f"'{key}.<name>': begin the file with the line '# @package {key}.<name>'"
             )
     try:
         _check_shape(config, RunConfig, "")
@@ -207,7 +207,7 @@ def _needs_keys(value: Any, key: str, known: list[str]) -> str:
     found = found_text(plain)
     text = f"{key} is {found}, expected keys of its own"
     group = key.removesuffix("s")
-    if group in ("method", "descriptor", "task") and isinstance(plain, str):
+    if group in LISTED and isinstance(plain, str):
         return f"{text}; give {group}={plain}"
     if len(known) == 1:
         given = plain if isinstance(plain, str) else found
@@ -259,7 +259,7 @@ def _explain_key(error: OmegaConfBaseException) -> str:
         known = [str(k) for k in parent] if isinstance(parent, DictConfig) else []
         name = str(getattr(error, "key", key))
         if "selection" in known:  # at the top: groups are chosen there too
-            known += {"method", "descriptor", "task", "experiment"} - {name}
+            known += {*LISTED, "experiment"} - {name}
         hint = closest(name, known) if known else ""
         if str(key).rpartition(".")[0].rpartition(".")[2] in _OPEN:
             hint = f"{hint}{'; ' if hint else ''}write +{key}=VALUE to add it"

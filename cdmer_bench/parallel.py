@@ -12,6 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from cdmer_bench.errors import UserError
+
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
@@ -52,6 +54,11 @@ class Backend:
     n_jobs: int = -1
     address: str | None = None  # of the dask scheduler
     shared: Path | None = None  # folder that the workers of a dask cluster must see, if it exists
+
+    def __post_init__(self) -> None:
+        """Refuse no process at all."""
+        if self.n_jobs == 0:
+            raise UserError("n_jobs is 0, expected a number of processes, or -1 for one each core")
 
     def count_workers(self) -> int:
         """Return the number of processes on this machine, or of the cluster."""

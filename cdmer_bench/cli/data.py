@@ -181,19 +181,21 @@ def synthesize_command(options: argparse.Namespace) -> int:
     from cdmer_bench.databases.synthetic.export import export_database
     from cdmer_bench.parallel import Backend
 
+    backend = Backend("loky", options.n_jobs)
     config = compose_config(None, ["corpus=synthetic", f"corpus.seed={options.seed}"])
     databases = build_databases(config.corpus)
-    for name in options.databases.split(","):
+    names = options.databases.split(",")
+    for name in names:
         if name not in databases:
             raise UserError(f"--databases: {name!r} is unknown; {closest(name, databases)}")
-        database = databases[name]
+    for database in map(databases.get, names):
         assert isinstance(database, SyntheticDatabase)
         with closing(ProgressBar(database.title, len(database.clips()), "clips")) as bar:
             export_database(
                 database,
                 Path(options.out),
                 format=options.format,
-                backend=Backend("loky", options.n_jobs),
+                backend=backend,
                 progress=bar.advance,
             )
     say(f"wrote synthetic databases to {options.out}")

@@ -167,8 +167,6 @@ def validate(config: DictConfig) -> RunConfig:
     except OmegaConfBaseException as error:
         raise UserError(explain(error)) from None
     assert isinstance(result, RunConfig)
-    if result.n_jobs == 0:
-        raise UserError("n_jobs is 0, expected a number of processes, or -1 for one each core")
     for key, choices in CHOICES.items():
         value = attrgetter(key)(result)
         if value is not None and value not in choices:

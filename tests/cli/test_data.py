@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 
 
 def test_check_reads_every_file_of_features(corpus, cdmer):
@@ -27,3 +28,17 @@ def test_check_of_generated_databases_counts_their_clips(cdmer):
     assert code == 0
     assert "CASME II: 130 clips, 73/32/25 negative/positive/surprise" in out
     assert out.endswith("no finding\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--databases", "smic_nir,nothing"), "'nothing' is unknown"),
+        (("--n-jobs", "0"), "n_jobs is 0, expected a number of processes"),
+    ],
+)
+def test_what_cannot_be_made_is_told_before_any_clip(tmp_path, cdmer, words, said):
+    code, _, err = cdmer("data", "synthesize", "--out", str(tmp_path / "out"), *words)
+    assert code == 2
+    assert said in err
+    assert not (tmp_path / "out").exists()

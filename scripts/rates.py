@@ -11,8 +11,8 @@ import time
 
 import numpy as np
 
+from cdmer_bench.cli.hydra_app import compose_config
 from cdmer_bench.config.build import build, build_databases, build_method
-from cdmer_bench.config.catalogue import compose_config
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.descriptors.lbp_top import LBPTOP
 from cdmer_bench.preprocessing import Preprocessing

@@ -3,6 +3,7 @@
 import csv
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 from cdmer_bench.databases.base import Finding, finding
 from cdmer_bench.databases.matlab import list_matlab, read_matlab
 from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
-from cdmer_bench.io import check_archive_size
+from cdmer_bench.io import check_archive_size, one_line
 
 SUFFIXES = (".mat", ".npz", ".csv")
+_MOST_NAMED = 20  # columns that were not taken
 # Names of columns that tell where a sample is from, which no classifier may see.
 _BOOKKEEPING = re.compile(
     r"(unnamed: ?\d+|index|id|row|sample|subjects?|subj?|participant|person|labels?|class|emotion|"
@@ -123,29 +125,42 @@ def read_features(
         named = [] if subjects is None else [subjects]
         arrays = read_variables(path, [features, labels, *named])
         return Content(arrays[features], arrays[labels], arrays[named[0]] if named else None)
-    table = _read_csv(path)
-    listed = [] if isinstance(features, str) else list(features)
+    labels, subjects = labels.strip(), None if subjects is None else subjects.strip()
+    table = _read_csv(path, (labels, subjects))
+    listed = [] if isinstance(features, str) else [name.strip() for name in features]
     for column in (labels, subjects, *listed):
         if column is not None and column not in table.columns:
             shown = ", ".join(map(str, table.columns[:20]))
             raise UserError(f"{path} has no column {column!r}; it has: {shown}")
+    wrong = [c for c in listed if c == labels or listed.count(c) > 1]
+    if wrong:
+        what = "which holds the labels" if wrong[0] == labels else "more than once"
+        raise UserError(f"{path}: features lists {wrong[0]!r} {what}; leave it out of the list")
+    if table.empty:
+        raise UserError(f"{path} has names of columns, but no row; expected one for each sample")
     others = [c for c in table.columns if c not in (labels, subjects)]
-    left_out: dict[str, str] = {}
-    if features == "*":
-        left_out = {c: why for c in others if (why := _no_feature(table, c, labels, subjects))}
-    start = "" if features == "*" else features
-    chosen = listed or [c for c in others if c not in left_out and c.startswith(start)]
+    start = "" if listed or features == "*" else str(features).strip()
+    chosen = listed or [c for c in others if c.startswith(start)]
+    judged = [] if listed else [c for c in others if not start or not c.startswith(start)]
+    left_out = {c: why for c in judged if (why := _no_feature(table, c, labels, subjects))}
+    if start:  # what else would be a feature is told
+        why = f"it does not begin with {start!r}"
+        left_out = dict.fromkeys((c for c in judged if c not in left_out), why)
+    else:
+        chosen = [c for c in chosen if c not in left_out]
     if not chosen:
         raise UserError(
-            f"{path} has no feature column {'left' if left_out else f'starting with {features!r}'}"
+            f"{path} has no feature column {f'starting with {start!r}' if start else 'left'}"
             "; give the start of their names, a list of names, or '*' for all other columns"
         )
     for column in chosen:
         if table[column].dtype.kind not in "iuf":
             row = int(np.argmax(~_are_numbers(table[column])))
+            found = table[column].iloc[row]
+            comma = isinstance(found, str) and _DECIMAL_COMMA.fullmatch(found.strip())
             raise UserError(
-                f"{path}: column {column!r} is not numeric ({table[column].iloc[row]!r} in line "
-                f"{row + 2}); correct it or leave it out of features"
+                f"{path}: column {column!r} is not numeric ({found!r} in line {row + 2}); "
+                + ("write decimal points" if comma else "correct it or leave it out of features")
             )
     return Content(
         table[chosen].to_numpy(np.float64),
@@ -156,14 +171,17 @@ def read_features(
     )
 
 
-def _read_csv(path: Path) -> Any:
+def _read_csv(
+    path: Path,
+    texts: Sequence[str | None] = (),  # columns in which NA is a text and no missing number
+) -> Any:
     import pandas as pd
 
     try:
         with open(path, encoding="utf-8-sig", newline="") as stream:
             head = stream.readline()
         separator = max(",;\t", key=head.count)
-        header = next(csv.reader([head], delimiter=separator), [])
+        header = [name.strip() for name in next(csv.reader([head], delimiter=separator), [])]
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
             raise UserError(
@@ -171,15 +189,28 @@ def _read_csv(path: Path) -> Any:
                 "matched by name, so give each column a name of its own"
             )
         # index_col=False: a row with one value too many would turn the first column into an index.
+        options: dict[str, Any] = {"sep": separator, "index_col": False, "encoding": "utf-8-sig"}
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, sep=separator, index_col=False, encoding="utf-8-sig")
+            table = pd.read_csv(path, **options)
+            table.columns = table.columns.astype(str).str.strip()
+            if any(name in texts and table[name].isna().any() for name in table):
+                as_text = pd.read_csv(path, **options, dtype=str, na_filter=False)
+                for place, name in enumerate(table):
+                    if name in texts:
+                        table[name] = as_text.iloc[:, place]
     except UserError:
         raise
     except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
-        raise UserError(f"{path} is not a readable CSV table ({error})") from None
-    table.columns = table.columns.astype(str)
+        raise UserError(
+            f"{path} is not a readable CSV table ({one_line(str(error))}); save it in UTF-8, with "
+            "the names of the columns in the first line and as many values in each other"
+        ) from None
     return table
+
+
+# A number as it is written where the comma stands before the decimals.
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(e[+-]?\d+)?", re.I)
 
 
 def _no_feature(table: Any, column: str, labels: str, subjects: str | None) -> str:
@@ -189,7 +220,10 @@ def _no_feature(table: Any, column: str, labels: str, subjects: str | None) -> s
         return "its name is not that of a feature"
     if values.dtype.kind not in "iuf":
         # A column of numbers with a typing error is not text; it is refused where it is read.
-        return "" if _are_numbers(values).any() else "texts"
+        numbers = (
+            _are_numbers(values).any() or values.astype(str).str.fullmatch(_DECIMAL_COMMA).any()
+        )
+        return "" if numbers else "texts"
     if len(values) > 2 and values.dtype.kind in "iu" and (values.diff().iloc[1:] == 1).all():
         return "row numbers"
     for other in (labels, subjects):
@@ -213,10 +247,19 @@ def _tell_columns(
     """Say which columns were not taken, and which were though their names are unlike the rest."""
     told = []
     if left_out:
-        reasons = "; ".join(f"{name!r}: {why}" for name, why in left_out.items())
+        listed = [f"{name!r}: {why}" for name, why in left_out.items()]
+        more = [f"and {len(listed) - _MOST_NAMED} more"] if len(listed) > _MOST_NAMED else []
+        reasons = "; ".join(listed[:_MOST_NAMED] + more)
         counts = {"taken": len(chosen), "n": len(left_out)}
         told.append(finding("columns-left-out", path, **counts, reasons=reasons))
-    unlike = [name for name in chosen if not re.search(r"\d+$", name)]
+    stems = [re.sub(r"\d+$", "", name) for name in chosen]
+    usual, n_usual = Counter(stems).most_common(1)[0]
+    unlike = [
+        name
+        for name, stem in zip(chosen, stems, strict=True)
+        # without a number, or alone with its stem where most have another
+        if name == stem or (stem != usual and n_usual > len(chosen) / 2 and stems.count(stem) == 1)
+    ]
     if isinstance(features, str) and 0 < len(unlike) < len(chosen) / 2:
         names = ", ".join(unlike)
         told.append(finding("columns-unlike", path, features=features, names=names))
@@ -232,6 +275,8 @@ def check_features(
         raise UserError(f"{where} holds {X.dtype} values, expected real numbers")
     if X.size == 0:
         raise UserError(f"{where} is empty (shape {X.shape}), expected samples with features")
+    with np.errstate(over="ignore"):  # of numbers beyond float64, which are told as infinite
+        X = np.ascontiguousarray(X, dtype=np.float64)
     bad = np.flatnonzero(~np.isfinite(X).reshape(len(X), -1).all(axis=1))
     if len(bad):
         rows = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
@@ -239,7 +284,7 @@ def check_features(
             f"{where} holds NaN or infinite values in {len(bad)} of {len(X)} samples "
             f"(rows {rows}, counted from 0); repair or remove these samples"
         )
-    return np.ascontiguousarray(X, dtype=np.float64)
+    return X
 
 
 def repeated(X: NDArray, y: NDArray, where: str) -> tuple[Finding, ...]:

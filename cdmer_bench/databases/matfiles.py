@@ -130,7 +130,12 @@ class FileFeatureDatabase(FeatureDatabase):
                     f"{path}: {entry['subjects']} names {len(subject)} subjects for {len(y)} "
                     "samples"
                 )
+            unknown = np.flatnonzero(np.isin(subject, ("", "nan", "NaN")))
+            subject[unknown] = ""
         findings = held.findings
+        if subject is not None and len(unknown):
+            said = {"n": len(unknown), "samples": len(y), "first": unknown[0]}
+            findings += (finding("subjects-unknown", path, **said),)
         if steps := ", ".join(step for step in entry["normalise"] if step != "none"):
             findings += (finding("normalised", path, steps=steps),)
         findings += repeated(X, y, str(path))

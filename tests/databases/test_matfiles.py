@@ -313,6 +313,79 @@ def test_tables_that_are_not_whole_are_one_sentence(tmp_path, text, message):
         csv_database(tmp_path, text, features="*").load("d")
 
 
+def test_blanks_around_the_names_of_columns_do_not_hide_features(tmp_path):
+    text = "label, who, f1, f2,f3\na,x,1,2,3\nb,y,4,5,6\n"
+    found = csv_database(tmp_path, text, features="f", subjects="who").load("d")
+    assert found.names == ("f1", "f2", "f3")
+    assert csv_database(tmp_path, text, features=[" f2"]).load("d").X.tolist() == [[2.0], [5.0]]
+
+
+def test_columns_that_a_start_does_not_catch_are_told(tmp_path):
+    text = "label,clip,f1,F2,g3\na,p,1,2,3\nb,q,4,5,7\n"
+    found = csv_database(tmp_path, text, features="f").load("d")
+    assert found.names == ("f1",)
+    (told,) = found.findings
+    assert told.severity == "note"
+    assert told.text.startswith("1 columns are features, 2 are not ('F2': it does not begin with")
+    assert "clip" not in told.text
+
+
+def test_a_single_column_of_another_stem_is_told(tmp_path):
+    text = "label,frame1,f1,f2,f3\n" + "".join(
+        f"{c},{i},{i * i},1,{i}.5\n" for i, c in enumerate("abab")
+    )
+    (told,) = csv_database(tmp_path, text, features="f").load("d").findings
+    assert "also takes the columns frame1" in told.text
+    text = text.replace("frame1", "fa1").replace("f1", "fa2")
+    assert csv_database(tmp_path, text, features="f").load("d").findings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "features", "message"),
+    [
+        ("label,f1\n", "f", "no row"),
+        ("label,f1\n", "*", "no row"),
+        ("label;f1;f2\na;0,5;1\nb;1,5;2\n", "*", r"'0,5' in line 2\); write decimal points"),
+        ("label;f1;f2\na;0,5;1\nb;1,5;2\n", "f", r"'0,5' in line 2\); write decimal points"),
+        ("label,f1\na,1\nb,2\n", ["label", "f1"], "lists 'label' which holds the labels"),
+        ("label,f1\na,1\nb,2\n", ["f1", "f1"], "lists 'f1' more than once"),
+        ("label,f1\na,1\nb,2,3\n", "f", "saw 3\\); save it in UTF-8"),
+    ],
+)
+def test_columns_that_are_no_features_are_refused(tmp_path, text, features, message):
+    with pytest.raises(UserError, match=message):
+        csv_database(tmp_path, text, features=features).load("d")
+
+
+def test_texts_that_look_like_missing_numbers_are_names(tmp_path):
+    text = "label,who,f1\nNA,NA,1\nb,None,2\nNA,7,3\nb,8,4\n"
+    options = {"features": "f", "subjects": "who", "classes": ("NA", "b")}
+    found = csv_database(tmp_path, text, **options).load("d")
+    assert found.y.tolist() == [0, 1, 0, 1]
+    assert found.subject.tolist() == ["NA", "None", "7", "8"]
+    assert found.findings == ()
+
+
+def test_samples_without_a_subject_are_told(tmp_path):
+    text = "label,who,f1\na,,1\nb,7,2\na,,3\nb,8,4\n"
+    found = csv_database(tmp_path, text, features="f", subjects="who").load("d")
+    assert found.subject.tolist() == ["", "7", "", "8"]
+    (told,) = found.findings
+    assert told.text.startswith("2 of 4 samples have no subject (such as row 0,")
+    arrays = {"features": np.eye(3), "labels": [0, 1, 2], "who": [1.0, np.nan, 2.0]}
+    np.savez(tmp_path / "mine.npz", **arrays)
+    found = small(tmp_path, subjects="who").load("mine")
+    assert found.subject.tolist() == ["1", "", "2"]
+    assert [f.code for f in found.findings] == ["subjects-unknown"]
+
+
+def test_numbers_beyond_float64_are_infinite(tmp_path):
+    X = np.full((3, 2), np.longdouble(10) ** 400)
+    np.savez(tmp_path / "mine.npz", features=X, labels=[0, 1, 2])
+    with pytest.raises(UserError, match="NaN or infinite values in 3 of 3"):
+        small(tmp_path).load("mine")
+
+
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_other_separators_and_a_byte_order_mark(tmp_path, separator):
     database = csv_database(tmp_path, "", features="*")

@@ -22,6 +22,7 @@ from cdmer_bench.methods.regression_cache import FOLDER
 from cdmer_bench.parallel import Backend
 from cdmer_bench.preprocessing import Preprocessing
 from cdmer_bench.protocol import Task
+from cdmer_bench.results.current import overtaken
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell, class_notes, counted, place, summary
@@ -395,7 +396,12 @@ def joint_table(configs: Sequence[RunConfig]) -> None:
 def finished(cells: Sequence[Cell], store: ResultsStore) -> list[CellRecord]:
     """Load the records of cells that are done, with the labels of the cards in use."""
     found = [(cell, cell.record(store)) for cell in cells]
-    return [cell.renewed(record, store) for cell, record in found if record is not None]
+    there = [(cell, record) for cell, record in found if record is not None]
+    late = overtaken(store, [record for _, record in there])
+    return [
+        cell.renewed(record, store, is_late)
+        for (cell, record), is_late in zip(there, late, strict=True)
+    ]
 
 
 def report(cells: Sequence[Cell], records: list[CellRecord]) -> int:

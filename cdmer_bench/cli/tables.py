@@ -76,7 +76,7 @@ def tables_command(options: argparse.Namespace) -> int:
     if options.beside:
         from cdmer_bench.results import archive
 
-        packed, corpus = archive.beside(options.beside), records[0].corpus
+        packed, corpus = archive.beside(options.beside, records), records[0].corpus
         apart = [record.corpus for record in packed if record.corpus != corpus]
         if apart:
             cells = "1 cell" if len(apart) == 1 else f"{len(apart)} cells"

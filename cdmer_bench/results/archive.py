@@ -14,7 +14,7 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -270,10 +270,35 @@ def _compared(packed: Sequence[CellRecord], own: Sequence[CellRecord]) -> list[s
     return lines
 
 
-def beside(path: str) -> list[CellRecord]:
-    """Return the records of an archive as rows of their own, named by its file."""
+def beside(path: str, own: Sequence[CellRecord]) -> list[CellRecord]:
+    """Return the records of an archive as rows of their own, named by its file.
+
+    Rows of other features than one's own results have say so.
+    """
     name = visible(Path(path).stem)
     return [
-        replace(r, variant=f"{r.variant}, {name}" if r.variant else name, key=f"{r.key} {name}")
+        replace(
+            r,
+            variant=f"{r.variant}, {name}" if r.variant else name,
+            key=f"{r.key} {name}",
+            differs=tuple(_other_data(r, own, path)),
+            # They do not count as older than one's own because of these.
+            used={side: {**used, "features": ""} for side, used in r.used.items()},
+        )
         for r, _ in read(user_path(path))
     ]
+
+
+def _other_data(record: CellRecord, own: Sequence[CellRecord], path: str) -> Iterator[str]:
+    """Say of which databases a record has other features than one's own results."""
+    place = record.corpus, record.descriptor_label
+    mine = [
+        used for r in own if (r.corpus, r.descriptor_label) == place for used in r.used.values()
+    ]
+    for used in record.used.values():
+        held = {u.get("features") for u in mine if u.get("database") == used.get("database")}
+        if held and used.get("features") not in held:
+            yield (
+                f"{used.get('title')} has other features ({record.descriptor_label}) in {path} "
+                "than in your results"
+            )

@@ -4,12 +4,13 @@ Everything that shows results asks :func:`current`: tables, pictures, times, sta
 and exports.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.record import CellRecord, OtherFormat
 from cdmer_bench.results.store import ResultsStore
 
 
@@ -45,7 +46,8 @@ def _split(
     records = results.records() if isinstance(results, ResultsStore) else list(results)
     newest = {_identity(record): record for record in sorted(records, key=_age)}
     # A class with other parameters than the newest record's is older code.
-    names = {_cell(record): _parameter_names(record) for record in newest.values()}
+    by_age = sorted(newest.values(), key=_age)
+    names = {_cell(record): _parameter_names(record) for record in by_age}
     kept = {id(r) for r in newest.values() if _parameter_names(r) == names[_cell(r)]}
     rows: dict[tuple[str, ...], list[CellRecord]] = {}
     for record in records:
@@ -54,6 +56,8 @@ def _split(
             rows.setdefault(place, []).append(record)
     variants = {id(r): name for row in rows.values() for r, name in _variants(row)}
     shown = [replace(r, variant=r.variant or variants[id(r)]) for r in records if id(r) in kept]
+    told = _differences(shown)
+    shown = [replace(r, differs=r.differs or tuple(told.get(id(r), ()))) for r in shown]
     return shown, [r for r in records if id(r) not in kept]
 
 
@@ -105,7 +109,110 @@ def _phrase(name: str, value: Any) -> str:
 
 
 def _age(record: CellRecord) -> tuple[str, str]:
-    return str(record.about.get("finished", record.about.get("date", ""))), record.key
+    about = record.about
+    return str(about.get("asked", about.get("finished", about.get("date", "")))), record.key
+
+
+def overtaken(store: ResultsStore, records: Sequence[CellRecord]) -> list[bool]:
+    """Tell which records a newer state of their cell, or its failure, stands in front of.
+
+    So it is after code or data have been changed, run, and changed back: a run then takes the
+    older record, and notes the time at which it was asked for.
+    """
+    failed: dict[tuple[str, ...], str] = {}
+    for failure in store.failures() if records else ():
+        place = tuple(failure[name] for name in _LABELS)
+        failed[place] = max(failed.get(place, ""), failure.get("date", ""))
+    return [
+        failed.get(_place(record), "") > _age(record)[0]
+        or any(_age(rival) > _age(record) for rival in _rivals(store, record))
+        for record in records
+    ]
+
+
+def _rivals(store: ResultsStore, record: CellRecord) -> Iterator[CellRecord]:
+    """Load the other states of a record's cell that lie beside it."""
+    mine = store.folder_of(record)
+    for folder in mine.parent.glob("*-*"):
+        if folder.name == mine.name or ".damaged-" in folder.name:
+            continue
+        if folder.name.rpartition("-")[0] != mine.name.rpartition("-")[0]:
+            continue
+        with suppress(OtherFormat):
+            other = store.load(folder)
+            if other is not None and _cell(other) == _cell(record):
+                names = _parameter_names(other), _parameter_names(record)
+                if _identity(other) == _identity(record) or names[0] != names[1]:
+                    yield other
+
+
+def _differences(records: Sequence[CellRecord]) -> dict[int, list[str]]:
+    """Say of records in what they differ from the newest of those that they are compared with.
+
+    Results of one descriptor should have the same features of a database, and those of one row
+    the same code, grid and parameters, on whatever task. Where they have not, because only some
+    were run again after a change, a figure of before stands beside one of after it.
+    """
+    found: dict[int, list[str]] = {}
+    for what, alike in _comparable(records).items():
+        newest = max((record for record, _ in alike), key=_age)
+        value = next(value for record, value in alike if record is newest)
+        older = [record for record, other in alike if other != value]
+        if older:
+            others = [record for record, other in alike if other == value]
+            said = (
+                f"{what[0]} in {_listed(older)} than in {_listed(others)}, run last: run all of "
+                "them again"
+            )
+            for record in older:
+                found.setdefault(id(record), []).append(said)
+    return found
+
+
+def _comparable(
+    records: Sequence[CellRecord],
+) -> dict[tuple[str, ...], list[tuple[CellRecord, str]]]:
+    """Group what should be the same in several records; the first text says what it is."""
+    groups: dict[tuple[str, ...], list[tuple[CellRecord, str]]] = {}
+    for r in records:
+        of_row = r.corpus, r.method, r.row, r.descriptor, r.descriptor_label, r.solver, r.grid
+        for database in dict.fromkeys((r.source, r.target)):
+            side = r.used.get("source" if database == r.source else "target", {})
+            if side.get("features"):
+                title = side.get("title") or database
+                what = f"{title} has other features ({r.descriptor_label})"
+                place = what, r.corpus, database, r.descriptor
+                groups.setdefault(place, []).append((r, side["features"]))
+        if r.about.get("code"):
+            groups.setdefault((f"{r.row} has other code", *of_row), []).append((r, r.about["code"]))
+        card = r.about.get("method") or {}
+        others = card.get("grids") or {}
+        grids = {"paper": card.get("grid"), "own": card.get("grid"), **others}
+        if grids.get(r.grid):
+            what = f"{r.row} has another grid"
+            groups.setdefault((what, *of_row), []).append((r, repr(grids[r.grid])))
+        searched = _searched(r)
+        for name, value in r.parameters.items():
+            if name not in ("solver", *searched):
+                what = f"{r.row} has another {name}"
+                groups.setdefault((what, *of_row), []).append((r, repr(value)))
+    return groups
+
+
+def _listed(records: Sequence[CellRecord], most: int = 6) -> str:
+    """Name records by their rows and tasks: ``TCA (Exp.5, Exp.6), SA (Exp.5)``."""
+    rows: dict[str, list[str]] = {}
+    for record in records:
+        rows.setdefault(record.row, []).append(record.task_label)
+    named = [f"{row} ({', '.join(dict.fromkeys(tasks))})" for row, tasks in rows.items()]
+    return ", ".join(named[:most]) + (f" and {len(named) - most} more" * (len(named) > most))
+
+
+_LABELS = ("corpus", "task_label", "method_label", "descriptor_label")
+
+
+def _place(record: CellRecord) -> tuple[str, ...]:
+    return tuple(getattr(record, name) for name in _LABELS)
 
 
 def current_failures(store: ResultsStore, records: Iterable[CellRecord]) -> list[dict[str, Any]]:
@@ -125,17 +232,16 @@ def _failures(
     store: ResultsStore, records: Iterable[CellRecord]
 ) -> tuple[list[dict[str, Any]], list[Path]]:
     """Return the failures that stand, of each cell the last, and the files of the others."""
-    labels = ("corpus", "task_label", "method_label", "descriptor_label")
     made: dict[tuple[str, ...], str] = {}
     for record in records:
-        place = tuple(getattr(record, name) for name in labels)
+        place = _place(record)
         made[place] = max(made.get(place, ""), _age(record)[0])
     found = [(path, store.failure(path.stem)) for path in store.folder.glob("failures/*.json")]
     failed = [(f.get("date", ""), path.name, path, f) for path, f in found if f]
     standing: dict[tuple[str, ...], tuple[Path, dict[str, Any]]] = {}
     settled: list[Path] = []
     for date, _, path, failure in sorted(failed, key=lambda one: one[:2]):
-        place = tuple(failure[name] for name in labels)
+        place = tuple(failure[name] for name in _LABELS)
         if place in standing:
             settled.append(standing[place][0])
         if place not in made or date > made[place]:

@@ -1,6 +1,7 @@
 """The record of one cell: a method with its whole grid on one task with one descriptor."""
 
 import dataclasses
+import datetime
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,7 @@ SELECTION_VERSION = 1
 
 _ARRAYS = ("predictions", "y_target", "y_source", "converged", "iterations")
 _OPTIONAL_ARRAYS = ("scores", "subject_target", "clips_target")
-_APART = (*_ARRAYS, *_OPTIONAL_ARRAYS, "extras", "variant")
+_APART = (*_ARRAYS, *_OPTIONAL_ARRAYS, "extras", "variant", "differs")
 
 
 class OtherFormat(Exception):
@@ -79,6 +80,8 @@ class CellRecord:
     # what tells it from other records of its method, task and descriptor, such as ``exact solver``;
     # not stored, given by :func:`cdmer_bench.results.current.current`
     variant: str = ""
+    # in what it differs from newer records that it stands beside; not stored, given there as well
+    differs: tuple[str, ...] = ()
     clips_target: NDArray[np.str_] | None = None  # names of the target's clips, where they have any
 
     @property
@@ -121,6 +124,11 @@ class CellRecord:
         if str(held.pop("key", "")) != selection_key(self.key):
             raise ValueError("it belongs to another cell, or to another version of cdmer-bench")
         return held
+
+
+def now() -> str:
+    """Return the time, by which the newer of two results is known."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def selection_key(record_key: str) -> str:

@@ -15,7 +15,7 @@ from cdmer_bench.io import content_key
 from cdmer_bench.methods.base import Method
 from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.protocol import Task
-from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.record import CellRecord, now
 from cdmer_bench.results.scores import SIDES, class_remarks
 from cdmer_bench.results.store import ResultsStore
 
@@ -111,9 +111,14 @@ class Cell:
             and any(side["findings"]["error"] for side in self.used.values()),
         }
 
-    def renewed(self, record: CellRecord, store: ResultsStore) -> CellRecord:
+    def renewed(
+        self,
+        record: CellRecord,
+        store: ResultsStore,
+        is_overtaken: bool,  # whether another state of the cell would count as the newer
+    ) -> CellRecord:
         """Return a stored record with what the cards in use say now, and store that."""
-        about = {**record.about, **self.about}
+        about = {**record.about, **self.about, **({"asked": now()} if is_overtaken else {})}
         current = replace(record, **self.shown(), about=about)
         if current.content() != record.content():
             store.save_content(current)
@@ -165,7 +170,9 @@ def _place(
         cell.settings, grid = known[same]
     except UserError as error:
         cell.status, cell.reason, grid = "refused", str(error), content_key(cell.grid)
-    cell.key = cell_key(cell, source, target, grid)
+    method, named = identity(cell.method, cell.target), code_hash((), texts_of(cell.grid))
+    cell.key = cell_key(cell, source, target, grid, method, named)
+    cell.about["code"] = content_key([method["class"], method["version"], method["code"], named])
     if cell.status == "refused":
         return
     failure = store.failure(cell.key)
@@ -177,16 +184,20 @@ def _place(
         cell.status, cell.reason = "failed", str(failure.get("error", ""))
 
 
-def cell_key(cell: Cell, source: Facts, target: Facts, grid: str) -> str:
-    """Return the hash of everything that changes the cell's result, and of whose result it is.
-
-    ``grid`` is the hash of its settings.
-    """
+def cell_key(
+    cell: Cell,
+    source: Facts,
+    target: Facts,
+    grid: str,  # hash of its settings
+    method: Mapping[str, Any],  # its identity
+    named: str,  # hash of the code that texts in the grid name
+) -> str:
+    """Return the hash of everything that changes the cell's result, and of whose result it is."""
     return content_key(
         {
             "format": 2,
-            "method": identity(cell.method, cell.target),
-            "named in the grid": code_hash((), texts_of(cell.grid)),
+            "method": method,
+            "named in the grid": named,
             "settings": grid,
             "source": source.sha256,
             "target": target.sha256,

@@ -1,6 +1,5 @@
 """Run cells: claim, prepare, solve the batches in parallel, store; again where a worker died."""
 
-import datetime
 import os
 import platform
 import sys
@@ -30,7 +29,7 @@ from cdmer_bench.parallel import (
     no_bar,
     run_parallel,
 )
-from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.record import CellRecord, now
 from cdmer_bench.results.store import CLAIM_WAIT, ResultsStore
 from cdmer_bench.runner.cell import Cell
 from cdmer_bench.runner.solve import (
@@ -338,15 +337,10 @@ def store_failure(cell: Cell, store: ResultsStore, failure: Failure) -> None:
         "error": failure.error,
         "trace": failure.trace,
         "user_error": failure.is_user_error,
-        "date": _now(),
+        "date": now(),
     }
     with suppress(UserError):
         store.save_failure(cell.key, content)
-
-
-def _now() -> str:
-    """Return the time, by which the newer of two results is known."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
 
 
 @lru_cache(maxsize=1)
@@ -367,6 +361,6 @@ def describe_run() -> dict[str, Any]:
         "versions": versions(),
         "host": platform.node(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "date": _now(),
+        "date": now(),
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
     }

@@ -1,5 +1,6 @@
 """Packed results: figures are recomputed, data compared, strangers' files refused."""
 
+import dataclasses
 import io
 import json
 import pickle
@@ -11,7 +12,8 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.results.archive import pack, read, verify
+from cdmer_bench.results.archive import beside, pack, read, verify
+from cdmer_bench.results.current import current
 from cdmer_bench.results.store import ResultsStore
 from tests.damages import flip
 from tests.results.test_store import make_record
@@ -236,6 +238,19 @@ def test_a_damaged_or_huge_archive_is_refused(packed, monkeypatch):
     monkeypatch.setattr("cdmer_bench.io.memory_limit", lambda: 100)
     with pytest.raises(UserError, match="when unpacked"):
         read(packed)
+
+
+def test_rows_of_other_data_are_told(packed):
+    mine = record()
+    assert [row.differs for row in beside(str(packed), [mine])] == [(), ()]
+    used = {**mine.used, "target": {**mine.used["target"], "features": "ee" * 32}}
+    other = dataclasses.replace(mine, used=used)
+    rows = beside(str(packed), [other])
+    told = f"Target has other features (LBP-TOP(R3P8)) in {packed} than in your results"
+    assert [row.differs for row in rows] == [(told,), (told,)]
+    # Rows that nobody here can run again are not said to be older.
+    assert [r.differs for r in current([other, *rows])] == [(), (told,), (told,)]
+    assert [row.differs for row in beside(str(packed), [])] == [(), ()]
 
 
 def test_no_control_character_of_a_stranger_is_shown(packed):

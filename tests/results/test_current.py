@@ -1,11 +1,19 @@
 """Superseded records are shown nowhere; variants have the same label everywhere."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cdmer_bench.results.current import current, current_failures, settled_failures, superseded
+from cdmer_bench.results.current import (
+    current,
+    current_failures,
+    overtaken,
+    settled_failures,
+    superseded,
+)
 from cdmer_bench.results.store import ResultsStore
 from tests.reporting.records import labels, record
 
@@ -99,6 +107,68 @@ def test_two_methods_of_one_label_are_told_apart_by_their_names():
         "TCA [tca, lbp_top_r3p8]",
         "TCA [my_tca, lbp_top_r3p8]",
     ]
+
+
+def used(features):
+    return {"source": {"features": "s" * 64}, "target": {"features": features, "title": "T"}}
+
+
+def test_records_of_other_features_than_the_newest_say_so():
+    old, new = dated(1, used=used("a")), dated(2, task=6, used=used("b"))
+    elsewhere = dated(3, used=used("c"), corpus="frames")
+    # Exp.5 and Exp.6 go between the same two databases.
+    swapped = {"source": new.used["target"], "target": new.used["source"]}
+    new = dated(2, task=6, used=swapped)
+    shown = current([old, new, elsewhere])
+    assert [r.differs for r in shown] == [
+        ("T has other features (LBP-TOP(R3P8)) in TCA (Exp.5) than in TCA (Exp.6), run last: run "
+         "all of them again",), (), (),
+    ]  # fmt: skip
+    # Of a part of them the words stay.
+    assert current(shown[:1])[0].differs == shown[0].differs
+
+
+@pytest.mark.parametrize(
+    ("what", "one", "two"),
+    [
+        ("mu", {"parameters": {"k": 2, "mu": 1.0}}, {"parameters": {"k": 2, "mu": 2.0}}),
+        ("code", {"code": "a"}, {"code": "b"}),
+        ("grid", {"method": {"grid": {"k": [1]}}}, {"method": {"grid": {"k": [2]}}}),
+        ("", {"method": {"grid": {"k": [1]}}, "code": "a"}, {}),
+    ],
+)
+def test_a_row_of_two_codes_grids_or_parameters_says_so(what, one, two):
+    def one_of(day, task, change):
+        made = dated(day, task=task, **{k: v for k, v in change.items() if k == "parameters"})
+        return replace(made, about={**made.about, **change})
+
+    told = [r.differs for r in current([one_of(1, 5, one), one_of(2, 6, two)])]
+    assert told[1] == ()
+    assert [f"another {what} in" in s or f"other {what} in" in s for s in told[0]] == [True] * (
+        what != ""
+    )
+
+
+def test_the_parameters_of_the_newest_record_decide_however_often_it_was_run():
+    new_names = {"k": 2, "mu": 1.0, "alpha": 3}
+    again = [dated(1), dated(2, parameters=new_names), dated(3)]
+    assert days(current(again)) == [3]
+
+
+def test_a_record_that_was_asked_for_again_is_current(tmp_path):
+    store = ResultsStore(tmp_path)
+    old, new = dated(1), dated(2)
+    other = dated(3, solver="exact")  # a variant, which stands beside both
+    for made in (old, new, other):
+        store.save(made)
+    assert overtaken(store, [old, new, other]) == [True, False, False]
+    asked = replace(old, about={**old.about, "asked": "2026-01-05T00:00:00+00:00"})
+    store.save_content(asked)
+    assert days(current(store)) == [1, 3]
+    assert overtaken(store, [asked, new, other]) == [False, True, False]
+    failure(store, "a" * 64, 6)
+    assert overtaken(store, [asked]) == [True]
+    assert overtaken(store, []) == []
 
 
 @given(

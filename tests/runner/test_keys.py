@@ -305,6 +305,62 @@ def test_what_a_cell_depends_on_changes_its_key(place, planned, change):
     assert n_done(planned("features", "dry_run=true", *words)) == 0
 
 
+def shown(place, cdmer) -> str:
+    """Return the row of the method as `cdmer tables` prints it."""
+    out = cdmer("tables", "own", "--results", str(place.folder / "r"))[1]
+    return next(line for line in out.splitlines() if line.startswith("Mine "))
+
+
+TAKEN_BACK = {
+    "labels": lambda place: place.features("two", 2, 15, labels=np.arange(15)[::-1] % 3 + 1),
+    "code": edited("mine.py", "argmax", "argmin"),
+}
+
+
+@pytest.mark.parametrize("change", TAKEN_BACK)
+def test_a_change_that_is_taken_back_brings_the_first_result_back(place, planned, cdmer, change):
+    kept = {path: path.read_bytes() for path in (place.folder / "two.npz", place.conf / "mine.py")}
+    planned("features")
+    first = shown(place, cdmer)
+    TAKEN_BACK[change](place)
+    planned("features")
+    assert shown(place, cdmer) != first
+    for path, data in kept.items():
+        path.write_bytes(data)
+    before = stored(place)
+    planned("features")
+    assert stored(place) == before
+    assert shown(place, cdmer) == first
+    files = {path: path.read_bytes() for path in (place.folder / "r").rglob("record.json")}
+    planned("features")  # nothing is written where nothing stands in front
+    assert {path: path.read_bytes() for path in files} == files
+
+
+def test_a_failure_between_two_runs_of_the_same_code_is_over(place, planned, cdmer):
+    planned("features")
+    code = (place.conf / "mine.py").read_text()
+    place.edit("mine.py", "scores = [", "raise ValueError('oh')\n        scores = [")
+    with pytest.raises(AssertionError, match="oh"):
+        planned("features")
+    (place.conf / "mine.py").write_text(code)
+    planned("features")
+    out = cdmer("tables", "own", "--results", str(place.folder / "r"))[1]
+    assert "oh" not in out
+
+
+def test_figures_of_before_and_after_a_change_are_told_apart(place, planned, cdmer):
+    place.write("task/back.yaml", "# @package tasks.back\nsource: two\ntarget: one\n")
+    planned("features", "task=pair,back")
+    place.features("two", 3, 15)
+    place.edit("mine.py", "argmax", "argmin")
+    planned("features")
+    out = " ".join(cdmer("tables", "own", "--results", str(place.folder / "r"))[1].split())
+    for said in ("Two has other features (given features) in", "Mine has other code in"):
+        assert f"{said} Mine (T → O) than in Mine (O → T), run last" in out
+    planned("features", "task=pair,back")
+    assert "run last" not in cdmer("tables", "own", "--results", str(place.folder / "r"))[1]
+
+
 def moved_files(place) -> None:
     (place.folder / "else").mkdir()
     for path in place.folder.glob("*.npz"):

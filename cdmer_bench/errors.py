@@ -6,8 +6,10 @@ A message is one sentence: what was found, what was expected, what to do.
 import difflib
 import operator
 import os
+import traceback
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,3 +114,35 @@ class Check:
             return str(error)
         except Exception as error:
             return f"it raised {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+
+
+def is_ours(part: Any) -> bool:
+    """Whether an object's class, or a class itself, is this package's rather than a user's own."""
+    kind = part if isinstance(part, type) else type(part)
+    return kind.__module__.partition(".")[0] == "cdmer_bench"
+
+
+@contextmanager
+def own_code(part: Any, what: str) -> Iterator[None]:
+    """Say where code of the user's own went wrong: ``what`` is what it was to do.
+
+    Of this package's objects errors are passed on as they are, and so are refusals.
+    """
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        if is_ours(part):
+            raise
+        raise UserError(f"{what} raised {raised(error)}; correct it there") from error
+
+
+def raised(error: BaseException) -> str:
+    """Return an exception in one line, with the place in the code where it was raised."""
+    said = " ".join(str(error).split())[:300]
+    places = traceback.extract_tb(error.__traceback__)
+    # The user's own line, rather than the one of a library that it called.
+    own = [place for place in places if "site-packages" not in place.filename] or places
+    where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}{f': {said}' if said else ''}{where}"

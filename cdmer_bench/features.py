@@ -22,9 +22,15 @@ from cdmer_bench.databases.base import (
     content_hash,
     intact_clips,
 )
+from cdmer_bench.databases.checks import (
+    repeated_clips,
+    shared_samples,
+    usable_clips,
+    usable_fingerprints,
+)
 from cdmer_bench.databases.clips import CROPPING_CODES
 from cdmer_bench.descriptors.base import Descriptor
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import UserError, is_ours, own_code, raised
 from cdmer_bench.identity import code_hash, identity
 from cdmer_bench.io import (
     array_hash,
@@ -133,7 +139,10 @@ class Features:
         self.databases, self.descriptors = databases, dict(descriptors)
         self.preprocessing, self.store, self.force = preprocessing, store, force
         self._keys: dict[tuple[str, str], str] = {}
+        self._clips: dict[str, list[Clip]] = {}
         self._frames: dict[str, list[str]] = {}  # fingerprints of the clips of a database
+        self._rows: dict[tuple[str, str], list[int]] = {}  # hashes of the samples of files
+        self._shared: dict[tuple[str, ...], str] = {}
         self._loaded: dict[tuple[str, str], FeatureSet] = {}
         self._facts: dict[str, Facts] = {}  # by the key in the store
         self._extracted: set[tuple[str, str]] = set()
@@ -144,9 +153,7 @@ class Features:
         pair = (database, descriptor)
         if pair not in self._keys:
             found = self.of_clips(database)
-            if database not in self._frames:
-                self._frames[database] = [clip.fingerprint for clip in found.clips()]
-            kind, frames = self.descriptors[descriptor], self._frames[database]
+            kind, frames = self.descriptors[descriptor], self.fingerprints(database)
             self._keys[pair] = self.store.key(found, kind, self.preprocessing, frames)
         return self._keys[pair]
 
@@ -155,6 +162,37 @@ class Features:
         found = self.databases[database]
         assert isinstance(found, ClipDatabase)
         return found
+
+    def clips(self, database: str) -> list[Clip]:
+        """Return the clips of a database in its order, known to be usable."""
+        if database not in self._clips:
+            self._clips[database] = usable_clips(self.of_clips(database))
+        return self._clips[database]
+
+    def fingerprints(self, database: str) -> list[str]:
+        """Return the fingerprint of each clip of a database."""
+        if database not in self._frames:
+            clips, found = self.clips(database), self.databases[database]
+            self._frames[database] = usable_fingerprints(clips, found)
+        return self._frames[database]
+
+    def shared(self, source: str, target: str, descriptor: str) -> str:
+        """Say how many samples of the target are in the source too; empty if none is."""
+        place = (source, target, descriptor)
+        if place not in self._shared:
+            here, there = (self._marks(name, descriptor) for name in (source, target))
+            title = self.databases[source].title or source
+            self._shared[place] = shared_samples(here, there, title)
+        return self._shared[place]
+
+    def _marks(self, database: str, descriptor: str) -> Sequence[int | str]:
+        """Return what tells the samples of a database apart."""
+        if isinstance(self.databases[database], ClipDatabase):
+            return self.fingerprints(database)
+        if (database, descriptor) not in self._rows:
+            X = self.load(database, descriptor).X
+            self._rows[database, descriptor] = [hash(row.tobytes()) for row in X]
+        return self._rows[database, descriptor]
 
     def is_ready(self, database: str, descriptor: str) -> bool:
         """Whether :meth:`load` needs no extraction."""
@@ -177,7 +215,7 @@ class Features:
             stored = self.store.load(database, key, "key", "sha256", "shape", "used")
             if stored is None:
                 return None
-            y, subject, _ = self._clips(database, stored["used"])
+            y, subject, _ = self._described(database, stored["used"])
             classes = self.databases[database].classes
             sha256 = content_hash(str(stored["sha256"]), y, subject, classes)
             self._facts[key] = Facts(sha256, tuple(stored["shape"].tolist()), y, classes)
@@ -188,7 +226,12 @@ class Features:
         found = self.databases[database]
         of = descriptor if isinstance(found, FeatureDatabase) else None
         if (database, of) not in self._accounts:
-            account = found.account(of)
+            with own_code(found, f"reading {found.title or database}"):
+                account = found.account(of)
+            if isinstance(found, ClipDatabase):
+                clips, marks = self.clips(database), self.fingerprints(database)
+                again = repeated_clips(clips, marks, account.title)
+                account = replace(account, findings=[*account.findings, *again])
             if getattr(self.preprocessing, "crop", "none") != "none":
                 # Uncropped frames are no error where the preprocessing crops them.
                 kept = [f for f in account.findings if f.code not in CROPPING_CODES]
@@ -201,24 +244,24 @@ class Features:
         account = self.account(database, descriptor)
         counts = np.bincount(facts.y, minlength=len(facts.classes))
         of_files = isinstance(self.databases[database], FeatureDatabase)
+        n_listed = None if of_files else len(self.clips(database))
         return {
             "database": database,
             "title": account.title,
             "features": facts.sha256,
             "n_clips": len(facts.y),
-            "n_expected": account.n_expected,
+            "n_expected": n_listed if account.n_expected is None else account.n_expected,
             "class_counts": dict(zip(facts.classes, counts.tolist(), strict=True)),
             "findings": account.n_findings(),
             # What was done to features of files, such as a normalisation, for captions.
             "remarks": [finding.text for finding in account.findings] if of_files else [],
         }
 
-    def _clips(
+    def _described(
         self, database: str, used: NDArray
     ) -> tuple[NDArray[np.intp], NDArray[np.str_], tuple[str, ...]]:
         """Return the class, the subject and the name of each clip that is used."""
-        clips = list(self.of_clips(database).clips())
-        chosen = [clips[index] for index in used]
+        chosen = [self.clips(database)[index] for index in used]
         return (
             np.array([clip.label for clip in chosen], dtype=np.intp),
             np.array([clip.subject for clip in chosen], dtype=np.str_),
@@ -230,7 +273,8 @@ class Features:
         pair, found = (database, descriptor), self.databases[database]
         if pair not in self._loaded:
             if isinstance(found, FeatureDatabase):
-                self._loaded[pair] = found.load(descriptor)
+                with own_code(found, f"loading the features of {found.title or database}"):
+                    self._loaded[pair] = found.load(descriptor)
             else:
                 self._loaded[pair] = self._load_extracted(*pair)
         return self._loaded[pair]
@@ -242,14 +286,14 @@ class Features:
             self.extract(database, [descriptor], Backend("sequential"))
             stored = self.store.load(name, key)
         assert stored is not None
-        absent = len(database.clips()) - len(stored["used"])
+        absent = len(self.clips(name)) - len(stored["used"])
         if absent:
             warnings.warn(
                 f"{database.title or name}: {absent} clips with unreadable frames are left out; "
                 "'cdmer data check' names them",
                 stacklevel=2,
             )
-        y, subject, names = self._clips(name, stored["used"])
+        y, subject, names = self._described(name, stored["used"])
         return FeatureSet(name, stored["X"], y, subject, database.classes, clips=names)
 
     def extract(
@@ -269,7 +313,7 @@ class Features:
             return
         apart = [name for name in missing if not self.descriptors[name].in_batches]
         groups = [group for group in (apart, [n for n in missing if n not in apart]) if group]
-        clips = list(database.clips())
+        clips = self.clips(database.name)
         title = database.title or database.name
         progress = (open_bar or no_bar)(title, len(clips) * len(groups))
         self.store.make_private()
@@ -302,7 +346,7 @@ class Features:
             _, arrays = intact_clips(database, clips, in_order)
             used = [i for i, result in enumerate(in_order) if not isinstance(result, DamagedClip)]
             for position, (name, key) in enumerate(zip(names, keys, strict=True)):
-                X = np.stack([values[position] for values in arrays])
+                X = _stacked(self.descriptors[name], clips, used, [a[position] for a in arrays])
                 self.store.save(database.name, key, X, np.array(used))
                 self._extracted.add((database.name, name))
                 self._loaded.pop((database.name, name), None)
@@ -347,7 +391,7 @@ def _describe_together(
         read = dict(_in_workers(read_clip, batch, backend, preprocessing))
         whole = [i for i in range(len(batch)) if not isinstance(read[i], DamagedClip)]
         where, frames = f"clips {batch[0].name} to {batch[-1].name}", [read[i] for i in whole]
-        rows = [_finite(d, d.extract_batch(frames), where) for d in descriptors if whole]
+        rows = [_described_by(d, frames, where) for d in descriptors if whole]
         for index, damaged in read.items():
             if index in whole:
                 yield first + index, [array[whole.index(index)] for array in rows]
@@ -376,7 +420,15 @@ def _noted(function: Callable, *arguments: Any) -> tuple[Any, list[tuple[str, ty
 def read_clip(clip: Clip, preprocessing: Preprocessing) -> NDArray[np.float64] | DamagedClip:
     """Read and preprocess a clip."""
     try:
-        return preprocessing.for_clip(clip)(clip.frames())
+        frames = clip.frames()
+    except UserError as error:
+        return DamagedClip(clip.name, str(error))
+    except Exception as error:  # whatever a reader of the user's own raises
+        if is_ours(clip) or isinstance(error, MemoryError):
+            raise
+        return DamagedClip(clip.name, f"its frames() raised {raised(error)}")
+    try:
+        return preprocessing.for_clip(clip)(frames)
     except UserError as error:
         return DamagedClip(clip.name, str(error))
 
@@ -388,15 +440,57 @@ def describe_clip(
     frames = read_clip(clip, preprocessing)
     if isinstance(frames, DamagedClip):
         return frames
-    where = f"clip {clip.name}"
+    return [
+        _described_by(descriptor, [frames], f"clip {clip.name}")[0] for descriptor in descriptors
+    ]
+
+
+def _described_by(
+    descriptor: Descriptor, clips: Sequence[NDArray[np.float64]], where: str
+) -> list[NDArray[np.float64]]:
+    """Return what a descriptor gives for each of some clips, or say what is wrong with it."""
+    # A descriptor of the user's own may write into a clip, which others describe as well.
+    own = clips if is_ours(descriptor) else [clip.copy() for clip in clips]
+    with own_code(descriptor, f"{where}: {type(descriptor).__name__}"):
+        try:
+            if descriptor.in_batches:
+                given = list(descriptor.extract_batch(own))
+            else:
+                given = [descriptor.extract(clip) for clip in own]
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+        label = descriptor.label
+    if len(given) != len(clips):
+        raise UserError(f"{where}: {label} gave {len(given)} arrays for {len(clips)} clips")
+    return [_checked(values, f"{where}: {label}") for values in given]
+
+
+def _checked(values: Any, who: str) -> NDArray[np.float64]:
+    """Return what a descriptor gave as finite numbers."""
     try:
-        described = [descriptor.extract(frames) for descriptor in descriptors]
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-    return [_finite(*pair, where) for pair in zip(descriptors, described, strict=True)]
+        array = np.asarray(values)
+    except ValueError:  # rows of different lengths
+        array = np.array(None)
+    if array.dtype.kind not in "biuf" or not array.ndim or not array.size:
+        kind = f"{array.dtype} values of shape {array.shape}" if array.ndim else repr(values)[:80]
+        raise UserError(f"{who} gave {kind}, expected numbers (n_blocks, n_planes, n_bins)")
+    if not np.isfinite(array).all():
+        raise UserError(f"{who} gave NaN or infinite values")
+    return array.astype(np.float64, copy=False)
 
 
-def _finite(descriptor: Descriptor, values: NDArray[np.float64], where: str) -> NDArray[np.float64]:
-    if not np.isfinite(values).all():
-        raise UserError(f"{where}: {descriptor.label} gave NaN or infinite values")
-    return values
+def _stacked(
+    descriptor: Descriptor,
+    clips: Sequence[Clip],
+    used: Sequence[int],  # places of the clips that were described
+    values: Sequence[NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """Put the values of clips into one array, which needs one shape of all."""
+    for place, array in zip(used, values, strict=True):
+        if array.shape != values[0].shape:
+            first, other = clips[used[0]].name, clips[place].name
+            raise UserError(
+                f"{descriptor.label} gave the shape {values[0].shape} for clip {first}, but "
+                f"{array.shape} for clip {other}; every clip needs the same"
+            )
+    return np.stack(values)

@@ -5,7 +5,16 @@ import re
 import numpy as np
 import pytest
 
-from cdmer_bench.errors import Check, UserError, choice, listed, positive_integer
+from cdmer_bench.errors import (
+    Check,
+    UserError,
+    choice,
+    is_ours,
+    listed,
+    own_code,
+    positive_integer,
+    raised,
+)
 
 
 @pytest.mark.parametrize("value", [1, 7, np.int64(7), np.uint8(7)])
@@ -56,3 +65,33 @@ def test_another_value_or_kind_is_named(value, allowed):
 def test_a_runtime_warning_fails_a_check():
     wrong = Check("division", "it divides", lambda: str(np.log(np.zeros(1)))).run()
     assert "RuntimeWarning" in wrong
+
+
+class Mine:
+    """Code of a user's own."""
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), SystemExit(3), OSError("gone"), ValueError()])
+def test_what_code_of_ones_own_raises_is_one_sentence_with_its_place(error):
+    with pytest.raises(UserError) as caught, own_code(Mine(), "reading A"):
+        raise error
+    said = str(caught.value)
+    assert said.startswith(f"reading A raised {type(error).__name__}")
+    assert said.endswith("; correct it there")
+    assert re.search(r"test_errors\.py, line \d+", said)
+
+
+def test_refusals_full_memory_and_errors_of_this_package_are_passed_on():
+    assert not is_ours(Mine)
+    assert is_ours(UserError("a"))
+    for part, error in ((Mine(), UserError("a")), (Mine(), MemoryError()), (UserError, KeyError())):
+        with pytest.raises(type(error)) as caught, own_code(part, "reading A"):
+            raise error
+        assert caught.value is error
+
+
+def test_the_place_is_the_users_line_and_the_words_stay_in_one():
+    with pytest.raises(ValueError, match="shape") as caught:
+        np.stack([np.zeros(2), np.zeros(3)])
+    assert "test_errors.py" in raised(caught.value)
+    assert raised(ValueError("a\nb")) == "ValueError: a b"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.databases.synthetic.database import SyntheticDatabase
-from cdmer_bench.descriptors import HIGOTOP, HOGTOP, LBPSIP, LBPTOP, LPQTOP
+from cdmer_bench.descriptors import HIGOTOP, HOGTOP, LBPSIP, LBPTOP, LPQTOP, Descriptor
 from cdmer_bench.errors import UserError
 from cdmer_bench.features import Features, FeatureStore
 from cdmer_bench.parallel import Backend
@@ -437,3 +437,168 @@ def test_cropping_changes_the_key():
     plain = key(prepared=Preprocessing())
     assert key(prepared=Preprocessing(crop="none")) == plain
     assert key(prepared=Preprocessing(crop="face")) != plain
+
+
+@dataclasses.dataclass
+class Own(Descriptor):
+    """A descriptor of a user's own that does ``how``."""
+
+    how: str = "well"
+
+    label = "Own"
+
+    def extract(self, frames):
+        values = frames.mean(axis=(1, 2))[None, None]
+        if self.how == "writes":
+            frames *= 0
+        if self.how == "raises":
+            raise KeyError("x")
+        if self.how == "leaves":
+            raise SystemExit(3)
+        return {
+            "none": None,
+            "number": 3.0,
+            "texts": values.astype(str),
+            "complex": values * 1j,
+            "empty": values[:0],
+            "ragged": [[1], [1, 2]],
+            "nan": values * np.nan,
+            "single": values.astype(np.float32),
+            "shapes": values[..., : 1 + (values.sum() > 760)],
+        }.get(self.how, values)
+
+
+@dataclasses.dataclass
+class OwnBatched(Own):
+    in_batches = True
+    batch_size = 4
+
+
+def own_features(tmp_path, own, clips=None):
+    features, database = make(tmp_path, clips)
+    features.descriptors["own"] = own
+    return features, database
+
+
+@pytest.mark.parametrize("kind", [Own, OwnBatched])
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("none", "gave None, expected numbers"),
+        ("number", "gave 3.0, expected numbers"),
+        ("texts", "values of shape (1, 1, 6), expected numbers"),
+        ("complex", "gave complex128 values of shape"),
+        ("empty", "values of shape (0, 1, 6)"),
+        ("ragged", "expected numbers"),
+        ("nan", "gave NaN or infinite values"),
+        ("raises", "raised KeyError: 'x'"),
+        ("leaves", "raised SystemExit: 3"),
+        ("shapes", "every clip needs the same"),
+    ],
+)
+def test_what_a_descriptor_of_ones_own_does_wrong_is_said_and_not_stored(tmp_path, kind, how, said):
+    features, database = own_features(tmp_path, kind(how))
+    with pytest.raises(UserError) as caught:
+        features.extract(database, ["own"], Backend("sequential"), None)
+    # Of several at once NumPy says the same in its own words.
+    if kind is Own or how not in ("number", "ragged", "shapes"):
+        assert said in str(caught.value)
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("kind", [Own, OwnBatched])
+def test_what_a_descriptor_writes_into_a_clip_reaches_no_other(tmp_path, kind):
+    features, database = own_features(tmp_path, kind("writes"))
+    features.extract(database, ["own", "hog"], Backend("sequential"), None)
+    plain, _ = make(tmp_path / "plain")
+    np.testing.assert_array_equal(features.load("tiny", "hog").X, plain.load("tiny", "hog").X)
+
+
+def test_features_of_single_precision_have_one_hash_wherever_it_is_taken(tmp_path):
+    features, _ = own_features(tmp_path, Own("single"))
+    loaded = features.load("tiny", "own")
+    fresh, _ = own_features(tmp_path, Own("single"))
+    assert loaded.X.dtype == np.float64
+    assert fresh.facts("tiny", "own").sha256 == loaded.sha256
+
+
+@dataclasses.dataclass
+class Raising(TinyClip):
+    """A clip whose reader raises what a library of pictures does."""
+
+    def frames(self):
+        raise OSError("cannot identify image file")
+
+
+def test_a_clip_whose_reader_raises_anything_is_left_out_by_name(tmp_path):
+    clips = TinyClip.some(4)
+    clips[1] = Raising("clip1", "s0", 1, 1)
+    features, database = make(tmp_path, clips)
+    with pytest.warns(UserWarning, match="clip1 is left out: its frames.. raised OSError: cannot"):
+        features.extract(database, ["lbp"], Backend("sequential"), None)
+    with pytest.warns(UserWarning, match="1 clips with unreadable frames"):
+        assert features.load("tiny", "lbp").y.tolist() == [0, 2, 0]
+    facts = features.facts("tiny", "lbp")
+    used = features.used("tiny", "lbp", facts)
+    assert (used["n_clips"], used["n_expected"]) == (3, 4)
+
+
+class Careless(TinyClips):
+    def clips(self):
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"label": 3}, "has the label 3, expected the index of one of the classes"),
+        ({"label": "0"}, "has the label '0', expected"),
+        ({"label": True}, "has the label True, expected"),
+        (None, "tiny lists no clip"),
+        ("raises", "listing the clips of tiny raised ZeroDivisionError"),
+    ],
+)
+def test_clips_that_no_run_can_use_are_refused(tmp_path, change, said):
+    clips = TinyClip.some(3)
+    if isinstance(change, dict):
+        clips[1] = dataclasses.replace(clips[1], **change)
+    features, _ = make(tmp_path, clips)
+    if change is None:
+        features.databases["tiny"].given = []
+    if change == "raises":
+        features.databases["tiny"] = Careless("tiny")
+    with pytest.raises(UserError, match=said):
+        features.key("tiny", "lbp")
+
+
+def test_a_fingerprint_must_be_a_text(tmp_path):
+    class Unmarked(TinyClip):
+        fingerprint = None
+
+    features, _ = make(tmp_path, [Unmarked("clip0", "s", 0, 0)])
+    with pytest.raises(UserError, match="has the fingerprint None, expected a text"):
+        features.key("tiny", "lbp")
+
+
+def test_clips_of_the_same_frames_are_told(tmp_path):
+    clips = [*TinyClip.some(4), TinyClip("again", "s9", 2, 1)]
+    features, _ = make(tmp_path, clips)
+    (told,) = features.account("tiny", "lbp").findings
+    assert (told.code, told.severity) == ("clips-repeated", "warning")
+    assert told.text == (
+        "1 of 5 clips have the frames of an earlier one, 1 under another label (such as again, "
+        "those of clip1)"
+    )
+
+
+def test_samples_of_the_target_that_are_in_the_source_are_told(tmp_path):
+    features, _ = make(tmp_path)
+    features.databases["other"] = TinyClips(
+        "other", given=[TinyClip("x", "s", 0, 9), TinyClip("y", "s", 0, 4)]
+    )
+    said = features.shared("tiny", "other", "lbp")
+    assert said.startswith("1 of 2 samples are in the source tiny too (such as its sample 1, there")
+    assert features.shared("other", "tiny", "lbp").startswith("1 of 6 samples")
+    features.databases["other"].given.pop()
+    fresh = Features(features.databases, features.descriptors, preprocessing(), features.store)
+    assert fresh.shared("tiny", "other", "lbp") == ""

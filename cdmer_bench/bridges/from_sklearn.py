@@ -109,7 +109,7 @@ class SklearnMethod(Method):
         return predicted.astype(np.intp)
 
     def _predict(self, estimator: Any, prepared: Prepared) -> ArrayLike:
-        estimator.fit(np.array(prepared["Xs"]), prepared["ys"])
+        estimator.fit(np.array(prepared["Xs"]), np.array(prepared["ys"]))
         return estimator.predict(np.array(prepared["Xq"]))
 
 

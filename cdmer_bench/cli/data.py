@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.cli.arguments import command, option
 from cdmer_bench.cli.console import ProgressBar, say
-from cdmer_bench.errors import DataMissing, UserError, closest
+from cdmer_bench.errors import DataMissing, UserError, closest, own_code
 from cdmer_bench.io import user_path, visible
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def fetch_command(options: argparse.Namespace) -> int:
 )
 def check_command(options: argparse.Namespace) -> int:
     """Check frames or files of features; exit code 0 only if a run can use all of it, else 2."""
-    from cdmer_bench.databases.base import FeatureDatabase, finding
+    from cdmer_bench.databases.base import ClipDatabase, FeatureDatabase, finding
+    from cdmer_bench.databases.checks import check_clips
     from cdmer_bench.databases.clips import TableDatabase
     from cdmer_bench.databases.frame_checks import check_frames, grouped
 
@@ -71,11 +72,14 @@ def check_command(options: argparse.Namespace) -> int:
             found.append(finding("no-features", database.title))
         for descriptor in held:
             try:
-                account = database.account(descriptor)
+                with own_code(database, f"reading {database.title or database.name}"):
+                    account = database.account(descriptor)
             except UserError as error:
                 found.append(finding("unreadable", database.title, reason=error))
                 continue
             found += account.findings
+            if isinstance(database, ClipDatabase):
+                found += check_clips(database, not options.quick)
             if not as_json:
                 print(visible(account.line() + (f" ({descriptor})" if descriptor else "")))
     if as_json:

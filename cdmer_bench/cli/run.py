@@ -252,11 +252,18 @@ class Session:
         for name, descriptors in missing.items():
             mine = [(name, descriptor) for descriptor in descriptors]
             database = self.features.of_clips(name)
-            try:
+            try:  # together they read each clip once
                 self.features.extract(database, descriptors, self.backend, open_clips)
                 made += mine
             except UserError as error:
                 problems |= dict.fromkeys(mine, error)
+                for side in mine if len(mine) > 1 else ():  # one may be at fault alone
+                    try:
+                        self.features.extract(database, [side[1]], self.backend, open_clips)
+                        made.append(side)
+                        del problems[side]
+                    except UserError as own:
+                        problems[side] = own
         return made, problems
 
 

@@ -268,6 +268,19 @@ def choose_grid(
     return ("paper" if card.grid == paper_grid else "own"), dict(card.grid)
 
 
+def _check_dataclass(factory: Any, target: str, key: str) -> None:
+    """Refuse a class whose annotated fields are no parameters, for want of @dataclass."""
+    if not isinstance(factory, type) or "__dataclass_fields__" in vars(factory):
+        return
+    hints = vars(factory).get("__annotations__", {})
+    fields = [name for name, hint in hints.items() if "ClassVar" not in str(hint)]
+    if fields and "__init__" not in vars(factory):
+        raise UserError(
+            f"{key}._target_ is {target}, whose field {fields[0]} is no parameter; put @dataclass "
+            "above the class, because its fields are the method's parameters"
+        )
+
+
 def build_method(name: str, card: MethodCard, solver: str | None, **outside: Any) -> Method:
     """Build a method; ``solver`` takes the place of the card's own, if the class has one.
 
@@ -279,6 +292,7 @@ def build_method(name: str, card: MethodCard, solver: str | None, **outside: Any
         parameters["solver"] = solver
     known = getattr(load_target(card._target_, key), "outside", ())
     given = {field: value for field, value in outside.items() if field in known}
+    _check_dataclass(load_target(card._target_, key), card._target_, key)
     method = build(card._target_, given | parameters, key, Method)
     method.check_values({n: value for n, value in parameters.items() if n not in known})
     return method

@@ -289,8 +289,8 @@ def check_features(
 
 def repeated(X: NDArray, y: NDArray, where: str) -> tuple[Finding, ...]:
     """Name samples that are there more than once; with two labels they contradict each other."""
-    first: dict[bytes, int] = {}
-    pairs = [(first.setdefault(row.tobytes(), i), i) for i, row in enumerate(X)]
+    first: dict[int, int] = {}
+    pairs = [(first.setdefault(hash(row.tobytes()), i), i) for i, row in enumerate(X)]
     pairs = [(one, other) for one, other in pairs if one != other]
     if not pairs:
         return ()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cdmer_bench.databases.base import EMOTIONS, SEVERITIES, Finding, finding
+from cdmer_bench.databases.checks import repeated_clips
 from cdmer_bench.databases.clips import TableDatabase
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import FrameClip, frame_number, read_grey
@@ -134,6 +135,8 @@ def _check_database(check: FrameCheck, database: TableDatabase, read_images: boo
         found = check_images(clip, title) if read_images else _check_files(clip, title)
         check.findings += found
         damaged |= {clip.name for one in found if one.severity == "error"}
+    if read_images:
+        check.findings += repeated_clips(clips, [clip.fingerprint for clip in clips], title)
     form = database.format if isinstance(database, FrameDatabase) else database.name
     check.findings += _check_frame_names(clips, title, form)
     clips = [clip for clip in clips if clip.name not in damaged]

@@ -76,7 +76,7 @@ class BatchResult:
         cls, predictions: ArrayLike, scores: NDArray[np.floating] | None = None
     ) -> "BatchResult":
         """Return the result of settings that need no iteration of the method's own."""
-        array = np.asarray(predictions, dtype=np.intp)
+        array = _as_indices(predictions)
         n_settings = len(array)
         return cls(array, scores, np.ones(n_settings, bool), np.zeros(n_settings, np.intp))
 
@@ -105,6 +105,22 @@ class BatchResult:
             alike = len(predicted) > 1 and (predicted == predicted[0]).all()
             if alike and "every sample" not in self.notes.get(index, ""):
                 self.add_note(index, f"every sample is given class index {predicted[0]}")
+
+
+def _as_indices(predictions: ArrayLike) -> Indices:
+    """Return predictions as whole numbers; refuse texts, and numbers that would be cut off."""
+    given = np.asarray(predictions)
+    try:
+        with np.errstate(invalid="ignore"):  # of NaN, which is refused below
+            array = given.astype(np.intp)
+    except (TypeError, ValueError):
+        array = np.array([])
+    if given.dtype.kind in "fcUSO" and not np.array_equal(array, given):
+        raise UserError(
+            f"predictions are {given.dtype} values, expected whole numbers: the index of a class, "
+            "from 0, for each setting and sample"
+        )
+    return array
 
 
 def expect_result(found: Any) -> BatchResult:

@@ -213,8 +213,9 @@ def remarks(record: CellRecord, side: str) -> list[str]:
     """Say what a reader must know of a cell's ``source`` or ``target``, or nothing.
 
     That is counts of clips other than those of Table I or than expected, with the findings about
-    the data then, classes with fewer than two clips, errors that the user chose to ignore, and
-    in what it differs from newer results that it is compared with.
+    the data then, classes with fewer than two clips, errors that the user chose to ignore,
+    samples that are in the source as well, and in what it differs from newer results that it is
+    compared with.
     """
     used, title = record.used.get(side, {}), database_title(record, side)
     y = record.y_source if side == "source" else record.y_target
@@ -237,7 +238,8 @@ def remarks(record: CellRecord, side: str) -> list[str]:
     if record.errors_ignored and findings.get("error"):
         found.append(f"errors in the data of {title} were ignored (data.errors=ignore)")
     found += class_remarks(side, title, counts)
-    found += [f"{title}: {text}" for text in used.get("remarks", ())]
+    told = [*used.get("remarks", ()), *filter(None, [used.get("shared")])]
+    found += [f"{title}: {text}" for text in told]
     found += record.differs if side == "target" else ()
     return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in found]
 

@@ -147,6 +147,9 @@ def place(
         if source and target:
             for which, side, facts in zip(SIDES, cell.sides, (source, target), strict=True):
                 cell.used[which] = features.used(*side, facts)
+            names = cell.task.source, cell.task.target
+            if shared := features.shared(*names, cell.descriptor_name):
+                cell.used["target"]["shared"] = shared
             _place(cell, source, target, store, features.force, known)
 
 
@@ -229,11 +232,14 @@ def _check_sides(cell: Cell, source: Facts, target: Facts) -> None:
 
 
 def class_notes(cell: Cell) -> list[str]:
-    """Say which classes a side of the task lacks, or has fewer than two clips of."""
+    """Say which classes a side lacks, or has one clip of, and what both sides hold."""
     return [
         note
         for side, used in cell.used.items()
-        for note in class_remarks(side, used["title"], used["class_counts"])
+        for note in [
+            *class_remarks(side, used["title"], used["class_counts"]),
+            *(f"{used['title']}: {text}" for text in [used.get("shared")] if text),
+        ]
     ]
 
 

@@ -160,7 +160,7 @@ class Spread:
                 try:
                     problem = work.problems[number] = prepare()
                     missing = self._open(work, number)
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     work.problems[number].failure = Failure.of(error)
                     continue
                 for batch in missing:

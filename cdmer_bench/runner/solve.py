@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import UserError, is_ours
 from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
-from cdmer_bench.io import clear_errors, pack_arrays, remove, write_atomically
+from cdmer_bench.io import clear_errors, one_line, pack_arrays, remove, write_atomically
 from cdmer_bench.methods.base import BatchResult, Method, Prepared, expect_result, join_batches
 from cdmer_bench.methods.inputs import Setting, check_task, shape_samples
 
@@ -72,8 +72,10 @@ class Batch:
 
     def solve(self, arrays: Prepared) -> BatchResult:
         """Solve the settings, check what the method gave, and put labels for class indices."""
+        settings = [dict(setting) for setting in self.settings]
         try:
-            found = expect_result(self.method.solve(arrays, self.settings))
+            own = arrays if is_ours(self.method) else _for_one_batch(arrays)
+            found = expect_result(self.method.solve(own, settings))
         except UserError as error:
             if not self.lenient:
                 raise
@@ -84,6 +86,11 @@ class Batch:
                 for setting, index in zip(self.settings, self.indices, strict=True)
             ]
             return join_batches([[i] for i in range(len(single))], single)
+        if settings != self.settings:
+            raise UserError(
+                f"{type(self.method).__name__}.solve changed the settings that it was given; work "
+                "on copies"
+            )
         check_result(self.method, found, len(self.settings), self.n_query, len(self.labels))
         predictions = self.labels[np.asarray(found.predictions)].astype(np.intp)
         if self.lenient:  # only the predictions are wanted, and joined with those left out
@@ -142,7 +149,8 @@ def pose(
         if not possible:
             return Problem(n_query=len(Xq), left_out=left_out)
         queries = task.Xt if Xq is Xt else shape_samples(Xq, "Xq", method.needs_blocks)
-        arrays = method.prepare(task.Xs, task.ys, task.Xt, queries)
+        samples = _own_copies(method, (task.Xs, task.ys, task.Xt, queries))
+        arrays = _checked(method, method.prepare(*samples))
     except UserError as error:
         if not lenient:
             raise
@@ -154,6 +162,41 @@ def pose(
         chosen = [settings[i] for i in indices]
         pieces.append(Batch(method, chosen, indices, labels, n_labels, len(queries), lenient))
     return Problem(pieces, arrays, len(queries), left_out, time.thread_time() - started)
+
+
+def _own_copies(method: Method, samples: Sequence[NDArray]) -> list[NDArray]:
+    """Return arrays that a method of the user's own may write into: other methods use these too."""
+    if is_ours(method):
+        return list(samples)
+    copies = {id(array): array.copy() for array in samples}
+    return [copies[id(array)] for array in samples]
+
+
+def _checked(method: Method, arrays: Any) -> Prepared:
+    """Refuse what cannot be handed to another process."""
+    who = f"{type(method).__name__}.prepare"
+    if not isinstance(arrays, Mapping):
+        raise UserError(f"{who} gave {type(arrays).__name__}, expected arrays by name; return them")
+    for name, array in arrays.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[\w -]{1,100}", name):
+            raise UserError(f"{who} named an array {name!r}, expected letters and digits")
+        if np.asarray(array).dtype.kind not in "biufcSUmM":
+            raise UserError(
+                f"{who} gave {name!r} as {type(array).__name__}, expected an array of numbers or "
+                "texts; make it one, or compute it in solve"
+            )
+    return dict(arrays)
+
+
+def _for_one_batch(arrays: Prepared) -> Prepared:
+    """Return arrays that a method may write into without changing what other batches get.
+
+    Large ones are read-only maps as they are.
+    """
+    return {
+        name: array.copy() if isinstance(array, np.ndarray) and array.nbytes <= _SMALL else array
+        for name, array in arrays.items()
+    }
 
 
 def run(
@@ -212,10 +255,11 @@ class Failure:
     is_user_error: bool  # whether the data or the grid are at fault rather than the method
 
     @classmethod
-    def of(cls, error: Exception) -> "Failure":
+    def of(cls, error: BaseException) -> "Failure":
         """Describe the exception that is being handled."""
         is_user_error = isinstance(error, UserError)
-        text = str(error) if is_user_error else f"{type(error).__name__}: {error}"
+        said = one_line(str(error))
+        text = str(error) if is_user_error else f"{type(error).__name__}: {said}"
         return cls(text, traceback.format_exc(), is_user_error)
 
 
@@ -252,7 +296,7 @@ def run_piece(piece: Piece, shared: Path, result: Path) -> Failure | None:
         seconds = time.process_time() - started + found.spared
         data = pack_arrays(pack(found, piece.indices, seconds))
         write_atomically(result, data, tidy=False)  # one of thousands, in a folder that goes
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit in code of the user's own ends no run
         return Failure.of(error)
     return None
 

@@ -8,7 +8,7 @@ import pytest
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
 from cdmer_bench.methods import GFK, SVM, TCA, BatchResult, Method
-from cdmer_bench.runner.solve import pack, pose, run, unpack
+from cdmer_bench.runner.solve import Failure, pack, pose, run, run_piece, unpack, write_shared
 from tests.small_corpus import draw_features
 
 
@@ -129,3 +129,94 @@ def test_a_batch_comes_back_from_its_arrays():
     assert seconds == 1.5
     with pytest.raises(ValueError, match="other settings"):
         unpack([5, 8], pack(result, [5, 7], 1.5))
+
+
+@dataclass
+class Writing(Method):
+    """Writes into whatever it is given, as a careless method does."""
+
+    k: int = 1
+    into: str = "samples"
+
+    def prepare(self, Xs, ys, Xt, Xq):
+        assert Xq is Xt
+        if self.into == "samples":
+            for array in (Xs, ys, Xt):
+                array *= 0
+        return {"sums": Xq.sum(axis=1), "n": len(Xs)}
+
+    def batches(self, settings):
+        return [[index] for index in range(len(settings))]
+
+    def solve(self, prepared, settings):
+        found = np.where(prepared["sums"] > np.median(prepared["sums"]), 1, 0)
+        if self.into == "prepared":
+            prepared["sums"] *= -1
+            prepared["more"] = 1
+        if self.into == "settings":
+            settings[0]["k"] = 7
+        return BatchResult.closed_form(np.stack([found] * len(settings)))
+
+
+def test_what_a_method_writes_into_its_samples_reaches_no_other_method():
+    Xs, ys, Xt, _ = task()
+    kept = [array.copy() for array in (Xs, ys, Xt)]
+    run(Writing(), Xs, ys, Xt, Xt, [{"k": 1}], 3)
+    for array, before in zip((Xs, ys, Xt), kept, strict=True):
+        np.testing.assert_array_equal(array, before)
+
+
+def test_what_a_method_writes_while_solving_reaches_no_other_batch():
+    Xs, ys, Xt, _ = task()
+    found = run(Writing(into="prepared"), Xs, ys, Xt, Xt, [{"k": 1}, {"k": 2}], 3)
+    np.testing.assert_array_equal(found.predictions[0], found.predictions[1])
+    with pytest.raises(UserError, match="changed the settings"):
+        run(Writing(into="settings"), Xs, ys, Xt, Xt, [{"k": 1}], 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (None, "prepare gave NoneType, expected arrays by name"),
+        ({"a": object()}, "prepare gave 'a' as object, expected an array"),
+        ({"a": None}, "prepare gave 'a' as NoneType"),
+        ({"a/b": np.ones(2)}, "prepare named an array 'a/b'"),
+        ({1: np.ones(2)}, "prepare named an array 1"),
+    ],
+)
+def test_what_prepare_gives_must_be_arrays_by_name(given, message):
+    class Odd(Writing):
+        def prepare(self, Xs, ys, Xt, Xq):
+            return given
+
+    Xs, ys, Xt, _ = task()
+    with pytest.raises(UserError, match=message):
+        run(Odd(), Xs, ys, Xt, Xt, [{"k": 1}], 3)
+
+
+@pytest.mark.parametrize("predictions", [[["a"]], [[0.5]], [[np.nan]], [[None]], [["0"]]])
+def test_predictions_that_are_no_whole_numbers_are_refused(predictions):
+    with pytest.raises(UserError, match="expected whole numbers: the index of a class"):
+        BatchResult.closed_form(predictions)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, float, bool, object])
+def test_whole_numbers_of_any_type_are_indices(kind):
+    assert BatchResult.closed_form(np.array([[0, 1]]).astype(kind)).predictions.tolist() == [[0, 1]]
+
+
+def test_a_method_that_leaves_the_program_fails_alone(tmp_path):
+    class Leaving(Writing):
+        def solve(self, prepared, settings):
+            raise SystemExit(3)
+
+    Xs, ys, Xt, _ = task()
+    problem = pose(Leaving(), Xs, ys, Xt, Xt, [{"k": 1}], 3)
+    write_shared(tmp_path / "shared", problem.arrays)
+    failure = run_piece(problem.pieces[0], tmp_path / "shared", tmp_path / "out.npz")
+    assert failure.error == "SystemExit: 3"
+    assert not failure.is_user_error
+
+
+def test_a_failure_is_one_line():
+    assert Failure.of(ValueError("a\n  b")).error == "ValueError: a b"

@@ -18,7 +18,7 @@ from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import DataMissing, UserError, closest
 from cdmer_bench.features import Features, FeatureStore, Side
 from cdmer_bench.io import remove, user_path
-from cdmer_bench.methods.regression_cache import FOLDER
+from cdmer_bench.methods.base import SHARED_WORK
 from cdmer_bench.parallel import Backend
 from cdmer_bench.preprocessing import Preprocessing
 from cdmer_bench.protocol import Task
@@ -50,7 +50,7 @@ def run_command(config: RunConfig) -> int:
         print_plan(cells, session, inputs)
         return 0
     if config.force and any("cache" in cell.method.outside for cell in cells):
-        remove(session.features.store.folder / FOLDER)
+        remove(session.features.store.folder / SHARED_WORK)
     todo = [cell for cell in cells if cell.status in ("to do", "failed")]
     if todo or (inputs and lacking(cells, store, inputs)):
         store.check_writable()

@@ -36,6 +36,8 @@ from cdmer_bench.protocol import card
 
 Prepared = dict[str, np.ndarray]
 
+SHARED_WORK = "regressions"  # folder of the cache that holds what methods solve for each other
+
 
 @dataclasses.dataclass
 class BatchResult:
@@ -221,6 +223,10 @@ class Method(ABC):
         Whether samples must keep their blocks, as (n, n_blocks, ...).
     of_a_task : tuple of str
         Parameters that :meth:`prepare` reads, which no grid may vary.
+    batch_by : tuple of str
+        Parameters whose values must be equal for settings to share work in a batch.
+    largest_batch : int or None
+        Most settings of a batch; None for no limit.
     version : int
         Raised whenever the numbers that the method gives change; part of every result's key.
     outside : tuple of str
@@ -231,6 +237,8 @@ class Method(ABC):
     paper_grid: ClassVar[Any] = _PaperGrid()
     needs_blocks: ClassVar[bool] = False
     of_a_task: ClassVar[tuple[str, ...]] = ()
+    batch_by: ClassVar[tuple[str, ...]] = ()
+    largest_batch: ClassVar[int | None] = 25
     version: ClassVar[int] = 1
     outside: ClassVar[tuple[str, ...]] = ()
     classes_: NDArray
@@ -308,9 +316,11 @@ class Method(ABC):
         return None
 
     def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
-        """Group the indices of settings that share work; by default runs of 25."""
-        indices = range(len(settings))
-        return [list(indices[start : start + 25]) for start in indices[::25]]
+        """Group the indices of settings that share work, by ``batch_by`` and ``largest_batch``."""
+        full = [self.complete(setting) for setting in settings]
+        groups = group_by(full, lambda setting: tuple(setting[name] for name in self.batch_by))
+        size = self.largest_batch or len(full)
+        return [group[i : i + size] for group in groups for i in range(0, len(group), size)]
 
     def shared_work(self, source: str, target: str) -> list[str] | None:
         """Name what is solved between two databases, if another method solves the same."""

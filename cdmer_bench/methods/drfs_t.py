@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.base import SHARED_WORK, Prepared
 from cdmer_bench.methods.inputs import Array, Indices
 from cdmer_bench.methods.regeneration import Regeneration, Regenerator, pool
 from cdmer_bench.solvers.libsvm import VotingMachine, fit_gram
@@ -36,7 +36,7 @@ class DRFST(Regenerator):
 
     def shared_work(self, source: str, target: str) -> list[str]:
         """Name the regressions between two databases, the fixed one first."""
-        return ["regressions", target, source]
+        return [SHARED_WORK, target, source]
 
     def _decide(
         self, prepared: Prepared, found: Regeneration, C: float

@@ -33,13 +33,13 @@ from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
 from cdmer_bench.methods.inputs import Array, Indices, Setting, check_not_negative, check_solver
 from cdmer_bench.solvers.kernels import pooled_kernel, pooled_products
 from cdmer_bench.solvers.label_regression import (
+    Regression,
     add_mmd_label,
     label_matrix,
     solve_regression,
     source_and_mmd_kernels,
     weigh_mmd,
 )
-from cdmer_bench.solvers.stacked_ialm import Regression
 
 
 @dataclass
@@ -66,6 +66,8 @@ class DRLS(Method):
     solver: str = "paper"
 
     label = "DRLS"
+    batch_by = ("lam",)  # whose eigendecomposition all ``mu`` share
+    largest_batch = None
 
     def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the kernels [Ks, kst] and those of the queries; see :meth:`Method.prepare`."""
@@ -83,10 +85,6 @@ class DRLS(Method):
         chosen = self.complete(setting)
         check_solver(chosen["solver"])
         check_not_negative(lam=chosen["lam"], mu=chosen["mu"])
-
-    def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
-        """Group settings by ``lam``, whose eigendecomposition all ``mu`` share."""
-        return group_by(settings, lambda setting: setting.get("lam", self.lam))
 
     def regress(self, prepared: Prepared, settings: Sequence[Setting]) -> Regression:
         """Return P (n x c) of every setting."""

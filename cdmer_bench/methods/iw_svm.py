@@ -65,6 +65,7 @@ class IWSVM(Method):
     C: float = 1.0
 
     label = "IW-SVM"
+    largest_batch = 100  # H is decomposed for every width once a batch
 
     def check_values(self, setting: Setting) -> None:
         """Refuse values outside their range; see :meth:`Method.check_values`."""
@@ -80,11 +81,6 @@ class IWSVM(Method):
         some = centres == "all" or (is_whole(centres) and centres >= 1)
         require(some, "centres of IW-SVM", centres, "'all' or a whole number >= 1")
         require(is_whole(seed) and seed >= 0, "seed of IW-SVM", seed, "a whole number >= 0")
-
-    def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
-        """Group by hundreds: H is decomposed for every width once a batch."""
-        indices = range(len(settings))
-        return [list(indices[start : start + 100]) for start in indices[::100]]
 
     def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the kernel blocks, and distances of target samples to all samples."""

@@ -37,7 +37,7 @@ duality gap as its certificate; all mu of one lambda then cost one walk along th
 
 TSRG from one database to another and DRFS-T the other way have the same X_1 and X_2, so they solve
 the same regressions: what one has solved, the other takes from the cache of a run
-(:mod:`cdmer_bench.methods.regression_cache`). This module holds what the two share; DRLS, whose few
+(:func:`entry_path`). This module holds what the two share; DRLS, whose few
 responses are labels, shares its solver with RSTR (:mod:`cdmer_bench.solvers.label_regression`).
 Coefficients are rows here, P' (D x n).
 """
@@ -45,8 +45,10 @@ Coefficients are rows here, P' (D x n).
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -54,17 +56,28 @@ from numpy.typing import NDArray
 
 from cdmer_bench.compiled import compiled_available
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
+from cdmer_bench.io import (
+    array_hash,
+    content_key,
+    pack_arrays,
+    read_arrays,
+    set_aside,
+    write_atomically,
+)
+from cdmer_bench.methods.base import SHARED_WORK, BatchResult, Method, Prepared, group_by
 from cdmer_bench.methods.inputs import Array, Setting, choose
-from cdmer_bench.methods.regression_cache import entry_path, load_entry, save_entry
+from cdmer_bench.solvers.ialm import ResponseIALM
 from cdmer_bench.solvers.kernels import pooled_kernel, pooled_products
-from cdmer_bench.solvers.lasso_paths import certify
-from cdmer_bench.solvers.lasso_sums import LARGEST_SUMS, RELATIVE_GAP, solve_lassos, sum_lassos
+from cdmer_bench.solvers.lasso_sums import LARGEST_SUMS, RELATIVE_GAP, sum_lassos
 from cdmer_bench.solvers.libsvm import Decision, VotingMachine
-from cdmer_bench.solvers.response_ialm import ResponseIALM
 from cdmer_bench.solvers.single_ialm import NumpyArrays, SingleIALM, arrays_of
 
 DEVICES = ("auto", "cpu", "cuda")
+
+# Of the cache of regressions: raised whenever their numbers change; bytes of an entry above which
+# none is kept.
+FORMAT = 2
+LARGEST = 1 << 28
 _KEPT = ("products", "converged", "iterations", "gap", "errors")
 
 
@@ -122,27 +135,6 @@ def design_matrix(kernel: Array, n_fixed: int, lam: float) -> Array:
     return np.vstack([kernel[:, :n_fixed].T, np.sqrt(lam) * k])
 
 
-def regeneration_coefficients(
-    fixed: Array, moving: Array, lam: float, mu: float, solver: str = "paper"
-) -> tuple[Array, float, float]:
-    """Solve one setting and return P' itself (D x n), for looking at.
-
-    Also returns |Y - P'K_1|^2 + lam |P'k|^2 + mu |P|_1, and an upper bound of its relative excess
-    over the optimum. The fixed samples are the source's for TSRG, the target's for DRFS-T.
-    """
-    check_parameters("regeneration", {"lam": lam, "mu": mu, "C": 1.0, "solver": solver})
-    design = design_matrix(pool(fixed, moving, fixed)["kernel"], len(fixed), lam)
-    responses = np.hstack([fixed.T, np.zeros((fixed.shape[1], 1))])  # [y; 0] of every feature
-    if solver == "paper":
-        correlations = np.ascontiguousarray(fixed.T @ design[:-1])
-        coefficients = ResponseIALM(design).solve(correlations, mu).coefficients
-    else:
-        coefficients = solve_lassos(design, responses, mu)
-    bound = certify(design, responses, coefficients, mu)
-    objective = float(bound.objective.sum())
-    return coefficients, objective, float(bound.gap.sum()) / max(objective, np.finfo(float).tiny)
-
-
 def regenerate(
     prepared: Prepared, chosen: Sequence[Setting], device: str = "auto", cache: str = ""
 ) -> Iterator[tuple[int, Regeneration]]:
@@ -191,6 +183,50 @@ def _find(
     entry = {name: np.array([getattr(one, name) for one in found]) for name in _KEPT}
     save_entry(path, {**entry, "seconds": np.array(time.process_time() - started)})
     yield from found
+
+
+def entry_path(cache: str, prepared: Prepared, mus: list[float], **solver: Any) -> Path | None:
+    """Return where the regressions of some mu lie or will lie; None where none are to be kept.
+
+    The name is the SHA-256 of everything that their bits depend on, so a method's result is the
+    same whether it solved the regressions or found them. They are kept only if the samples to
+    predict are those adapted to (not in a fold of cross-validation): only then does the other
+    method need the same ones.
+    """
+    raw, fixed, columns = (prepared[name] for name in ("raw", "fixed", "columns"))
+    a = columns.shape[1]
+    size = 8 * 3 * len(mus) * a * (len(raw) + a)  # products, and four errors in float32
+    own = prepared["kernel"][:, len(fixed) :]
+    if not cache or size > LARGEST or not np.array_equal(raw, fixed):
+        return None
+    if not np.array_equal(columns, own):
+        return None
+    samples = array_hash(prepared["kernel"]), array_hash(fixed)
+    key = content_key({"format": FORMAT, "samples": samples, "mu": mus, **solver})
+    return Path(cache) / SHARED_WORK / f"{key}.npz"
+
+
+def load_entry(path: Path) -> dict[str, np.ndarray] | None:
+    """Return the arrays of an entry; None if there is none, or it was damaged and set aside."""
+    try:
+        arrays = read_arrays(path)
+        if str(arrays.pop("key")) != path.stem:
+            raise ValueError("it is another entry")
+        return arrays
+    except (ValueError, KeyError) as error:
+        set_aside(path, str(error))
+    except (OSError, UserError):  # there is none that can be read
+        pass
+    return None
+
+
+def save_entry(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Keep an entry, for its owner only; one that cannot be written is solved again."""
+    with suppress(OSError, UserError):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(
+            path, pack_arrays({**arrays, "key": np.array(path.stem)}, compressed=False)
+        )
 
 
 def _products(prepared: Prepared, projected: Array, square: Array) -> Array:
@@ -284,6 +320,8 @@ class Regenerator(Method):
     cache: str = ""
 
     outside: ClassVar[tuple[str, ...]] = ("device", "cache")
+    batch_by: ClassVar[tuple[str, ...]] = ("lam", "solver")  # a path, or the matrices of the steps
+    largest_batch: ClassVar[int | None] = None
 
     @abstractmethod
     def _decide(
@@ -296,11 +334,6 @@ class Regenerator(Method):
         super().check_values(setting)
         check_parameters(type(self).__name__, self.complete(setting))
         choose("device", self.device, DEVICES)
-
-    def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
-        """Group the settings of one lambda, which share a path or the steps' matrices."""
-        full = [self.complete(setting) for setting in settings]
-        return group_by(full, lambda setting: (setting["lam"], setting["solver"]))
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Solve the settings, those of one lambda together."""

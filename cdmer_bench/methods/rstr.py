@@ -57,9 +57,16 @@ from cdmer_bench.methods.inputs import (
     is_whole,
     require,
 )
-from cdmer_bench.solvers.blocks import group_features, prepare_products, products_of, scale_features
+from cdmer_bench.solvers.group_selection import group_features
 from cdmer_bench.solvers.label_regression import label_matrix
-from cdmer_bench.solvers.region_selection import Selection, regressed_labels, select_regions
+from cdmer_bench.solvers.region_selection import (
+    Selection,
+    prepare_products,
+    products_of,
+    regressed_labels,
+    scale_features,
+    select_regions,
+)
 
 
 def as_written(
@@ -145,9 +152,9 @@ class RSTR(Method):
     solver : {'paper', 'exact'}
         How P is found: by the authors' schedule of penalties, or the minimum of Eq. (9).
     groups : {'blocks', 'authors_chunks'}
-        See :func:`~cdmer_bench.solvers.blocks.group_features`.
+        See :func:`~cdmer_bench.solvers.group_selection.group_features`.
     scale : {'raw', 'block_l2', 'zscore'}
-        See :func:`~cdmer_bench.solvers.blocks.scale_features`.
+        See :func:`~cdmer_bench.solvers.region_selection.scale_features`.
 
     Attributes
     ----------
@@ -172,6 +179,8 @@ class RSTR(Method):
     label = "RSTR"
     needs_blocks = True
     of_a_task = ("groups", "scale")
+    batch_by = ("lam",)  # which share the first P
+    largest_batch = 100
 
     def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the kernels of every block, if they fit; see :meth:`Method.prepare`."""
@@ -196,11 +205,6 @@ class RSTR(Method):
         check_not_negative(lam=chosen["lam"], mu=chosen["mu"], tau=chosen["tau"])
         steps = chosen["outer_steps"]
         require(is_whole(steps) and steps >= 1, "outer_steps", steps, "a whole number from 1 on")
-
-    def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
-        """Group settings by ``lam``, at most 100 together: they share the first P."""
-        groups = group_by(settings, lambda setting: setting.get("lam", self.lam))
-        return [group[i : i + 100] for group in groups for i in range(0, len(group), 100)]
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Predict every setting of a batch; the block weights are in ``extras['weights']``."""

@@ -35,8 +35,12 @@ from cdmer_bench.methods.inputs import (
     is_whole,
     require,
 )
-from cdmer_bench.solvers.blocks import group_features
-from cdmer_bench.solvers.group_selection import MOST_STEPS, prepare_groups, select_groups
+from cdmer_bench.solvers.group_selection import (
+    MOST_STEPS,
+    group_features,
+    prepare_groups,
+    select_groups,
+)
 from cdmer_bench.solvers.label_regression import label_matrix
 
 
@@ -93,8 +97,8 @@ class TGSR(Method):
     lam : float
         Weight of the mean difference, >= 0.
     groups : {'authors_chunks', 'blocks'}
-        See :func:`~cdmer_bench.solvers.blocks.group_features`: the authors' code cuts the file
-        into runs, which past the first are no facial blocks.
+        See :func:`~cdmer_bench.solvers.group_selection.group_features`: the authors' code cuts
+        the file into runs, which past the first are no facial blocks.
     """
 
     k: int = 12
@@ -104,6 +108,8 @@ class TGSR(Method):
     label = "TGSR"
     needs_blocks = True
     of_a_task = ("groups",)
+    batch_by = ("lam",)  # which share the decomposition of Y
+    largest_batch = None
 
     def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Find a basis of the source and the mean difference, with its products by groups."""
@@ -125,10 +131,6 @@ class TGSR(Method):
         whole = is_whole(chosen["k"]) and chosen["k"] >= 1
         require(whole, "k of TGSR", chosen["k"], "a whole number from 1 on")
         check_not_negative(lam=chosen["lam"])
-
-    def batches(self, settings: Sequence[Setting]) -> list[list[int]]:
-        """Group settings by ``lam``: they share the decomposition of Y."""
-        return group_by(settings, lambda setting: setting.get("lam", self.lam))
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Predict every setting of a batch."""

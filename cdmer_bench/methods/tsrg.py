@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from cdmer_bench.methods.base import Prepared
+from cdmer_bench.methods.base import SHARED_WORK, Prepared
 from cdmer_bench.methods.inputs import Array, Indices
 from cdmer_bench.methods.regeneration import Regeneration, Regenerator, pool
 from cdmer_bench.solvers.libsvm import VotingMachine, fit_gram
@@ -33,7 +33,7 @@ class TSRG(Regenerator):
 
     def shared_work(self, source: str, target: str) -> list[str]:
         """Name the regressions between two databases, the fixed one first."""
-        return ["regressions", source, target]
+        return [SHARED_WORK, source, target]
 
     def _decide(
         self, prepared: Prepared, found: Regeneration, C: float

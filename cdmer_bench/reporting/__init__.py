@@ -10,8 +10,8 @@ _MODULES = {
     "render": "formats",
     "render_all": "formats",
     "FORMATS": "formats",
-    "differences": "published",
-    "summarize": "published",
+    "differences": "table",
+    "summarize": "table",
     "Table": "table",
 }
 __all__ = list(_MODULES)

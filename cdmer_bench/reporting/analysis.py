@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,18 +109,29 @@ def control_of(rows: Iterable[str]) -> str | None:
     return found.most_common(1)[0][0] if found else None
 
 
-def compare_cells(records: Sequence[CellRecord], rule: Rule) -> list[CellComparison]:
-    """Return each cell's bootstrap interval and its test against the Baseline."""
-    chosen = {}
+Chosen = dict[tuple[str, str], tuple[CellRecord, int]]  # by task and row: a record, its setting
+
+
+def choose_settings(
+    records: Iterable[CellRecord], rule: Rule
+) -> tuple[Chosen, list[tuple[CellRecord, str]]]:
+    """Return the setting that a rule chooses of each record, and of which it lacks what."""
+    chosen: Chosen = {}
+    lacks = []
     for record in records:
-        with suppress(NotRecorded):
+        try:
             chosen[record.task_label, record.row] = record, rule.select(record)
-    return compare_chosen(chosen)
+        except NotRecorded as lack:
+            lacks.append((record, lack.short))
+    return chosen, lacks
 
 
-def compare_chosen(
-    chosen: Mapping[tuple[str, str], tuple[CellRecord, int]],  # by task and row, with the setting
-) -> list[CellComparison]:
+def compare_cells(records: Iterable[CellRecord], rule: Rule) -> list[CellComparison]:
+    """Return each cell's bootstrap interval and its test against the Baseline."""
+    return compare_chosen(choose_settings(records, rule)[0])
+
+
+def compare_chosen(chosen: Chosen) -> list[CellComparison]:
     """Return the interval and the test of each cell at the setting chosen for it."""
     control = control_of(method for _, method in chosen)
     comparisons = []
@@ -145,21 +155,6 @@ def _in_names(record: CellRecord, index: int) -> tuple[NDArray[np.str_], NDArray
     """Return the true and the predicted classes of the target's clips at a setting."""
     names = np.array(record.classes)
     return names[record.y_target], names[record.predictions[index]]
-
-
-def unchosen(
-    records: Sequence[CellRecord], cells: Sequence[CellComparison], rule: Rule
-) -> list[str]:
-    """Say which records are not among the compared cells, because the rule chooses nothing."""
-    compared = {(cell.task, cell.method) for cell in cells}
-    lacks = []
-    for record in records:
-        if (record.task_label, record.row) not in compared:
-            try:
-                rule.select(record)
-            except NotRecorded as lack:
-                lacks.append((record, lack.short))
-    return about_unchosen(lacks)
 
 
 def drawn_units(cells: Sequence[CellComparison]) -> str:
@@ -242,8 +237,9 @@ def _head(records: Sequence[CellRecord], rule: Rule, missing: Iterable[Asked]) -
 
 
 def _tests(records: Sequence[CellRecord], rule: Rule) -> Iterator[str]:
-    cells = compare_cells(records, rule)
-    yield from map(one_line, unchosen(records, cells, rule))
+    chosen, lacks = choose_settings(records, rule)
+    cells = compare_chosen(chosen)
+    yield from map(one_line, about_unchosen(lacks))
     if not cells:
         return
     task = max(len(_shown(cell.task)) for cell in cells) + 2

@@ -214,10 +214,9 @@ def _escape_markdown(text: str) -> str:
 def to_page(tables: Sequence[Table]) -> str:
     """Render tables as a page of their own, by the report's template and style sheet."""
     from cdmer_bench.reporting.html_report import page
-    from cdmer_bench.reporting.report_tables import table_rows
 
     title = "; ".join(dict.fromkeys(table.name for table in tables)) or "No table"
-    return page("tables.html", title=title, tables=[(t, table_rows(t)) for t in tables])
+    return page("tables.html", title=title, tables=tables)
 
 
 # For LaTeX.

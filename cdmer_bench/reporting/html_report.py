@@ -1,24 +1,26 @@
 """The report: one HTML file that needs no network and no other file."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import RULES, Rule, rule
 from cdmer_bench.evaluation.statistics import DEPENDENCE
-from cdmer_bench.reporting import analysis, captions, published
+from cdmer_bench.reporting import analysis, captions
 from cdmer_bench.reporting import picture_data as pictures
-from cdmer_bench.reporting.charts import Axis, axis
 from cdmer_bench.reporting.picture_data import Cell, Curve, Placed
-from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, paper_order
-from cdmer_bench.reporting.report_tables import Shaded, cell_index, heat_map, shade, table_rows
+from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, paper_order, sorted_as_paper
 from cdmer_bench.reporting.rules import rank_rules, rules_notes, summarize_rules
+from cdmer_bench.reporting.table import differences, summarize
 from cdmer_bench.reporting.tables import MissingCell, tables_for
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.scores import SIDES, database_title, remarks
@@ -67,7 +69,7 @@ def build_report(
     UserError
         Without a record, or with records of several corpora.
     """
-    records, missing, chosen = published.sorted_as_paper(records), list(missing), rule(selection)
+    records, missing, chosen = sorted_as_paper(records), list(missing), rule(selection)
     corpora = sorted({r.corpus for r in records})
     if len(corpora) != 1:
         found = f"records of {', '.join(corpora)}" if corpora else "no finished cell"
@@ -81,8 +83,8 @@ def build_report(
     possible = [each for each in rules if each is chosen or each in others]
     classes = rows[0].classes if len({r.classes for r in rows}) == 1 else ()
     of_rules = pictures.curves(compared, possible)
-    numbers = {id(cell): i for i, cell in enumerate(cells)}
-    tasks, heats = heat_map(compared, numbers, chosen.name)
+    numbers = {record.key: number for number, record in enumerate(records)}
+    tasks, heats = _heat_map(compared, numbers, chosen.name)
     control = analysis.control_of(record.row for record in rows) or ""
     return page(
         "report.html",
@@ -90,6 +92,7 @@ def build_report(
         choices,
         _pair(heats, control),
         records=records,
+        numbers=numbers,
         rows=rows,
         missing=missing,
         rule=chosen,
@@ -130,17 +133,17 @@ def _results(
     synthetic = any(r.synthetic for r in records)
     against = not synthetic if against_paper is None else against_paper
     tables = tables_for(records, chosen, missing=missing, against_paper=against)
-    index, first = cell_index(records), tables[0].notes if tables else ()
+    first = tables[0].notes if tables else ()
     tasks = paper_order(r.task_label for r in records)
     asked = {*tasks, *(m.task_label for m in missing)}
     dates = sorted(str(r.about["date"]) for r in records if r.about.get("date"))
     return {
-        "tables": [(table, table_rows(table, index)) for table in tables],
+        "tables": tables,
         # Notes that stand under every table; the head of the page says SYNTHETIC.
         "common": [n for n in first if all(n in table.notes for table in tables)],
         "SYNTHETIC": captions.SYNTHETIC,
-        "apart": published.differences(tables) if against else [],
-        "agreement": published.summarize(tables) if against else "",
+        "apart": differences(tables),
+        "agreement": summarize(tables) if against else "",
         "synthetic": synthetic,
         "of_the_paper": all(task in DIRECTIONS for task in tasks),
         "tasks": tasks,
@@ -187,53 +190,44 @@ def _verdict(cells: Sequence[Cell], rule: Rule) -> dict[str, Any]:
         "rule": rule,
         "cells": compared,
         "overall": overall,
-        "answer": _over_tasks(overall) if overall else _on_one_task(compared),
+        "answer": _answer(compared, overall),
         "control": analysis.control_of(overall.methods) if overall else None,
         "units": analysis.drawn_units(compared),
         "unchosen": captions.about_unchosen(lacks),
     }
 
 
-def _over_tasks(overall: analysis.MethodComparison) -> dict[str, Any]:
-    """Return the best methods over tasks, and whether their lead is more than chance."""
-    means = dict(zip(overall.methods, overall.scores.mean(axis=0).tolist(), strict=True))
-    highest, n = max(means.values()), len(overall.tasks)
-    leaders = [m for m in overall.methods if means[m] == highest]
-    control = analysis.control_of(means)
-    p = overall.adjusted
+def _answer(
+    cells: Sequence[analysis.CellComparison], overall: analysis.MethodComparison | None
+) -> dict[str, Any]:
+    """Return the best methods, and whether their lead is more than chance."""
+    p: dict[str, float | None]
+    if overall:
+        means = dict(zip(overall.methods, overall.scores.mean(axis=0).tolist(), strict=True))
+        p = dict.fromkeys(means)
+        if overall.adjusted is not None:
+            p |= zip(overall.methods, overall.adjusted.tolist(), strict=True)
+    elif len({cell.task for cell in cells}) == 1:
+        means = {cell.method: cell.mean_f1 for cell in cells}
+        p = {cell.method: cell.p for cell in cells}
+    else:
+        return {"leaders": []}
+    best, control = max(means.values()), analysis.control_of(means)
+    leaders = [method for method, mean in means.items() if mean == best]
+    intervals = {cell.method: cell.interval.mean_f1 for cell in cells}
+    n = len(overall.tasks) if overall else 1
     return {
         "leaders": leaders,
-        "mean_f1": highest,
-        "over": overall.over,
-        "interval": None,
-        "base": None if control is None else means[control],
+        "mean_f1": best,
+        "over": overall.over if overall else cells[0].task,
+        "interval": None if overall else intervals[leaders[0]],
+        "base": means.get(control or ""),
         "control_leads": control in leaders,
-        "p": None if p is None else float(p[overall.methods.index(leaders[0])]),
-        "test": f"Wilcoxon's test over {n} tasks",
+        "p": p[leaders[0]],
+        "test": f"Wilcoxon's test over {n} tasks" if overall else "McNemar's test",
         "n_tasks": n,
         # Not even a lead on every task would be evidence.
-        "hopeless": 2.0 ** (1 - n) * (len(means) - 1) >= _EVIDENCE,
-        "evidence": _EVIDENCE,
-    }
-
-
-def _on_one_task(cells: Sequence[analysis.CellComparison]) -> dict[str, Any]:
-    if len({cell.task for cell in cells}) != 1:
-        return {"leaders": []}
-    first = max(cells, key=lambda cell: cell.mean_f1)
-    leaders = [cell.method for cell in cells if cell.mean_f1 == first.mean_f1]
-    control = analysis.control_of(cell.method for cell in cells)
-    return {
-        "leaders": leaders,
-        "mean_f1": first.mean_f1,
-        "over": first.task,
-        "interval": first.interval.mean_f1,
-        "base": next((cell.mean_f1 for cell in cells if cell.method == control), None),
-        "control_leads": control in leaders,
-        "p": first.p,
-        "test": "McNemar's test",
-        "n_tasks": 1,
-        "hopeless": False,
+        "hopeless": bool(overall) and 2.0 ** (1 - n) * (len(means) - 1) >= _EVIDENCE,
         "evidence": _EVIDENCE,
     }
 
@@ -244,7 +238,49 @@ def _measures(classes: Sequence[str]) -> list[dict[str, Any]]:
     return [{"label": label, "digits": digits} for label, digits in named]
 
 
-def _pair(heats: Sequence[tuple[str, list[Shaded]]], control: str) -> dict[str, Any]:
+class _Shaded(NamedTuple):
+    """A place of the heat map."""
+
+    value: float  # NaN without a figure
+    shade: float
+    numbers: list[int]  # of the cells in the page's data; several of an average
+    best: bool  # of its column
+
+
+def _heat_map(
+    cells: Sequence[Cell], numbers: Mapping[str, int], rule: str
+) -> tuple[list[str], list[tuple[str, list[_Shaded]]]]:
+    """Return tasks, and for each method its mean F1 on them and on average, the best first.
+
+    ``numbers`` gives each cell's number in the page's data by the key of its record.
+    """
+    tasks = paper_order(cell.record.task_label for cell in cells)
+    methods = paper_order(cell.record.row for cell in cells)
+    of_place = {(cell.record.row, cell.record.task_label): cell for cell in cells}
+    rows = [[of_place.get((method, task)) for task in tasks] for method in methods]
+    f1 = [[cell and cell.choices[rule].mean_f1 for cell in row] for row in rows]
+    figures = np.array(f1, dtype=float)  # NaN for None
+    means = figures.mean(axis=1)
+    figures = np.column_stack([figures, means])
+    rounded, shades = np.round(figures, 4), _shade(figures)
+    tops = (rounded == np.nanmax(rounded, axis=0, initial=-1)) & (len(methods) > 1)
+    heats = []
+    for i in np.argsort(np.where(np.isnan(means), np.inf, -means), kind="stable"):
+        behind = [[numbers[cell.record.key]] if cell else [] for cell in rows[i]]
+        behind.append([number for one in behind for number in one])
+        line = zip(figures[i].tolist(), shades[i].tolist(), behind, tops[i].tolist(), strict=True)
+        heats.append((methods[i], [_Shaded(*place) for place in line]))
+    return tasks, heats
+
+
+def _shade(figures: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how strong the colour of each figure is, 0.05 for the lowest to 0.95."""
+    found = figures[np.isfinite(figures)]
+    low, high = (found.min(), found.max()) if found.size else (0.0, 1.0)
+    return np.round(0.05 + 0.9 * (figures - low) / (high - low if high > low else 1.0), 3)
+
+
+def _pair(heats: Sequence[tuple[str, list[_Shaded]]], control: str) -> dict[str, Any]:
     """Set two methods against each other, from the best on: their mean F1 on shared tasks."""
     names = [method for method, _ in heats]
     others = [method for method in names if method != control]
@@ -272,7 +308,7 @@ def _first_grids(cells: Sequence[Cell], rule: str, control: str) -> list[dict[st
             "cell": cell,
             "grid": grid,
             "f1": f1,
-            "shades": shade(f1),
+            "shades": _shade(f1),
             "as_maps": bool(grid.of_maps) and len(f1) <= _MOST_PLACES,
             "base": None if base is None else float(base[0]),
         }
@@ -341,6 +377,60 @@ def _embedded(
             for name, of_rule in lines.items()
         },
     }
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The range of an axis, and whether it is logarithmic; ``labels`` stand at whole numbers."""
+
+    low: float
+    high: float
+    log: bool = False
+    labels: Sequence[str] = ()
+
+    def at(self, value: float) -> float:
+        """Return where a value lies, 0 at the low end and 1 at the high end."""
+        if self.high <= self.low:
+            return 0.5
+        if self.log:
+            return math.log(value / self.low) / math.log(self.high / self.low)
+        return float((value - self.low) / (self.high - self.low))
+
+    def ticks(self, most: int = 6) -> list[tuple[float, str]]:
+        """Return places from 0 to 1 with their labels, at most about so many."""
+        if self.labels:
+            step = -(-len(self.labels) // most)
+            return [(self.at(i), self.labels[i]) for i in range(0, len(self.labels), step)]
+        values = self._decades(most) if self.log else []
+        if len(values) < 2:
+            values = self._round_numbers(most)
+        return [(p, f"{v:.6g}") for v in values if 0 <= (p := self.at(v)) <= 1]
+
+    def _decades(self, most: int) -> list[float]:
+        first = math.ceil(math.log10(self.low) - 1e-9)
+        last = math.floor(math.log10(self.high) + 1e-9)
+        step = max(1, -(-(last - first + 1) // most))
+        return [10.0**power for power in range(first, last + 1, step)]
+
+    def _round_numbers(self, most: int) -> list[float]:
+        """Return multiples of 1, 2 or 5 times a power of ten that lie on the axis."""
+        if self.high <= self.low:
+            return [self.low]
+        rough = (self.high - self.low) / most
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [round(i * step, 12) for i in range(first, last + 1)]
+
+
+def axis(values: Iterable[float], *, log: bool = False, margin: float = 0.06) -> Axis:
+    """Return an axis that holds all values, with some room at both ends unless logarithmic."""
+    finite = [float(v) for v in values if math.isfinite(v)] or [0.0, 1.0]
+    low, high = min(finite), max(finite)
+    if log:
+        return Axis(low, high if high > low else low * 10, True)
+    room = margin * ((high - low) or abs(high) or 1.0)
+    return Axis(low - room, high + room)
 
 
 def _names(values: Iterable[Any], most: int = 30, separator: str = ", ") -> str:

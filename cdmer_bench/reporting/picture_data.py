@@ -106,9 +106,11 @@ class Curve:
 def curves(cells: Sequence[Cell], rules: Iterable[Rule]) -> dict[str, list[Curve]]:
     """Return the curves of every rule that chooses something, a curve for each method.
 
-    A rule that cannot afford its criterion at settings which cannot win has no curves.
+    A rule that cannot afford its criterion at settings which cannot win has no curves. Recall is
+    left out where tasks differ in their classes.
     """
-    values = {id(cell): measured(counts_of(cell.record)) for cell in cells}
+    shared = 2 if len({cell.record.classes for cell in cells}) > 1 else None
+    values = {id(cell): measured(counts_of(cell.record))[:, :shared] for cell in cells}
     found = {}
     for rule in rules:
         if type(rule).contenders is not Rule.contenders:

@@ -28,14 +28,13 @@ from cdmer_bench.reporting.plot_style import (
     MARKERS,
     TWO,
     is_narrow,
+    labelled,
     line_look,
     lines,
     log_scale,
     new_figure,
     readable_on,
-    remark,
     short,
-    title,
 )
 from cdmer_bench.reporting.published import paper_order
 from cdmer_bench.results.record import CellRecord
@@ -72,20 +71,16 @@ def parameter_picture(
         chosen, lack = None, f"No setting is marked: {missing.short}."
     f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
     figure = (_maps if grid.of_maps else _curves)(grid, f1, chosen, baseline, width)
-    title(
+    return labelled(
         figure,
         f"{short(record.row)}, {short(record.task_label)}: mean F1 on the target, "
         f"{len(record.settings):,} settings",
         record.synthetic,
-    )
-    remark(
-        figure,
         "" if chosen is None else f"Marked: chosen by {rule.name}, {f1[chosen]:.4f}.",
         lack,
         "" if baseline is None else f"Line: the Baseline, {baseline:.4f}.",
         f"Descriptor: {record.descriptor_label}.",
     )
-    return figure
 
 
 def _curves(
@@ -200,14 +195,14 @@ def confusion_picture(
     if not drawn:
         raise UserError(f"no confusion matrix can be drawn; {lacking[0] if lacking else 'no cell'}")
     figure = _matrices(drawn, rule.name, width)
-    title(figure, "Confusion matrices, clips of the target", any(r.synthetic for r in records))
-    remark(
+    return labelled(
         figure,
+        "Confusion matrices, clips of the target",
+        any(r.synthetic for r in records),
         f"Selection: {rule.label}.",
         absences([cell.record for cell in drawn], missing),
         *lacking[:3],
     )
-    return figure
 
 
 def _matrices(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
@@ -308,10 +303,9 @@ def region_picture(
         text = f"{g} x {g}\n{kept} of {g * g} kept\n{100 * share:.0f} % of weight"
         axes.set_title(text, size=5.5 if narrow else 6.5)
     figure.colorbar(shown, ax=panels, label="weight of a block", location="bottom", shrink=0.5)
-    title(figure, name, synthetic)
-    chosen = f"Setting: {setting}. " if setting else ""
-    remark(figure, f"{chosen}White blocks have weight zero; the face is a sketch.")
-    return figure
+    chosen = f"Setting: {setting}." if setting else ""
+    told = "White blocks have weight zero; the face is a sketch."
+    return labelled(figure, name, synthetic, chosen, told)
 
 
 def _blocks(axes: "Axes", image: NDArray, largest: float) -> Any:
@@ -367,16 +361,16 @@ def embedding_picture(
     handles, labels = grid[0].get_legend_handles_labels()
     legend = grid[-columns].legend(handles, labels, loc="upper left", ncols=columns)
     legend.set_in_layout(False)
-    title(figure, f"Source and target, {short(first.task_label)}", first.synthetic)
     still = ", ".join(record.row for record, _, after in drawn if after is None)
-    remark(
+    return labelled(
         figure,
+        f"Source and target, {short(first.task_label)}",
+        first.synthetic,
         f"{first.descriptor_label}; the two largest principal components of each kernel, no unit.",
         f"Settings chosen by {rule}. Classes are the true ones; no method saw the target's.",
         f"These move no sample, so they look as before adaptation: {still}." if still else "",
         *left_out,
     )
-    return figure
 
 
 def _scatter(axes: "Axes", record: CellRecord, points: NDArray[np.float64]) -> None:

@@ -17,14 +17,13 @@ from cdmer_bench.reporting.plot_style import (
     COLOURS,
     TWO,
     is_narrow,
+    labelled,
     line_look,
     lines,
     log_scale,
     new_figure,
     readable_on,
-    remark,
     short,
-    title,
 )
 from cdmer_bench.reporting.published import AVERAGE, paper_order
 from cdmer_bench.reporting.table import Table
@@ -63,15 +62,15 @@ def score_map(*tables: Table, width: float = TWO) -> "Figure":
         reasons |= dict.fromkeys(reason.rstrip(".") for reason in gaps)
         n_missing += len(gaps)
         n_cells += len(mine) * len(tasks)
-    title(figure, "Mean F1 on the target", any(table.synthetic for table in tables))
     rules = join_names([row.selection for table in tables for row in table.rows], 5)
     lacking = f"Hatched: no figure ({n_missing} of {n_cells} cells): {'; '.join(reasons)}."
-    remark(
+    return labelled(
         figure,
+        "Mean F1 on the target",
+        any(table.synthetic for table in tables),
         f"Settings chosen by: {rules}. Framed: best of a column." if rules else "",
         lacking if n_missing else "",
     )
-    return figure
 
 
 def _map(
@@ -173,9 +172,10 @@ def budget_picture(
         columnspacing=1.0,
     )
     legend.set_in_layout(not narrow)
-    title(figure, f"How many settings are worth trying ({mean})", any(r.synthetic for r in records))
-    remark(
+    return labelled(
         figure,
+        f"How many settings are worth trying ({mean})",
+        any(r.synthetic for r in records),
         "The best is judged on the target's own labels; the expectation is exact. A task whose "
         "grid is smaller keeps its maximum.",
         "Dotted: over fewer tasks, not to be compared with the others."
@@ -183,7 +183,6 @@ def budget_picture(
         else "",
         absences(records, missing),
     )
-    return figure
 
 
 def _lacking(n: int, n_tasks: int) -> str:
@@ -224,12 +223,16 @@ def time_picture(
         axes.grid(axis="x", color="#E5E5E5")
         axes.set_axisbelow(True)
         axes.set_xlabel(f"seconds {label}" if narrow else f"seconds of computing {label}")
-    title(figure, f"What methods cost ({scope(timed['task'])})", any(r.synthetic for r in records))
     recorded = [r for r in records if r.about.get("seconds") is not None]
     machines = join_names([str(r.about.get("machine") or "") for r in recorded], 3)
     measured = f" Measured on {machines}." if machines else ""
-    remark(figure, f"Dots: tasks; bar: their median.{measured}", absences(recorded, missing))
-    return figure
+    return labelled(
+        figure,
+        f"What methods cost ({scope(timed['task'])})",
+        any(r.synthetic for r in records),
+        f"Dots: tasks; bar: their median.{measured}",
+        absences(recorded, missing),
+    )
 
 
 def rank_picture(
@@ -278,13 +281,13 @@ def rank_picture(
         text += ",\n  more than all ranks" if difference > shown else ""
         axes.text(1 + shown, 1.35, text, va="center", size=7)
     test = f" (Friedman p = {ranking.p:.2g})" if ranking else ""
-    title(figure, f"Average ranks of mean F1 over {overall.over}{test}", synthetic)
     joined = "A bar joins methods whose ranks differ by less than Nemenyi's critical difference."
     two = "The critical difference needs three methods."
-    remark(
+    return labelled(
         figure,
+        f"Average ranks of mean F1 over {overall.over}{test}",
+        synthetic,
         f"1 is best. {joined if difference else two}",
         DEPENDENCE,
         *overall.left_out_sentences,
     )
-    return figure

@@ -107,21 +107,20 @@ def lines(label: str, width: int, most: int = 2) -> str:
     return "\n".join(wrapped)
 
 
-def title(figure: "Figure", text: str, synthetic: bool) -> None:
-    """Write the title, broken to the width; generated databases are marked in a line above it."""
-    wrapped = textwrap.fill(text, int(12.5 * figure.get_figwidth()))
+def labelled(figure: "Figure", title: str, synthetic: bool, *remarks: str) -> "Figure":
+    """Write a title, broken to the width, and below the picture what a reader must know.
+
+    Generated databases are marked in a line above the title.
+    """
+    wrapped = textwrap.fill(title, int(12.5 * figure.get_figwidth()))
     figure.suptitle(f"\n{wrapped}" if synthetic else wrapped)
     if synthetic:
         figure.text(0.995, 0.995, "SYNTHETIC DATA", ha="right", va="top", color="#B00020", size=7)
-
-
-def remark(figure: "Figure", *sentences: str) -> None:
-    """Write what a reader must know below the picture; nothing without a sentence."""
     # About 17.5 characters of this size go into an inch.
-    text = " ".join(sentence for sentence in sentences if sentence)
-    if text:
+    if text := " ".join(sentence for sentence in remarks if sentence):
         wrapped = textwrap.fill(text, int(17.5 * figure.get_figwidth()))
         figure.supxlabel(wrapped, size=6.5, x=0.01, ha="left", color="#555555")
+    return figure
 
 
 def to_bytes(draw: Callable[[], "Figure"], format: str = "svg", dpi: float = _DPI) -> bytes:

@@ -1,19 +1,15 @@
-"""The figures printed in papers, how the tables are laid out, and how far ours are from them."""
+"""The figures printed in papers, and how the tables are laid out."""
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.protocol import card, direction, experiments, rows
 from cdmer_bench.results.record import CellRecord
-
-if TYPE_CHECKING:
-    from cdmer_bench.reporting.table import Figure, Table
 
 PAPER_DESCRIPTOR = "LBP-TOP(R3P8)"
 BASELINE = "Baseline"
@@ -217,72 +213,3 @@ def _read_cells(
             f"({type(error).__name__}: {error}); it needs the columns table, row, column, "
             "mean_f1 (0 to 1) and accuracy (percent), and may have setting, such as k = 20"
         ) from None
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One cell beside the paper's."""
-
-    table: str
-    row: str
-    column: str
-    figure: "Figure"  # ours
-    printed: Printed  # the paper's
-    mean_f1: float  # ours as printed to four decimals, minus the paper's
-    samples: int | None  # right ones more than in the paper; None for an average
-    selection: str = "oracle"  # name of the rule that chose our setting
-
-
-def differences(tables: "Iterable[Table]") -> list[Difference]:
-    """List every compared cell but averages, the largest difference in mean F1 first."""
-    found = []
-    for table in tables:
-        for row in table.rows:
-            place = table.number, table.long_name(row)
-            for (column, _), cell in zip(table.columns, row.cells, strict=True):
-                figure, printed, apart = cell.figure, cell.printed, cell.difference
-                if figure and printed and apart and AVERAGE not in (column, row.label):
-                    found.append(Difference(*place, column, figure, printed, *apart, row.selection))
-    return sorted(found, key=lambda d: -abs(d.mean_f1))
-
-
-def summarize(tables: "Iterable[Table]") -> str:
-    """Say in a sentence how many figures equal the paper's, and the largest difference.
-
-    A figure is one mean F1 or one accuracy; averages are left out, and a cell that stands in
-    several tables (the Baseline in III, V and VII) counts once. Under several rules there is a
-    line for each.
-    """
-    tables = list(tables)
-    by_rule: dict[str, dict[tuple[str, str], Difference]] = {
-        row.selection: {} for table in tables for row in table.rows
-    }
-    for d in differences(tables):
-        by_rule[d.selection][d.row, d.column] = d
-    said = {name: _agreement(list(found.values())) for name, found in by_rule.items() if found}
-    if not said:
-        return "No figure to compare with the paper."
-    synthetic = any(table.synthetic for table in tables)
-    end = "; on SYNTHETIC DATA, so no agreement is to be expected." if synthetic else "."
-    return "\n".join(
-        (f"{name}: " if len(said) > 1 else "") + text + end for name, text in said.items()
-    )
-
-
-def _agreement(found: Sequence[Difference]) -> str:
-    equal = sum(
-        (d.mean_f1 == 0) + (round(d.figure.accuracy, 2) == d.printed.accuracy) for d in found
-    )
-    near = sum(d.samples is not None and abs(d.samples) <= 1 for d in found)
-    text = (
-        f"{equal} of {2 * len(found)} figures equal to every digit, "
-        f"{near} of {len(found)} accuracies within one sample"
-    )
-    if equal < 2 * len(found):
-        f1 = max(found, key=lambda d: abs(d.mean_f1))
-        count = max(found, key=lambda d: abs(d.samples or 0))
-        text += (
-            f"; largest difference {f1.mean_f1:+.4f} in mean F1 ({f1.row}, {f1.column}) and "
-            f"{count.samples:+d} samples ({count.row}, {count.column})"
-        )
-    return text

@@ -1,6 +1,6 @@
-"""A result table as plain data, ready to be rendered: its cells, averages and best figures."""
+"""A result table as plain data: its cells, averages, best figures, and how far the paper's are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cdmer_bench.reporting.published import AVERAGE, PAPER_DESCRIPTOR, Printed
@@ -21,7 +21,7 @@ class Figure:
     n_undefined: int = 0  # settings at which the rule's criterion is undefined
 
 
-@dataclass(frozen=True)
+@dataclass
 class TableCell:
     """One cell of a table."""
 
@@ -31,6 +31,7 @@ class TableCell:
     printed: Printed | None = None  # what the paper prints here, if it is to be compared
     best_f1: bool = False  # of its column, as printed to four decimals
     best_accuracy: bool = False  # to two decimals
+    keys: tuple[str, ...] = ()  # of the record behind it; of an average, of all
 
     @property
     def parts(self) -> tuple[str, str] | None:
@@ -162,14 +163,11 @@ class Table:
 def average(cells: Sequence[TableCell]) -> TableCell:
     """Average cells; if any has no figure, say how many there are instead."""
     figures = [cell.figure for cell in cells if cell.figure is not None]
-    coverage = (len(figures), len(cells))
-    if len(figures) < len(cells) or not cells:
-        return TableCell(coverage=coverage, reason="incomplete")
-    mean = Figure(
-        sum(f.mean_f1 for f in figures) / len(figures),
-        sum(f.accuracy for f in figures) / len(figures),
-    )
-    return TableCell(mean, coverage=coverage)
+    keys, n = tuple(key for cell in cells for key in cell.keys), len(figures)
+    if not figures or n < len(cells):
+        return TableCell(None, "incomplete", (n, len(cells)), keys=keys)
+    mean = Figure(sum(f.mean_f1 for f in figures) / n, sum(f.accuracy for f in figures) / n)
+    return TableCell(mean, coverage=(n, n), keys=keys)
 
 
 def with_averages(rows: Sequence[TableRow]) -> list[TableRow]:
@@ -200,24 +198,83 @@ def without_needless_averages(table: Table) -> Table:
     return replace(table, columns=table.columns[:n_columns], rows=rows)
 
 
-def mark_best(rows: Sequence[TableRow]) -> list[TableRow]:
+def mark_best(rows: Sequence[TableRow]) -> Sequence[TableRow]:
     """Mark the best of each column among at least two rows of the same rule; ties all win."""
-    marked = [list(row.cells) for row in rows]
     for selection in {row.selection for row in rows} - {PRINTED}:
-        ranked = [r for r, row in enumerate(rows)
-                  if row.selection == selection and row.label != AVERAGE]  # fmt: skip
-        for column in range(len(rows[0].cells)):
-            found = {r: parts for r in ranked if (parts := rows[r].cells[column].parts)}
-            if len(found) < 2:
-                continue
+        ranked = [r.cells for r in rows if r.selection == selection and r.label != AVERAGE]
+        for column in zip(*ranked, strict=True):
             # As they are printed: figures that print alike are equal.
-            best_f1, best_accuracy = (
-                max(float(parts[i]) for parts in found.values()) for i in (0, 1)
-            )
-            for r, (f1, accuracy) in found.items():
-                marked[r][column] = replace(
-                    marked[r][column],
-                    best_f1=float(f1) == best_f1,
-                    best_accuracy=float(accuracy) == best_accuracy,
-                )
-    return [replace(row, cells=tuple(cells)) for row, cells in zip(rows, marked, strict=True)]
+            found = [(cell, *map(float, cell.parts)) for cell in column if cell.parts]
+            for cell, mean_f1, accuracy in found if len(found) > 1 else ():
+                cell.best_f1 = mean_f1 == max(f1 for _, f1, _ in found)
+                cell.best_accuracy = accuracy == max(percent for *_, percent in found)
+    return rows
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One cell beside the paper's."""
+
+    table: str
+    row: str
+    column: str
+    figure: Figure  # ours
+    printed: Printed  # the paper's
+    mean_f1: float  # ours as printed to four decimals, minus the paper's
+    samples: int | None  # right ones more than in the paper; None for an average
+    selection: str = "oracle"  # name of the rule that chose our setting
+
+
+def differences(tables: Iterable[Table]) -> list[Difference]:
+    """List every compared cell but averages, the largest difference in mean F1 first."""
+    found = []
+    for table in tables:
+        for row in table.rows:
+            place = table.number, table.long_name(row)
+            for (column, _), cell in zip(table.columns, row.cells, strict=True):
+                figure, printed, apart = cell.figure, cell.printed, cell.difference
+                if figure and printed and apart and AVERAGE not in (column, row.label):
+                    found.append(Difference(*place, column, figure, printed, *apart, row.selection))
+    return sorted(found, key=lambda d: -abs(d.mean_f1))
+
+
+def summarize(tables: Iterable[Table]) -> str:
+    """Say in a sentence how many figures equal the paper's, and the largest difference.
+
+    A figure is one mean F1 or one accuracy; averages are left out, and a cell that stands in
+    several tables (the Baseline in III, V and VII) counts once. Under several rules there is a
+    line for each.
+    """
+    tables = list(tables)
+    by_rule: dict[str, dict[tuple[str, str], Difference]] = {
+        row.selection: {} for table in tables for row in table.rows
+    }
+    for d in differences(tables):
+        by_rule[d.selection][d.row, d.column] = d
+    said = {name: _agreement(list(found.values())) for name, found in by_rule.items() if found}
+    if not said:
+        return "No figure to compare with the paper."
+    synthetic = any(table.synthetic for table in tables)
+    end = "; on SYNTHETIC DATA, so no agreement is to be expected." if synthetic else "."
+    return "\n".join(
+        (f"{name}: " if len(said) > 1 else "") + text + end for name, text in said.items()
+    )
+
+
+def _agreement(found: Sequence[Difference]) -> str:
+    equal = sum(
+        (d.mean_f1 == 0) + (round(d.figure.accuracy, 2) == d.printed.accuracy) for d in found
+    )
+    near = sum(d.samples is not None and abs(d.samples) <= 1 for d in found)
+    text = (
+        f"{equal} of {2 * len(found)} figures equal to every digit, "
+        f"{near} of {len(found)} accuracies within one sample"
+    )
+    if equal < 2 * len(found):
+        f1 = max(found, key=lambda d: abs(d.mean_f1))
+        count = max(found, key=lambda d: abs(d.samples or 0))
+        text += (
+            f"; largest difference {f1.mean_f1:+.4f} in mean F1 ({f1.row}, {f1.column}) and "
+            f"{count.samples:+d} samples ({count.row}, {count.column})"
+        )
+    return text

@@ -132,7 +132,7 @@ def build_table(
         beside |= published()
     for paper in later:
         beside |= {place: p for place, p in paper.cells.items() if place[1] in paper.own_rows}
-    rows = [_with_printed(row, layout, rows, beside) for row in rows]
+    _put_printed(rows, layout, beside)
     rows += [row for paper in later for row in _printed_rows(paper, layout)]
     columns = {c: DIRECTIONS.get(c, "") for c in layout.columns}
     tasks = {t.label: (t.name, t.source, t.target) for t in experiments()}
@@ -296,9 +296,11 @@ def _rows(
 
 
 def _cell(score: Any | None, reason: str) -> TableCell:
-    if score is None or score.reason:
-        return TableCell(reason=reason if score is None else score.reason)
-    return TableCell(Figure(**{name: getattr(score, name) for name in _FIGURE}))
+    if score is None:
+        return TableCell(reason=reason)
+    if score.reason:
+        return TableCell(reason=score.reason, keys=(score.key,))
+    return TableCell(Figure(**{name: getattr(score, name) for name in _FIGURE}), keys=(score.key,))
 
 
 def _printed_rows(paper: Paper, layout: Layout) -> list[TableRow]:
@@ -313,17 +315,12 @@ def _printed_rows(paper: Paper, layout: Layout) -> list[TableRow]:
     return rows
 
 
-def _with_printed(
-    row: TableRow, layout: Layout, rows: Sequence[TableRow], beside: Cells
-) -> TableRow:
-    """Put the paper's figures beside a row's; the row of averages only if it has the same rows."""
-    labels = [r.label for r in rows if r.selection == row.selection and r.label != AVERAGE]
-    comparable = row.label != AVERAGE or labels == list(layout.rows)
-    columns = (*layout.columns, AVERAGE)
-    cells = [
-        replace(cell, printed=beside.get((layout.number, row.label, column)))
-        if comparable and cell.figure is not None
-        else cell
-        for cell, column in zip(row.cells, columns, strict=False)
-    ]
-    return replace(row, cells=tuple(cells))
+def _put_printed(rows: Sequence[TableRow], layout: Layout, beside: Cells) -> None:
+    """Put printed figures beside ours; beside the averages only if they are over the same rows."""
+    for row in rows:
+        labels = [r.label for r in rows if r.selection == row.selection and r.label != AVERAGE]
+        if row.label == AVERAGE and labels != list(layout.rows):
+            continue
+        for cell, column in zip(row.cells, (*layout.columns, AVERAGE), strict=False):
+            if cell.figure is not None:
+                cell.printed = beside.get((layout.number, row.label, column))

@@ -19,8 +19,7 @@ from threadpoolctl import threadpool_limits
 from cdmer_bench.databases.base import Clip, ClipDatabase
 from cdmer_bench.errors import UserError
 from cdmer_bench.features import Features, read_clip
-from cdmer_bench.methods.base import Method
-from cdmer_bench.methods.regression_cache import FOLDER
+from cdmer_bench.methods.base import SHARED_WORK, Method
 from cdmer_bench.parallel import Backend
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
@@ -156,7 +155,7 @@ def expect(cells: Sequence[Cell], features: Features, store: ResultsStore) -> li
     """
     records = store.records()
     rates = known_rates(records)
-    kept = (features.store.folder / FOLDER).is_dir() and not features.force
+    kept = (features.store.folder / SHARED_WORK).is_dir() and not features.force
     there = {record.about.get("shared_work", "") for record in records if kept}
     found = []
     for cell in cells:

@@ -11,20 +11,24 @@ the objective falls fastest; then the problem is solved on the active ones, with
 held, and a variable that would change its sign leaves. The objective falls at every change, so
 no set of active variables and signs comes back, and the end is the optimum up to rounding.
 
-:func:`nonnegative_lasso` solves a stack of :math:`\min_{w \ge 0} |y - D w|_2^2 + a |w|_1`, whose
-penalty may be a fraction of the smallest one that makes w zero (:func:`ratio_penalties`): a ratio
-below 1 then never makes it zero, whatever the scale of the data. SLEP (J. Liu, S. Ji and J. Ye,
-SLEP: Sparse Learning with Efficient Projections, 2009) calls this ``rFlag = 1``; it minimises half
-of the squared norm, so its weight z is a / 2.
+:class:`CarefulLasso` does the same where the square G of a design A is too badly conditioned to be
+worked with: on the QR decomposition of the active columns, A_S = QR, so that errors grow with the
+condition of A, not with that of A'A. The residual is never a difference of large numbers: with
+z = R'^-1 sign it is the sum of what no active column fits, r0 = y - QQ'y, and of mu/2 Q z.
 """
 
 from typing import NamedTuple
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dposv
 
 Array = NDArray[np.float64]
+
+# Of :class:`CarefulLasso`: a column of which less than this lies outside the span of the active
+# ones depends on them; the relative gap that ends the search.
+DEPENDENT, ENOUGH = 1e-12, 1e-9
 
 
 class LassoResult(NamedTuple):
@@ -127,50 +131,117 @@ def _solve_dependent(block: Array, linear: Array, now: Array) -> Array:
     return now + vectors[:, ~null] @ (components[~null] / values[~null])
 
 
-class DesignProducts(NamedTuple):
-    """What the problem needs of D and y."""
+class CarefulSolution(NamedTuple):
+    """The solution p of a lasso, its objective |y - Ap|^2 + mu |p|_1, and its duality gap."""
 
-    gram: Array  # (n_stack, k, k), ``D.T @ D``
-    correlation: Array  # (n_stack, k), ``D.T @ y``
-    energy: float  # ``y @ y``
-
-    @classmethod
-    def of(cls, D_transposed: Array, y: Array) -> "DesignProducts":
-        """Multiply a stack of transposed designs (n_stack, k, m) with themselves and ``y`` (m)."""
-        gram = D_transposed @ D_transposed.transpose(0, 2, 1)
-        return cls(gram, (D_transposed @ y[:, None])[:, :, 0], float(y @ y))
-
-    def squared_error(self, w: Array) -> Array:
-        """Return ``|y - D w|^2`` for w (n_stack, k), shape (n_stack,)."""
-        column = w[:, :, None]
-        change = w[:, None, :] @ (self.gram @ column - 2 * self.correlation[:, :, None])
-        return self.energy + change[:, 0, 0]
+    p: Array
+    objective: float
+    gap: float
 
 
-def ratio_penalties(products: DesignProducts, ratio: Array) -> Array:
-    """Return the weights a of ``|w|_1`` that are ``ratio`` times those above which w is zero.
+class CarefulLasso:
+    """The lassos of one design A (m x n), each solved on its own."""
 
-    From a ratio (n_stack,) of 1 on, the optimal w is zero.
-    """
-    return 2.0 * ratio * np.maximum(products.correlation.max(axis=1), 0.0)
+    def __init__(self, design: Array) -> None:
+        U, spectrum, _ = np.linalg.svd(design, full_matrices=False)
+        # In the space of the columns: what lies outside it is the same for every p.
+        self._U = U[:, spectrum > max(design.shape) * np.finfo(float).eps * spectrum[0]]
+        self._design = self._U.T @ design
+        self._lengths = np.linalg.norm(self._design, axis=0)
+
+    def solve(self, response: Array, mu: float, start: Array) -> CarefulSolution:
+        """Minimise |y - Ap|^2 + mu |p|_1 from a point that may be anywhere."""
+        design, inside = self._design, self._U.T @ response
+        outside = response - self._U @ inside
+        p = self._independent(start)
+        barred = np.zeros(len(p), bool)
+        best = CarefulSolution(p, np.inf, np.inf)
+        for _ in range(100 + 20 * len(p)):
+            p, rest, fitting = _descend_carefully(design, inside, mu, p)
+            found = _certify(design, inside, mu, p, rest, fitting)
+            if found.gap < best.gap:
+                best, barred = found, np.zeros(len(p), bool)
+            pull = (rest + fitting) @ design
+            gain = np.where((p != 0) | barred, -np.inf, 2 * np.abs(pull) - mu)
+            entering = int(gain.argmax())
+            if gain[entering] <= 1e-12 * mu or found.gap <= ENOUGH * found.objective:
+                break
+            barred[entering] = True  # until the gap has fallen: rounding could swap it in and out
+            p = _enter(design, p, entering, np.sign(pull[entering]), self._lengths)
+        return best._replace(objective=best.objective + float(outside @ outside))
+
+    def _independent(self, start: Array) -> Array:
+        """Return a point without the variables whose columns depend on those of larger parts."""
+        p = np.zeros(len(start))
+        active = np.flatnonzero(start)
+        if len(active):
+            parts = self._design[:, active] * start[active]
+            R, order = scipy.linalg.qr(parts, mode="r", pivoting=True)
+            diagonal = np.abs(np.diag(R))
+            kept = active[order[: int((diagonal > DEPENDENT * diagonal[0]).sum())]]
+            p[kept] = start[kept]
+        return p
 
 
-def nonnegative_lasso(
-    products: DesignProducts, penalty: Array, start: Array | None = None
-) -> tuple[Array, NDArray[np.bool_]]:
-    """Return the optimum w (n_stack, k) of every problem, and which converged.
+def _enter(design: Array, p: Array, entering: int, sign: float, lengths: Array) -> Array:
+    """Make a variable active; one that depends on the active ones in the place of another."""
+    p, active = p.copy(), np.flatnonzero(p)
+    Q, R = np.linalg.qr(design[:, active])
+    along = Q.T @ design[:, entering]
+    outside = design[:, entering] - Q @ along
+    p[entering] = sign * np.finfo(float).tiny
+    if len(active) == 0 or np.linalg.norm(outside) > DEPENDENT * lengths[entering]:
+        return p
+    # Along a direction that changes no fit the L1 norm falls until one coefficient is zero.
+    change = -sign * scipy.linalg.solve_triangular(R, along)
+    steps = np.full(len(active), np.inf)
+    np.divide(-p[active], change, out=steps, where=p[active] * change < 0)
+    step = steps.min()
+    if np.isfinite(step):
+        p[active] += step * change
+        p[active[steps <= step]] = 0.0
+        p[entering] = sign * max(step, np.finfo(float).tiny)
+    return p
 
-    ``penalty`` (n_stack,) are the a >= 0; good nonnegative guesses (n_stack, k) save time.
-    """
-    w = np.empty(products.correlation.shape)
-    converged = np.empty(len(w), bool)
-    for i, weight in enumerate(penalty):
-        found = active_set_lasso(
-            products.gram[i],
-            products.correlation[i],
-            float(weight) / 2,  # of half the squared error
-            nonnegative=True,
-            start=None if start is None else start[i],
-        )
-        w[i], converged[i] = found.x, found.converged
-    return w, converged
+
+def _descend_carefully(
+    design: Array, response: Array, mu: float, p: Array
+) -> tuple[Array, Array, Array]:
+    """Minimise over the active variables, signs held; also return r0 and mu/2 Q z."""
+    p = p.copy()
+    while True:
+        active = np.flatnonzero(p)
+        sign = np.sign(p[active])
+        Q, R = np.linalg.qr(design[:, active])
+        fitted = Q.T @ response
+        try:
+            z = scipy.linalg.solve_triangular(R, sign, trans="T")
+            goal = scipy.linalg.solve_triangular(R, fitted - mu / 2 * z)
+        except scipy.linalg.LinAlgError:
+            p[active[np.abs(np.diag(R)).argmin()]] = 0.0
+            continue
+        blocking = goal * sign <= 0
+        if not blocking.any():
+            p[active] = goal
+            rest = response - Q @ fitted
+            if len(active) == len(response):  # which then fit it
+                rest[:] = 0.0
+            return p, rest, mu / 2 * (Q @ z)
+        now = p[active]
+        steps = np.where(blocking, now / np.where(blocking, now - goal, 1.0), np.inf)
+        step = steps.min()
+        p[active] = now + step * (goal - now)
+        p[active[steps <= step]] = 0.0
+
+
+def _certify(
+    design: Array, response: Array, mu: float, p: Array, rest: Array, fitting: Array
+) -> CarefulSolution:
+    """Bound the excess over the optimum by the better of two dual points, with and without r0."""
+    actual = response - design @ p
+    objective, dual = float(actual @ actual + mu * np.abs(p).sum()), -np.inf
+    for half in (rest + fitting, fitting):
+        largest = 2 * np.abs(half @ design).max(initial=0.0)
+        u = 2 * half * (mu / largest if largest > mu else 1.0)
+        dual = max(dual, float(u @ response - u @ u / 4))
+    return CarefulSolution(p, objective, objective - dual)

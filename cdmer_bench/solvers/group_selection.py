@@ -17,14 +17,48 @@ import numpy as np
 import scipy  # its parts are loaded when they are used
 from numpy.typing import NDArray
 
-from cdmer_bench.errors import UserError
-from cdmer_bench.solvers.blocks import KEPT
+from cdmer_bench.errors import UserError, closest
 
 Array = NDArray[np.float64]
 
+GROUPS = ("blocks", "authors_chunks")
+N_PLANES = 3
+KEPT = 1 << 30  # bytes of the matrices of all groups above which they are not formed
 KAPPA, FACTOR, LARGEST_KAPPA, TOLERANCE = 1e-3, 1.1, 1e15, 1e-8
 MOST_STEPS = 600  # kappa reaches its end after 435
 STACK = 17  # settings that go through a step together, so that they stay in the cache
+
+
+def group_features(X: Array, groups: str) -> Array:
+    """Say which values of X (n_samples, n_blocks, block_dim) form the groups that are selected.
+
+    'blocks' are the facial blocks of the grids 1, 2, 4, ... 'authors_chunks' are consecutive runs
+    of block_dim values of the authors' file order, which goes plane by plane inside each grid:
+    beyond the whole face such a run mixes parts of three blocks.
+    """
+    if groups not in GROUPS:
+        raise UserError(f"there are no groups {groups!r}; {closest(str(groups), GROUPS)}")
+    if groups == "blocks":
+        return X
+    n_samples, n_blocks, block_dim = X.shape
+    sizes = [1]
+    while sum(sizes) < n_blocks:
+        sizes.append(4 * sizes[-1])
+    if sum(sizes) != n_blocks:
+        raise UserError(
+            f"groups=authors_chunks needs the blocks of the grids 1, 2, 4, ... (1, 5, 21, 85 "
+            f"blocks), but samples have {n_blocks} blocks; use groups=blocks"
+        )
+    if block_dim % N_PLANES:
+        raise UserError(
+            f"groups=authors_chunks needs blocks of {N_PLANES} planes, but a block has "
+            f"{block_dim} values; use groups=blocks"
+        )
+    runs = []
+    for grid in np.split(X, np.cumsum(sizes)[:-1], axis=1):
+        planes = grid.reshape(n_samples, grid.shape[1], N_PLANES, -1).transpose(0, 2, 1, 3)
+        runs.append(planes.reshape(n_samples, -1))
+    return np.concatenate(runs, axis=1).reshape(X.shape)
 
 
 def prepare_groups(Xs: Array, Xt: Array, Xq: Array) -> dict[str, Array]:

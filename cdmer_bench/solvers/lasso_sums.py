@@ -3,7 +3,8 @@
 The solutions themselves (n x D for each penalty) are never held. Responses are walked in chunks of
 a fixed size, and the sums of the chunks are added in their order: the result does not depend on
 how many threads walk them. Every solution is certified by its duality gap; one whose gap is too
-wide is solved again by :mod:`~cdmer_bench.solvers.careful_lasso`.
+wide is solved again by
+:class:`~cdmer_bench.solvers.active_set_lasso.CarefulLasso`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
 from cdmer_bench.compiled import compiled_available
-from cdmer_bench.solvers.careful_lasso import CarefulLasso
+from cdmer_bench.solvers.active_set_lasso import CarefulLasso
 from cdmer_bench.solvers.lasso_paths import certify, lasso_paths, matrix_rank
 
 Array = NDArray[np.float64]
@@ -68,18 +69,6 @@ def sum_lassos(
     given = np.argsort(falling)
     projected, square, objective, gap = (array[given] for array in total.arrays())
     return LassoSums(projected, square, objective, gap, total.breakpoints)
-
-
-def solve_lassos(design: Array, responses: Array, mu: float) -> Array:
-    """Return the solutions themselves for one penalty, shape (D, n), by the NumPy walk."""
-    solutions = np.empty((len(responses), design.shape[1]))
-    careful = CarefulLasso(design)
-    for part in lasso_paths(design.T @ design, responses @ design, [mu]):
-        solutions[part.rows] = part.coefficients[0]
-        bound = certify(design, responses[part.rows], part.coefficients[0], mu)
-        for r in part.rows[~(bound.gap <= RELATIVE_GAP * bound.objective)]:
-            solutions[r] = careful.solve(responses[r], mu, solutions[r]).p
-    return solutions
 
 
 class _Lassos:

@@ -1,4 +1,4 @@
-r"""The loop of :class:`~cdmer_bench.solvers.response_ialm.ResponseIALM` in float32, for many mu.
+r"""The loop of :class:`~cdmer_bench.solvers.ialm.ResponseIALM` in float32, for many mu.
 
 In the notation there, with N = I - M, a step is
 
@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.compiled import compiled_available, kernel
 from cdmer_bench.errors import UserError
-from cdmer_bench.solvers.ialm import PenaltySchedule
-from cdmer_bench.solvers.response_ialm import ResponseIALM
+from cdmer_bench.solvers.ialm import PenaltySchedule, ResponseIALM
 
 Array = NDArray[np.float64]
 

@@ -6,6 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from cdmer_bench.methods.regeneration import design_matrix, pool
+from cdmer_bench.solvers.ialm import ResponseIALM
+from cdmer_bench.solvers.lasso_paths import certify
+from cdmer_bench.solvers.lasso_sums import sum_lassos
 from tests.released_features import load
 
 DATA = Path(__file__).parents[1] / "data" / "methods"
@@ -67,3 +71,23 @@ def grid_predictions(method: Any, task: str) -> tuple[np.ndarray, np.ndarray]:
     """Return predictions over the paper's grid on a released task, and the target's labels."""
     Xs, ys, Xt, yt = released_task(task)
     return method.predict_grid(Xs, ys, Xt)[1], yt
+
+
+def regeneration_coefficients(
+    fixed: np.ndarray, moving: np.ndarray, lam: float, mu: float, solver: str = "paper"
+) -> tuple[np.ndarray, float, float]:
+    """Return P' (D x n) of one setting, its objective, and an upper bound of its relative excess.
+
+    The fixed samples are the source's for TSRG, the target's for DRFS-T.
+    """
+    design = design_matrix(pool(fixed, moving, fixed)["kernel"], len(fixed), lam)
+    responses = np.hstack([fixed.T, np.zeros((fixed.shape[1], 1))])  # [y; 0] of every feature
+    if solver == "paper":
+        correlations = np.ascontiguousarray(fixed.T @ design[:-1])
+        coefficients = ResponseIALM(design).solve(correlations, mu).coefficients
+    else:
+        units = np.eye(len(responses))  # P times these is P
+        coefficients = sum_lassos(design, responses, [mu], units).projected[0].T
+    bound = certify(design, responses, coefficients, mu)
+    objective = float(bound.objective.sum())
+    return coefficients, objective, float(bound.gap.sum()) / objective

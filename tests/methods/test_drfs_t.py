@@ -3,8 +3,12 @@ import pytest
 from sklearn.svm import SVC
 
 from cdmer_bench.methods.drfs_t import DRFST
-from cdmer_bench.methods.regeneration import regeneration_coefficients
-from tests.methods.oracles import macro_f1_and_accuracy, random_task, released_task
+from tests.methods.oracles import (
+    macro_f1_and_accuracy,
+    random_task,
+    regeneration_coefficients,
+    released_task,
+)
 
 
 @pytest.mark.parametrize("solver", ["paper", "exact"])

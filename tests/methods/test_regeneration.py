@@ -10,9 +10,16 @@ from omegaconf import OmegaConf
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.drfs_t import DRFST
 from cdmer_bench.methods.inputs import expand_grid, parse_range
-from cdmer_bench.methods.regeneration import regenerate, regeneration_coefficients
+from cdmer_bench.methods.regeneration import regenerate
 from cdmer_bench.methods.tsrg import TSRG
-from tests.methods.oracles import arrays, case, random_task, released_task, thinned
+from tests.methods.oracles import (
+    arrays,
+    case,
+    random_task,
+    regeneration_coefficients,
+    released_task,
+    thinned,
+)
 
 METHODS = pytest.mark.parametrize("method", [TSRG, DRFST])
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cdmer_bench.methods import DRFST, TSRG
-from cdmer_bench.methods.regression_cache import FOLDER, load_entry
+from cdmer_bench.methods.base import SHARED_WORK
+from cdmer_bench.methods.regeneration import load_entry
 from tests.methods.oracles import random_task
 from tests.methods.test_regeneration import large_task
 
@@ -81,7 +82,7 @@ def test_witnesses_are_those_of_a_solution_of_ones_own(tmp_path, kind, monkeypat
 
 def test_other_samples_penalties_and_solvers_have_entries_of_their_own(tmp_path):
     def entries():
-        return len(list((tmp_path / FOLDER).glob("*.npz")))
+        return len(list((tmp_path / SHARED_WORK).glob("*.npz")))
 
     Xs, ys, Xt = random_task(3)
     cache = str(tmp_path)
@@ -108,7 +109,7 @@ def test_samples_held_out_of_a_fold_keep_nothing(tmp_path, kind):
     method = kind(cache=str(tmp_path))
     held_out = method.prepare(Xs[5:], ys[5:], Xt, Xs[:5])
     method.solve(held_out, [{}])
-    assert not (tmp_path / FOLDER).exists()
+    assert not (tmp_path / SHARED_WORK).exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"no archive", None])
@@ -116,7 +117,7 @@ def test_a_damaged_entry_is_made_again_with_a_warning(tmp_path, damage):
     Xs, ys, Xt = random_task(3)
     alone = TSRG().fit(Xs, ys, Xt).result_
     TSRG(cache=str(tmp_path)).fit(Xs, ys, Xt)
-    (path,) = (tmp_path / FOLDER).glob("*.npz")
+    (path,) = (tmp_path / SHARED_WORK).glob("*.npz")
     whole, entry = path.read_bytes(), load_entry(path)
     flipped = whole[:200] + bytes([whole[200] ^ 1]) + whole[201:]
     path.write_bytes(flipped if damage is None else damage)
@@ -135,7 +136,7 @@ def test_an_entry_under_a_wrong_name_is_damaged(tmp_path):
     Xs, ys, Xt = random_task(3)
     for lam in (1.0, 2.0):
         TSRG(cache=str(tmp_path), lam=lam).fit(Xs, ys, Xt)
-    first, second = sorted((tmp_path / FOLDER).glob("*.npz"))
+    first, second = sorted((tmp_path / SHARED_WORK).glob("*.npz"))
     second.write_bytes(first.read_bytes())
     alone = [TSRG(lam=lam).fit(Xs, ys, Xt).result_ for lam in (1.0, 2.0)]
     with pytest.warns(UserWarning, match="it is another entry"):
@@ -154,4 +155,4 @@ def test_a_folder_that_cannot_be_made_costs_nothing_but_time(tmp_path):
 
 def test_entries_are_private(tmp_path):
     TSRG(cache=str(tmp_path)).fit(*random_task(3))
-    assert (tmp_path / FOLDER).stat().st_mode & 0o077 == 0
+    assert (tmp_path / SHARED_WORK).stat().st_mode & 0o077 == 0

@@ -7,7 +7,8 @@ from cdmer_bench.databases import from_released_layout, to_released_layout
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.drls import DRLS
 from cdmer_bench.methods.rstr import RSTR, as_written
-from cdmer_bench.solvers.blocks import group_features, scale_features
+from cdmer_bench.solvers.group_selection import group_features
+from cdmer_bench.solvers.region_selection import scale_features
 from tests.methods.oracles import arrays, case, random_task, released_task
 
 

@@ -5,7 +5,6 @@ import pytest
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.tgsr import TGSR, as_written
 from cdmer_bench.solvers import group_selection
-from cdmer_bench.solvers.blocks import group_features
 from cdmer_bench.solvers.label_regression import label_matrix
 from tests.methods.oracles import DATA, macro_f1_and_accuracy, random_task
 from tests.methods.test_rstr import released_blocks
@@ -80,7 +79,7 @@ def test_more_groups_than_there_are_means_all_of_them():
 def test_groups_are_runs_of_the_file_or_facial_blocks():
     Xs, ys, Xt = block_task(4)
     runs = TGSR(k=2).fit(Xs, ys, Xt).result_.scores
-    moved = [group_features(X, "authors_chunks") for X in (Xs, Xt)]
+    moved = [group_selection.group_features(X, "authors_chunks") for X in (Xs, Xt)]
     same = TGSR(k=2, groups="blocks").fit(moved[0], ys, moved[1]).result_.scores
     np.testing.assert_array_equal(runs, same)
 

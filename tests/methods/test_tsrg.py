@@ -2,9 +2,13 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from cdmer_bench.methods.regeneration import regeneration_coefficients
 from cdmer_bench.methods.tsrg import TSRG
-from tests.methods.oracles import macro_f1_and_accuracy, random_task, released_task
+from tests.methods.oracles import (
+    macro_f1_and_accuracy,
+    random_task,
+    regeneration_coefficients,
+    released_task,
+)
 
 
 @pytest.mark.parametrize("solver", ["paper", "exact"])

@@ -10,15 +10,15 @@ import pytest
 from cdmer_bench.evaluation.selection import rule
 from cdmer_bench.reporting import MissingCell, build_table
 from cdmer_bench.reporting.analysis import (
+    choose_settings,
     comparable,
     compare_cells,
     compare_methods,
     control_of,
     drawn_units,
     stats_text,
-    unchosen,
 )
-from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET, SYNTHETIC
+from cdmer_bench.reporting.captions import CHOSEN_ON_TARGET, SYNTHETIC, about_unchosen
 from cdmer_bench.reporting.html_report import build_report
 from cdmer_bench.reporting.picture_data import cells_of
 from cdmer_bench.reporting.rules import summarize_rules
@@ -171,12 +171,11 @@ def test_methods_are_compared_without_the_baseline_if_they_share_too_little_with
 def test_statistics_name_the_cells_that_a_rule_cannot_choose_for():
     scores = np.zeros((3, 71, 3), np.float32)
     records = [record(5, scores=scores), record(6), record(5, "sa", "SA"), record(6, "sa", "SA")]
-    cells = compare_cells(records, rule("entropy"))
     sentence = (
         "No setting chosen for TCA (Exp.6); SA (Exp.5, Exp.6): entropy needs scores, not recorded."
     )
-    assert unchosen(records, cells, rule("entropy")) == [sentence]
-    assert unchosen(records, compare_cells(records, ORACLE), ORACLE) == []
+    assert about_unchosen(choose_settings(records, rule("entropy"))[1]) == [sentence]
+    assert about_unchosen(choose_settings(records, ORACLE)[1]) == []
     assert sentence in stats_text(records, rule("entropy"))
     told = "No setting chosen for SA (Exp.5, Exp.6); TCA (Exp.6): entropy needs scores"
     assert told in statistics_section(records, rule("entropy"))

@@ -4,7 +4,7 @@ import html
 import itertools
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -299,6 +299,14 @@ def test_a_curve_ends_at_the_figure_that_the_tables_show():
     assert f1[0] != f1[1]
     assert curve.values[-1, 0] == pytest.approx(f1[0])
     assert cells[0].values("tied")[0] == pytest.approx(f1[0])
+
+
+def test_tasks_with_other_classes_share_the_curves_of_mean_f1_and_accuracy():
+    own = {"task": "a__b", "task_label": "A → B", "classes": tuple("abcd"), "key": "own"}
+    page = build_report([record(5), replace(record(6), **own)])
+    (curve,) = embedded(page)["curves"]["oracle"]
+    assert (curve["tasks"], len(curve["values"])) == (2, 2)
+    assert [m["label"] for m in embedded(page)["measures"]] == ["mean F1", "accuracy (%)"]
 
 
 def test_a_curve_says_over_how_many_tasks_it_is():

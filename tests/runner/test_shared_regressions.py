@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.methods import regeneration
-from cdmer_bench.methods.regression_cache import FOLDER
+from cdmer_bench.methods.base import SHARED_WORK
 from cdmer_bench.results.store import ResultsStore
 from tests.small_corpus import draw_features, grids
 
@@ -47,16 +47,18 @@ def test_a_run_solves_each_regression_once_and_gives_the_same_results(corpus, cd
 
 def test_force_solves_anew_once_a_run(corpus, cdmer):
     first, _, _ = run(corpus, cdmer, "results", "backend=sequential")
-    entries = {path: path.stat().st_ino for path in (corpus.folder / "cache" / FOLDER).iterdir()}
+    entries = {
+        path: path.stat().st_ino for path in (corpus.folder / "cache" / SHARED_WORK).iterdir()
+    }
     assert len(entries) == 4  # two directions, two lambda
     again, taken, _ = run(corpus, cdmer, "results", "backend=sequential", "force=true")
     assert again == first
     assert sorted(taken.values()) == [0, 0, 6, 6]
-    anew = {path: path.stat().st_ino for path in (corpus.folder / "cache" / FOLDER).iterdir()}
+    anew = {path: path.stat().st_ino for path in (corpus.folder / "cache" / SHARED_WORK).iterdir()}
     assert anew.keys() == entries.keys()
     code, _, _ = cdmer("run", *corpus.arguments("method=svm", "task=red/green", "force=true"))
     assert code == 0
-    assert len(list((corpus.folder / "cache" / FOLDER).iterdir())) == 4
+    assert len(list((corpus.folder / "cache" / SHARED_WORK).iterdir())) == 4
 
 
 def test_a_methods_seconds_are_those_that_it_takes_on_its_own(corpus, cdmer, monkeypatch):

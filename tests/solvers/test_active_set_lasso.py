@@ -3,12 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cdmer_bench.solvers.active_set_lasso import (
-    DesignProducts,
-    active_set_lasso,
-    nonnegative_lasso,
-    ratio_penalties,
-)
+from cdmer_bench.solvers.active_set_lasso import active_set_lasso
+from cdmer_bench.solvers.region_selection import DesignProducts, nonnegative_lasso, ratio_penalties
 from tests.methods.oracles import arrays
 
 

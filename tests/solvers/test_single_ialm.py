@@ -4,8 +4,7 @@ import pytest
 from cdmer_bench.compiled import compiled_available
 from cdmer_bench.errors import UserError
 from cdmer_bench.solvers import single_ialm
-from cdmer_bench.solvers.ialm import ialm_as_written
-from cdmer_bench.solvers.response_ialm import ResponseIALM
+from cdmer_bench.solvers.ialm import ResponseIALM, ialm_as_written
 from cdmer_bench.solvers.single_ialm import (
     NumpyArrays,
     SingleIALM,

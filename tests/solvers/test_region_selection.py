@@ -3,8 +3,13 @@ import pytest
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.methods.rstr import RSTR
-from cdmer_bench.solvers import blocks
-from cdmer_bench.solvers.blocks import KeptKernels, RemadeKernels, prepare_products
+from cdmer_bench.solvers import region_selection
+from cdmer_bench.solvers.region_selection import (
+    KeptKernels,
+    RemadeKernels,
+    prepare_products,
+    products_of,
+)
 
 LABELS = np.eye(3)[:, np.arange(11) % 3]
 
@@ -25,10 +30,10 @@ def draw(seed=0, n_query=7):
 def both_ways(monkeypatch, Xs, Xt, Xq):
     """Return the products with kept and with remade kernels, the latter a few rows at a time."""
     kept = {**prepare_products(Xs, Xt, Xq), "labels": LABELS}
-    monkeypatch.setattr(blocks, "KEPT", 0)
-    monkeypatch.setattr(blocks, "ROWS", 8 * 12 * 6)
+    monkeypatch.setattr(region_selection, "KEPT", 0)
+    monkeypatch.setattr(region_selection, "ROWS", 8 * 12 * 6)
     remade = {**prepare_products(Xs, Xt, Xq), "labels": LABELS}
-    found = blocks.products_of(kept), blocks.products_of(remade)
+    found = products_of(kept), products_of(remade)
     assert [type(way) for way in found] == [KeptKernels, RemadeKernels]
     return found
 
@@ -70,7 +75,7 @@ def test_rstr_predicts_the_same_with_remade_kernels(monkeypatch):
     kept = RSTR().fit(Xs, np.arange(11) % 3, Xt)
     scores = kept.result_.scores
     _, of_grid = RSTR.predict_grid(Xs, np.arange(11) % 3, Xt, grid)
-    monkeypatch.setattr(blocks, "KEPT", 0)
+    monkeypatch.setattr(region_selection, "KEPT", 0)
     remade = RSTR().fit(Xs, np.arange(11) % 3, Xt)
     np.testing.assert_allclose(remade.result_.scores, scores, atol=1e-9)
     np.testing.assert_allclose(remade.weights_, kept.weights_, atol=1e-9)
@@ -79,13 +84,13 @@ def test_rstr_predicts_the_same_with_remade_kernels(monkeypatch):
 
 
 def test_few_samples_of_long_blocks_are_kept_whatever_their_size(monkeypatch):
-    monkeypatch.setattr(blocks, "KEPT", 0)
+    monkeypatch.setattr(region_selection, "KEPT", 0)
     Xs, Xt, Xq = (np.ones((n, 2, 40)) for n in (5, 4, 6))
     assert "blocks" in prepare_products(Xs, Xt, Xq)
 
 
 def test_samples_whose_kernels_overflow_are_refused(monkeypatch):
-    monkeypatch.setattr(blocks, "KEPT", 0)
+    monkeypatch.setattr(region_selection, "KEPT", 0)
     Xs, Xt, Xq = (X * 1e100 for X in draw())
     with pytest.raises(UserError, match=r"features reach .*e\+100, so the squared kernel overflow"):
         prepare_products(Xs, Xt, Xq)

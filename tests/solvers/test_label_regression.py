@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from cdmer_bench.solvers.active_set_lasso import active_set_lasso
 from cdmer_bench.solvers.ialm import PenaltySchedule, ialm_as_written
-from cdmer_bench.solvers.stacked_ialm import LeastSquaresFactors, factorize, ialm
+from cdmer_bench.solvers.label_regression import LeastSquaresFactors, factorize, ialm
 
 
 @pytest.fixture(autouse=True, scope="module", params=["0", "1"], ids=["compiled", "NumPy"])

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
 
-from cdmer_bench.errors import UserError
-from cdmer_bench.solvers import response_ialm
-from cdmer_bench.solvers.ialm import PenaltySchedule, ialm_as_written
-from cdmer_bench.solvers.response_ialm import ResponseIALM
+from cdmer_bench.solvers import ialm
+from cdmer_bench.solvers.ialm import PenaltySchedule, ResponseIALM, ialm_as_written
 
 
 @pytest.mark.parametrize("mu", [0.0, 0.02, 0.7, 5.0])
@@ -23,7 +21,7 @@ def test_blocks_give_the_iterates_of_the_undivided_loop(mu, block):
 @pytest.mark.parametrize(("n_rows", "kept"), [(3, 1 << 30), (9, 0)])
 def test_products_by_a_factor_give_the_iterates_of_the_loop(monkeypatch, n_rows, kept):
     # Few rows, and matrices of the steps that would take more memory than is to be used.
-    monkeypatch.setattr(response_ialm, "KEPT", kept)
+    monkeypatch.setattr(ialm, "KEPT", kept)
     rng = np.random.default_rng(5)
     A = rng.normal(size=(n_rows, 10)) + 1
     Y = rng.normal(size=(7, n_rows))
@@ -54,14 +52,6 @@ def test_slow_growth_from_zero_comes_near_the_optimum():
     found = ResponseIALM(A, schedule).solve(np.ascontiguousarray(B.T), 0.4).coefficients
     soft = np.sign(B) * np.maximum(np.abs(B) - 0.2, 0)
     np.testing.assert_allclose(found.T, soft, atol=1e-4)
-
-
-def test_wrong_constants_are_refused():
-    with pytest.raises(UserError, match="must not be negative"):
-        ResponseIALM(np.eye(2)).solve(np.ones((1, 2)), -1.0)
-    for wrong in ({"rho": 1.0}, {"kappa0": 0.0}, {"kappa_max": 1e-9}, {"tolerance": 0.0}):
-        with pytest.raises(UserError, match="penalty schedule"):
-            PenaltySchedule(**wrong)
 
 
 def test_schedule_multiplies_as_the_loop_does():

@@ -214,7 +214,8 @@ class ClipsDatabase(TableDatabase):
         table = read_table(self.path)
         mine = table["database"] == self.name
         base = Path(os.path.abspath(self.path.parent))
-        reading = Reading(columns=list(table.columns.drop("line")), n_coded=int(mine.sum()))
+        columns = table.columns.drop(["line", "beyond"])
+        reading = Reading(columns=list(columns), n_coded=int(mine.sum()))
         reading.interpretation = [
             f"{self.title or self.name}: {reading.n_coded} rows of {self.path}"
         ]
@@ -223,8 +224,10 @@ class ClipsDatabase(TableDatabase):
         # A row that names no database becomes a finding of every database.
         records: list[Any] = table[mine | (table["database"] == "")].to_dict("records")
         for row in records:
-            line, clip = row.pop("line"), row["clip"]
+            line, beyond, clip = row.pop("line"), row.pop("beyond"), row["clip"]
             mistakes = list(_mistakes(row, self.path.parent, self.classes))
+            if beyond:
+                mistakes.append(("cells-beyond", repr(beyond), {}))
             if row["database"] and clip and first_line.setdefault(clip, line) != line:
                 mistakes.append(("clip-twice/table", f"{clip} is in row {first_line[clip]}", {}))
             for code, example, values in mistakes:
@@ -234,6 +237,9 @@ class ClipsDatabase(TableDatabase):
         for (code, *said), cases in wrong.items():
             rows = name_rows([line for line, _ in cases])
             reading.note(code, self.path, example=cases[0][1], **rows, **dict(said))
+        for label, like in _alike(table["label"]):
+            rows = name_rows(table["line"][table["label"] == label].tolist())
+            reading.note("labels-alike", self.path, label=label, like=like, **rows)
         return reading
 
 
@@ -278,6 +284,14 @@ def _mistakes(
             yield "frames-missing/table", f"{len(inside)} of {last - first + 1} in {folder}", {}
 
 
+def _alike(labels: "pd.Series") -> Iterator[tuple[str, str]]:
+    """Yield labels that differ from a more frequent one in the size of letters only, and that."""
+    usual: dict[str, str] = {}
+    for label in labels[labels != ""].value_counts().index:
+        if (like := usual.setdefault(label.casefold(), label)) != label:
+            yield label, like
+
+
 def _classes_of(table: "pd.DataFrame") -> tuple[str, ...]:
     """Return the classes of a table's labels: the paper's in the paper's order, else by name."""
     labels = sorted({label for label in table["label"] if label})
@@ -287,7 +301,7 @@ def _classes_of(table: "pd.DataFrame") -> tuple[str, ...]:
 
 
 def read_table(path: Path) -> "pd.DataFrame":
-    """Read a clips table as text, with the line of each row in the column ``line``.
+    """Read a clips table as text, with ``line`` of each row and its cells ``beyond`` the headings.
 
     Raises
     ------
@@ -315,6 +329,8 @@ def read_table(path: Path) -> "pd.DataFrame":
             f"{path} has no column {', '.join(absent)} in its first row "
             f"({', '.join(headings[:12])}), expected {','.join(COLUMNS)}; complete it"
         )
+    if twice := [name for name in dict.fromkeys(headings) if name and headings.count(name) > 1]:
+        raise UserError(f"{path} has {headings.count(twice[0])} columns {twice[0]!r}; keep one")
     content = [
         {name: row[c] if c < len(row) else "" for c, name in enumerate(headings) if name}
         for row in (rows[line - 1] for line in lines[1:])
@@ -323,7 +339,8 @@ def read_table(path: Path) -> "pd.DataFrame":
     for name in OPTIONAL:
         if name not in table:
             table[name] = ""
-    return table.assign(line=lines[1:])
+    beyond = [", ".join(filter(None, rows[line - 1][len(headings) :])) for line in lines[1:]]
+    return table.assign(line=lines[1:], beyond=beyond)
 
 
 def write_table(rows: "pd.DataFrame", path: Path) -> None:

@@ -229,6 +229,11 @@ def check_images(clip: FrameClip, title: str) -> list[Finding]:
     if len(shapes) > 1:
         sizes = ", ".join(f"{n} of {s[1]} x {s[0]}" for s, n in shapes.most_common())
         findings.append(finding("frame-sizes-differ", where, sizes=sizes))
+    if clip.box is not None and shapes:
+        x, y, width, height = clip.box
+        if x + width > min(s[1] for s in shapes) or y + height > min(s[0] for s in shapes):
+            box, (h, w) = f"{x}, {y}, {width}, {height}", next(iter(shapes))[:2]
+            findings.append(finding("box-outside", where, box=box, width=w, height=h))
     if repeated:
         findings.append(finding("frames-equal", where, n=len(repeated), first=repeated[0]))
     if deep:

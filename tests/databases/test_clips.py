@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from cdmer_bench.databases.clips import COLUMNS, ClipsDatabase, read_table, write_table
+from cdmer_bench.databases.frame_checks import check_frames
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import files_of, scan_tree
 from cdmer_bench.errors import DataMissing, UserError
@@ -95,6 +96,7 @@ WRONG = {  # the row: code, and part of the sentence
     "mine,b,p1,x,faces/a,,,face{n}.png": ("frames-missing", "face{n}.png in"),
     "mine,b,p1,x,faces/a,,,img.png": ("pattern-unusable", "img.png"),
     "mine,a,p1,x,faces/a,,,": ("clip-twice", "a is in row 3"),
+    "mine,b,p1,x,faces/a,9,,img{n}.png,more,,cells": ("cells-beyond", "'more, cells'"),
 }
 
 
@@ -108,6 +110,20 @@ def test_a_wrong_row_is_named_with_its_line(folder, row):
     assert (finding.severity, finding.code) == ("error", code)
     assert said in finding.text
     assert "row 4" in finding.text
+
+
+def test_labels_that_differ_in_the_size_of_letters_are_no_two_classes(folder):
+    rows = [f"mine,{i},p,Calm,faces/a,{i},," for i in (8, 9)] + ["mine,c,p,calm,faces/a,10,,"]
+    (found,) = database(table(folder, *rows)).findings
+    assert (found.severity, found.code) == ("error", "labels-alike")
+    assert "label 'calm' differs from 'Calm'" in found.text
+    assert "(row 4)" in found.text
+
+
+def test_a_heading_that_stands_twice_is_refused(folder):
+    path = table(folder, "mine,a,p,x,faces/a,,,,y", head=HEAD + ",Label")
+    with pytest.raises(UserError, match="has 2 columns 'label'; keep one"):
+        database(path)
 
 
 def test_rows_with_the_same_mistake_are_one_finding(folder):
@@ -289,6 +305,9 @@ def test_a_box_below_the_frames_is_refused(folder):
     path = table(folder, "mine,a,p1,x,faces/a,,,,0,4,8,3", head=HEAD + ",x,y,width,height")
     with pytest.raises(UserError, match="the box 0, 4, 8, 3 of clip a leaves its frames of 8 x 6"):
         database(path, classes=("x", "y")).clips()[0].frames()
+    checked = check_frames(folder, [database(path, classes=("x", "y"))])
+    assert not checked.passed
+    assert "box-outside" in [found.code for found in checked.findings]
 
 
 def test_headings_may_be_large_rows_short_and_the_emotion_stays(folder):

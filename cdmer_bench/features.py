@@ -146,6 +146,7 @@ class Features:
         self._loaded: dict[tuple[str, str], FeatureSet] = {}
         self._facts: dict[str, Facts] = {}  # by the key in the store
         self._extracted: set[tuple[str, str]] = set()
+        self._partial: set[str] = set()  # keys of features that lack clips which can be read
         self._accounts: dict[tuple[str, str | None], Account] = {}
 
     def key(self, database: str, descriptor: str) -> str:
@@ -200,7 +201,8 @@ class Features:
             self.load(database, descriptor)
             return True
         key = self.key(database, descriptor)
-        if self.force and (database, descriptor) not in self._extracted:
+        is_new = (database, descriptor) in self._extracted
+        if (self.force or key in self._partial) and not is_new:
             return False
         return self.store.path(database, key).exists()
 
@@ -215,11 +217,24 @@ class Features:
             stored = self.store.load(database, key, "key", "sha256", "shape", "used")
             if stored is None:
                 return None
+            if (database, descriptor) not in self._extracted and self._lacks(database, stored):
+                self._partial.add(key)
+                return None
             y, subject, _ = self._described(database, stored["used"])
             classes = self.databases[database].classes
             sha256 = content_hash(str(stored["sha256"]), y, subject, classes)
             self._facts[key] = Facts(sha256, tuple(stored["shape"].tolist()), y, classes)
         return self._facts[key]
+
+    def _lacks(self, database: str, stored: Mapping[str, NDArray]) -> bool:
+        """Whether clips were left out of stored features that can be read by now.
+
+        Their files are as they were, but a disk of the network was not there for a moment.
+        """
+        used = set(stored["used"].tolist())
+        left_out = [clip for place, clip in enumerate(self.clips(database)) if place not in used]
+        read = (read_clip(clip, self.preprocessing) for clip in left_out)
+        return any(not isinstance(found, DamagedClip) for found in read)
 
     def account(self, database: str, descriptor: str) -> Account:
         """Return what is used of a database and what was noticed about it; read once."""

@@ -69,11 +69,15 @@ def files_hash(paths: Iterable[Path]) -> str:
     state = content_key([_state(path) for path in files])
     if state not in _hashes:
         each = [_hash_content(path) for path in files]
-        _hashes[state] = each[0] if len(each) == 1 else content_key(each)
+        whole = each[0] if len(each) == 1 else content_key(each)
+        if _UNREADABLE in each:  # it may be readable the next time
+            return whole
+        _hashes[state] = whole
     return _hashes[state]
 
 
 _hashes: dict[str, str] = {}
+_UNREADABLE = "unreadable"  # in place of a hash
 _MOST_HASHES = 20_000  # in the file; about 3 MB
 
 
@@ -107,7 +111,7 @@ def _hash_content(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        return "unreadable"
+        return _UNREADABLE
 
 
 def array_hash(array: np.ndarray) -> str:

@@ -602,3 +602,21 @@ def test_samples_of_the_target_that_are_in_the_source_are_told(tmp_path):
     features.databases["other"].given.pop()
     fresh = Features(features.databases, features.descriptors, preprocessing(), features.store)
     assert fresh.shared("tiny", "other", "lbp") == ""
+
+
+def test_a_clip_that_can_be_read_again_is_taken_up(tmp_path):
+    clips = TinyClip.some(4)
+    clips[2].broken = True
+    features, database = make(tmp_path, clips)
+    with pytest.warns(UserWarning, match="clip2 is left out"):
+        features.extract(database, ["lbp"], Backend("sequential"), None)
+    with pytest.warns(UserWarning, match="1 clips with unreadable"):
+        assert len(features.load("tiny", "lbp").y) == 3
+    still, _ = make(tmp_path, clips)
+    assert len(still.facts("tiny", "lbp").y) == 3
+    clips[2].broken = False
+    fresh, database = make(tmp_path, clips)
+    assert fresh.facts("tiny", "lbp") is None
+    assert not fresh.is_ready("tiny", "lbp")
+    fresh.extract(database, ["lbp"], Backend("sequential"), None)
+    assert len(fresh.facts("tiny", "lbp").y) == len(fresh.load("tiny", "lbp").y) == 4

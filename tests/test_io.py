@@ -13,6 +13,7 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.io import (
     content_key,
     file_hash,
+    files_hash,
     lock,
     one_line,
     read_arrays,
@@ -99,3 +100,12 @@ def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch)
     monkeypatch.setattr("cdmer_bench.io.memory_limit", lambda: 10**6)
     with pytest.raises(UserError, match=r"would take 0\.008 GB when unpacked"):
         read_arrays(tmp_path / "bomb.npz")
+
+
+def test_the_hash_of_a_file_that_could_not_be_read_is_not_remembered(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_bytes(b"a")
+    with monkeypatch.context() as patch:
+        patch.setattr("cdmer_bench.io._hash_content", lambda path: "unreadable")
+        assert files_hash([path]) == "unreadable"
+    assert files_hash([path]) == file_hash(path) != "unreadable"

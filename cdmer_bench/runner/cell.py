@@ -1,5 +1,6 @@
 """A cell: one method with its whole grid, on one task, with one descriptor; and where it stands."""
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -121,7 +122,10 @@ class Cell:
         about = {**record.about, **self.about, **({"asked": now()} if is_overtaken else {})}
         current = replace(record, **self.shown(), about=about)
         if current.content() != record.content():
-            store.save_content(current)
+            try:
+                store.save_content(current)
+            except UserError as error:  # results that may only be read are shown all the same
+                warnings.warn(str(error), stacklevel=2)
         return current
 
 

@@ -149,6 +149,8 @@ class Spread:
                 work.claim.close()
                 continue
             self.running.append(work)
+            if work.features.force:  # what a run left that was killed or failed is no new result
+                self.store.forget_unfinished(work.key)
             try:
                 parts = work.parts()
             except Exception as error:

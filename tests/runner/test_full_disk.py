@@ -159,10 +159,14 @@ def test_results_that_may_no_longer_be_written_stay(written, cdmer):
         said = write_into(written, cdmer, "results", results)
         arguments = written.arguments("method=svm", "task=red/green", "backend=sequential")
         finished, _, err = cdmer("run", *arguments)
+        with pytest.warns(UserWarning, match="you may not write there"):
+            renamed = cdmer("run", *arguments, "methods.svm.label=Renamed")
     for path in protected:
         path.chmod(0o755)
     check_clear(*said, f"cannot write {results}: you may not write there")
     assert finished == 0, err  # nothing is to do, so nothing is written
+    assert renamed[0] == 0, renamed[2]
+    assert "Renamed" in renamed[1]
     assert grids(results) == before
 
 

@@ -512,6 +512,44 @@ def test_frames_that_were_moved_are_the_same(place, planned):
     assert n_done(planned("frames", "dry_run=true", moved)) == 1
 
 
+DEPENDS_ON_A_FILE = """\
+from dataclasses import dataclass
+from pathlib import Path
+import numpy as np
+from cdmer_bench.methods import Method, BatchResult
+
+@dataclass
+class Mine(Method):
+    power: float = 2.0
+    shift: float = 0.0
+
+    def prepare(self, Xs, ys, Xt, Xq):
+        return {"Xq": Xq}
+
+    def batches(self, settings):
+        return [[index] for index in range(len(settings))]
+
+    def solve(self, prepared, settings):
+        said = Path("outside.txt").read_text()
+        if said.startswith("fail") and settings[0]["power"] == 2.0:
+            raise ValueError("not yet")
+        return BatchResult.closed_form(np.full((1, len(prepared["Xq"])), int(said[-1])))
+"""
+
+
+def test_force_takes_no_batch_that_an_earlier_run_left(place, planned):
+    place.write("mine.py", DEPENDS_ON_A_FILE)
+    outside = place.folder / "outside.txt"
+    outside.write_text("fail 0")
+    with pytest.raises(AssertionError, match="not yet"):
+        planned("features")
+    assert list((place.folder / "r").rglob("batch-*.npz"))
+    outside.write_text("1")
+    planned("features", "force=true")
+    (grid,) = (place.folder / "r").rglob("grid.npz")
+    assert (np.load(grid)["predictions"] == 1).all()
+
+
 def test_force_extracts_and_solves_anew(place, planned):
     write_frames(place)
     planned("frames")

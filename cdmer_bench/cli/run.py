@@ -63,11 +63,12 @@ def run_command(config: RunConfig) -> int:
         place([cell for cell in unplaced if cell.status == "to do"], features, store)
     for note in dict.fromkeys(note for cell in cells for note in class_notes(cell)):
         say(note)
-    spread = Spread(store, session.backend, say, ProgressBar if config.progress else None)
+    bar = ProgressBar if config.progress else None
+    spread = Spread(features, store, session.backend, say, bar)
     if todo:
         weigh_settings(todo, features, store)
-    run_cells(cells, features, spread)
-    failed = record_selection_inputs(cells, features, spread, inputs) if inputs else 0
+    run_cells(cells, spread)
+    failed = record_selection_inputs(cells, spread, inputs) if inputs else 0
     records = finished(cells, store)
     print_tables(records, cells, chosen, config)
     code = report(cells, records) or int(failed > 0)

@@ -54,10 +54,8 @@ class Work(ABC):
     n_parts = 1  # to be expected
     weight = 1.0  # what a setting costs, in seconds of one core, as far as known
 
-    def __init__(
-        self, cell: Cell, features: Features, store: ResultsStore, key: str, title: str
-    ) -> None:
-        self.cell, self.features, self.store = cell, features, store
+    def __init__(self, cell: Cell, spread: "Spread", key: str, title: str) -> None:
+        self.cell, self.features, self.store = cell, spread.features, spread.store
         self.key, self.title = key, title  # of its claim and unfinished files; of the progress bar
         self.n_settings = len(cell.settings)  # of each part, to be expected
         self.claim = ExitStack()
@@ -88,12 +86,13 @@ class Spread:
 
     def __init__(
         self,
+        features: Features,
         store: ResultsStore,
         backend: Backend,
-        say: Callable[[str], None] = lambda line: None,
-        open_bar: OpenBar | None = None,
+        say: Callable[[str], None],
+        open_bar: OpenBar | None,
     ) -> None:
-        self.store, self.backend, self.say = store, backend, say
+        self.features, self.store, self.backend, self.say = features, store, backend, say
         self.open_bar = open_bar or no_bar
 
     def run(self, works: Sequence[Work]) -> None:
@@ -244,8 +243,8 @@ def failing(error: Exception) -> Part:
 class CellWork(Work):
     """A cell, to be run."""
 
-    def __init__(self, cell: Cell, features: Features, store: ResultsStore) -> None:
-        super().__init__(cell, features, store, cell.key, cell.name)
+    def __init__(self, cell: Cell, spread: Spread) -> None:
+        super().__init__(cell, spread, cell.key, cell.name)
         self.weight = cell.weight
         self.started = time.monotonic()
 
@@ -316,7 +315,7 @@ class CellWork(Work):
         )
 
 
-def run_cells(cells: Sequence[Cell], features: Features, spread: Spread) -> None:
+def run_cells(cells: Sequence[Cell], spread: Spread) -> None:
     """Run every cell that is ``to do`` or ``failed``; the statuses say how each ended."""
     store = spread.store
     for cell in cells:
@@ -328,7 +327,7 @@ def run_cells(cells: Sequence[Cell], features: Features, spread: Spread) -> None
         if cell.status == "refused" and cell.key:
             store_failure(cell, store, Failure(cell.reason, "", True))
     todo = [cell for cell in cells if cell.status in ("to do", "failed") and cell.key]
-    spread.run([CellWork(cell, features, store) for cell in todo])
+    spread.run([CellWork(cell, spread) for cell in todo])
 
 
 def store_failure(cell: Cell, store: ResultsStore, failure: Failure) -> None:

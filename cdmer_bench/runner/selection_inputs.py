@@ -11,7 +11,7 @@ No target label is read for either.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from cdmer_bench.databases.base import FeatureSet
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
-from cdmer_bench.features import Features
 from cdmer_bench.methods.base import BatchResult, Method, Prepared, join_batches
 from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.results.record import CellRecord, selection_key
@@ -51,12 +50,10 @@ def lacking(
     return [c for c, r in records if r is not None and not set(wanted) <= set(r.extras)]
 
 
-def record_selection_inputs(
-    cells: Sequence[Cell], features: Features, spread: Spread, wanted: Sequence[str]
-) -> int:
+def record_selection_inputs(cells: Sequence[Cell], spread: Spread, wanted: Sequence[str]) -> int:
     """Record the selection inputs that finished cells lack; return how many cells failed."""
     todo = lacking(cells, spread.store, wanted)
-    works = [SelectionWork(cell, features, spread.store, wanted, spread.say) for cell in todo]
+    works = [SelectionWork(cell, spread, wanted) for cell in todo]
     spread.run(works)
     return sum(work.failed for work in works)
 
@@ -64,17 +61,9 @@ def record_selection_inputs(
 class SelectionWork(Work):
     """The selection inputs of a finished cell."""
 
-    def __init__(
-        self,
-        cell: Cell,
-        features: Features,
-        store: ResultsStore,
-        wanted: Sequence[str],
-        say: Callable[[str], None],
-    ) -> None:
-        title = f"{cell.name}, selection inputs"
-        super().__init__(cell, features, store, selection_key(cell.key), title)
-        self.wanted, self.say, self.failed = wanted, say, False
+    def __init__(self, cell: Cell, spread: Spread, wanted: Sequence[str]) -> None:
+        super().__init__(cell, spread, selection_key(cell.key), f"{cell.name}, selection inputs")
+        self.wanted, self.say, self.failed = wanted, spread.say, False
         self.n_parts = N_FOLDS * ("source_cv_predictions" in wanted)
         self.n_parts += "reverse_predictions" in wanted
         # Of each part the input that it belongs to, and the source samples that it predicts.

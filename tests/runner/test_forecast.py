@@ -191,8 +191,8 @@ def test_the_plan_counts_reading_and_each_descriptor_of_clips(rated, cdmer):
 def test_a_settings_weight_is_what_it_costs_and_the_mean_without_a_rate(rated, cdmer, monkeypatch):
     seen = {}
 
-    def watched(cells, features, spread, force, weights):
-        seen.update({cell.method_name: weights[cell.key] for cell in cells})
+    def watched(cells, spread):
+        seen.update({cell.method_name: cell.weight for cell in cells})
 
     monkeypatch.setattr("cdmer_bench.cli.run.run_cells", watched)
     monkeypatch.setattr("cdmer_bench.cli.run.report", lambda cells, records: 0)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cdmer_bench.databases.clips import Reading, TableDatabase
+from cdmer_bench.databases.cutting import KINDS
 from cdmer_bench.databases.image_files import is_synthetic, name_pattern, scan_tree
 from cdmer_bench.databases.reader import LAYOUTS, Reader
-from cdmer_bench.databases.releases import KINDS
 from cdmer_bench.databases.special_readers import CODINGS, READERS
 from cdmer_bench.errors import UserError, choice, closest
 from cdmer_bench.io import user_path

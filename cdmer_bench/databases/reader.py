@@ -1,7 +1,7 @@
 """From a scanned tree to the clips of one database: the steps are the same for all databases.
 
 A folder is known by its own name and the subject's, a coding sheet by its headings and the names of
-its clips; which frames belong to a clip is decided in `releases`.
+its clips; which frames belong to a clip is decided in `cutting`.
 """
 
 import re
@@ -19,8 +19,7 @@ from cdmer_bench.databases.coding_sheet import (
     CodingSheet,
     read_coding_sheets,
 )
-from cdmer_bench.databases.image_files import ClipFolder, name_pattern
-from cdmer_bench.databases.releases import (
+from cdmer_bench.databases.cutting import (
     Cut,
     Found,
     Key,
@@ -30,6 +29,7 @@ from cdmer_bench.databases.releases import (
     find_releases,
     recognise,
 )
+from cdmer_bench.databases.image_files import ClipFolder, name_pattern
 from cdmer_bench.errors import UserError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from cdmer_bench.databases.coding_sheet import (
     CodingSheet,
     read_tables,
 )
+from cdmer_bench.databases.cutting import Cut, Found, Key, Release, cut_release, recognise
 from cdmer_bench.databases.reader import LAYOUTS, Reader
-from cdmer_bench.databases.releases import Cut, Found, Key, Release, cut_release, recognise
 from cdmer_bench.errors import UserError
 from cdmer_bench.protocol import composition
 

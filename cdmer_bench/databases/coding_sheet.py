@@ -92,17 +92,22 @@ class CodingSheet:
         if lines:
             self.findings.append(finding(code, self, **name_rows(lines), **values))
 
+    def leave_out(self, code: str, rows: Sequence[CodedClip], **values: object) -> None:
+        """Drop rows, with a finding that counts and names them."""
+        self.note(code, [row.row for row in rows], **values)
+        gone = set(rows)
+        self.rows = [row for row in self.rows if row not in gone]
+
     def check_emotions(self, known: Sequence[str]) -> None:
         """Drop rows whose emotion is empty or unknown, with a finding that names each word."""
-        lines = defaultdict(list)
+        unknown = defaultdict(list)
         for row in self.rows:
             if row.emotion not in known:
-                lines["" if row.emotion in ABSENT else row.emotion].append(row.row)
-        for word, rows in lines.items():
+                unknown["" if row.emotion in ABSENT else row.emotion].append(row)
+        for word, rows in unknown.items():
             code = "emotion-unknown" if word else "emotion-empty"
             hint = nearest(word, known)
-            self.note(code, rows, word=word, known=", ".join(known), hint=hint)
-        self.rows = [row for row in self.rows if row.emotion in known]
+            self.leave_out(code, rows, word=word, known=", ".join(known), hint=hint)
 
     def settle_repeated(self, several: bool) -> None:
         """Keep one of identical rows, and none of rows that contradict each other.
@@ -113,17 +118,15 @@ class CodingSheet:
         groups: dict[Any, list[CodedClip]] = defaultdict(list)
         for row in self.rows:
             groups[row.key, row.onset if several else None].append(row)
-        wrong: set[int] = set()
-        again: list[int] = []
+        again: list[CodedClip] = []
         for one, *others in groups.values():
             other = next((row for row in others if row.content != one.content), None)
             if other is None:
-                again += [row.row for row in others]
+                again += others
             else:
-                wrong |= {row.row for row in (one, *others)}
                 self.findings.append(finding("rows-contradict", self, said=one.unlike(other)))
-        self.note("rows-repeated", again)
-        self.rows = [row for row in self.rows if row.row not in {*wrong, *again}]
+                self.rows = [row for row in self.rows if row not in (one, *others)]
+        self.leave_out("rows-repeated", again)
 
     def compare(self, other: "CodingSheet") -> tuple[list[str], list[str]]:
         """List what two sheets say differently, with both rows, and the clips of one of them."""

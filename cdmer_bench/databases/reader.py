@@ -222,10 +222,9 @@ class Reader:
         outside = [row for row in sheet.rows if row.emotion not in self.classes]
         words = Counter(row.emotion for row in outside).most_common()
         listed = ", ".join(f"{word} {n}" for word, n in words)
-        sheet.note("emotions-without-class", [row.row for row in outside], listed=listed)
-        rows = [row for row in sheet.rows if row.emotion in self.classes]
-        self.reading.n_coded = len(rows)
-        return rows
+        sheet.leave_out("emotions-without-class", outside, listed=listed)
+        self.reading.n_coded = len(sheet.rows)
+        return sheet.rows
 
     def cut(self, release: Release, rows: Sequence[CodedClip]) -> list[Cut]:
         """Cut every row out of the folders of a release."""

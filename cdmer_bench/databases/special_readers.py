@@ -59,9 +59,8 @@ class Casme2(Reader):
                 code = "sheet-2014/removed" if removed else "sheet-2014"
                 sheet.note(code, [row.row for row in sheet.rows])
         sheet.note("apex-absent", [row.row for row in sheet.rows if row.apex is None])
-        outside = [row.row for row in sheet.rows if row.key == NOT_IN_PROTOCOL]
-        sheet.note("not-in-protocol", outside)
-        sheet.rows = [row for row in sheet.rows if row.key != NOT_IN_PROTOCOL]
+        outside = [row for row in sheet.rows if row.key == NOT_IN_PROTOCOL]
+        sheet.leave_out("not-in-protocol", outside)
 
     def _restore_early(
         self, sheet: CodingSheet, recoded: Sequence[CodedClip], removed: bool

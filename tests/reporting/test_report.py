@@ -355,6 +355,17 @@ def test_descriptors_and_variants_have_their_own_cells():
     assert data[int(number)]["descriptor"] == "LBP-TOP(R3P8)"
 
 
+def test_methods_of_table_vii_name_their_cells():
+    tuned = {"key": "tuned", "descriptor_label": "C3D-FC1 (Finetune)"}
+    page = build_report(
+        [record(8, "svm", "Baseline"), record(8), record(8, "svm", "Baseline", **tuned)]
+    )
+    text = section(page, "tables")
+    last = text[text.index("Table VII:") :]
+    (number,) = re.findall(r'data-row="TCA">.*?data-cells="(\d+)"', last, re.DOTALL)[:1]
+    assert embedded(page)["cells"][int(number)]["row"] == "TCA"
+
+
 def test_confusion_matrices_have_true_classes_in_rows(page):
     text = section(page, "errors")
     for made in records():

@@ -170,6 +170,14 @@ class CarefulLasso:
             p = _enter(design, p, entering, np.sign(pull[entering]), self._lengths)
         return best._replace(objective=best.objective + float(outside @ outside))
 
+    def follow(self, response: Array, mu: float) -> CarefulSolution:
+        """Minimise along falling penalties: from far off the search may end above the optimum."""
+        found = CarefulSolution(np.zeros(self._design.shape[1]), np.inf, np.inf)
+        largest = 2 * np.abs(self._U.T @ response @ self._design).max()
+        for weight in np.geomspace(largest, mu, 9)[1:]:
+            found = self.solve(response, float(weight), found.p)
+        return found
+
     def _independent(self, start: Array) -> Array:
         """Return a point without the variables whose columns depend on those of larger parts."""
         p = np.zeros(len(start))

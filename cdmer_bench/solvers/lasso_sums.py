@@ -151,7 +151,11 @@ class _Lassos:
         for r in np.flatnonzero(wide.any(axis=1)):
             p = np.zeros(len(self.gram))
             for i in np.flatnonzero(wide[r]):
-                p, objective[r, i], gap[r, i] = self.careful.solve(responses[r], self.mus[i], p)
+                found = self.careful.solve(responses[r], self.mus[i], p)
+                if not found.gap <= RELATIVE_GAP * found.objective:
+                    followed = self.careful.follow(responses[r], self.mus[i])
+                    found = min(found, followed, key=lambda solution: solution.gap)
+                p, objective[r, i], gap[r, i] = found
                 sums.projected[i] += np.outer(p, raw[r])
                 sums.square[i] += np.outer(p, p)
         sums.objective[:], sums.gap[:] = objective.sum(0), gap.sum(0)

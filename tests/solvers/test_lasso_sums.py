@@ -125,6 +125,10 @@ def test_every_setting_is_certified_on_features_of_any_scale(name, n_features, f
     mus = [10.0, 1.0, 0.1, 0.01, 0.001]
     found = sum_lassos(design, responses, mus, responses)
     assert (found.gap <= 1e-6 * found.objective).all(), found.gap / found.objective
+    # Each alone as well, which the careful method then solves from zero.
+    for mu in mus:
+        alone = sum_lassos(design, responses, [mu], responses)
+        assert alone.gap <= 1e-6 * alone.objective
     every = sum_lassos(design, responses, mus, np.eye(len(responses))).projected
     for mu, P, objective in zip(mus, every.transpose(0, 2, 1), found.objective, strict=True):
         own = ((responses - P @ design.T) ** 2).sum() + mu * np.abs(P).sum()

@@ -250,3 +250,111 @@ def test_cards_of_the_package_and_of_the_page_run(corpus, cdmer):
     assert code == 0, err
     for label in ("JDOT", "CORAL", "Logistic regression", "Subspace alignment"):
         assert re.search(rf"^{label}.* \d\.\d{{4}} / ", out, re.MULTILINE), out
+
+
+def folds(seed=0):
+    """Source, its labels, target, and other samples to be predicted."""
+    X, y, domain = domains(seed)
+    source = domain > 0
+    return X[source], y[source], X[~source], X[~source][:7] + 0.3
+
+
+def test_the_grid_goes_before_the_options():
+    Xs, ys, Xt, _ = folds()
+    method = SklearnMethod(options={"C": 1e-6, "max_iter": 500})
+    _, (found,) = method.predict_grid(Xs, ys, Xt, {"C": [10.0]})
+    alone = LogisticRegression(C=10.0, max_iter=500).fit(Xs, ys)
+    np.testing.assert_array_equal(found, alone.predict(Xt))
+    assert len(set(found)) > 1
+
+
+def test_what_is_random_is_seeded_with_0_unless_another_seed_is_given():
+    forest = "sklearn.ensemble.RandomForestClassifier"
+    assert SklearnMethod(forest).build({}).random_state == 0
+    assert SklearnMethod(forest, {"random_state": 7}).build({}).random_state == 7
+    assert SklearnMethod(forest).build({"random_state": 5}).random_state == 5
+    nested = SklearnMethod(
+        "sklearn.ensemble.BaggingClassifier", {"estimator": LogisticRegression()}
+    )
+    assert nested.build({}).random_state == 0
+    made = SklearnMethod(f"{__name__}.pipeline").build({})
+    assert made.get_params()["forest__random_state"] == 0
+
+
+def pipeline():
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline([("forest", RandomForestClassifier(n_estimators=2))])
+
+
+def test_an_estimator_that_is_shared_stays_as_it_was(monkeypatch):
+    import sklearn.linear_model
+
+    shared = LogisticRegression(C=3.0)
+    monkeypatch.setattr(sklearn.linear_model, "shared", shared, raising=False)
+    Xs, ys, Xt, _ = folds()
+    method = SklearnMethod("sklearn.linear_model.shared", {"max_iter": 500})
+    method.predict_grid(Xs, ys, Xt, {"C": [0.01, 10.0]})
+    assert (shared.C, shared.max_iter) == (3.0, 100)
+    assert not hasattr(shared, "coef_")
+
+
+def test_other_samples_than_those_adapted_to_are_predicted():
+    from skada import JDOTClassifier
+
+    Xs, ys, Xt, queries = folds()
+    plain = SklearnMethod(options={"max_iter": 500}).fit(Xs, ys, Xt)
+    alone = LogisticRegression(max_iter=500).fit(Xs, ys)
+    np.testing.assert_array_equal(plain.predict(queries), alone.predict(queries))
+    there = JDOTClassifier()
+    there.fit(np.r_[Xs, Xt], np.r_[ys, [-1] * 24], sample_domain=np.r_[[1] * 30, [-2] * 24])
+    found = SkadaMethod().fit(Xs, ys, Xt).predict(queries)
+    np.testing.assert_array_equal(found, there.predict(queries))
+
+
+def test_what_an_estimator_warns_of_is_noted_with_its_setting():
+    Xs, ys, Xt, _ = folds()
+    method = SklearnMethod()
+    prepared = method.prepare(Xs, ys, Xt, Xt)
+    one_class = {"C": 1e-12, "class_weight": {0: 9.0, 1: 1.0, 2: 1.0}}
+    result = method.solve(prepared, [{"max_iter": 500}, {"max_iter": 1}, one_class])
+    assert "failed to converge" in result.notes[1]
+    assert "failed to converge" not in result.notes.get(0, "") + result.notes.get(2, "")
+    assert "every sample is given class index" in result.notes[2]
+
+
+def test_several_sources_and_targets_are_told_by_the_sign_alone():
+    from cdmer_bench.bridges.to_skada import DomainClassifier
+
+    X, y, domain = domains()
+    many = np.where(domain > 0, 1 + np.arange(54) % 3, -1 - np.arange(54) % 2)
+    one = DomainClassifier(GFK(k=4)).fit(X, y, sample_domain=domain)
+    several = DomainClassifier(GFK(k=4)).fit(X, y, sample_domain=many)
+    np.testing.assert_array_equal(one.predict(X), several.predict(X))
+
+
+def test_the_classes_the_features_and_the_method_given_are_as_scikit_learn_has_them():
+    from cdmer_bench.bridges.to_skada import DomainClassifier
+
+    X, y, domain = domains()
+    given = RSTR(lam=1.0, mu=0.5)
+    wrapped = DomainClassifier(given, 4).fit(X, np.where(domain > 0, y, -1))
+    assert wrapped.classes_.tolist() == [0, 1, 2]
+    assert wrapped.n_features_in_ == 12
+    assert not hasattr(given, "result_")
+
+
+def test_the_accuracy_is_weighed_as_asked():
+    from cdmer_bench.bridges.to_skada import DomainClassifier
+
+    X, y, domain = domains()
+    wrapped = DomainClassifier(SVM()).fit(X, y, sample_domain=domain)
+    y[::5] = (y[::5] + 1) % 3
+    right = wrapped.predict(X) == y
+    assert 0 < right.mean() < 1
+    assert wrapped.score(X, y) == pytest.approx(right.mean())
+    weights = np.where(right, 3.0, 1.0)
+    assert wrapped.score(X, y, sample_weight=weights) == pytest.approx(
+        weights @ right / weights.sum()
+    )

@@ -181,3 +181,10 @@ def test_a_kernel_of_rank_one_and_bad_shapes():
     assert embed_kernel(np.ones((3, 3))) == pytest.approx(np.zeros((3, 2)), abs=1e-7)
     with pytest.raises(UserError, match="not square"):
         embed_kernel(np.ones((3, 2)))
+
+
+def test_a_setting_that_the_method_does_not_have_is_refused():
+    Xs, ys, Xt = task(TCA())
+    for setting, words in (({"depth": 1}, "no parameter 'depth'"), ({"k": 99}, "k runs from 1")):
+        with pytest.raises(UserError, match=words):
+            embed(TCA(), Xs, ys, Xt, setting)

@@ -3,7 +3,19 @@
 import numpy as np
 import pytest
 
-from cdmer_bench.descriptors import Descriptor, higo_top, hog_top, lbp_sip, lbp_top, lpq_top
+from cdmer_bench.descriptors import (
+    HIGOTOP,
+    HOGTOP,
+    LBPSIP,
+    LBPTOP,
+    LPQTOP,
+    Descriptor,
+    higo_top,
+    hog_top,
+    lbp_sip,
+    lbp_top,
+    lpq_top,
+)
 from cdmer_bench.errors import UserError
 from cdmer_bench.preprocessing import Preprocessing, tim
 
@@ -11,6 +23,7 @@ CLIP = np.random.default_rng(0).integers(0, 256, (9, 44, 48), dtype=np.uint8)
 HOLED = CLIP.astype(float)
 HOLED[3, 4, 5] = np.nan
 DESCRIPTORS = [lbp_top, lbp_sip, lpq_top, hog_top, higo_top]
+KINDS = [LBPTOP, LBPSIP, LPQTOP, HOGTOP, HIGOTOP]
 STEPS = [*DESCRIPTORS, lambda clip: tim(clip, 16), Preprocessing()]
 NAMES = ["LBP-TOP", "LBP-SIP", "LPQ-TOP", "HOG-TOP", "HIGO-TOP", "TIM", "preprocessing"]
 GRIDS = (1, 2, 4)
@@ -97,3 +110,52 @@ def test_a_descriptor_needs_no_label_of_its_own():
             return np.zeros((1, 1, 1))
 
     assert Plain().label == "Plain"
+
+
+@pytest.mark.parametrize("numba_off", ["0", "1"])
+@pytest.mark.parametrize(
+    ("descriptor", "kind"), list(zip(DESCRIPTORS, KINDS, strict=True)), ids=NAMES[:5]
+)
+def test_the_cut_and_the_grids_count_and_are_those_of_the_object(
+    descriptor, kind, numba_off, monkeypatch
+):
+    """Three blocks of 43 or 48, or a little less, are of other lengths by rounding up."""
+    monkeypatch.setenv("CDMER_NO_NUMBA", numba_off)
+    clip = CLIP[:, :43]
+    every = [descriptor(clip, grids=(3, 2), cut=cut) for cut in ("round", "ceil")]
+    assert not np.array_equal(*every)
+    for cut, found in zip(("round", "ceil"), every, strict=True):
+        alone = [descriptor(clip, grids=(g,), cut=cut) for g in (3, 2)]
+        np.testing.assert_allclose(found, np.concatenate(alone), rtol=0, atol=1e-14)
+        of_object = kind(grids=(3, 2), cut=cut).extract(clip)
+        np.testing.assert_array_equal(of_object.reshape(found.shape), found)
+
+
+def test_every_option_of_a_descriptor_counts_with_and_without_compiled_loops(monkeypatch):
+    flat = np.repeat(np.repeat(CLIP[:, ::4, ::4], 4, axis=1), 4, axis=2)
+    options = {
+        lbp_sip: {"ties": ("one", "zero"), "R": (1, 2)},
+        lbp_top: {"R": (1, 3), "P": (4, 8)},
+        lpq_top: {"decorr": (0.0, 0.1), "block_mode": ("crop", "codemap")},
+        hog_top: {"bins": (4, 8), "signed": (True, False), "voting": ("hard", "soft")},
+        higo_top: {
+            "bins": (4, 8),
+            "signed": (True, False),
+            "voting": ("hard", "soft"),
+            "zero": ("skip", "vote"),
+        },
+    }
+    kinds = dict(zip(DESCRIPTORS, KINDS, strict=True))
+    for descriptor, choices in options.items():
+        for name, values in choices.items():
+            found = []
+            for value in values:
+                made = []
+                for numba_off in ("0", "1"):
+                    monkeypatch.setenv("CDMER_NO_NUMBA", numba_off)
+                    made.append(descriptor(flat, grids=(2,), **{name: value}))
+                    of_object = kinds[descriptor](grids=(2,), **{name: value}).extract(flat)
+                    np.testing.assert_array_equal(of_object.reshape(made[-1].shape), made[-1])
+                np.testing.assert_allclose(*made, rtol=0, atol=1e-12)
+                found.append(made[0])
+            assert found[0].shape != found[1].shape or not np.allclose(*found), (descriptor, name)

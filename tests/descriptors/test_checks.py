@@ -73,3 +73,52 @@ def test_a_descriptor_whose_length_changes_is_named_by_its_shapes():
 
     found = failures(descriptor_checks(Growing()))
     assert "the shape is (1, 1," in found["determinism"]
+
+
+def test_each_other_thing_that_is_broken_is_caught():
+    class Writing(BatchMean):
+        def extract(self, frames):
+            found = super().extract(frames)
+            if isinstance(frames, np.ndarray) and frames.dtype == float and frames.flags.writeable:
+                frames[0] = 0
+            return found
+
+    class Constant(BatchMean):
+        def extract_batch(self, clips):
+            return np.ones((len(clips), 1, 1, 4))
+
+    class Short(BatchMean):
+        def extract_batch(self, clips):
+            return super().extract_batch(clips)[:2]
+
+    class Single(BatchMean):
+        def extract_batch(self, clips):
+            return super().extract_batch(clips).astype(np.float32)
+
+    class Nameless(BatchMean):
+        label = " "
+
+    class Dated(BatchMean):
+        version = "1"
+
+    for kind, name, said in (
+        (Writing, "input kept", "it wrote into the clip"),
+        (Constant, "difference", "two clips have the same description"),
+        (Short, "batches", "a batch of 3 clips gives 2 descriptions"),
+        (Single, "shape", "it gives float32 values"),
+        (Nameless, "label", "its label is ' '"),
+        (Dated, "label", "version is '1'"),
+    ):
+        assert said in failures(descriptor_checks(kind()))[name]
+        assert name not in failures(descriptor_checks(BatchMean())) or name == "batches"
+
+
+class Forgetful(LBPSIP):
+    """A descriptor that comes out of a pickle with another parameter."""
+
+    def __reduce__(self):
+        return LBPSIP, (3,)
+
+
+def test_a_descriptor_that_a_pickle_changes_is_caught():
+    assert failures(descriptor_checks(Forgetful())).keys() == {"pickle"}

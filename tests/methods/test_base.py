@@ -309,3 +309,11 @@ def test_single_classes_are_noted_but_for_one_query(predicted, noted):
     result = BatchResult.closed_form([predicted])
     result.note_single_classes()
     assert bool(result.notes) == noted
+
+
+def test_what_was_taken_from_a_cache_is_summed_over_batches():
+    results = [batch([0]), batch([1])]
+    for n, result in enumerate(results, start=1):
+        result.reused, result.spared = n, n / 4
+    joined = join_batches([[0], [1]], results)
+    assert (joined.reused, joined.spared) == (3, 0.75)

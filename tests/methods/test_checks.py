@@ -124,3 +124,78 @@ def test_an_adapted_kernel_that_is_none_is_caught(change, said):
     found = failures(MethodChecks(Spoilt()).checks())
     assert found.keys() == {"kernel", "pickle"}  # a class of a function cannot be pickled
     assert said in found["kernel"]
+
+
+def test_a_version_that_is_no_whole_number_is_caught():
+    class Dated(GFK):
+        version = "2026"
+
+    assert "version is '2026'" in failures(MethodChecks(Dated()).checks())["class"]
+
+
+class Forgetful(GFK):
+    """A method that comes out of a pickle with another parameter."""
+
+    def __reduce__(self):
+        return GFK, (3,)
+
+
+def test_a_method_that_a_pickle_changes_is_caught():
+    assert failures(MethodChecks(Forgetful()).checks()).keys() == {"pickle"}
+
+
+def test_labels_that_the_source_has_not_are_caught():
+    def change(predictions, prepared, settings):
+        return predictions * 0 + 2
+
+    class Third(SVM):
+        def predict_grid(self, Xs, ys, Xt, grid=None):
+            settings, predicted = super().predict_grid(Xs, ys, Xt, grid)
+            return settings, np.full_like(
+                predicted, 77
+            ) if predicted.dtype.kind == "i" else predicted
+
+    found = failures(MethodChecks(Third()).checks())
+    assert "it predicts [77], which the source" in found["shapes"]
+    # On tasks of two classes, one of which a third is no label.
+    assert "two classes" in failures(MethodChecks(spoil("Third", change)).checks())
+
+
+def test_a_method_that_reads_the_values_of_labels_is_caught():
+    class Numeric(SVM):
+        def predict_grid(self, Xs, ys, Xt, grid=None):
+            settings, predicted = super().predict_grid(Xs, ys, Xt, grid)
+            if np.asarray(ys).dtype.kind == "U":
+                predicted = np.full_like(predicted, "a")
+            return settings, predicted
+
+    found = failures(MethodChecks(Numeric()).checks())
+    assert found.keys() == {"label types", "pickle"}
+    assert "predictions differ" in found["label types"]
+
+
+def test_scores_of_another_shape_are_caught():
+    class Scoring(GFK):
+        def solve(self, prepared, settings):
+            result = super().solve(prepared, settings)
+            return BatchResult.closed_form(result.predictions, result.scores[..., :2])
+
+    found = failures(MethodChecks(Scoring()).checks())["scores"]
+    assert "expected (12, 15, 3)" in found
+
+
+def test_predictions_that_are_truth_values_are_caught():
+    class Truth(SVM):
+        def solve(self, prepared, settings):
+            result = super().solve(prepared, settings)
+            result.predictions = result.predictions > 0
+            return result
+
+    assert "predictions are bool" in failures(MethodChecks(Truth()).checks())["finite"]
+
+
+def test_the_grid_that_is_given_is_the_one_that_is_tried():
+    assert failures(MethodChecks(GFK(), {"k": [1, 2]}).checks()) == {}
+    assert (
+        "has no parameter 'depth'" in failures(MethodChecks(GFK(), {"depth": [1]}).checks())["grid"]
+    )

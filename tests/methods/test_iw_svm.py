@@ -110,3 +110,12 @@ def test_one_target_sample_needs_a_width():
     with pytest.raises(UserError, match="give a number for sigma"):
         IWSVM().fit(Xs, ys, Xt)
     assert IWSVM(sigma=3.0).fit(Xs, ys, Xt).predict(Xt).shape == (1,)
+
+
+def test_each_setting_keeps_the_width_that_was_chosen_for_it():
+    Xs, ys, Xt = case("B")
+    method, lams = IWSVM(), (1e-3, 1.0, 1e5)
+    together = method.solve(method.prepare(Xs, ys, Xt, Xt), [{"lam": lam} for lam in lams])
+    alone = [IWSVM(lam=lam).fit(Xs, ys, Xt).result_.extras["sigma"][0] for lam in lams]
+    assert len(set(alone)) > 1
+    assert together.extras["sigma"].tolist() == alone

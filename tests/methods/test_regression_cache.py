@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cdmer_bench.methods import DRFST, TSRG
+from cdmer_bench.methods import DRFST, TSRG, regeneration
 from cdmer_bench.methods.base import SHARED_WORK
 from cdmer_bench.methods.regeneration import load_entry
 from tests.methods.oracles import random_task
@@ -156,3 +156,25 @@ def test_a_folder_that_cannot_be_made_costs_nothing_but_time(tmp_path):
 def test_entries_are_private(tmp_path):
     TSRG(cache=str(tmp_path)).fit(*random_task(3))
     assert (tmp_path / SHARED_WORK).stat().st_mode & 0o077 == 0
+
+
+def test_other_target_samples_and_features_of_the_same_kernel_have_entries_of_their_own(
+    tmp_path, monkeypatch
+):
+    rng = np.random.default_rng(0)
+    Xs, Xt = rng.integers(-3, 4, (12, 6)).astype(float), rng.integers(-3, 4, (9, 6)).astype(float)
+    ys, turned = np.arange(12) % 3, [5, 3, 1, 0, 2, 4]
+    for count, (source, target) in enumerate(
+        [(Xs, Xt), (Xs, Xt + 1), (Xs[:, turned], Xt[:, turned])], start=1
+    ):
+        assert TSRG(cache=str(tmp_path)).fit(source, ys, target).result_.reused == 0
+        assert len(list((tmp_path / SHARED_WORK).glob("*.npz"))) == count
+    assert TSRG(cache=str(tmp_path)).fit(Xs, ys, Xt).result_.reused == 1
+    # What another version of the numbers left is not taken.
+    monkeypatch.setattr(regeneration, "FORMAT", regeneration.FORMAT + 1)
+    assert TSRG(cache=str(tmp_path)).fit(Xs, ys, Xt).result_.reused == 0
+
+
+def test_what_two_methods_share_is_named_alike_one_way_round():
+    assert TSRG().shared_work("a", "b") == DRFST().shared_work("b", "a")
+    assert TSRG().shared_work("a", "b") != TSRG().shared_work("b", "a")

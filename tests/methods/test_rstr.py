@@ -262,3 +262,22 @@ def test_a_grid_may_vary_what_holds_for_a_setting_but_not_what_holds_for_a_task(
     )
     with pytest.raises(UserError, match=r"make one RSTR\(scale=...\)"):
         RSTR().predict_grid(*task, [{"scale": "zscore"}])
+
+
+def test_samples_are_scaled_over_both_domains_together():
+    Xs, ys, Xt = block_task(6)
+    Xt = 3 * Xt + 1
+    flat = np.concatenate([Xs, Xt]).reshape(28, -1)
+    z = ((flat - flat.mean(axis=0)) / flat.std(axis=0)).reshape(28, 6, 5)
+    found = RSTR(scale="zscore").fit(Xs, ys, Xt)
+    by_hand = RSTR().fit(z[:16], ys, z[16:])
+    np.testing.assert_allclose(found.weights_, by_hand.weights_, rtol=1e-6)
+    np.testing.assert_allclose(found.result_.scores, by_hand.result_.scores, atol=1e-7)
+
+
+def test_iterations_are_those_that_were_asked_for():
+    Xs, ys, Xt = block_task(6)
+    method = RSTR()
+    chosen = [{"outer_steps": n} for n in (1, 3, 5)]
+    result = method.solve(method.prepare(Xs, ys, Xt, Xt), chosen)
+    assert result.iterations.tolist() == [1, 3, 5]

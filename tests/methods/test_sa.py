@@ -61,3 +61,9 @@ def test_clipping_is_silent_for_few_samples_and_noted_for_few_directions():
     assert SA(k=8).fit(Xs, ys, Xt).result_.notes == {}
     Xs[:] = Xs[ys]
     assert "vary along 2 direction(s)" in SA(k=8).fit(Xs, ys, Xt).result_.notes[0]
+
+
+def test_one_sample_that_is_there_twice_is_a_direction_less():
+    Xs, ys, Xt = random_task(0, 9, 12, 30)
+    Xs[1] = Xs[0]
+    assert "vary along 7 direction(s)" in SA(k=8).fit(Xs, ys, Xt).result_.notes[0]

@@ -222,3 +222,16 @@ def test_a_median_of_zero_is_the_limit_of_narrow_kernels():
 def test_distances_far_beyond_the_width_give_zero_without_overflow():
     squares = np.array([1e-300, 1e-300, 1e300])
     np.testing.assert_array_equal(gaussian_of_squared_distances(squares), [1, 1, 0])
+
+
+def test_one_class_that_did_not_end_is_enough_to_say_so():
+    Xs, ys, Xt = case("A")
+    method = STM()
+    prepared = method.prepare(Xs, ys - 1, Xt, Xt)
+    # The classes take several alternations, and not the same number.
+    needed = method.solve(prepared, [{"lam": 1.0}]).extras["alternations"][0]
+    assert needed.min() < needed.max()
+    limited = method.solve(prepared, [{"lam": 1.0, "max_alternations": int(needed.max()) - 2}])
+    assert "reached its limit" in limited.notes[0]
+    assert not limited.converged[0]
+    assert limited.iterations[0] == limited.extras["alternations"][0].max()

@@ -74,6 +74,7 @@ def test_more_groups_than_there_are_means_all_of_them():
     np.testing.assert_array_equal(predicted[0], predicted[1])
     result = method.solve(method.prepare(Xs, ys, Xt, Xt), settings)
     assert result.notes[1] == "k = 60, so all 5 groups stay"
+    assert "groups stay" not in result.notes.get(0, "")
 
 
 def test_groups_are_runs_of_the_file_or_facial_blocks():

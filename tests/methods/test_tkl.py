@@ -81,3 +81,21 @@ def test_refuses_impossible_parameters(changes, message):
     Xs, ys, Xt = random_task(0)
     with pytest.raises(UserError, match=message):
         TKL(**changes).fit(Xs, ys, Xt)
+
+
+def test_the_width_of_the_gaussian_knows_nothing_of_samples_that_are_predicted_later():
+    Xs, ys, Xt = random_task(4, n_features=20)
+    fitted = TKL(kernel="rbf").fit(Xs, ys, Xt)
+    expected = fitted.result_.scores[0]
+    far = np.vstack([Xt[:4], 100 * Xt[4:5]])
+    np.testing.assert_allclose(fitted.result_for(far).scores[0][:4], expected[:4], atol=1e-6)
+
+
+def test_a_spectrum_that_was_not_found_does_not_count_as_converged(monkeypatch):
+    def ended(*_, **__):
+        raise RuntimeError("too many iterations")
+
+    monkeypatch.setattr("scipy.optimize.nnls", ended)
+    result = TKL().fit(*random_task(0, 20, 30, 50)).result_
+    assert not result.converged[0]
+    assert "a solver of lower accuracy" in result.notes[0]

@@ -60,3 +60,8 @@ def test_parameters_are_plain_values():
 def test_wrong_parameters_are_named_before_any_clip(parameters, words):
     with pytest.raises(UserError, match=words):
         Preprocessing(**parameters)
+
+
+def test_halves_are_rounded_up():
+    clip = np.array([[[0.5, 1.5, 2.5, -0.5, 254.5, 300.0]]])
+    assert Preprocessing(round="uint8").rounded(clip).tolist() == [[[1, 2, 3, 0, 255, 255]]]

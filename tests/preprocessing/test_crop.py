@@ -101,3 +101,17 @@ def test_cropping_is_part_of_the_parameters_when_it_is_done():
     assert "crop" not in Preprocessing().parameters()  # the key of features as it always was
     with pytest.raises(UserError, match="crop is 'faces'"):
         Preprocessing(crop="faces")
+
+
+def test_the_margins_are_small_above_and_larger_below(monkeypatch):
+    found = iter([[(10, 20, 100, 100)], [(12, 20, 100, 100)], [(50, 90, 120, 120)]])
+    monkeypatch.setattr("cdmer_bench.preprocessing.crop.find_faces", lambda frame: next(found))
+    # The middle of three boxes, 6 % above it and 12 % below.
+    assert face_box(np.zeros((9, 300, 400))) == (12, 14, 100, 118)
+
+
+def test_a_face_beyond_the_edges_takes_the_whole_picture_at_most(monkeypatch):
+    monkeypatch.setattr(
+        "cdmer_bench.preprocessing.crop.find_faces", lambda frame: [(-10, -10, 90, 90)]
+    )
+    assert face_share(np.zeros((50, 60))) == 1.0

@@ -88,3 +88,8 @@ def test_duplicate_frames_are_no_special_case():
 def test_bad_input_is_named(frames, n_frames, words):
     with pytest.raises(UserError, match=words):
         tim(frames, n_frames)
+
+
+def test_of_one_frame_wanted_the_first_is_taken():
+    clip = np.random.default_rng(0).normal(size=(5, 2, 3))
+    np.testing.assert_array_equal(tim(clip, 1), clip[:1])

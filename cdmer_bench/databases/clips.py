@@ -19,7 +19,7 @@ from cdmer_bench.databases.image_files import (
     FrameClip,
     files_of,
     is_synthetic,
-    orientation,
+    mark_and_size,
 )
 from cdmer_bench.errors import DataMissing, UserError, closest, nearest_neighbour
 from cdmer_bench.io import user_path, write_atomically
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 COLUMNS = ("database", "clip", "subject", "label", "folder", "first", "last", "pattern")
 BOX = ("x", "y", "width", "height")
 OPTIONAL = ("first", "last", "pattern")
+_MOST_UNLIKE = 1.5  # ratio of both sides of pictures; raw frames and faces differ by more
 JUDGED_CLIPS = 3  # whose first frames tell whether a database is cropped to the face
 # The face's box divided by the picture's area. In the crops of the synthetic databases, whose
 # proportions are those of the licensed ones, it is 0.7 to 0.9; a face as large as in CASME II or
@@ -81,9 +82,14 @@ class TableDatabase(ClipDatabase):
         if self._read is None:
             reading, title = self._understand(), self.title or self.name
             reading.clips = [_make_clip(row, self.classes) for row in reading.rows]
-            turned = [clip.name for clip in reading.clips if orientation(clip.files[0]) != 1]
+            looks = [mark_and_size(clip.files[0]) for clip in reading.clips]
+            pairs = list(zip(reading.clips, looks, strict=True))
+            turned = [clip.name for clip, (mark, _) in pairs if mark != 1]
             if turned:
                 reading.note("frames-turned", title, n=len(turned), first=turned[0])
+            sizes = {clip.name: size for clip, (_, size) in pairs if size and clip.box is None}
+            if said := _of_other_size(sizes):
+                reading.note("frames-of-other-size", title, **said)
             reading.findings += judge_cropping(reading.clips, title)
             self._read = reading
         return self._read
@@ -240,6 +246,9 @@ class ClipsDatabase(TableDatabase):
         for label, like in _alike(table["label"]):
             rows = name_rows(table["line"][table["label"] == label].tolist())
             reading.note("labels-alike", self.path, label=label, like=like, **rows)
+        for name, like in _alike(table["database"]):
+            rows = name_rows(table["line"][table["database"] == name].tolist())
+            reading.note("databases-alike", self.path, name=name, like=like, **rows)
         return reading
 
 
@@ -284,12 +293,30 @@ def _mistakes(
             yield "frames-missing/table", f"{len(inside)} of {last - first + 1} in {folder}", {}
 
 
-def _alike(labels: "pd.Series") -> Iterator[tuple[str, str]]:
-    """Yield labels that differ from a more frequent one in the size of letters only, and that."""
+def _of_other_size(sizes: Mapping[str, tuple[int, int]]) -> dict[str, object]:
+    """Say which clips have pictures much larger or smaller on both sides than half of them."""
+    if not sizes:
+        return {}
+    width, height = (int(side) for side in np.median(list(sizes.values()), axis=0))
+    unlike = [
+        name
+        for name, (w, h) in sizes.items()
+        if min(w / width, h / height) > _MOST_UNLIKE
+        or max(w / width, h / height) < 1 / _MOST_UNLIKE
+    ]
+    if not unlike:
+        return {}
+    first = unlike[0]
+    own = "{} x {}".format(*sizes[first])
+    return {"n": len(unlike), "width": width, "height": height, "first": first, "own": own}
+
+
+def _alike(texts: "pd.Series") -> Iterator[tuple[str, str]]:
+    """Yield texts that differ from a more frequent one in the size of letters only, and that."""
     usual: dict[str, str] = {}
-    for label in labels[labels != ""].value_counts().index:
-        if (like := usual.setdefault(label.casefold(), label)) != label:
-            yield label, like
+    for text in texts[texts != ""].value_counts().index:
+        if (like := usual.setdefault(text.casefold(), text)) != text:
+            yield text, like
 
 
 def _classes_of(table: "pd.DataFrame") -> tuple[str, ...]:

@@ -60,6 +60,12 @@ class CodedClip:
         return self.offset - self.onset + 1
 
     @property
+    def is_apex_outside(self) -> bool:
+        """Whether the three numbers are known, and not in their order."""
+        numbers = [n for n in (self.onset, self.apex, self.offset) if n is not None]
+        return len(numbers) == 3 and numbers != sorted(numbers)
+
+    @property
     def content(self) -> tuple[Any, ...]:
         """What two rows of one clip must agree on."""
         return self.onset, self.offset, self.emotion
@@ -192,6 +198,8 @@ def read_coding_sheets(
             if columns.keys() >= set(required):
                 sheet = CodingSheet(path, name if len(tables) > 1 else "", words)
                 _read_rows(sheet, rows[number:], columns, number + 1)
+                if "emotion" in columns:
+                    _compare_emotions(sheet, row, rows[number:], columns["emotion"], number + 1)
                 found.append(sheet)
                 break
             seen = max(seen, [cell for cell in row if cell], key=len)
@@ -319,6 +327,27 @@ def _read_rows(
         sheet.rows.append(CodedClip(subject, cell["clip"], **known, emotion=emotion, row=number))
     for code, numbered in lines.items():
         sheet.note(code, numbered)
+
+
+def _compare_emotions(
+    sheet: CodingSheet,
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    taken: int,  # the column of the emotions
+    first: int,  # number of the first row
+) -> None:
+    """Name the rows whose emotion differs in another column of such a heading."""
+    alike = [c for c, word in enumerate(sheet.headings) if word in HEADINGS["emotion"]]
+    for other in alike:
+        pairs = [
+            (number, row[taken], row[other])
+            for number, row in enumerate(rows, start=first)
+            if max(taken, other) < len(row) and row[taken] and row[other]
+        ]
+        unlike = [one for one in pairs if one[1].lower() != one[2].lower()]
+        example = f"{unlike[0][2]} and {unlike[0][1]}" if unlike else ""
+        said = {"other": headings[other], "taken": headings[taken], "example": example}
+        sheet.note("emotion-columns-differ", [number for number, *_ in unlike], **said)
 
 
 def _marked(cell: Mapping[str, str]) -> str:

@@ -252,6 +252,9 @@ def _cut(cut: Cut, found: Found, cropped: bool, whole_folders: bool, anew: bool 
     if onset is None or offset is None or length is None:
         if whole_folders and (onset is None or offset is None):
             cut.take_whole(frames)
+            if row.row:
+                said = {"onset": onset, "offset": offset, "row": row.row, "n": len(frames)}
+                cut.note("onset-offset-absent", **said)
         else:
             in_row = f" in row {row.row} of the coding sheet" if row.row else ""
             cut.note("onset-offset-unusable", onset=onset, offset=offset, in_row=in_row)

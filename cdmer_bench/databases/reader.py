@@ -223,6 +223,7 @@ class Reader:
         words = Counter(row.emotion for row in outside).most_common()
         listed = ", ".join(f"{word} {n}" for word, n in words)
         sheet.leave_out("emotions-without-class", outside, listed=listed)
+        sheet.note("apex-outside", [row.row for row in sheet.rows if row.is_apex_outside])
         self.reading.n_coded = len(sheet.rows)
         return sheet.rows
 

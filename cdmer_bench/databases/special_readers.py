@@ -174,6 +174,14 @@ class Smic(Reader):
     def fits(self, sheet: CodingSheet, parts: Sequence[str]) -> bool:
         """Tell whether a sheet is of this camera; its rows get the names and classes of clips."""
         rows = [(row, key) for row in sheet.rows if (key := _key(row.clip))[1]]
+        sheet.note("rows-of-text", [row.row for row in sheet.rows if not _key(row.clip)[1]])
+        unlike = [
+            row
+            for row, key in rows
+            if row.emotion in CLASSES.values() and row.emotion != _class_of(key[1])
+        ]
+        example = f"{unlike[0].clip} is {unlike[0].emotion}" if unlike else ""
+        sheet.note("class-contradiction/sheet", [row.row for row in unlike], example=example)
         sheet.rows = [replace(row, subject=str(key[0]), clip=key[1]) for row, key in rows]
         sheet.settle_repeated(False)
         sheet.rows = [replace(row, emotion=_class_of(row.clip)) for row in sheet.rows]
@@ -210,7 +218,13 @@ class Smic(Reader):
         for cut in cuts:
             if cut.found is None:
                 continue
-            frames = cut.found.frames
+            frames, row = cut.found.frames, cut.row
+            if row.row and release.kind == "extended" and None in (row.onset, row.offset):
+                cut.findings, cut.frames = [], []
+                said = {"onset": row.onset, "offset": row.offset}
+                in_row = f" in row {row.row} of the coding sheet"
+                cut.note("onset-offset-unusable", **said, in_row=in_row)
+                continue
             outside = "frames-outside-coding" in [one.code for one in cut.findings]
             in_micro = "micro" in [part.lower() for part in cut.found.parts]
             if cut.row.row and outside and in_micro and len(frames) <= most:

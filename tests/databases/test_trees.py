@@ -503,3 +503,94 @@ def test_equal_findings_are_one_line_of_the_check(tmp_path):
     assert "expected frames 26 to 36" in line
     assert "expected frames 12 to 20" in line
     assert any("7 of 7 coded clips, 0 of them whole" in text for text in check.interpretation)
+
+
+def _cell(row, column, value):
+    def change(tree):
+        rows = tree.sheets[0].rows = [list(cells) for cells in tree.sheets[0].rows]
+        rows[row][column] = value(rows[row][column]) if callable(value) else value
+
+    return change
+
+
+def _second_emotion(tree):
+    tree.sheets[0].rows = [
+        [*row, "Emotion" if n == 0 else "disgust"] for n, row in enumerate(tree.sheets[0].rows)
+    ]
+
+
+CROPPED2, RAW2 = (["CASME2", "Cropped"], "reg_img{}.jpg"), (["RAW"], "img{}.jpg", 1, 4)
+EXTENDED = ("HS", ["SMIC", "HS_long", "SMIC-HS-E"], "image{:06d}.jpg", 4)
+CODED = {
+    # Row 1 is clip EP02_01f with onset 26, apex 28, offset 36, or the first clip of SMIC.
+    "onset after apex": (casme2, RAW2, _cell(1, 3, 30), "apex-outside", "warning"),
+    "offset before apex": (casme2, RAW2, _cell(1, 5, 27), "apex-outside", "warning"),
+    "no offset, faces": (casme2, CROPPED2, _cell(1, 5, "/"), "onset-offset-absent", "warning"),
+    "two emotions": (casme2, RAW2, _second_emotion, "emotion-columns-differ", "warning"),
+    "no offset, SMIC-E": (smic, EXTENDED, _cell(1, 4, None), "onset-offset-unusable", "error"),
+    "another class": (smic, EXTENDED, _cell(1, 5, "positive"), "class-contradiction", "warning"),
+    "a name of no clip": (smic, EXTENDED, _cell(1, 1, "s1_happy_1"), "rows-of-text", "note"),
+}
+
+
+@pytest.mark.parametrize("case", CODED)
+def test_what_a_row_leaves_open_is_named(tmp_path, case):
+    build, arguments, change, code, severity = CODED[case]
+    tree = build(*arguments)
+    change(tree)
+    reading = FrameDatabase(tree.database, root=str(tree.write(tmp_path))).read()
+    (told,) = [one for one in reading.findings if one.code == code]
+    assert told.severity == severity
+    assert "1 row " in told.text or "row 2" in told.text or case == "two emotions", told.text
+    assert (len(reading.clips) < len(tree.expected())) == ("SMIC-E" in case or "name" in case)
+
+
+def test_a_whole_tree_has_none_of_these(tmp_path):
+    for number, (build, arguments) in enumerate(
+        ((casme2, RAW2), (casme2, CROPPED2), (smic, EXTENDED))
+    ):
+        tree = build(*arguments)
+        root = tree.write(tmp_path / str(number))
+        codes = {one.code for one in FrameDatabase(tree.database, root=str(root)).read().findings}
+        assert not codes & {code for *_, code, _ in CODED.values()}
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".tif"])
+def test_clips_of_another_size_are_named(tmp_path, suffix):
+    import cv2
+
+    tree = casme2(["CASME2", "Cropped"], "reg_img{}" + suffix)
+    root = tree.write(tmp_path)
+    database = FrameDatabase("casme2", root=str(root))
+    assert "frames-of-other-size" not in {one.code for one in database.read().findings}
+    for path in (root / tree.clips[2].place).iterdir():
+        cv2.imwrite(str(path), cv2.resize(cv2.imread(str(path), 0), (64, 48)))
+    found = FrameDatabase("casme2", root=str(root)).read().findings
+    told = [one.text for one in found if one.code == "frames-of-other-size"]
+    if suffix == ".tif":  # its header does not tell the size at once
+        assert told == []
+    else:
+        assert told == [
+            "1 clips with pictures of a size unlike most, 8 x 6 (first: sub01/EP19_01, 64 x 48)"
+        ]
+
+
+def test_a_clip_that_a_link_names_again_keeps_its_own_name(tmp_path):
+    tree = casme2(["CASME2", "Cropped"], "reg_img{}.jpg")
+    place = tree.write(tmp_path) / tree.clips[0].place
+    (place.parent / "AA_first").symlink_to(place)
+    names = [clip.name for clip in FrameDatabase("casme2", root=str(tmp_path)).clips()]
+    assert names == [name for name, *_ in tree.expected()]
+
+
+def test_names_of_databases_that_differ_in_letters_only_are_an_error(tmp_path):
+    from cdmer_bench.databases.clips import ClipsDatabase
+
+    table = tmp_path / "clips.csv"
+    table.write_text(
+        "database,clip,subject,label,folder\n"
+        + "".join(f"{name},c{n},s,a,.\n" for n, name in enumerate(("lab", "lab", "Lab")))
+    )
+    found = ClipsDatabase("lab", table=str(table)).read().findings
+    (told,) = [one for one in found if one.code == "databases-alike"]
+    assert told.text.startswith("1 row whose database 'Lab' differs from 'lab'")

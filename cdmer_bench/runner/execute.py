@@ -126,6 +126,7 @@ class Spread:
         except WorkersDied as death:
             said = f"its worker process was killed {ATTEMPTS} times"
             for work in self.running:
+                work.problems = work.problems or [Problem()]  # before any part was prepared
                 for problem in work.problems:
                     problem.failure = problem.failure or Failure(said, str(death), False)
                 self._close(work)

@@ -5,8 +5,9 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ from cdmer_bench.io import (
 from cdmer_bench.parallel import Backend, OpenBar, no_bar, run_parallel
 from cdmer_bench.preprocessing import Preprocessing
 
+T = TypeVar("T")
 _KEEP_EVERY = 10.0  # seconds of extraction that a killed run may lose
 
 Side = tuple[str, str]  # the names of a database and of a descriptor
@@ -125,6 +127,21 @@ class FeatureStore:
         return intact(path, read, "set cache.dir to a folder of your own")
 
 
+def remembered(method: Callable[..., T]) -> Callable[..., T]:
+    """Keep with the object what a method returns for its arguments."""
+
+    @wraps(method)
+    def once(self: Any, *arguments: Any) -> T:
+        kept = vars(self).setdefault("_remembered", {})
+        place = method.__name__, arguments
+        if place not in kept:
+            kept[place] = method(self, *arguments)
+        found: T = kept[place]
+        return found
+
+    return once
+
+
 class Features:
     """The features of a corpus: from files, from the store, or extracted on demand."""
 
@@ -138,25 +155,16 @@ class Features:
     ) -> None:
         self.databases, self.descriptors = databases, dict(descriptors)
         self.preprocessing, self.store, self.force = preprocessing, store, force
-        self._keys: dict[tuple[str, str], str] = {}
-        self._clips: dict[str, list[Clip]] = {}
-        self._frames: dict[str, list[str]] = {}  # fingerprints of the clips of a database
-        self._rows: dict[tuple[str, str], list[int]] = {}  # hashes of the samples of files
-        self._shared: dict[tuple[str, ...], str] = {}
         self._loaded: dict[tuple[str, str], FeatureSet] = {}
         self._facts: dict[str, Facts] = {}  # by the key in the store
         self._extracted: set[tuple[str, str]] = set()
         self._partial: set[str] = set()  # keys of features that lack clips which can be read
-        self._accounts: dict[tuple[str, str | None], Account] = {}
 
+    @remembered
     def key(self, database: str, descriptor: str) -> str:
         """Return the key under which the features of a database of clips are stored."""
-        pair = (database, descriptor)
-        if pair not in self._keys:
-            found = self.of_clips(database)
-            kind, frames = self.descriptors[descriptor], self.fingerprints(database)
-            self._keys[pair] = self.store.key(found, kind, self.preprocessing, frames)
-        return self._keys[pair]
+        kind, frames = self.descriptors[descriptor], self.fingerprints(database)
+        return self.store.key(self.of_clips(database), kind, self.preprocessing, frames)
 
     def of_clips(self, database: str) -> ClipDatabase:
         """Return a database that holds clips."""
@@ -164,36 +172,28 @@ class Features:
         assert isinstance(found, ClipDatabase)
         return found
 
+    @remembered
     def clips(self, database: str) -> list[Clip]:
         """Return the clips of a database in its order, known to be usable."""
-        if database not in self._clips:
-            self._clips[database] = usable_clips(self.of_clips(database))
-        return self._clips[database]
+        return usable_clips(self.of_clips(database))
 
+    @remembered
     def fingerprints(self, database: str) -> list[str]:
         """Return the fingerprint of each clip of a database."""
-        if database not in self._frames:
-            clips, found = self.clips(database), self.databases[database]
-            self._frames[database] = usable_fingerprints(clips, found)
-        return self._frames[database]
+        return usable_fingerprints(self.clips(database), self.databases[database])
 
+    @remembered
     def shared(self, source: str, target: str, descriptor: str) -> str:
         """Say how many samples of the target are in the source too; empty if none is."""
-        place = (source, target, descriptor)
-        if place not in self._shared:
-            here, there = (self._marks(name, descriptor) for name in (source, target))
-            title = self.databases[source].title or source
-            self._shared[place] = shared_samples(here, there, title)
-        return self._shared[place]
+        here, there = (self._marks(name, descriptor) for name in (source, target))
+        return shared_samples(here, there, self.databases[source].title or source)
 
+    @remembered
     def _marks(self, database: str, descriptor: str) -> Sequence[int | str]:
         """Return what tells the samples of a database apart."""
         if isinstance(self.databases[database], ClipDatabase):
             return self.fingerprints(database)
-        if (database, descriptor) not in self._rows:
-            X = self.load(database, descriptor).X
-            self._rows[database, descriptor] = [hash(row.tobytes()) for row in X]
-        return self._rows[database, descriptor]
+        return [hash(row.tobytes()) for row in self.load(database, descriptor).X]
 
     def is_ready(self, database: str, descriptor: str) -> bool:
         """Whether :meth:`load` needs no extraction."""
@@ -238,21 +238,23 @@ class Features:
 
     def account(self, database: str, descriptor: str) -> Account:
         """Return what is used of a database and what was noticed about it; read once."""
+        of_files = isinstance(self.databases[database], FeatureDatabase)
+        return self._account(database, descriptor if of_files else None)
+
+    @remembered
+    def _account(self, database: str, descriptor: str | None) -> Account:
         found = self.databases[database]
-        of = descriptor if isinstance(found, FeatureDatabase) else None
-        if (database, of) not in self._accounts:
-            with own_code(found, f"reading {found.title or database}"):
-                account = found.account(of)
-            if isinstance(found, ClipDatabase):
-                clips, marks = self.clips(database), self.fingerprints(database)
-                again = repeated_clips(clips, marks, account.title)
-                account = replace(account, findings=[*account.findings, *again])
-            if getattr(self.preprocessing, "crop", "none") != "none":
-                # Uncropped frames are no error where the preprocessing crops them.
-                kept = [f for f in account.findings if f.code not in CROPPING_CODES]
-                account = replace(account, findings=kept)
-            self._accounts[database, of] = account
-        return self._accounts[database, of]
+        with own_code(found, f"reading {found.title or database}"):
+            account = found.account(descriptor)
+        if isinstance(found, ClipDatabase):
+            clips, marks = self.clips(database), self.fingerprints(database)
+            again = repeated_clips(clips, marks, account.title)
+            account = replace(account, findings=[*account.findings, *again])
+        if getattr(self.preprocessing, "crop", "none") != "none":
+            # Uncropped frames are no error where the preprocessing crops them.
+            kept = [f for f in account.findings if f.code not in CROPPING_CODES]
+            account = replace(account, findings=kept)
+        return account
 
     def used(self, database: str, descriptor: str, facts: Facts) -> dict[str, Any]:
         """Return what a record says of the features that were used."""

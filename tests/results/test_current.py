@@ -101,12 +101,36 @@ def test_corpora_descriptors_and_methods_do_not_supersede_each_other():
     assert {r.variant for r in current(records)} == {""}
 
 
-def test_two_methods_of_one_label_are_told_apart_by_their_names():
+def test_two_methods_or_descriptors_of_one_label_are_told_apart_by_their_names():
     records = [dated(1), dated(2, method="my_tca")]
     assert [r.row for r in current(records)] == [
         "TCA [tca, lbp_top_r3p8]",
         "TCA [my_tca, lbp_top_r3p8]",
     ]
+    records = [dated(1), dated(2, descriptor="my_lbp_top")]
+    assert [r.row for r in current(records)] == ["TCA [tca, lbp_top_r3p8]", "TCA [tca, my_lbp_top]"]
+
+
+def test_another_default_of_a_parameter_that_was_searched_is_no_variant():
+    # Both search k, so that what the class has by default took part in neither.
+    assert days(current([dated(1), dated(2, parameters={"k": 3, "mu": 1.0})])) == [2]
+    fixed = [{"mu": 1.0}]
+    old, new = (
+        dated(
+            day,
+            parameters={"k": k, "mu": 9.0},
+            settings=fixed,
+            predictions=labels("smic_nir")[None],
+        )
+        for day, k in ((1, 2), (2, 3))
+    )
+    assert [r.row for r in current([old, new])] == ["TCA [k = 2]", "TCA [k = 3]"]
+
+
+def test_a_strangers_record_supersedes_none_of_ones_own():
+    own, other = dated(1), dated(2)
+    shown = current([own, replace(other, variant="lab")])
+    assert [(r.row, r.about["seconds"]) for r in shown] == [("TCA", 1), ("TCA [lab]", 2)]
 
 
 def used(features):
@@ -235,6 +259,35 @@ def test_a_failure_stands_until_its_cell_has_a_result_or_fails_again(tmp_path):
     store.save(dated(4))
     assert told(store) == ["on day 3"]
     assert sorted(p.stem[0] for p in settled_failures(store)) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"corpus": "frames"},
+        {"task_label": "Exp.7"},
+        {"method_label": "SA"},
+        {"descriptor_label": "HOG-TOP(p=4)"},
+    ],
+)
+def test_a_failure_is_settled_by_no_cell_of_another_name(tmp_path, other):
+    store = ResultsStore(tmp_path)
+    store.save(dated(4))
+    failure(store, "a" * 64, 1, **other)
+    assert told(store) == ["on day 1"]
+    failure(store, "b" * 64, 2)
+    assert told(store) == ["on day 1"]
+    assert [p.stem[0] for p in settled_failures(store)] == ["b"]
+
+
+def test_a_failure_is_settled_by_the_newest_variant_of_its_cell(tmp_path):
+    store = ResultsStore(tmp_path)
+    for day, solver in ((5, "exact"), (2, "paper")):
+        store.save(replace(dated(day, solver=solver), key=solver.ljust(64, "0")))
+    failure(store, "a" * 64, 3)
+    assert told(store) == []
+    failure(store, "b" * 64, 6)
+    assert told(store) == ["on day 6"]
 
 
 def test_a_failure_after_a_result_is_told_beside_its_figure(tmp_path):

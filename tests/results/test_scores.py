@@ -177,6 +177,8 @@ def test_nothing_is_remarked_where_the_counts_are_those_of_table_i():
     # Exp.5 goes from VIS to NIR; findings alone change nothing.
     made = record(5, used={"target": USED, "source": USED})
     assert remarks(made, "target") == []
+    # The errors that were ignored are those of the other side.
+    assert remarks(made_with(made, errors_ignored=True), "target") == []
     scaled = {**USED, "remarks": ["features normalised in each database: zscore"]}
     assert remarks(made_with(made, used={"target": scaled}), "target") == [
         "SMIC (NIR): features normalised in each database: zscore."
@@ -204,6 +206,22 @@ def test_other_counts_than_those_of_table_i_are_remarked_with_the_findings():
     told = " ".join(remarks(made_with(made, errors_ignored=False), "target"))
     assert "24 errors" in told
     assert "ignored" not in told
+
+
+def test_each_side_is_counted_by_its_own_labels():
+    made = record(5, y_source=np.repeat([0, 1, 2], (9, 1, 3)).astype(np.uint8))
+    assert remarks(made, "target") == []
+    assert remarks(made, "source") == [
+        "SMIC-VIS has 13 clips (9/1/3) where Table I has 71 (23/28/20).",
+        "The source SMIC-VIS has one clip of the class positive.",
+    ]
+
+
+def test_other_classes_than_the_papers_are_not_compared_with_table_i():
+    names = ("positive", "negative", "surprise")
+    used = {"target": {"title": "Mine", "n_expected": 70}, "source": {"title": "Also"}}
+    assert remarks(record(5, classes=names, used=used), "source") == []
+    assert remarks(record(5, classes=names, used=used), "target") == ["Mine has 71 of 70 clips."]
 
 
 def test_the_classes_are_compared_with_table_i_one_by_one():

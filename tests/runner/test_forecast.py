@@ -151,6 +151,25 @@ def test_the_plan_holds_the_seconds_of_its_parts_and_their_sum(rated, cdmer):
     assert f"together about {total:.0f} s on 2 cores" in out
 
 
+def test_the_plan_takes_the_rate_of_the_solver_and_a_tenth_for_regressions_in_the_cache(
+    corpus, cdmer, monkeypatch
+):
+    rates = {
+        (name, solver): Rate(42, 30, 10.0, each)
+        for name in ("tsrg", "drfs_t")
+        for solver, each in (("paper", 5.0), ("exact", 2.0))
+    }
+    monkeypatch.setattr("cdmer_bench.runner.forecast.shipped_rates", lambda: rates)
+    grid = "grid={lam: [0.1, 1], mu: [0.5, 3]}"
+    words = ("method=tsrg,drfs_t", f"++methods.tsrg.{grid}", f"++methods.drfs_t.{grid}")
+    for solver, each in (("paper", 5.0), ("exact", 2.0)):
+        # DRFS-T from green to red has the regressions of TSRG from red to green.
+        out = plan(corpus, cdmer, *words, f"solver={solver}", "task=red/green,green/red")
+        assert told("TSRG, .*: 8 settings on 2 tasks", out) == 2 * (10 + 4 * each)
+        assert told("DRFS-T, .*: 8 settings on 2 tasks", out) == round(2 * (10 + 4 * each / 10))
+        assert "regressions from the cache" in out
+
+
 def test_the_plan_counts_a_cell_that_failed_as_one_to_do(rated, cdmer):
     broken = (
         "from cdmer_bench.methods import GFK\n"

@@ -27,7 +27,7 @@ from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell, class_notes, counted, place, summary
 from cdmer_bench.runner.execute import Spread, run_cells
-from cdmer_bench.runner.forecast import expected_times, weigh_settings
+from cdmer_bench.runner.forecast import expected_extraction, expected_times, weigh_settings
 from cdmer_bench.runner.selection_inputs import lacking, record_selection_inputs
 
 if TYPE_CHECKING:
@@ -317,6 +317,9 @@ def extract_command(config: RunConfig) -> int:
         for descriptor in config.descriptors
     )
     session.check_data(wanted)
+    if config.dry_run:
+        print_extraction(wanted, session)
+        return 0
     extracted, problems = session.extract(wanted)
     usable = [side for side in wanted if side not in problems]
     for name in dict.fromkeys(name for name, _ in usable):
@@ -333,6 +336,26 @@ def extract_command(config: RunConfig) -> int:
     if not usable:
         raise DataMissing(_NO_DATA)
     return int(refused)
+
+
+def print_extraction(wanted: Iterable[Side], session: Session) -> None:
+    """Print how many descriptors of each database are to be extracted, and for how long."""
+    ready: dict[str, list[bool]] = {}
+    todo: list[Side] = []
+    for name, descriptor in wanted:
+        try:
+            there = session.features.is_ready(name, descriptor)
+        except UserError as error:
+            print(f"without features: {name} {descriptor}: {error}")
+            continue
+        ready.setdefault(name, []).append(there)
+        todo += [] if there else [(name, descriptor)]
+    for name, found in ready.items():
+        missing = counted(found.count(False), "descriptor")
+        title = session.databases[name].title or name
+        print(f"{title}: {missing} to extract, {found.count(True)} are there already")
+    for line in expected_extraction(todo, session.features, session.backend):
+        print(line)
 
 
 def print_plan(cells: Sequence[Cell], session: Session, inputs: Sequence[str]) -> None:

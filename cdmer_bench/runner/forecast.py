@@ -8,7 +8,7 @@ has cells of goes by these instead. A small computation tells how fast this mach
 
 import csv
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -201,7 +201,8 @@ def expected_times(
     # A cell that was refused is tried again, which takes no time where it is refused again.
     refused = {id(cell) for cell in cells if cell.reason.startswith(REFUSED_BEFORE)}
     todo = [c for c in cells if c.status in ("to do", "failed") and id(c) not in refused]
-    lines, total, unknown = _extraction(todo, features, shipped_rates())
+    sides = [side for cell in todo for side in cell.sides]
+    lines, total, unknown = _extraction(sides, features, shipped_rates())
     found: dict[tuple[str, str], list[tuple[int, float]]] = {}
     validated: list[float] = []
     for cell, expected in zip(cells, expect(cells, features, store), strict=True):
@@ -232,22 +233,34 @@ def expected_times(
             f"{duration(sum(validated))} of one core"
         )
         total += sum(validated)
+    return [*lines, *_together(lines, total, unknown, backend)]
+
+
+def expected_extraction(
+    sides: Iterable[tuple[str, str]], features: Features, backend: Backend
+) -> list[str]:
+    """Return lines on the features to extract, of databases and descriptors by their names."""
+    lines, total, unknown = _extraction(sides, features, shipped_rates())
+    return [*lines, *_together(lines, total, unknown, backend)]
+
+
+def _together(
+    lines: Sequence[str], total: float, unknown: Iterable[str], backend: Backend
+) -> Iterator[str]:
     if lines:
         workers = backend.count_workers()
-        lines.append(f"together about {duration(total / workers)} on {counted(workers, 'core')}")
+        yield f"together about {duration(total / workers)} on {counted(workers, 'core')}"
     if unknown:
-        lines.append(f"no measured rate for {', '.join(sorted(unknown))}")
-    return lines
+        yield f"no measured rate for {', '.join(sorted(unknown))}"
 
 
 def _extraction(
-    cells: Sequence[Cell], features: Features, rates: dict[tuple[str, str], Rate]
+    sides: Iterable[tuple[str, str]], features: Features, rates: dict[tuple[str, str], Rate]
 ) -> tuple[list[str], float, dict[str, None]]:
     """Return a line on the features to extract, their seconds, and what has no rate."""
-    wanted = dict.fromkeys(side for cell in cells for side in cell.sides)
     missing = [
         (database, features.descriptors[descriptor])
-        for name, descriptor in wanted
+        for name, descriptor in dict.fromkeys(sides)
         if isinstance(database := features.databases[name], ClipDatabase)
         and not features.is_ready(name, descriptor)
     ]

@@ -20,6 +20,23 @@ def test_each_descriptor_is_extracted_once(corpus, cdmer):
     assert len(list((corpus.folder / "cache").rglob("*.npz"))) == 4
 
 
+def test_a_plan_extracts_nothing(corpus, cdmer):
+    write_clip_corpus(corpus.folder)
+    words = corpus.arguments("corpus=noise", "task=left/right", "n_jobs=1", "progress=false")
+    assert cdmer("extract", *words, "descriptor=hog_top_p4")[0] == 0
+    there = sorted((corpus.folder / "cache" / "features").iterdir())
+    code, out, _ = cdmer("extract", *words, DESCRIPTORS, "dry_run=true")
+    assert code == 0
+    for name in ("left", "right"):
+        assert f"{name}: 1 descriptor to extract, 1 are there already" in out
+    assert "features of 12 clips, about" in out
+    assert "together about" in out
+    assert sorted((corpus.folder / "cache" / "features").iterdir()) == there
+    code, out, _ = cdmer("extract", *words, DESCRIPTORS, "dry_run=true", "force=true")
+    assert "left: 2 descriptors to extract, 0 are there already" in out
+    assert sorted((corpus.folder / "cache" / "features").iterdir()) == there
+
+
 def test_without_progress_only_the_outcome_is_said(corpus, cdmer):
     write_clip_corpus(corpus.folder)
     arguments = corpus.arguments("corpus=noise", DESCRIPTORS, "task=left/right", "n_jobs=1")
@@ -110,6 +127,10 @@ def test_a_database_that_is_not_there_is_named_beside_the_others(parts, cdmer):
     assert code == 0
     assert "left: 2 descriptors extracted, 0 were there already" in err
     assert "gone lbp_top_r1p4, gone hog_top_p4: gone is not on this machine" in err
+    plan = call(parts, cdmer, "extract", "task=left/right,right/gone", DESCRIPTORS, "dry_run=true")
+    assert plan[0] == 0
+    assert "without features: gone hog_top_p4: gone is not on this machine" in plan[1]
+    assert "left: 0 descriptors to extract, 2 are there already" in plan[1]
     code, _, err = call(parts, cdmer, "extract", "task=gone/lost", DESCRIPTORS)
     assert code == 2
     assert "nothing that was chosen has its databases" in err

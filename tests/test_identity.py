@@ -61,6 +61,28 @@ def test_a_raised_version_and_another_parameter_are_another_identity(monkeypatch
     assert identity(TCA(C=1.0)) != before
 
 
+def test_what_parameters_name_counts_however_deep_it_stands(folder):
+    @dataclass
+    class Naming:
+        steps: object
+
+        def parameters(self):
+            return {"steps": self.steps}
+
+    name = "named_of_mine.Estimator"
+    for steps in (name, [name], ("scale", name), {"last": {"made": [name]}}):
+        (folder / "named_of_mine.py").write_text("x = 1\n")
+        before = identity(Naming(steps))
+        assert before["parameters"] == {"steps": steps}
+        (folder / "named_of_mine.py").write_text("x = 2\n")
+        assert identity(Naming(steps)) != before, steps
+
+
+def test_classes_of_one_name_in_two_modules_are_told_apart():
+    same = [type("Same", (), {"__module__": f"module_{n}"}) for n in (1, 2)]
+    assert identity(same[0]()) != identity(same[1]())
+
+
 def test_a_factory_of_the_users_counts_beside_the_class_that_it_makes(folder):
     before = identity(TCA(), "first_of_mine.make")
     assert before != identity(TCA())

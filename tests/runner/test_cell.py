@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cdmer_bench.methods import SA
 from cdmer_bench.results.store import ResultsStore
 from tests.small_corpus import CLIP_CORPUS, CLIPS, draw_features
 
@@ -87,6 +88,14 @@ def test_a_module_that_makes_a_method_is_in_the_key(corpus, cdmer):
     assert "1 done" in cdmer("run", *words, "dry_run=true")[1]
     edit(corpus, "my_conf/made.py", "SVM(C=C)", "SVM(C=2 * C)")
     assert "0 done, 1 to do" in cdmer("run", *words, "dry_run=true")[1]
+
+
+def test_a_raised_version_of_a_method_is_in_the_key(corpus, cdmer, monkeypatch):
+    run(corpus, cdmer, "method=svm,sa", "task=red/green")
+    words = corpus.arguments("method=svm,sa", "task=red/green", "dry_run=true")
+    assert "2 done, 0 to do" in cdmer("run", *words)[1]
+    monkeypatch.setattr(SA, "version", SA.version + 1)
+    assert "1 done, 1 to do" in cdmer("run", *words)[1]
 
 
 def test_a_record_is_renewed_with_the_cards_in_use(corpus, cdmer):

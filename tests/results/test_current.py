@@ -286,6 +286,8 @@ def test_a_failure_is_settled_by_the_newest_variant_of_its_cell(tmp_path):
         store.save(replace(dated(day, solver=solver), key=solver.ljust(64, "0")))
     failure(store, "a" * 64, 3)
     assert told(store) == []
+    failure(store, "c" * 64, 5, date=dated(5).about["date"])
+    assert told(store) == []
     failure(store, "b" * 64, 6)
     assert told(store) == ["on day 6"]
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +12,11 @@ import scipy.io
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.svm import SVC
 
+from cdmer_bench.cli.hydra_app import compose_config
+from cdmer_bench.cli.run import Session
+from cdmer_bench.parallel import Backend
 from cdmer_bench.results.store import ResultsStore
-from tests.small_corpus import draw_features, write_clip_corpus
+from tests.small_corpus import CLIPS, draw_features, write_clip_corpus
 
 METHOD = """\
 from dataclasses import dataclass
@@ -363,3 +367,108 @@ def test_methods_run_on_the_descriptors_that_only_names(corpus, cdmer):
         ("SA", "given features"),
         ("SA", "Again"),
     }
+
+
+@pytest.fixture
+def session(corpus, monkeypatch):
+
+    monkeypatch.setattr("sys.path", list(sys.path))
+
+    def make(*words):
+        _, folder, *rest = corpus.arguments(*words)
+        return Session(compose_config(folder, rest))
+
+    return make
+
+
+def test_words_of_a_run_reach_what_they_speak_of(corpus, session):
+    folder = corpus.folder / "results"
+    words = ("n_jobs=3", "backend=dask", "backend.address=tcp://here:1")
+    assert session(*words).backend == Backend("dask", 3, "tcp://here:1", folder)
+    assert session().backend == Backend("loky", -1, None, folder)
+    assert session().store.folder == folder
+    assert session("force=true").features.force
+    assert not session().features.force
+    assert session().features.store.folder == corpus.folder / "cache"
+
+
+def test_solver_and_device_are_those_of_the_run_unless_the_card_says_otherwise(session):
+    def method(*words):
+        (cell,) = session("method=tsrg", "task=red/green", *words).cells()
+        return cell.method
+
+    assert (method().solver, method().device) == ("paper", "auto")
+    assert method("solver=exact", "device=cpu").solver == "exact"
+    assert method("solver=exact", "device=cpu").device == "cpu"
+    own = ("methods.tsrg.parameters.solver=exact", "+methods.tsrg.parameters.device=cpu")
+    assert (method(*own).solver, method(*own).device) == ("exact", "cpu")
+    assert method(*own, "solver=paper").solver == "paper"
+    assert method(*own, "device=cuda").device == "cpu"
+    assert Path(method().cache) == session().features.store.folder
+
+
+def test_a_method_without_solvers_takes_no_solver(session):
+    cells = session("method=svm,tsrg", "task=red/green", "solver=exact").cells()
+    assert [cell.method.parameters().get("solver") for cell in cells] == [None, "exact"]
+
+
+def test_a_method_without_a_grid_of_that_name_runs_its_own_and_says_so(session):
+    cells = session("method=svm,tsrg", "task=red/green", "grid=reduced").cells()
+    assert [cell.grid_name for cell in cells] == ["paper", "reduced"]
+    cells = session("method=tca,tsrg", "methods.tca.grid.k=[1]", "task=red/green", "grid=reduced")
+    assert [cell.grid_name for cell in cells.cells()] == ["own", "reduced"]
+
+
+def test_the_label_of_a_task_is_its_cards_or_made_of_letters(corpus, session):
+    (corpus.folder / "my_conf" / "task").mkdir()
+    (corpus.folder / "my_conf" / "task" / "mine.yaml").write_text(
+        "# @package tasks.mine\nlabel: First\nsource: red\ntarget: green\n"
+    )
+    tasks = session("task=mine,green/red").tasks
+    assert [(t.name, t.label, t.source, t.target) for t in tasks] == [
+        ("mine", "First", "red", "green"),
+        ("green__red", "G → R", "green", "red"),
+    ]
+
+
+def test_all_tasks_of_own_databases_are_all_their_ordered_pairs(session):
+    pairs = {(t.source, t.target) for t in session("task=all").tasks}
+    assert len(session("task=all").tasks) == len(pairs) == 6
+    assert ("blue", "red") in pairs
+    assert ("red", "blue") in pairs
+
+
+# Of the databases of `faulty` two have errors, and each has a clip less than expected.
+FAULTY = (
+    CLIPS.replace("Noise(", "Faulty(")
+    + """
+    def account(self, descriptor=None):
+        from dataclasses import replace
+        from cdmer_bench.databases.base import Finding
+        kinds = {"left": ["error"], "right": ["error", "warning"]}.get(self.name, ["warning"])
+        found = [Finding(kind, f"a {kind}", "s1/0") for kind in kinds]
+        return replace(super().account(descriptor), findings=found, n_expected=7)
+"""
+)
+FAULTY_CORPUS = """\
+# @package corpus
+name: faulty
+classes: [a, b, c]
+reader: {_target_: faulty.Faulty}
+databases: {left: {}, right: {}, whole: {}, other: {}}
+"""
+
+
+def test_errors_of_all_databases_stop_a_run_and_warnings_do_not(corpus, cdmer):
+    conf = corpus.folder / "my_conf"
+    (conf / "faulty.py").write_text(FAULTY)
+    (conf / "corpus" / "faulty.yaml").write_text(FAULTY_CORPUS)
+    words = corpus.arguments("corpus=faulty", "descriptor=hog_top_p4", "method=svm", "n_jobs=1")
+    code, _, err = cdmer("run", *words, "task=left/right,whole/left")
+    assert code == 2
+    assert "; in all 2 errors in the data" in err
+    assert f"cdmer data check corpus=faulty --config-dir {conf} tells more" in err
+    assert "right: 6 of 7 clips, 2/2/2 a/b/c; 1 error, 1 warning:" in err
+    code, _, err = cdmer("run", *words, "task=whole/other")
+    assert code == 0, err
+    assert "whole: 6 of 7 clips, 2/2/2 a/b/c; 1 warning:" in err

@@ -50,6 +50,7 @@ from cdmer_bench.parallel import Backend, OpenBar, no_bar, run_parallel
 from cdmer_bench.preprocessing import Preprocessing
 
 T = TypeVar("T")
+_GLANCE = 256  # features by which most samples can be told apart
 _KEEP_EVERY = 10.0  # seconds of extraction that a killed run may lose
 
 Side = tuple[str, str]  # the names of a database and of a descriptor
@@ -185,15 +186,22 @@ class Features:
     @remembered
     def shared(self, source: str, target: str, descriptor: str) -> str:
         """Say how many samples of the target are in the source too; empty if none is."""
-        here, there = (self._marks(name, descriptor) for name in (source, target))
-        return shared_samples(here, there, self.databases[source].title or source)
+        title = self.databases[source].title or source
+        said = ""
+        for most in (_GLANCE, None):  # the whole only where a beginning is there twice
+            here, there = (self._marks(name, descriptor, most) for name in (source, target))
+            said = shared_samples(here, there, title)
+            if not said:
+                break
+        return said
 
     @remembered
-    def _marks(self, database: str, descriptor: str) -> Sequence[int | str]:
-        """Return what tells the samples of a database apart."""
+    def _marks(self, database: str, descriptor: str, most: int | None) -> Sequence[int | str]:
+        """Return what tells samples apart: of files, hashes of at most so many features of each."""
         if isinstance(self.databases[database], ClipDatabase):
             return self.fingerprints(database)
-        return [hash(row.tobytes()) for row in self.load(database, descriptor).X]
+        X = self.load(database, descriptor).X
+        return [hash(row.tobytes()) for row in X.reshape(len(X), -1)[:, :most]]
 
     def is_ready(self, database: str, descriptor: str) -> bool:
         """Whether :meth:`load` needs no extraction."""
@@ -440,12 +448,13 @@ def read_clip(clip: Clip, preprocessing: Preprocessing) -> NDArray[np.float64] |
         frames = clip.frames()
     except UserError as error:
         return DamagedClip(clip.name, str(error))
-    except Exception as error:  # whatever a reader of the user's own raises
+    except (Exception, SystemExit) as error:  # whatever a reader of the user's own raises
         if is_ours(clip) or isinstance(error, MemoryError):
             raise
         return DamagedClip(clip.name, f"its frames() raised {raised(error)}")
     try:
-        return preprocessing.for_clip(clip)(frames)
+        with own_code(preprocessing, type(preprocessing).__name__):
+            return preprocessing.for_clip(clip)(frames)
     except UserError as error:
         return DamagedClip(clip.name, str(error))
 

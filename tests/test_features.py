@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from cdmer_bench.databases import FileFeatureDatabase
 from cdmer_bench.databases.synthetic.database import SyntheticDatabase
 from cdmer_bench.descriptors import HIGOTOP, HOGTOP, LBPSIP, LBPTOP, LPQTOP, Descriptor
 from cdmer_bench.errors import UserError
@@ -528,20 +529,40 @@ class Raising(TinyClip):
     """A clip whose reader raises what a library of pictures does."""
 
     def frames(self):
-        raise OSError("cannot identify image file")
+        raise (OSError("cannot identify image file") if self.label else SystemExit(3))
 
 
 def test_a_clip_whose_reader_raises_anything_is_left_out_by_name(tmp_path):
     clips = TinyClip.some(4)
     clips[1] = Raising("clip1", "s0", 1, 1)
     features, database = make(tmp_path, clips)
-    with pytest.warns(UserWarning, match="clip1 is left out: its frames.. raised OSError: cannot"):
+    clips[3] = Raising("clip3", "s1", 0, 3)
+    with (
+        pytest.warns(UserWarning, match="clip1 is left out: its frames.. raised OSError: cannot"),
+        pytest.warns(UserWarning, match="clip3 is left out: its frames.. raised SystemExit: 3"),
+    ):
         features.extract(database, ["lbp"], Backend("sequential"), None)
-    with pytest.warns(UserWarning, match="1 clips with unreadable frames"):
-        assert features.load("tiny", "lbp").y.tolist() == [0, 2, 0]
+    with pytest.warns(UserWarning, match="2 clips with unreadable frames"):
+        assert features.load("tiny", "lbp").y.tolist() == [0, 2]
     facts = features.facts("tiny", "lbp")
     used = features.used("tiny", "lbp", facts)
-    assert (used["n_clips"], used["n_expected"]) == (3, 4)
+    assert (used["n_clips"], used["n_expected"]) == (2, 4)
+
+
+@dataclasses.dataclass
+class OwnSteps(Preprocessing):
+    def __call__(self, frames):
+        raise KeyError("step")
+
+
+def test_steps_of_ones_own_that_raise_are_said(tmp_path):
+    features, database = make(tmp_path)
+    features.preprocessing = OwnSteps()
+    with (
+        pytest.warns(UserWarning, match="is left out"),
+        pytest.raises(UserError, match=r"no clip of tiny can be read .*OwnSteps raised KeyError"),
+    ):
+        features.extract(database, ["lbp"], Backend("sequential"), None)
 
 
 class Careless(TinyClips):
@@ -621,3 +642,19 @@ def test_a_clip_that_can_be_read_again_is_taken_up(tmp_path):
     assert not fresh.is_ready("tiny", "lbp")
     fresh.extract(database, ["lbp"], Backend("sequential"), None)
     assert len(fresh.facts("tiny", "lbp").y) == len(fresh.load("tiny", "lbp").y) == 4
+
+
+def test_samples_of_files_are_compared_whole_where_their_beginnings_are_alike(tmp_path):
+    X = np.random.default_rng(0).random((4, 300))
+    alike = np.where(np.arange(300) < 299, X[[1, 2]], 7)
+    found = {}
+    for name, rows in {"one": X, "two": alike, "three": X[[3, 2]]}.items():
+        np.savez(tmp_path / f"{name}.npz", features=rows, labels=np.arange(len(rows)) % 2)
+        options = {"root": str(tmp_path), "files": {"d": f"{name}.npz"}, "first_label": 0}
+        found[name] = FileFeatureDatabase(name, classes=("a", "b"), **options)
+    features = Features(found, {}, preprocessing(), FeatureStore(tmp_path / "cache"))
+    assert features.shared("one", "two", "d") == ""
+    said = features.shared("one", "three", "d")
+    assert said.startswith(
+        "2 of 2 samples are in the source one too (such as its sample 0, there 3"
+    )

@@ -47,7 +47,7 @@ def load_target(target: str, key: str) -> Any:
             f"{key}._target_ is {target!r}, which cannot be imported ({error}); give the dotted "
             "path of a class that Python can import from here or from the --config-dir folder"
         ) from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, SyntaxError):
             text, file, line = error.msg, error.filename, error.lineno
         else:

@@ -75,7 +75,7 @@ def prune_command(options: argparse.Namespace) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the count below tells of cells of older versions
         records, failures, older = superseded(store), settled_failures(store), store.older()
-    folders = [*map(store.folder_of, records), *older]
+    folders = [f for f in (*map(store.folder_of, records), *older) if f.is_dir()]
     if not folders and not failures:
         say(f"{options.results}: everything is current, nothing to remove")
         return 0

@@ -142,7 +142,7 @@ class ResultsStore:
         return self._records()[1]
 
     def _records(self) -> tuple[list[CellRecord], list[Path]]:
-        records, older = [], []
+        records, older, elsewhere = [], [], []
         for folder in sorted(self.folder.glob("cells/*/*/*-*")):
             if ".damaged-" in folder.name or not folder.is_dir():
                 continue
@@ -150,8 +150,23 @@ class ResultsStore:
                 record = self.load(folder)
             except OtherFormat:
                 older.append(folder)
-            else:
-                records += [] if record is None else [record]
+                continue
+            if record is None:
+                continue
+            if folder != (own := self.folder_of(record)):
+                elsewhere.append((folder, own))
+                if own.is_dir():  # a copy beside it
+                    continue
+            records.append(record)
+        if elsewhere:
+            folder, own = elsewhere[0]
+            warnings.warn(
+                f"{self.folder}: {len(elsewhere)} cells were copied or moved out of their places "
+                f"(first: {folder.relative_to(self.folder)}, whose place is "
+                f"{own.relative_to(self.folder)}); those that are in their places too are left "
+                "out: move the others back, where runs find them, and remove the copies",
+                stacklevel=3,
+            )
         if older:
             warnings.warn(
                 f"{self.folder}: {len(older)} cells of an older version of cdmer-bench are left "

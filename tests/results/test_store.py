@@ -8,6 +8,7 @@ import pytest
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import pack_arrays
+from cdmer_bench.results.current import superseded
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore, safe_name, seal
 from tests.damages import DAMAGES, obeying_permissions
@@ -237,3 +238,21 @@ def test_what_a_record_says_beside_its_arrays_can_be_renewed(tmp_path):
     (found,) = store.records()
     assert_same(found, dataclasses.replace(record, method_label="Another"))
     assert (store.folder_of(record) / "grid.npz").read_bytes() == arrays
+
+
+def test_a_cell_that_was_copied_by_hand_counts_once_and_one_that_was_moved_is_told(tmp_path):
+    import shutil
+
+    store, record = ResultsStore(tmp_path), make_record()
+    store.save(record)
+    own = folder_of(store, record)
+    copy = own.parents[1].with_name("exp05 backup") / own.parent.name / own.name
+    shutil.copytree(own, copy)
+    said = r"1 cells were copied or moved .*exp05 backup.* whose place is cells/exp05/"
+    with pytest.warns(UserWarning, match=said):
+        assert len(store.records()) == 1
+    with pytest.warns(UserWarning, match=said):
+        assert superseded(store) == []  # so that pruning removes neither
+    shutil.rmtree(own)
+    with pytest.warns(UserWarning, match=said):
+        assert len(store.records()) == 1

@@ -76,7 +76,7 @@ DEVICES = ("auto", "cpu", "cuda")
 
 # Of the cache of regressions: raised whenever their numbers change; bytes of an entry above which
 # none is kept.
-FORMAT = 2
+FORMAT = 3
 LARGEST = 1 << 28
 _KEPT = ("products", "converged", "iterations", "gap", "errors")
 

@@ -155,18 +155,21 @@ class CarefulLasso:
         outside = response - self._U @ inside
         p = self._independent(start)
         barred = np.zeros(len(p), bool)
-        best = CarefulSolution(p, np.inf, np.inf)
+        best, lowest = CarefulSolution(p, np.inf, np.inf), np.inf
         for _ in range(100 + 20 * len(p)):
             p, rest, fitting = _descend_carefully(design, inside, mu, p)
             found = _certify(design, inside, mu, p, rest, fitting)
-            if found.gap < best.gap:
-                best, barred = found, np.zeros(len(p), bool)
+            if found.gap < best.gap or found.objective < lowest * (1 - 1e-13):
+                barred = np.zeros(len(p), bool)
+            best = found if found.gap < best.gap else best
+            lowest = min(lowest, found.objective)
             pull = (rest + fitting) @ design
             gain = np.where((p != 0) | barred, -np.inf, 2 * np.abs(pull) - mu)
             entering = int(gain.argmax())
             if gain[entering] <= 1e-12 * mu or found.gap <= ENOUGH * found.objective:
                 break
-            barred[entering] = True  # until the gap has fallen: rounding could swap it in and out
+            # Until objective or gap has fallen: rounding could swap it in and out.
+            barred[entering] = True
             p = _enter(design, p, entering, np.sign(pull[entering]), self._lengths)
         return best._replace(objective=best.objective + float(outside @ outside))
 

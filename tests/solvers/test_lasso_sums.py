@@ -150,3 +150,14 @@ def test_the_careful_method_finds_the_optimum_of_the_plain_one(seed, m, n, fract
         own = np.sum((y - design @ found.p) ** 2) + mu * np.abs(found.p).sum()
         np.testing.assert_allclose([own, found.objective], expected, rtol=1e-7)
         assert found.gap <= 1e-6 * expected
+
+
+@pytest.mark.parametrize("levels", [3, 256])
+def test_counts_and_grey_levels_are_certified_where_the_optimum_nearly_fits(levels):
+    """There the gap does not fall at every step of the careful search, but the objective does."""
+    X = np.random.default_rng(0).integers(0, levels, (160, 400)).astype(float)
+    kernel = X @ X.T
+    k = kernel[:, :90].mean(1) - kernel[:, 90:].mean(1)
+    design = np.vstack([kernel[:, :90].T, np.sqrt(0.001) * k])
+    sums = sum_lassos(design, X[:90].T, [0.1, 0.005], X[:90].T)
+    assert (sums.gap <= 1e-6 * sums.objective).all(), sums.gap / sums.objective

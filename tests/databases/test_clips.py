@@ -268,6 +268,10 @@ def test_one_generated_folder_marks_its_database_and_no_other(folder):
     # The notice may lie above the folder that is given.
     deep = FrameDatabase("casme2", root=str(folder / "drawn" / "faces" / "a"))
     assert deep.synthetic
+    # Or one or two folders below it.
+    assert FrameDatabase("casme2", root=str(folder)).synthetic
+    (folder / "drawn" / "SYNTHETIC.txt").rename(folder / "drawn" / "faces" / "SYNTHETIC.txt")
+    assert FrameDatabase("casme2", root=str(folder)).synthetic
 
 
 def test_a_row_of_no_database_is_told_by_every_one(folder):

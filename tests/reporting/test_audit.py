@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.reporting.audit import as_json, as_text, audit, audit_later
+from cdmer_bench.reporting.audit import as_json, as_text, audit, audit_later, find_matrix
 from cdmer_bench.reporting.published import AVERAGE, LAYOUTS, Printed, later_paper, published
 
 
@@ -288,3 +288,22 @@ def test_the_evidence_holds_the_numbers_that_it_is_of(findings):
     assert max(abs(100 * k / 71 - printed) for k in near) < min(
         abs(100 * k / 71 - printed) for k in rest
     )
+
+
+def test_a_slip_is_explained_by_the_figures_of_its_own_table_alone():
+    columns = [c for c in LAYOUTS["III"].columns if c in ("Exp.1", "Exp.3", "Exp.5", "Exp.6")]
+    cells = {("III", "TCA", c): Printed(0.5634, 56.34) for c in columns}
+    # As if 45 of 71 were right in one of the four: 0.5634 + 0.0704 / 4.
+    cells["III", "TCA", AVERAGE] = Printed(0.5810, 58.10)
+    for number, row, explained in (("V", "Baseline", False), ("III", "SA", True)):
+        (found,) = audit(cells | {(number, row, "Exp.3"): Printed(0.6338, 63.38)})
+        assert ("Exp.3 were not 0.5634 / 56.34 but 0.6338 / 63.38" in found.evidence) == explained
+
+
+def test_a_matrix_is_one_that_predictions_can_have():
+    assert find_matrix(1.0, 6, (2, 2, 2)) == ((2, 2, 2), (2, 2, 2))
+    assert find_matrix(0.9999, 6, (2, 2, 2)) is None
+    # Of one sample each, one is missed and taken for another: F1 of 0, 2/3 and 1. That it were
+    # taken for its own class would leave the two others at 1.
+    assert find_matrix(0.5556, 2, (1, 1, 1)) is not None
+    assert find_matrix(0.6667, 2, (1, 1, 1)) is None

@@ -144,6 +144,13 @@ def test_remarks_on_both_databases_stand_in_the_caption_and_in_the_long_form():
     assert all(sentence in remarks for sentence in both)
 
 
+def test_what_a_descriptor_was_tuned_on_stands_in_the_caption():
+    note = "tuned on SMIC-VIS, 2 steps of 2 out of 8"
+    made = record(5, "svm", "Baseline")
+    tuned = replace(made, about={"descriptor_note": note}, descriptor_label="C3D-FC1 (UCF101)")
+    assert f"C3D-FC1 (UCF101): {note}." in build_table("V", [made, tuned]).notes
+
+
 def test_every_rule_is_named_and_one_with_the_target_labels_among_them_is_an_upper_bound():
     notes = build_table("III", [record(5)], ["class_balance", "oracle"]).notes
     assert [n.split(":")[1].strip() for n in notes if n.startswith("Selection:")] == [

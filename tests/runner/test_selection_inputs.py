@@ -185,7 +185,7 @@ def test_only_the_missing_part_is_computed_and_a_damaged_one_is_set_aside(corpus
     assert set(stored) == {"grid.npz", "record.json"}
 
     plan = corpus.arguments("task=red/green", "method=gfk", "selection_inputs=true", "dry_run=true")
-    assert "1 done cells lack" in cdmer("run", *plan)[1]
+    assert "1 done cell lacks" in cdmer("run", *plan)[1]
     run(corpus, cdmer, "method=gfk", "selection_inputs=true")
     added = (folder / "selection.npz").read_bytes()
     assert {n: (folder / n).read_bytes() for n in stored} == stored

@@ -299,7 +299,13 @@ class Features:
         if pair not in self._loaded:
             if isinstance(found, FeatureDatabase):
                 with own_code(found, f"loading the features of {found.title or database}"):
-                    self._loaded[pair] = found.load(descriptor)
+                    loaded: Any = found.load(descriptor)
+                if not isinstance(loaded, FeatureSet):
+                    raise UserError(
+                        f"load of {found.title or database} gave {type(loaded).__name__}, expected "
+                        "a FeatureSet"
+                    )
+                self._loaded[pair] = loaded
             else:
                 self._loaded[pair] = self._load_extracted(*pair)
         return self._loaded[pair]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.databases import FileFeatureDatabase
+from cdmer_bench.databases.base import FeatureDatabase, FeatureSet
 from cdmer_bench.databases.synthetic.database import SyntheticDatabase
 from cdmer_bench.descriptors import HIGOTOP, HOGTOP, LBPSIP, LBPTOP, LPQTOP, Descriptor
 from cdmer_bench.errors import UserError
@@ -658,3 +659,34 @@ def test_samples_of_files_are_compared_whole_where_their_beginnings_are_alike(tm
     assert said.startswith(
         "2 of 2 samples are in the source one too (such as its sample 0, there 3"
     )
+
+
+@dataclasses.dataclass
+class OwnFiles(FeatureDatabase):
+    gives: object = None
+
+    def load(self, descriptor):
+        return self.gives() if callable(self.gives) else self.gives
+
+    def fingerprint(self, descriptor):
+        return "mine"
+
+
+@pytest.mark.parametrize(
+    ("gives", "said"),
+    [
+        ((np.eye(3), np.arange(3)), "load of mine gave tuple, expected a FeatureSet"),
+        (lambda: 1 / 0, "loading the features of mine raised ZeroDivisionError"),
+        (lambda: FeatureSet("mine", np.eye(3), np.arange(2)), "X has 3 samples, but y 2"),
+        (
+            lambda: FeatureSet("mine", np.eye(3), np.arange(3), np.array(["a"])),
+            "X has 3 samples, but subject 1",
+        ),
+    ],
+)
+def test_what_a_database_of_features_gives_wrongly_is_said(tmp_path, gives, said):
+    features = Features(
+        {"mine": OwnFiles("mine", gives=gives)}, {}, preprocessing(), FeatureStore(tmp_path)
+    )
+    with pytest.raises(UserError, match=said):
+        features.load("mine", "d")

@@ -154,6 +154,16 @@ class FeatureSet:
     clips: tuple[str, ...] | None = None  # names of the clips, where they have any
 
     def __post_init__(self) -> None:
+        lengths = {
+            "y": len(self.y),
+            "subject": len(self.y if self.subject is None else self.subject),
+        }
+        for name, length in lengths.items():
+            if length != len(self.X):
+                raise UserError(
+                    f"{self.database}: X has {len(self.X)} samples, but {name} {length}; give one "
+                    "for each sample"
+                )
         wrong = np.flatnonzero(~np.isin(self.y, np.arange(len(self.classes))))
         if len(wrong):
             raise UserError(

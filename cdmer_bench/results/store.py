@@ -180,12 +180,12 @@ class ResultsStore:
         """Return the folder of what a cell in progress has so far."""
         return self.folder / "unfinished" / key[:32]
 
-    def batch_path(self, key: str, part: int, batch: int) -> Path:
-        """Return where the result of a finished batch lies."""
+    def batch_path(self, key: str, part: int | str, batch: int) -> Path:
+        """Return where the result of a finished batch of a part lies."""
         return self.unfinished(key) / f"batch-{part}-{batch:05d}.npz"
 
     def load_batch(
-        self, key: str, part: int, batch: int, unpack: Callable[[dict[str, np.ndarray]], T]
+        self, key: str, part: int | str, batch: int, unpack: Callable[[dict[str, np.ndarray]], T]
     ) -> T | None:
         """Load a finished batch; None if it is not there, or was damaged and is set aside.
 

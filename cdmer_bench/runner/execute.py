@@ -76,6 +76,10 @@ class Work(ABC):
     def parts(self) -> Sequence[Part]:
         """Return what prepares each of its parts."""
 
+    def part_name(self, number: int) -> str:
+        """Return the name of a part: the same in every run, whatever other parts there are."""
+        return str(number)
+
     @abstractmethod
     def close(self) -> None:
         """Store what its problems hold, or why they failed."""
@@ -167,7 +171,7 @@ class Spread:
                     continue
                 for batch in missing:
                     places.append((work, number, batch))
-                    path = self.store.batch_path(work.key, number, batch)
+                    path = self.store.batch_path(work.key, work.part_name(number), batch)
                     yield run_piece, (problem.pieces[batch], self._shared(work, number), path)
             work.is_open = True
 
@@ -194,7 +198,8 @@ class Spread:
     def _load(
         self, work: Work, number: int, batch: int, piece: Piece
     ) -> tuple[BatchResult, float] | None:
-        return self.store.load_batch(work.key, number, batch, partial(unpack, piece.indices))
+        checked = partial(unpack, piece.indices)
+        return self.store.load_batch(work.key, work.part_name(number), batch, checked)
 
     def _batch_ended(self, work: Work, number: int, batch: int, failure: Failure | None) -> None:
         problem = work.problems[number]

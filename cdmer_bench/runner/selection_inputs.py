@@ -68,6 +68,7 @@ class SelectionWork(Work):
         self.n_parts += "reverse_predictions" in wanted
         # Of each part the input that it belongs to, and the source samples that it predicts.
         self.predicted: list[tuple[str, NDArray[np.intp]]] = []
+        self.part_names: list[str] = []  # of the parts, one for one
 
     def is_done(self) -> bool:
         """Whether another run has recorded everything."""
@@ -83,17 +84,25 @@ class SelectionWork(Work):
         source, target = self.sides()
         method, every = self.cell.method, np.arange(len(source.y))
         found: list[tuple[Part, str, NDArray[np.intp]]] = []
+        names = self.part_names = []
         if (name := "reverse_predictions") in self._missing(record):
             found.append((partial(_reversed, method, record, source, target.X), name, every))
+            names.append("reverse")
         if (name := "source_cv_predictions") in self._missing(record):
             try:
-                for held_out in source_folds(source.y, source.subject):
+                for fold, held_out in enumerate(source_folds(source.y, source.subject)):
                     part = partial(_fold, method, record.settings, source, target.X, held_out)
                     found.append((part, name, held_out))
+                    names.append(f"fold{fold}")
             except UserError as error:
                 found.append((failing(error), name, every))
+                names.append("folds")
         self.predicted = [(name, columns) for _, name, columns in found]
         return [part for part, _, _ in found]
+
+    def part_name(self, number: int) -> str:
+        """Name a fold by its number: which parts there are depends on what is missing."""
+        return self.part_names[number]
 
     def close(self) -> None:
         """Store what was found; say what could not be."""

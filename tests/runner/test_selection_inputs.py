@@ -1,5 +1,7 @@
 """`selection_inputs=true`: what is recorded, against scikit-learn; and what is never used."""
 
+import shutil
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score, pairwise_distances
@@ -13,7 +15,7 @@ from cdmer_bench.methods.gfk import GFK
 from cdmer_bench.methods.svm import SVM
 from cdmer_bench.results.record import SELECTION_INPUTS as NAMES
 from cdmer_bench.results.store import ResultsStore
-from cdmer_bench.runner.selection_inputs import predict_back, source_folds
+from cdmer_bench.runner.selection_inputs import SelectionWork, predict_back, source_folds
 from cdmer_bench.solvers.ulsif import density_ratio
 from tests.small_corpus import draw_features
 
@@ -60,6 +62,33 @@ def test_source_cv_of_the_svm_is_that_of_scikit_learn(corpus, cdmer):
     np.testing.assert_array_equal(made.extras["source_cv_predictions"], expected)
     assert rule("source_cv").criterion(made) == pytest.approx(scores)
     assert rule("source_cv").select(made) == int(np.argmax(scores))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("true", "[source_cv]"), ("[source_cv]", "true"), ("true", "[reverse]")]
+)
+def test_what_a_killed_run_left_of_a_fold_is_taken_for_that_fold(
+    corpus, cdmer, monkeypatch, first, second
+):
+    noisy_source(corpus)
+    words = ("method=svm", SVM_GRID)
+    run(corpus, cdmer, *words, f"selection_inputs={second}")
+    expected = load(corpus).extras
+    shutil.rmtree(corpus.folder / "results")
+    run(corpus, cdmer, *words)
+    with monkeypatch.context() as patch:
+        patch.setattr(SelectionWork, "close", interrupted)
+        assert cdmer("run", *corpus.arguments("task=red/green", "progress=false", *words,
+                     "backend=sequential", f"selection_inputs={first}"))[0] == 130  # fmt: skip
+    assert list((corpus.folder / "results").rglob("batch-*.npz"))
+    _, made = run(corpus, cdmer, *words, f"selection_inputs={second}")
+    assert made.extras.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(made.extras[name], array)
+
+
+def interrupted(work):
+    raise KeyboardInterrupt
 
 
 def test_source_cv_of_gfk_adapts_to_the_target_and_leaves_out_what_cannot_be(corpus, cdmer):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -307,3 +308,14 @@ def test_a_matrix_is_one_that_predictions_can_have():
     # taken for its own class would leave the two others at 1.
     assert find_matrix(0.5556, 2, (1, 1, 1)) is not None
     assert find_matrix(0.6667, 2, (1, 1, 1)) is None
+
+
+def test_the_rows_of_the_page_on_extending_are_read_as_written(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
+    (rows,) = re.findall(r"```\n(# title:.*?)```", page, re.DOTALL)
+    (tmp_path / "paper").mkdir()
+    (tmp_path / "paper" / "mine.csv").write_text(rows)
+    paper = later_paper("mine", str(tmp_path))
+    assert paper.own_rows == ["A Method"]
+    # 50 of 71 are 70.42 %, and k = 20 stands in the grid 10, 20, ..., 200.
+    assert audit_later(paper) == []

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import pickle
+import re
 import zipfile
 from pathlib import Path
 
@@ -298,3 +299,14 @@ def test_packed_cells_of_another_corpus_are_named(packed, tmp_path, cdmer):
     assert "2 cells of the corpus" in err
     assert "left out, not of 'elsewhere'" in err
     assert "[out]" not in out
+
+
+def test_the_commands_of_the_page_run_as_written(corpus, cdmer, monkeypatch):
+    monkeypatch.chdir(corpus.folder)
+    assert cdmer("run", *corpus.arguments("method=svm", "task=red/green"))[0] == 0
+    page = (Path(__file__).parents[2] / "docs" / "publishing.md").read_text()
+    commands = re.findall(r"^cdmer (.*)$", page, re.MULTILINE)
+    assert [command.split()[-1] for command in commands] == ["lab.zip"] * 3
+    for command in commands:
+        code, _, err = cdmer(*command.split())
+        assert code == 0, err

@@ -39,6 +39,11 @@ def card(group: str, name: str) -> dict[str, Any]:
     return read_yaml(text) or {}
 
 
+def is_shipped(group: str, name: str) -> bool:
+    """Whether ``conf/`` has a card of that name."""
+    return (files("cdmer_bench.conf") / group / f"{name}.yaml").is_file()
+
+
 def members(group: str, name: str = "all") -> list[str]:
     """List the cards that a card of several stands for, such as the rows of ``method=all``."""
     content = card(group, name)

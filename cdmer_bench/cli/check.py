@@ -47,7 +47,7 @@ def _checks(config: RunConfig, kind: str, name: str) -> Iterator[tuple[str, list
 
         for method_name, method_card in config.methods.items():
             method = build_method(method_name, method_card, config.solver)
-            grid = choose_grid(method_card, method.paper_grid, config)[1]
+            grid = choose_grid(method_name, method_card, method.paper_grid, config)[1]
             yield f"method {method_name}", MethodChecks(method, grid).checks()
     elif kind == "descriptor":
         from cdmer_bench.descriptors.base import Descriptor

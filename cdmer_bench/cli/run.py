@@ -150,7 +150,7 @@ class Session:
     def _cell(self, task: Task, method_name: str, method: Any, descriptor: str) -> Cell:
         config, card = self.config, self.config.methods[method_name]
         bound = self.descriptor_for(descriptor, task)
-        grid_name, grid = choose_grid(card, method.paper_grid, config)
+        grid_name, grid = choose_grid(method_name, card, method.paper_grid, config)
         row, built = config.descriptors[descriptor], self.features.descriptors.get(bound)
         remark, tuning = getattr(built, "remark", ""), getattr(built, "tuning", None)
         how_tuned = f"tuned on {tuning.database.name}, {tuning.recipe.summary}" if tuning else ""

@@ -14,7 +14,8 @@ from cdmer_bench.config.schema import MethodCard, RunConfig, TaskCard, found_tex
 from cdmer_bench.databases.base import Database
 from cdmer_bench.errors import UserError, closest, nearest
 from cdmer_bench.methods.base import Method
-from cdmer_bench.protocol import Task, experiments
+from cdmer_bench.protocol import Task, experiments, is_shipped
+from cdmer_bench.protocol import card as shipped_card
 
 T = TypeVar("T")
 # For a type hint: the types that a value of YAML may have, and the words for them in an error.
@@ -251,12 +252,13 @@ def build_tasks(config: RunConfig, databases: Mapping[str, Database]) -> list[Ta
 
 
 def choose_grid(
-    card: MethodCard, paper_grid: Mapping[str, Any], config: RunConfig
+    name: str, card: MethodCard, paper_grid: Mapping[str, Any], config: RunConfig
 ) -> tuple[str, dict[str, Any]]:
     """Return the grid's name and its values for one method.
 
     ``grid=reduced`` takes the grid of that name where the method's card has one, else the
-    card's main grid. That is called ``paper`` if it is ``paper_grid``, else ``own``.
+    card's main grid. That is called ``paper`` if it is ``paper_grid``, ``full`` if it is another
+    that the package's card of that name has, else ``own``.
     """
     if config.grid != "paper" and config.grid in card.grids:
         return config.grid, dict(card.grids[config.grid])
@@ -265,7 +267,10 @@ def choose_grid(
         raise UserError(
             f"grid is {config.grid!r}, which no chosen method has; {closest(config.grid, known)}"
         )
-    return ("paper" if card.grid == paper_grid else "own"), dict(card.grid)
+    if card.grid == paper_grid:
+        return "paper", dict(card.grid)
+    shipped = shipped_card("method", name) if is_shipped("method", name) else {}
+    return ("full" if card.grid == shipped.get("grid") else "own"), dict(card.grid)
 
 
 def _check_dataclass(factory: Any, target: str, key: str) -> None:

@@ -8,6 +8,7 @@ from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.evaluation.selection import Rule
+from cdmer_bench.protocol import is_shipped
 from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, LAYOUTS, Paper, paper_order
 from cdmer_bench.reporting.table import PRINTED, Figure, Table, TableRow, without_needless_averages
 from cdmer_bench.results.record import CellRecord
@@ -111,12 +112,18 @@ def _of_the_settings(table: Table, scores: "pd.DataFrame") -> Iterator[str]:
         )
         if phrase:
             yield phrase
-    # Methods outside the paper have no grid there.
-    known = scores[scores["method_label"].isin(LAYOUTS["III"].rows)]
-    for grid in sorted({*known["grid"]} - {"paper", ""}):
-        names = join_names(list(known.loc[known["grid"] == grid, "method_label"]), 20)
+    in_paper = scores["method_label"].isin(LAYOUTS["III"].rows)
+    # A method of the user's own has no other grid than his.
+    shipped = scores["method"].map(lambda name: is_shipped("method", name))
+    for grid in sorted({*scores["grid"]} - {"paper", "full", ""}):
         which = "a grid of the user's own" if grid == "own" else f"the {grid} grid"
-        yield f"Run with {which}, not the paper's: {names}."
+        for whose, of_these in (
+            ("the paper's", in_paper),
+            ("the full one", ~in_paper & (shipped if grid == "own" else True)),
+        ):
+            found = scores.loc[of_these & (scores["grid"] == grid), "method_label"]
+            if len(found):
+                yield f"Run with {which}, not {whose}: {join_names(list(found), 20)}."
     for solver, phrase in (
         ("paper", "Solver stopped after as many iterations as in the paper"),
         ("exact", "Solver run until it converged"),

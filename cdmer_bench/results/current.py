@@ -187,7 +187,7 @@ def _comparable(
             groups.setdefault((f"{r.row} has other code", *of_row), []).append((r, r.about["code"]))
         card = r.about.get("method") or {}
         others = card.get("grids") or {}
-        grids = {"paper": card.get("grid"), "own": card.get("grid"), **others}
+        grids = {**dict.fromkeys(("paper", "full", "own"), card.get("grid")), **others}
         if grids.get(r.grid):
             what = f"{r.row} has another grid"
             groups.setdefault((what, *of_row), []).append((r, repr(grids[r.grid])))

@@ -53,7 +53,7 @@ class CellRecord:
     descriptor_label: str  # ``LBP-TOP(R3P8)``
     corpus: str  # where the databases came from: ``released``, ``synthetic, seed 0``, ...
     synthetic: bool  # whether either database is generated
-    grid: str  # ``paper``, ``reduced`` or ``own``
+    grid: str  # ``paper``, ``full`` (of a shipped method outside it), ``reduced`` or ``own``
     solver: str  # ``paper`` or ``exact`` for methods with both modes, else empty
     classes: tuple[str, ...]
     parameters: dict[str, Any]  # the method's fixed parameters

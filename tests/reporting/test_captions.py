@@ -130,6 +130,18 @@ def test_only_methods_of_the_paper_can_be_run_with_another_grid_than_its():
     assert note == "Run with a grid of the user's own, not the paper's: TCA."
 
 
+def test_a_later_method_says_when_it_was_not_run_over_its_whole_grid():
+    tgsr, cost = ("tgsr", "TGSR"), ("svm_c", "Baseline (C searched)")
+    made = [record(5, *tgsr, grid="reduced"), record(5, *cost, grid="own"), record(5, grid="paper")]
+    notes = [note for note in build_table("III", made).notes if note.startswith("Run with")]
+    assert notes == [
+        "Run with a grid of the user's own, not the full one: Baseline (C searched).",
+        "Run with the reduced grid, not the full one: TGSR.",
+    ]
+    made = [record(5, *tgsr, grid="paper"), record(5, *cost, grid="full")]
+    assert not [note for note in build_table("III", made).notes if note.startswith("Run with")]
+
+
 def test_later_papers_beside_synthetic_figures_are_said_to_mean_nothing():
     made, later = record(5, corpus="synthetic", synthetic=True), [later_paper("tgsr2022")]
     assert NO_COMPARISON in build_table("III", [made], later=later).notes

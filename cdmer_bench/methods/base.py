@@ -118,9 +118,11 @@ def _as_indices(predictions: ArrayLike) -> Indices:
     except (TypeError, ValueError):
         array = np.array([])
     if given.dtype.kind in "fcUSO" and not np.array_equal(array, given):
+        finite = given.dtype.kind not in "fc" or np.isfinite(given).all()
+        found = f"{given.dtype} values" if finite else "NaN or infinite"
         raise UserError(
-            f"predictions are {given.dtype} values, expected whole numbers: the index of a class, "
-            "from 0, for each setting and sample"
+            f"predictions are {found}, expected whole numbers: the index of a class, from 0, for "
+            "each setting and sample"
         )
     return array
 

@@ -3,6 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from tests.small_corpus import write_clip_corpus
+
 
 def test_check_reads_every_file_of_features(corpus, cdmer):
     words = ("data", "check", "corpus=small", "--config-dir", "my_conf")
@@ -21,6 +23,24 @@ def test_check_reads_every_file_of_features(corpus, cdmer):
     (told,) = json.loads(out)
     assert told["code"] == "repeated-samples"
     assert "1 of 25 samples repeat an earlier one" in told["found"]
+
+
+def test_check_reads_every_clip_of_a_reader_of_ones_own(corpus, cdmer):
+    write_clip_corpus(corpus.folder)
+    module = corpus.folder / "my_conf" / "noise.py"
+    broken = (
+        "        if self.name == '4':\n            raise OSError('no image')\n        return np"
+    )
+    text = module.read_text().replace("        return np", broken)
+    module.write_text(text.replace('f"noise {i}"', 'f"noise {i % 5}"'))
+    code, out, err = cdmer("data", "check", "corpus=noise", "--config-dir", "my_conf")
+    assert code == 2, err
+    for name in ("left", "right"):
+        assert f"{name}: 4: found its frames() raised OSError: no image" in out
+        assert "1 of 6 clips have the frames of an earlier one, 1 under another label" in out
+    code, out, _ = cdmer("data", "check", "corpus=noise", "--config-dir", "my_conf", "--quick")
+    assert code == 0
+    assert "no image" not in out
 
 
 def test_check_of_generated_databases_counts_their_clips(cdmer):

@@ -119,10 +119,10 @@ def _as_indices(predictions: ArrayLike) -> Indices:
         array = np.array([])
     if given.dtype.kind in "fcUSO" and not np.array_equal(array, given):
         finite = given.dtype.kind not in "fc" or np.isfinite(given).all()
-        found = f"{given.dtype} values" if finite else "NaN or infinite"
+        found = f"predictions are {given.dtype} values"
         raise UserError(
-            f"predictions are {found}, expected whole numbers: the index of a class, from 0, for "
-            "each setting and sample"
+            f"{found if finite else 'some predictions are NaN or infinite'}, expected whole "
+            "numbers: the index of a class, from 0, for each setting and sample"
         )
     return array
 

@@ -101,11 +101,15 @@ def build(
             f"{kind.__module__}.{kind.__name__}"
         )
     if not dataclasses.is_dataclass(type(built)):
-        raise UserError(
-            f"{key}._target_ is {target}, which is no dataclass; put @dataclass above the class, "
-            f"because its fields are the {kind.__name__.lower()}'s parameters"
-        )
+        raise _no_dataclass(target, key, kind)
     return built
+
+
+def _no_dataclass(target: str, key: str, kind: type) -> UserError:
+    return UserError(
+        f"{key}._target_ is {target}, which is no dataclass; put @dataclass above the class, "
+        f"because its fields are the {kind.__name__.lower()}'s parameters"
+    )
 
 
 def check_type(value: Any, hint: Any, key: str) -> None:
@@ -278,12 +282,9 @@ def _check_dataclass(factory: Any, target: str, key: str) -> None:
     if not isinstance(factory, type) or "__dataclass_fields__" in vars(factory):
         return
     hints = vars(factory).get("__annotations__", {})
-    fields = [name for name, hint in hints.items() if "ClassVar" not in str(hint)]
-    if fields and "__init__" not in vars(factory):
-        raise UserError(
-            f"{key}._target_ is {target}, whose field {fields[0]} is no parameter; put @dataclass "
-            "above the class, because its fields are the method's parameters"
-        )
+    fields = any("ClassVar" not in str(hint) for hint in hints.values())
+    if fields and issubclass(factory, Method) and "__init__" not in vars(factory):
+        raise _no_dataclass(target, key, Method)
 
 
 def build_method(name: str, card: MethodCard, solver: str | None, **outside: Any) -> Method:

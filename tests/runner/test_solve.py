@@ -194,10 +194,12 @@ def test_what_prepare_gives_must_be_arrays_by_name(given, message):
         run(Odd(), Xs, ys, Xt, Xt, [{"k": 1}], 3)
 
 
-@pytest.mark.parametrize("predictions", [[["a"]], [[0.5]], [[np.nan]], [[None]], [["0"]]])
+@pytest.mark.parametrize("predictions", [[["a"]], [[0.5]], [[None]], [["0"]]])
 def test_predictions_that_are_no_whole_numbers_are_refused(predictions):
     with pytest.raises(UserError, match="expected whole numbers: the index of a class"):
         BatchResult.closed_form(predictions)
+    with pytest.raises(UserError, match="some predictions are NaN or infinite"):
+        BatchResult.closed_form([[np.nan]])
 
 
 @pytest.mark.parametrize("kind", [np.uint8, float, bool, object])

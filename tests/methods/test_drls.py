@@ -134,3 +134,17 @@ def test_wrong_input_is_refused_with_what_to_do():
         DRLS(solver="exakt").fit(Xs, ys, Xt)
     with pytest.raises(UserError, match="mu is -1"):
         DRLS(mu=-1.0).fit(Xs, ys, Xt)
+
+
+def test_a_solver_that_did_not_end_is_noted_and_one_that_did_is_not(monkeypatch):
+    Xs, ys, Xt = random_task(1)
+    assert DRLS().fit(Xs, ys, Xt).result_.notes == {}
+    regress = DRLS.regress
+
+    def stopped(self, prepared, settings):
+        found = regress(self, prepared, settings)
+        found.converged[0] = False
+        return found
+
+    monkeypatch.setattr(DRLS, "regress", stopped)
+    assert "above its tolerance" in DRLS().fit(Xs, ys, Xt).result_.notes[0]

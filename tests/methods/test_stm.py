@@ -235,3 +235,12 @@ def test_one_class_that_did_not_end_is_enough_to_say_so():
     assert "reached its limit" in limited.notes[0]
     assert not limited.converged[0]
     assert limited.iterations[0] == limited.extras["alternations"][0].max()
+
+
+def test_the_exact_solver_takes_the_active_set_from_the_start():
+    task = random_task(3)
+    found = [
+        STM(solver="exact", qp=qp, lam=1.0).fit(*task).result_.scores
+        for qp in ("active-set", "interior-point")
+    ]
+    np.testing.assert_array_equal(*found)

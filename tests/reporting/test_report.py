@@ -522,6 +522,7 @@ def test_times_are_those_of_the_cells_and_of_a_setting():
 def test_blocks_are_drawn_over_one_another_with_the_share_of_each_grid():
     weights = np.zeros((3, 85))
     weights[:, 0], weights[:, 5] = 1.0, 3.0  # the whole face, and the upper left of 4 x 4
+    weights[[0, 2]] *= 10  # of settings that are not chosen
     made = record(5, "rstr", "RSTR", extras={"weights": weights})
     text = section(build_report([made]), "errors")
     assert "1 x 1: 1 of 1 blocks, 25 % of the weight" in text
@@ -532,6 +533,9 @@ def test_blocks_are_drawn_over_one_another_with_the_share_of_each_grid():
     assert len(shades) == 64
     assert sorted(set(shades)) == ["0.25", "1.0"]
     assert shades.count("1.0") == 4
+    drawn = {n: text[text.index(f'aria-label="grid of {n} x {n} blocks"') :] for n in (1, 4)}
+    for n, shade in ((1, "0.333"), (4, "1.0")):
+        assert re.findall(r"--t:([\d.]+)", drawn[n].split("</svg>")[0]) == [shade]
 
 
 def wrong_on(task, n, label, **changes):

@@ -281,12 +281,12 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.methods import SVM
 
 @dataclass
-class Strict(SVM):
+class Choosy(SVM):
     def prepare(self, Xs, ys, Xt, Xq):
         raise UserError("unfit")
 """
-    corpus.add_method("strict", code, "{C: [1, 2]}")
-    words = "method=svm,strict", "task=red/green"
+    corpus.add_method("choosy", code, "{C: [1, 2]}")
+    words = "method=svm,choosy", "task=red/green"
     assert "together about" in plan(corpus, cdmer, *words)
     assert cdmer("run", *corpus.arguments("backend=sequential", *words))[0] == 1
     out = plan(corpus, cdmer, *words)

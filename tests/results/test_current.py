@@ -195,6 +195,17 @@ def test_a_record_that_was_asked_for_again_is_current(tmp_path):
     assert overtaken(store, []) == []
 
 
+def test_a_record_of_a_class_that_has_since_had_other_parameters_is_overtaken(tmp_path):
+    store = ResultsStore(tmp_path)
+    old, new = dated(1), dated(2, parameters={"k": 2, "mu": 1.0, "alpha": 3})
+    for made in (old, new):
+        store.save(made)
+    assert overtaken(store, [old, new]) == [True, False]
+    asked = replace(old, about={**old.about, "asked": "2026-01-05T00:00:00+00:00"})
+    store.save_content(asked)
+    assert days(current(store)) == [1]
+
+
 @given(
     st.lists(
         st.tuples(

@@ -76,8 +76,13 @@ def test_cells_that_differ_by_a_name_alone_have_keys_of_their_own(corpus, cdmer)
     assert len(records) == 8
     records = run(corpus, cdmer, "method=svm", "task=blue/green")
     assert len({r.key for r in records}) == len(records) == 9
-    features = {r.used["source"]["features"] for r in records}
-    assert len(features) == 1
+    # A task of the same name between other databases.
+    edit(corpus, "my_conf/task/again.yaml", "source: red", "source: blue")
+    records = run(corpus, cdmer, "method=svm", "task=again")
+    assert len({r.key for r in records}) == len(records) == 10
+    assert {r.used["source"]["features"] for r in records} == {
+        records[0].used["source"]["features"]
+    }
 
 
 def test_a_module_that_makes_a_method_is_in_the_key(corpus, cdmer):

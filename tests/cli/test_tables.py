@@ -296,3 +296,14 @@ def test_a_table_asked_for_by_its_tasks_shows_no_other(own, cdmer):
     assert "Exp.5" in out
     assert "Exp.6" not in out
     assert "Exp.6" in cdmer("tables", "3", "--results", own)[1]
+
+
+def test_each_rule_that_is_named_has_rows_of_its_own(own, cdmer):
+    words = ("tables", "3", "task=exp05", "method=tca", "--results", own)
+    both = cdmer(*words, "--selection", "oracle,class_balance")[1]
+    rows = [line for line in both.splitlines() if line.startswith("TCA")]
+    assert [line.split()[1] for line in rows] == ["(oracle)", "(class_balance)"]
+    for rule, row in zip(("oracle", "class_balance"), rows, strict=True):
+        alone = cdmer(*words, "--selection", rule)[1]
+        (line,) = (line for line in alone.splitlines() if line.startswith("TCA"))
+        assert row.split()[2:] == line.split()[1:]

@@ -192,6 +192,15 @@ def test_cells_that_failed_are_named_in_the_picture(kind, ruled, tmp_path, cdmer
     assert ("failed" if kind == "scores" else "No result: SA") in shown
 
 
+@pytest.mark.parametrize("kind", ["budget", "ranks"])
+def test_methods_are_compared_with_one_descriptor(kind, ruled, tmp_path, cdmer):
+    before = drawn(cdmer, ruled, tmp_path, kind)
+    hog = {"descriptor": "hog_top_p8", "descriptor_label": "HOG-TOP(p=8)"}
+    for task in (5, 6):
+        ruled.save(record(task, "sa", "SA", key=f"hog{task}".ljust(64, "0"), **hog))
+    assert drawn(cdmer, ruled, tmp_path, kind) == before
+
+
 def test_generated_data_mark_every_picture(tmp_path, cdmer):
     store, y = ResultsStore(tmp_path / "r"), labels("smic_nir")
     for task in (5, 11):

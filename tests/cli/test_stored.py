@@ -72,6 +72,33 @@ def test_the_corpus_is_the_newest_that_has_what_is_wanted(results, capsys):
     assert places(choose_results(results, "mine")[0]) == {("tca", "a__b")}
 
 
+def test_a_corpus_in_the_words_outweighs_the_option_and_tells_its_own_failures(results):
+    records, missing = choose_results(results, "released", {"corpus": "mine"})
+    assert places(records) == {("tca", "a__b")}
+    assert missing == []
+
+
+def test_seeds_of_one_corpus_are_never_mixed(tmp_path):
+    store = ResultsStore(tmp_path)
+    for seed, day in ((0, 1), (1, 3), (2, 2)):
+        about = {"date": f"2026-01-0{day}T00:00:00+00:00"}
+        corpus, key = f"synthetic, seed {seed}", f"{seed}".ljust(64, "0")
+        store.save(record(5, corpus=corpus, key=key, about=about))
+    for asked, seed in ((None, 1), ("synthetic", 1), ("synthetic, seed 2", 2)):
+        (found,) = choose_results(str(tmp_path), asked)[0]
+        assert found.corpus == f"synthetic, seed {seed}"
+
+
+def test_records_come_in_the_papers_order(tmp_path):
+    store = ResultsStore(tmp_path)
+    methods = {"svm": "Baseline", "tca": "TCA", "gfk": "GFK", "drls": "DRLS", "rstr": "RSTR"}
+    for method, label in methods.items():
+        for task in (5, 11):
+            store.save(record(task, method, label, key=f"{method}{task}".ljust(64, "0")))
+    records, _ = choose_results(str(tmp_path), None, {"task": "exp11"})
+    assert [r.method for r in records] == list(methods)
+
+
 @pytest.mark.parametrize(
     ("filters", "kept"),
     [

@@ -260,12 +260,8 @@ def folds(seed=0):
 
 
 def test_the_grid_goes_before_the_options():
-    Xs, ys, Xt, _ = folds()
-    method = SklearnMethod(options={"C": 1e-6, "max_iter": 500})
-    _, (found,) = method.predict_grid(Xs, ys, Xt, {"C": [10.0]})
-    alone = LogisticRegression(C=10.0, max_iter=500).fit(Xs, ys)
-    np.testing.assert_array_equal(found, alone.predict(Xt))
-    assert len(set(found)) > 1
+    made = SklearnMethod(options={"C": 1e-6, "max_iter": 500}).build({"C": 10.0})
+    assert (made.C, made.max_iter) == (10.0, 500)
 
 
 def test_what_is_random_is_seeded_with_0_unless_another_seed_is_given():
@@ -311,6 +307,25 @@ def test_other_samples_than_those_adapted_to_are_predicted():
     there.fit(np.r_[Xs, Xt], np.r_[ys, [-1] * 24], sample_domain=np.r_[[1] * 30, [-2] * 24])
     found = SkadaMethod().fit(Xs, ys, Xt).predict(queries)
     np.testing.assert_array_equal(found, there.predict(queries))
+
+
+class Seeing(LogisticRegression):
+    """Answers what labels and domains it was given, in their order."""
+
+    def fit(self, X, y, sample_domain):
+        self.given_ = np.array(y), np.array(sample_domain)
+        return self
+
+    def predict(self, X, sample_domain):
+        assert (self.given_[0][self.given_[1] < 0] < 0).all()
+        assert (sample_domain < 0).all()
+        return self.given_[0][: len(X)]
+
+
+def test_labels_of_the_target_are_masked_for_skada():
+    Xs, ys, Xt, _ = folds()
+    found = SkadaMethod(f"{__name__}.Seeing").fit(Xs, ys, Xt).predict(Xt)
+    np.testing.assert_array_equal(found, ys[: len(Xt)])
 
 
 def test_what_an_estimator_warns_of_is_noted_with_its_setting():

@@ -668,7 +668,7 @@ def test_what_the_page_opens_with_is_of_its_rule():
         n = len(record(task).y_target)
         scores = np.zeros((3, n, 3), np.float32)
         scores[2, :, 0] = 9
-        weights = np.eye(3, 85, k=2) + 1e-9
+        weights = np.eye(3, 85, k=3) + 1e-9
         weights[2, :] = 0
         weights[2, 3] = 2.0  # the second column, upper row of 2 x 2
         made.append(

@@ -1,5 +1,7 @@
 """What every descriptor, and the steps before it, take as a clip and refuse."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -114,7 +116,12 @@ def test_a_descriptor_needs_no_label_of_its_own():
 
 @pytest.mark.parametrize("numba_off", ["0", "1"])
 @pytest.mark.parametrize(
-    ("descriptor", "kind"), list(zip(DESCRIPTORS, KINDS, strict=True)), ids=NAMES[:5]
+    ("descriptor", "kind"),
+    [
+        *zip(DESCRIPTORS, KINDS, strict=True),
+        (partial(lpq_top, block_mode="codemap"), partial(LPQTOP, block_mode="codemap")),
+    ],
+    ids=[*NAMES[:5], "codemap"],
 )
 def test_the_cut_and_the_grids_count_and_are_those_of_the_object(
     descriptor, kind, numba_off, monkeypatch

@@ -137,35 +137,18 @@ def mark_and_size(path: Path) -> tuple[int, tuple[int, int] | None]:
 
     The size is None where the beginning of the file does not tell it.
     """
+    from PIL import Image
+
     try:
         content = path.read_bytes()
     except OSError:
         return 1, None
-    return _orientation(content), _size(content)
-
-
-def _size(content: bytes) -> tuple[int, int] | None:
-    """Read width and height from the header of a JPEG, PNG or bitmap."""
-    if content.startswith(PNG) and len(content) >= 24:
-        width, height = (int.from_bytes(content[p : p + 4], "big") for p in (16, 20))
-    elif content.startswith(BMP) and len(content) >= 26:
-        width, height = (
-            int.from_bytes(content[p : p + 4], "little", signed=True) for p in (18, 22)
-        )
-    else:
-        place = 2 if content.startswith(JPEG) else len(content)
-        # The frame's header is the first of the segments C0 to CF but for C4, C8 and CC.
-        while content[place : place + 1] == b"\xff" and len(content) >= place + 9:
-            kind = content[place + 1]
-            if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-                height, width = (
-                    int.from_bytes(content[p : p + 2], "big") for p in (place + 5, place + 7)
-                )
-                break
-            place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
-        else:
-            return None
-    return (width, abs(height)) if width > 0 and height else None
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            size = picture.size
+    except Exception:  # Pillow raises errors of many kinds for what is no picture
+        size = None
+    return _orientation(content), size
 
 
 def _orientation(content: bytes) -> int:

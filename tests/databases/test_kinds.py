@@ -13,7 +13,7 @@ import pytest
 
 from cdmer_bench.databases.coding_sheet import name_rows, read_coding_sheets, read_tables
 from cdmer_bench.databases.frames import FrameDatabase
-from cdmer_bench.databases.image_files import orientation, read_grey
+from cdmer_bench.databases.image_files import mark_and_size, read_grey
 from cdmer_bench.databases.synthetic.database import COUNTS
 from cdmer_bench.errors import DataMissing, UserError
 from tests.databases.sheets import text_writer, write_xls, write_xlsx
@@ -42,7 +42,7 @@ def write_turned(path, mark):
 def test_a_turned_picture_is_upright_in_every_format(tmp_path, suffix, mark):
     path = tmp_path / f"img1{suffix}"
     write_turned(path, mark)
-    assert orientation(path) == mark
+    assert mark_and_size(path)[0] == mark
     read = read_grey(path)
     assert read.shape == UPRIGHT[mark].shape
     assert np.abs(read.astype(int) - UPRIGHT[mark]).max() <= 1

@@ -4,10 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from cdmer_bench.evaluation.selection import RULES, Choice, rule
 from cdmer_bench.evaluation.selection.base import Rule
-from cdmer_bench.reporting.picture_data import Cell, cells_of
+from cdmer_bench.reporting.picture_data import Cell, cells_of, curves
 from cdmer_bench.reporting.rules import (
     RANDOM,
     rank_rules,
@@ -158,3 +159,26 @@ def test_the_gap_of_a_rule_is_the_mean_over_its_tasks():
     cells = [cell("Exp.1", "TCA", {"snd": 0.1}), cell("Exp.2", "TCA", {"snd": 0.3})]
     (snd,) = [s for s in summarize_rules(cells) if s.rule == "snd"]
     assert (snd.gap, snd.mean_f1) == pytest.approx((0.2, 0.6))
+
+
+def test_a_small_loss_is_a_loss():
+    gaps = ({"entropy": 0.001}, {"entropy": 0.0})
+    ranking = rank_rules(
+        [cell("Exp.1", m, gap) for m, gap in zip(("TCA", "SA"), gaps, strict=True)]
+    )
+    assert ranking.rules[0].hits == 1
+
+
+def test_settings_without_a_criterion_are_not_drawn():
+    class Mine(Rule):
+        name = "mine"
+
+        def criterion(self, record):
+            return np.array([np.nan, 2.0, 1.0])
+
+    made = record(5)
+    (line,) = curves([Cell(made, {"mine": Choice("mine", 1, 0.8, 80.0, 0.0)}, {})], [Mine()])[
+        "mine"
+    ]
+    f1 = [f1_score(made.y_target, p, average="macro") for p in made.predictions]
+    assert line.values[:, 0] == pytest.approx([(f1[1] + f1[2]) / 2, f1[1], f1[1]])

@@ -171,6 +171,15 @@ def test_errors_were_ignored_only_where_a_side_has_some(corpus, cdmer, wrong, ma
         findings = record.used[side]["findings"]
         assert findings[kinds[record.used[side]["database"]]] == 1
         assert sum(findings.values()) == 1
+        assert record.used[side]["remarks"] == []  # those are of features of files
+
+
+def test_what_was_done_to_features_of_files_is_kept_by_side(corpus, cdmer):
+    words = ("method=svm", "task=red/green", "+corpus.databases.red.normalise=zscore")
+    (record,) = run(corpus, cdmer, *words)
+    (remark,) = record.used["source"]["remarks"]
+    assert "zscore" in remark
+    assert record.used["target"]["remarks"] == []
 
 
 def test_one_generated_database_marks_the_cell(corpus, cdmer):

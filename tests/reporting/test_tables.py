@@ -650,6 +650,14 @@ def test_what_failed_on_tasks_of_another_table_makes_no_row():
     assert [t.number for t in tables_for([record(1)], missing=failed)] == ["III", "IV"]
 
 
+def test_what_failed_in_a_frame_of_scores_is_said_in_its_cell():
+    scores = score_records([record(1), record(2)])
+    lost = scores["task_label"] == "Exp.2"
+    scores.loc[lost, ["status", "reason"]] = "failed", "failed: no"
+    (row,) = build_table("III", scores, whole=False).rows
+    assert [cell.reason for cell in row.cells[:2]] == ["", "failed: no"]
+
+
 def test_methods_of_the_paper_keep_its_order_in_a_table_of_own_tasks():
     names = ("SA", "Mine", "TCA", "GFK")
     made = [record(5, name.lower(), name, task_label="A → B") for name in names]

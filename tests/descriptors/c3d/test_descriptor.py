@@ -6,6 +6,7 @@ import pytest
 from cdmer_bench.descriptors import C3D
 from cdmer_bench.descriptors.c3d.descriptor import load_mean, network_input
 from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.io import content_key
 
 CLIP = np.random.default_rng(0).uniform(0, 255, (16, 112, 112))
 
@@ -175,3 +176,10 @@ def test_a_gpu_that_is_not_there(monkeypatch):
     with pytest.raises(UserError, match="torch sees no GPU"):
         C3D(weights="random", width=0.05, device="cuda").extract(CLIP)
     assert find_device("auto") == "cpu"
+
+
+def test_whatever_decides_the_features_is_in_their_key():
+    pytest.importorskip("torch", reason="C3D needs torch")
+    changes = ({}, {"pool5": "ports"}, {"frames": "centre_crop"}, {"mean": [1.0, 2.0, 3.0]})
+    keys = [content_key(C3D(weights="random", **change).parameters()) for change in changes]
+    assert len(set(keys)) == len(changes)

@@ -1,8 +1,11 @@
 """Table VII by the command line: tuned and untuned rows, bad weight files, no weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from cdmer_bench.preprocessing import Preprocessing
 from cdmer_bench.results.store import ResultsStore
 from tests.damages import DAMAGES
 from tests.descriptors.c3d import few_clips
@@ -10,6 +13,8 @@ from tests.descriptors.c3d.few_clips import write_conf
 
 torch = pytest.importorskip("torch", reason="C3D needs torch")
 
+from cdmer_bench.descriptors import C3D  # noqa: E402
+from cdmer_bench.descriptors.c3d.finetuning import Recipe, Tuning  # noqa: E402
 from cdmer_bench.descriptors.c3d.network import C3DNetwork  # noqa: E402
 from cdmer_bench.descriptors.c3d.training import Training  # noqa: E402
 
@@ -206,3 +211,19 @@ def test_a_damaged_clip_is_left_out_of_tuning_and_named(run, tmp_path, monkeypat
     assert named in [str(w.message) for w in warned]
     record = ResultsStore(tmp_path / "results").records()[0]
     assert (len(record.y_source), len(record.y_target)) == (5, 6)
+
+
+def test_a_network_is_of_its_classes_labels_and_recipe(tmp_path, monkeypatch):
+    def key(classes=("a", "b", "c"), recipe=None):
+        database = few_clips.FewClips("smic_hs", classes=classes)
+        recipe = recipe or Recipe()
+        return Tuning(database, C3D(weights="random"), recipe, Preprocessing(), tmp_path).key
+
+    keys = {key(), key(("a", "c", "b")), key(recipe=Recipe(seed=1))}
+    clips = few_clips.FewClips.clips
+    monkeypatch.setattr(
+        few_clips.FewClips,
+        "clips",
+        lambda self: [replace(clip, label=2 - clip.label) for clip in clips(self)],
+    )
+    assert len(keys | {key()}) == 4

@@ -2,7 +2,7 @@
 
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,7 +44,9 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Corpus:
 
 
 @pytest.fixture
-def cdmer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable:
+def cdmer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable]:
     """Run ``cdmer`` in this process; returns (exit code, standard output, standard error)."""
     from cdmer_bench.cli.main import main
 
@@ -62,4 +64,8 @@ def cdmer(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 
-    return call
+    yield call
+    # Another test may have a module of the same name.
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]

@@ -38,4 +38,19 @@ def test_wrong_settings_are_named(wrong):
 def test_what_changes_no_result_is_not_in_the_identity():
     same = Recipe(checkpoint_every=7, micro_batch=1).identity()
     assert content_key(same) == content_key(Recipe().identity())
-    assert content_key(Recipe(seed=1).identity()) != content_key(same)
+
+
+@pytest.mark.parametrize("changed", [
+    {"n_total": 3000}, {"n_validation": 700}, {"n_steps": 10}, {"batch": 7},
+    {"learning_rate": 1e-3}, {"momentum": 0.8}, {"weight_decay": 0.0}, {"decay_every": 100},
+    {"decay": 0.5}, {"keep": "best"}, {"validate_every": 100}, {"seed": 1},
+])  # fmt: skip
+def test_what_changes_the_network_is_in_the_identity(changed):
+    assert content_key(Recipe(**changed).identity()) != content_key(Recipe().identity())
+
+
+def test_a_caption_says_how_the_network_was_made():
+    made = Recipe(n_total=90, n_validation=30, n_steps=1200, batch=7, keep="best", seed=3).summary
+    assert made == (
+        "1,200 steps of 7 out of 60 augmented clips, the best on validation clips, seed 3"
+    )

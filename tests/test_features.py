@@ -403,6 +403,19 @@ def test_what_a_killed_extraction_had_finished_is_taken_up(tmp_path, monkeypatch
     assert not list((tmp_path / "cache" / "features" / "unfinished").iterdir())
 
 
+def test_force_takes_nothing_of_a_killed_extraction(tmp_path, monkeypatch):
+    log = tmp_path / "log"
+    monkeypatch.setattr("cdmer_bench.features._KEEP_EVERY", -1.0)
+    features, database = make(tmp_path / "cache", log=log)
+    database.given[4].kills = True
+    with pytest.raises(KeyboardInterrupt):
+        features.extract(database, BOTH, Backend("sequential"), None)
+    again, database = make(tmp_path / "cache", log=log)
+    parts = {"tiny": database}, again.descriptors, preprocessing(), again.store
+    Features(*parts, force=True).extract(database, BOTH, Backend("sequential"), None)
+    assert log.read_text().split() == [f"clip{i}" for i in (0, 1, 2, 3, 4, *range(6))]
+
+
 def test_force_extracts_anew_once(tmp_path):
     log = tmp_path / "log"
     features, database = make(tmp_path / "cache", log=log)

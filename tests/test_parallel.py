@@ -19,6 +19,13 @@ def refuse(value):
     raise ValueError(f"no {value}")
 
 
+@pytest.mark.parametrize(("n_jobs", "expected"), [(-1, 4), (-2, 3), (-9, 1), (1, 1), (6, 6)])
+def test_a_negative_number_of_jobs_leaves_cores_free(n_jobs, expected, monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
+    assert Backend("loky", n_jobs).count_workers() == expected
+    assert Backend("sequential", n_jobs).count_workers() == 1
+
+
 @pytest.mark.parametrize(
     ("backend", "elsewhere"),
     [(Backend("sequential"), False), (Backend("loky", 1), False), (Backend("loky", 2), True)],

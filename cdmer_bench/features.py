@@ -23,13 +23,9 @@ from cdmer_bench.databases.base import (
     content_hash,
     intact_clips,
 )
-from cdmer_bench.databases.checks import (
-    repeated_clips,
-    shared_samples,
-    usable_clips,
-    usable_fingerprints,
-)
 from cdmer_bench.databases.clips import CROPPING_CODES
+from cdmer_bench.databases.repeats import repeated_clips, shared_samples
+from cdmer_bench.databases.usable import usable_clips, usable_fingerprints
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError, is_ours, own_code, raised
 from cdmer_bench.identity import code_hash, identity

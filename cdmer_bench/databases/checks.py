@@ -7,15 +7,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.base import (
-    Clip,
-    ClipDatabase,
-    Database,
-    FeatureDatabase,
-    Finding,
-    finding,
-)
-from cdmer_bench.errors import Check, UserError, own_code
+from cdmer_bench.databases.base import Clip, ClipDatabase, Database, FeatureDatabase
+from cdmer_bench.databases.repeats import repeats
+from cdmer_bench.databases.usable import usable_fingerprints
+from cdmer_bench.errors import Check
 from cdmer_bench.io import array_hash
 
 
@@ -81,19 +76,16 @@ def _clip_checks(database: ClipDatabase) -> list[Check]:
         return wrong_codes(np.array([clip.label for clip in clips()]), database.classes)
 
     def fingerprints() -> str | None:
-        first, second = ([c.fingerprint for c in database.clips()] for _ in range(2))
-        if not all(isinstance(text, str) and text for text in first):
-            return "some fingerprints are empty or no text"
+        first, second = (usable_fingerprints(database.clips(), database) for _ in range(2))
         return None if first == second else "fingerprints change from one listing to the next"
 
     def duplicates() -> str | None:
+        names = [clip.name for clip in clips()]
         prints = {place: clip.fingerprint for place, clip in enumerate(clips())}
         for what, marks in (("fingerprint", prints), ("frames", contents()[0])):
-            first: dict[str, str] = {}
-            for place, mark in marks.items():
-                name = clips()[place].name
-                if first.setdefault(mark, name) != name:
-                    return f"the clips {first[mark]} and {name} have the same {what}"
+            for one, other in repeats(marks):
+                if names[one] != names[other]:
+                    return f"the clips {names[one]} and {names[other]} have the same {what}"
         return None
 
     def pickled() -> str | None:
@@ -184,83 +176,3 @@ def wrong_codes(codes: NDArray, classes: Sequence[str]) -> str | None:
         return f"the label {outside[0]} stands for none of the {len(classes)} classes"
     empty = [name for index, name in enumerate(classes) if index not in codes]
     return f"the class {empty[0]!r} has no sample" if empty else None
-
-
-def usable_clips(database: ClipDatabase) -> list[Clip]:
-    """List the clips of a database; refuse what no run can use."""
-    title, classes = database.title or database.name, database.classes
-    with own_code(database, f"listing the clips of {title}"):
-        clips = list(database.clips())
-        known = [(clip.name, clip.label, clip.subject) for clip in clips]
-    if not clips:
-        raise UserError(f"{title} lists no clip; its clips() should list some")
-    for name, label, _ in known:
-        whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
-        if not whole or not 0 <= label < len(classes):
-            raise UserError(
-                f"{title}: clip {name} has the label {label!r}, expected the index of one of the "
-                f"classes {', '.join(classes)}, counted from 0"
-            )
-    return clips
-
-
-def usable_fingerprints(clips: Sequence[Clip], database: Database) -> list[str]:
-    """Return the fingerprint of each clip, which stored features are found by."""
-    title = database.title or database.name
-    with own_code(database, f"the fingerprint of a clip of {title}"):
-        marks = [clip.fingerprint for clip in clips]
-    for clip, mark in zip(clips, marks, strict=True):
-        if not isinstance(mark, str) or not mark:
-            raise UserError(
-                f"{title}: clip {clip.name} has the fingerprint {mark!r}, expected a text that "
-                "changes with its frames"
-            )
-    return marks
-
-
-def check_clips(database: ClipDatabase, read: bool) -> list[Finding]:
-    """Name clips that are repeated and, if they are read, those that cannot be."""
-    title, found = database.title or database.name, []
-    try:
-        clips = usable_clips(database)
-        found += repeated_clips(clips, usable_fingerprints(clips, database), title)
-    except UserError as error:
-        return [finding("unreadable", title, reason=error)]
-    for clip in clips if read else ():
-        try:
-            with own_code(clip, "its frames()"):
-                clip.frames()
-        except UserError as error:
-            found.append(finding("frame-damaged", f"{title}: {clip.name}", reason=error))
-    return found
-
-
-def repeated_clips(clips: Sequence[Clip], marks: Sequence[str], title: str) -> list[Finding]:
-    """Name clips whose frames an earlier clip of the database has too."""
-    first: dict[str, int] = {}
-    pairs = [(first.setdefault(mark, place), place) for place, mark in enumerate(marks)]
-    pairs = [(one, other) for one, other in pairs if one != other]
-    if not pairs:
-        return []
-    contrary = [(one, other) for one, other in pairs if clips[one].label != clips[other].label]
-    one, other = (clips[place].name for place in (contrary or pairs)[0])
-    said = f", {len(contrary)} under another label" if contrary else ""
-    values = {"n": len(pairs), "clips": len(clips), "one": one, "other": other, "contrary": said}
-    return [finding("clips-repeated", title, **values)]
-
-
-def shared_samples(
-    source: Sequence[int | str],  # what tells its samples apart
-    target: Sequence[int | str],
-    title: str,  # of the source
-) -> str:
-    """Say how many samples of a target are in the source, too; empty if none is."""
-    places = {mark: place for place, mark in reversed(list(enumerate(source)))}
-    both = [(place, places[mark]) for place, mark in enumerate(target) if mark in places]
-    if not both:
-        return ""
-    one, other = both[0]
-    return (
-        f"{len(both)} of {len(target)} samples are in the source {title} too (such as its sample "
-        f"{one}, there {other}, counted from 0), so that the method has seen them with their labels"
-    )

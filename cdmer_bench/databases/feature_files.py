@@ -287,20 +287,6 @@ def check_features(
     return X
 
 
-def repeated(X: NDArray, y: NDArray, where: str) -> tuple[Finding, ...]:
-    """Name samples that are there more than once; with two labels they contradict each other."""
-    first: dict[int, int] = {}
-    pairs = [(first.setdefault(hash(row.tobytes()), i), i) for i, row in enumerate(X)]
-    pairs = [(one, other) for one, other in pairs if one != other]
-    if not pairs:
-        return ()
-    contrary = [(one, other) for one, other in pairs if y[one] != y[other]]
-    one, other = (contrary or pairs)[0]
-    said = f", {len(contrary)} under another label" if contrary else ""
-    values = {"n": len(pairs), "samples": len(X), "one": one, "other": other, "contrary": said}
-    return (finding("repeated-samples", where, **values),)
-
-
 def encode_labels(
     labels: NDArray,  # whole numbers or strings, (n,), (n, 1) or (1, n)
     classes: Sequence[str],

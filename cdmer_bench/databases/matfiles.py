@@ -15,9 +15,9 @@ from cdmer_bench.databases.feature_files import (
     encode_labels,
     locate,
     read_features,
-    repeated,
 )
 from cdmer_bench.databases.released import from_released_layout
+from cdmer_bench.databases.repeats import repeated_rows
 from cdmer_bench.errors import DataMissing, UserError, choice, closest, listed, positive_integer
 from cdmer_bench.io import file_hash, user_path
 from cdmer_bench.protocol import BLOCK_GRIDS
@@ -138,7 +138,7 @@ class FileFeatureDatabase(FeatureDatabase):
             findings += (finding("subjects-unknown", path, **said),)
         if steps := ", ".join(step for step in entry["normalise"] if step != "none"):
             findings += (finding("normalised", path, steps=steps),)
-        findings += repeated(X, y, str(path))
+        findings += tuple(repeated_rows(X, y, str(path)))
         return FeatureSet(
             self.name, X, y, subject, self.classes, file_hash(path), held.names, findings
         )

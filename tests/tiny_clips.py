@@ -6,9 +6,14 @@ from pathlib import Path
 import numpy as np
 
 from cdmer_bench.databases.base import Clip, ClipDatabase
-from cdmer_bench.descriptors import LBPTOP
+from cdmer_bench.descriptors import HOGTOP, LBPTOP
 from cdmer_bench.errors import UserError
+from cdmer_bench.features import Features, FeatureStore
+from cdmer_bench.parallel import Backend
 from cdmer_bench.preprocessing import Preprocessing
+
+BOTH = ["lbp", "hog"]
+SEQUENTIAL = Backend("sequential")
 
 
 @dataclass
@@ -57,3 +62,15 @@ def descriptor() -> LBPTOP:
 
 def preprocessing() -> Preprocessing:
     return Preprocessing(n_frames=6, shape=(16, 16))
+
+
+def make(folder: Path, clips: list | None = None, log: Path | str = "") -> tuple:
+    """Return the features of six clips, or those given, by two descriptors, and the database."""
+    database = TinyClips("tiny", given=clips or TinyClip.some(6, log))
+    kinds = {"lbp": descriptor(), "hog": HOGTOP(bins=4, grids=(1,))}
+    return Features({"tiny": database}, kinds, preprocessing(), FeatureStore(folder)), database
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of every file of features below a folder."""
+    return {path.name: path.read_bytes() for path in folder.rglob("*.npz")}

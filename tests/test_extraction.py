@@ -14,15 +14,7 @@ from cdmer_bench.features import Features
 from cdmer_bench.parallel import Backend
 from cdmer_bench.preprocessing import Preprocessing
 from tests.damages import DAMAGES
-from tests.tiny_clips import (
-    BOTH,
-    SEQUENTIAL,
-    TinyClip,
-    contents,
-    descriptor,
-    make,
-    preprocessing,
-)
+from tests.tiny_clips import BOTH, SEQUENTIAL, TinyClip, contents, descriptor, make, preprocessing
 
 
 def test_features_are_those_of_the_descriptor_in_the_order_of_the_clips(tmp_path):

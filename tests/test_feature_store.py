@@ -14,12 +14,7 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.features import FeatureStore
 from cdmer_bench.preprocessing import Preprocessing
 from tests.damages import DAMAGES
-from tests.tiny_clips import (
-    TinyClip,
-    TinyClips,
-    descriptor,
-    preprocessing,
-)
+from tests.tiny_clips import TinyClip, TinyClips, descriptor, preprocessing
 
 
 def key(clips=None, described=None, prepared=None, **database):

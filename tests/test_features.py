@@ -9,12 +9,7 @@ from cdmer_bench.databases import FileFeatureDatabase
 from cdmer_bench.databases.base import FeatureDatabase, FeatureSet
 from cdmer_bench.errors import UserError
 from cdmer_bench.features import Features, FeatureStore
-from tests.tiny_clips import (
-    TinyClip,
-    TinyClips,
-    make,
-    preprocessing,
-)
+from tests.tiny_clips import TinyClip, TinyClips, make, preprocessing
 
 
 def test_labels_and_subjects_are_those_of_the_database_in_use(tmp_path):

@@ -1,10 +1,14 @@
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from cdmer_bench.databases.frames import FrameDatabase
+from cdmer_bench.databases.synthetic.database import COUNTS
 from cdmer_bench.errors import DataMissing, UserError
+from tests.databases.sheets import write_xlsx
+from tests.databases.trees import CASME2_HEADINGS, picture
 
 IN_PROTOCOL = [  # name, subject, class; rows of the sheet in order, without others and repression
     ("sub01/EP02_01f", "sub01", 1),
@@ -13,6 +17,7 @@ IN_PROTOCOL = [  # name, subject, class; rows of the sheet in order, without oth
     ("sub07/EP06_02_02", "sub07", 0),
     ("sub09/EP09f", "sub09", 2),
 ]
+
 POSITIONS = [0, 2, 3, 4, 5]  # of these among the tree's events
 
 
@@ -261,3 +266,56 @@ def test_fingerprint_follows_the_files(casme2_tree, picture_writer):
         assert same == [True, False, True, True, True]
     path.write_bytes(content)  # touched, but the same
     assert [c.fingerprint for c in database(casme2_tree).clips()] == before
+
+
+REMOVED = {(24, "EP02_07")}
+RECODED = {(24, name) for name in ("EP07_01", "EP07_04f", "EP10_03")}
+
+
+def casme2_of_counts(tmp_path, without=(), recoded=()):
+    """A tree with the paper's 130 clips; some rows left out, or surprise instead of sadness."""
+    names = {24: ["EP02_07", "EP07_01", "EP07_04f", "EP10_03"]}
+    rows = []
+    for subject, counts in COUNTS["casme2"].items():
+        number = int(subject[3:])
+        emotions = [w for w, n in zip(("disgust", "happiness", "surprise"), counts, strict=True)
+                    for _ in range(n)]  # fmt: skip
+        for place, emotion in enumerate(emotions):
+            special = names.get(number, [])
+            name = special[place] if place < len(special) else f"EP11_{place:02d}"
+            if (number, name) in without:
+                continue
+            emotion = "surprise" if (number, name) in recoded else emotion
+            rows.append([number, name, None, 5, 6, 8, None, "4", emotion])
+            for frame in range(5, 9):
+                path = tmp_path / "Cropped" / subject / name / f"reg_img{frame}.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(picture(".jpg", 10 * frame))
+    write_xlsx(tmp_path / "CASME2-coding.xlsx", [CASME2_HEADINGS, *rows])
+    return FrameDatabase("casme2", root=str(tmp_path), counts={"negative": 73, "positive": 32,
+                                                               "surprise": 25})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("without", "recoded", "code", "counts", "undone"),
+    [
+        ((), (), None, "73/32/25", "coding=paper gave 0 clips"),
+        (REMOVED, RECODED, "sheet-2019", "69/32/28", "coding=paper gave 4 clips of subject 24"),
+        (REMOVED, (), "sheet-2014", "72/32/25", ""),
+    ],
+)
+def test_the_versions_of_casme2_s_sheet_are_explained(
+    tmp_path, without, recoded, code, counts, undone
+):
+    database = casme2_of_counts(tmp_path, without, recoded)
+    found = {f.code: f for f in database.findings}
+    assert {"sheet-2019", "sheet-2014"} & set(found) == ({code} if code else set())
+    if code:
+        assert counts in found[code].text
+        assert "73/32/25" in found[code].expected
+    if code == "sheet-2014":
+        assert "sub24/EP02_07 (disgust) is not in it" in found[code].text
+        assert "coding=paper" in found[code].action
+    assert "/".join(map(str, database.account().class_counts.values())) == counts
+    if undone:  # of the early coding nothing
+        assert any(undone in line for line in replace(database, coding="paper").interpretation)

@@ -358,3 +358,16 @@ def test_files_and_folders_that_are_hidden_or_no_images_are_no_frames(folder):
     scanned, sheets = scan_tree(folder)
     assert [one.path for one in scanned] == [place]
     assert sheets == []
+
+
+def test_names_of_databases_that_differ_in_letters_only_are_an_error(tmp_path):
+    from cdmer_bench.databases.clips import ClipsDatabase
+
+    table = tmp_path / "clips.csv"
+    table.write_text(
+        "database,clip,subject,label,folder\n"
+        + "".join(f"{name},c{n},s,a,.\n" for n, name in enumerate(("lab", "lab", "Lab")))
+    )
+    found = ClipsDatabase("lab", table=str(table)).read().findings
+    (told,) = [one for one in found if one.code == "databases-alike"]
+    assert told.text.startswith("1 row whose database 'Lab' differs from 'lab'")

@@ -11,6 +11,8 @@ from cdmer_bench.databases.frame_checks import check_frames, check_images, group
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import FrameClip
 from cdmer_bench.databases.synthetic.database import COUNTS
+from tests.databases import deviations
+from tests.databases.trees import casme2
 
 FILES = {"smic_hs": ("HS", "reg_image{:06d}.bmp"), "smic_vis": ("VIS", "reg_{:05d}.bmp"),
          "smic_nir": ("NIR", "reg_{:05d}.bmp")}  # fmt: skip
@@ -266,3 +268,25 @@ def test_equal_findings_of_two_databases_are_a_line_each_with_the_number_of_the_
     assert first.endswith("; and 2 more; expected one; copy")
     assert second.startswith("error: lost: 2 times: CASME II: c0")
     assert "more" not in second
+
+
+def test_equal_findings_are_one_line_of_the_check(tmp_path):
+    tree = casme2(["Cropped"], "reg_img{}.jpg")
+    tree.change(shows={})
+    tree.clips[0].shows = {26: 26}
+    check = check_frames(tree.write(tmp_path), [FrameDatabase("casme2", root=str(tmp_path))])
+    alike = [f for f in check.findings if f.code == "clip-without-frames"]
+    lines = [line for line in check.text().splitlines() if "clip-without-frames" in line]
+    assert len(alike) == 6
+    assert len(lines) == 1
+    assert "6 times" in lines[0]
+    assert lines[0].count("no folder with images") == 3
+    tree = casme2(["other"], "img{}.jpg")
+    deviations.margins_numbered_anew(4, 1)(tree)
+    check = check_frames(tree.write(tmp_path / "other"))
+    (line,) = [line for line in check.text().splitlines() if "frames-outside-coding" in line]
+    assert "7 times" in line
+    assert "frames 1 to 19, numbered anew in each folder" in line
+    assert "expected frames 26 to 36" in line
+    assert "expected frames 12 to 20" in line
+    assert any("7 of 7 coded clips, 0 of them whole" in text for text in check.interpretation)

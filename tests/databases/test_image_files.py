@@ -9,11 +9,13 @@ from cdmer_bench.databases.image_files import (
     FrameClip,
     frame_number,
     is_image,
+    mark_and_size,
     name_pattern,
     read_grey,
     scan_tree,
 )
 from cdmer_bench.errors import UserError
+from tests.databases.trees import smic
 
 
 @pytest.mark.parametrize(
@@ -179,3 +181,77 @@ def test_every_folder_that_may_not_be_listed_is_told(tmp_path, monkeypatch):
     found = FrameDatabase("casme2", root=str(tmp_path)).findings
     told = [f.where for f in found if f.code == "folder-unreadable"]
     assert told == [str(tmp_path / "locked a"), str(tmp_path / "locked b")]
+
+
+PICTURE = np.kron(np.arange(12, dtype=np.uint8).reshape(3, 4) * 20, np.ones((8, 8), np.uint8))
+UPRIGHT = {
+    1: PICTURE, 2: PICTURE[:, ::-1], 3: PICTURE[::-1, ::-1], 4: PICTURE[::-1], 5: PICTURE.T,
+    6: np.rot90(PICTURE, -1), 7: PICTURE[::-1, ::-1].T, 8: np.rot90(PICTURE),
+}  # fmt: skip
+
+
+def write_turned(path, mark):
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = mark
+    how = {"tiffinfo": {274: mark}} if path.suffix == ".tif" else {"exif": exif.tobytes()}
+    Image.fromarray(PICTURE).save(
+        path, **how, **({"quality": 100} if path.suffix == ".jpg" else {})
+    )
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+@pytest.mark.parametrize("mark", UPRIGHT)
+def test_a_turned_picture_is_upright_in_every_format(tmp_path, suffix, mark):
+    path = tmp_path / f"img1{suffix}"
+    write_turned(path, mark)
+    assert mark_and_size(path)[0] == mark
+    read = read_grey(path)
+    assert read.shape == UPRIGHT[mark].shape
+    assert np.abs(read.astype(int) - UPRIGHT[mark]).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
+@pytest.mark.parametrize("tail", [bytes(9000), b"\xff" * 9000, b"note of the camera" * 500])
+def test_what_follows_a_whole_picture_is_no_harm(tmp_path, suffix, tail):
+    path = tmp_path / f"img1{suffix}"
+    cv2.imwrite(str(path), PICTURE)
+    plain = read_grey(path)
+    path.write_bytes(path.read_bytes() + tail)
+    assert np.array_equal(read_grey(path), plain)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2**24])
+def test_a_bitmap_with_a_wrong_length_field_is_whole(tmp_path, length):
+    path = tmp_path / "img1.bmp"
+    cv2.imwrite(str(path), PICTURE)
+    content = path.read_bytes()
+    path.write_bytes(content[:2] + length.to_bytes(4, "little") + content[6:])
+    assert np.array_equal(read_grey(path), PICTURE)
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(UserError, match="cut short"):
+        read_grey(path)
+
+
+def test_a_jpeg_is_cut_though_its_preview_is_whole(tmp_path):
+    whole = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 256, (60, 60), np.uint8))[1]
+    whole = whole.tobytes()
+    preview = b"\xff\xe1" + (len(whole) + 2).to_bytes(2, "big") + whole
+    path = tmp_path / "img1.jpg"
+    path.write_bytes(whole[:2] + preview + whole[2:])
+    assert read_grey(path).shape == (60, 60)
+    path.write_bytes((whole[:2] + preview + whole[2:])[:-200])
+    with pytest.raises(UserError, match="cut short"):
+        read_grey(path)
+
+
+def test_some_turned_frames_are_counted_and_the_first_is_named(tmp_path):
+    tree = smic("NIR", ["NIR"], "{:05d}.png")
+    root = tree.write(tmp_path)
+    for clip in (tree.clips[2], tree.clips[4]):
+        for path in (root / clip.place).iterdir():
+            write_turned(path, 3)
+    found = {f.code: f for f in FrameDatabase("smic_nir", root=str(root)).findings}
+    assert found["frames-turned"].text.startswith("2 clips with frames marked as turned")
+    assert f"first: {tree.clips[2].name}" in found["frames-turned"].text

@@ -1,7 +1,10 @@
+from copy import deepcopy
+
 import pytest
 
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.errors import DataMissing
+from tests.databases.trees import Sheet, findings_of, picture, read_of, smic
 
 # Released order: by subject, then negative, positive, surprise, then index.
 NAMES = ["s1/s1_ne_01", "s1/s1_po_02", "s1/s1_sur_01", "s12/s12_ne_09", "s12/s12_ne_10"]
@@ -129,3 +132,121 @@ def test_smic_e_whose_files_count_from_zero(smic_tree):
         for number, path in enumerate(sorted(folder.iterdir())):
             path.rename(path.with_name(f"image{number:06d}.jpg"))
     assert_same_clips(smic_tree, database(smic_tree).clips())
+
+
+def test_a_sheet_of_smic_e_shifts_files_that_count_from_one(tmp_path):
+    tree = smic("VIS", ["SMIC_E_VIS_crop"], "reg_{:05d}.bmp", 9)
+    tree.change(shows=lambda c: dict(enumerate(c.shows, start=1)))
+    database = FrameDatabase("smic_vis", root=str(tree.write(tmp_path)))
+    assert read_of(database) == tree.expected()
+    for row in tree.sheets[0].rows:
+        del row[2]  # FirstF, without which the shift is unknown
+    database = FrameDatabase("smic_vis", root=str(tree.write(tmp_path)))
+    with pytest.raises(DataMissing, match="numbered anew in each folder"):
+        database.clips()
+
+
+def test_files_are_shifted_only_where_the_folder_holds_the_whole_recording(tmp_path):
+    tree = smic("VIS", ["SMIC_E_VIS_crop"], "reg_{:05d}.bmp", 9)
+    for place, row in enumerate(tree.sheets[0].rows):
+        row.append(row[4] + 9 if place else "LastF")
+    tree.change(shows=lambda c: dict(enumerate(list(c.shows)[2:-2], start=1)))
+    database = FrameDatabase("smic_vis", root=str(tree.write(tmp_path)))
+    with pytest.raises(DataMissing, match="numbered anew in each folder"):
+        database.clips()
+
+
+def test_a_clip_that_lies_in_another_release_only_is_named(tmp_path):
+    tree = smic("HS", ["cropped", "HS"], "reg_{}.bmp")
+    tree.change(above=lambda c: ["raw", "HS"] if c.index == 0 else c.above)
+    tree.change(file=lambda c: "{}.bmp" if c.index == 0 else c.file)
+    database = FrameDatabase("smic_hs", root=str(tree.write(tmp_path)))
+    assert len(database.clips()) == 6
+    (told,) = [f for f in database.findings if f.severity == "error"]
+    assert told.code == "clip-without-frames"
+    assert "only in" in told.text
+    assert "raw/HS" in told.text
+
+
+def test_clips_below_no_camera_are_named_beside_those_of_one(tmp_path):
+    tree = smic("HS", ["cropped", "HS"], "reg_{}.bmp")
+    tree.change(above=lambda c: ["more faces"] if c.subject == 12 else c.above)
+    database = FrameDatabase("smic_hs", root=str(tree.write(tmp_path)))
+    assert len(database.clips()) == 4
+    (told,) = [f for f in database.findings if f.severity == "error"]
+    assert told.code == "camera-unknown"
+    assert "3 clips such as" in told.text
+
+
+def test_one_workbook_of_smic_e_has_a_worksheet_for_each_camera(tmp_path):
+    tree = smic("NIR", ["SMIC_E", "NIR"], "{:05d}.bmp", 9)
+    wrong = deepcopy(tree.sheets[0].rows)
+    for row in wrong[1:]:
+        row[3] += 1
+    tree.sheets = [Sheet("SMIC-E.xlsx", [["see the other worksheets"]],
+                         more={"VIS": wrong, "NIR": tree.sheets[0].rows})]  # fmt: skip
+    database = FrameDatabase("smic_nir", root=str(tree.write(tmp_path)))
+    assert read_of(database) == tree.expected()
+    assert any("(worksheet NIR)" in line for line in database.interpretation)
+
+
+def test_the_nir_sheet_s_own_columns_count(tmp_path):
+    tree = smic("NIR", ["SMIC-E_NIR"], "{:05d}.bmp", 9)
+    headings, *rows = tree.sheets[0].rows
+    tree.sheets[0].rows = [[*headings, "OnsetF NIR", "OffsetF NIR"]] + [
+        [*row[:3], row[3] + 2, row[4] - 1, row[5], row[3], row[4]] for row in rows
+    ]
+    database = FrameDatabase("smic_nir", root=str(tree.write(tmp_path)))
+    assert read_of(database) == tree.expected()
+
+
+@pytest.mark.parametrize(("length", "refused"), [(20, False), (21, True)])
+def test_clips_of_smic_may_be_as_long_as_the_longest(tmp_path, length, refused):
+    tree = smic("VIS", ["VIS"], "{:05d}.bmp")
+    clip = tree.clips[0]
+    clip.shows = {n: n for n in range(clip.onset, clip.onset + length)}
+    database, found = findings_of(tree, tmp_path)
+    assert ("clip-too-long" in found) == refused
+    assert len(database.clips()) == 7 - refused
+
+
+def test_a_folder_that_names_two_cameras_tells_none(tmp_path):
+    tree = smic("VIS", ["SMIC VIS and NIR", "VIS"], "{:05d}.bmp")
+    assert len(findings_of(tree, tmp_path / "one")[0].clips()) == 7
+    tree = smic("VIS", ["SMIC VIS and NIR"], "{:05d}.bmp")
+    for name in ("smic_vis", "smic_nir"):
+        database = FrameDatabase(name, root=str(tree.write(tmp_path / "two")))
+        assert "camera-unknown" in {f.code for f in database.findings}
+
+
+def test_frames_of_a_shifted_recording_are_told_by_the_sheet_s_numbers(tmp_path):
+    tree = smic("VIS", ["SMIC_E_VIS_crop"], "reg_{:05d}.bmp", 9)
+    # Counted from 1 in each folder; the first lacks all from the middle of the clip on.
+    tree.change(shows=lambda c: dict(enumerate(c.shows, start=1)))
+    first = tree.clips[0]
+    first.shows = {n: shown for n, shown in first.shows.items() if shown <= first.onset + 2}
+    told = findings_of(tree, tmp_path)[1]["frames-outside-coding"].text
+    assert told.startswith(f"frames {first.onset - 9} to {first.onset + 2} ")
+
+
+def test_clips_of_no_camera_are_those_that_none_is_known_of(tmp_path):
+    tree = smic("HS", ["cropped", "HS"], "reg_{}.bmp")
+    root = tree.write(tmp_path)
+    for clip in tree.clips[:2]:
+        copy = root / "more" / clip.place.relative_to("cropped/HS")
+        copy.mkdir(parents=True)
+        (copy / "reg_1.bmp").write_bytes(picture(".bmp", 9))
+    strange = root / "more" / "s12" / "micro" / "negative" / "s12_ne_44"
+    strange.mkdir(parents=True)
+    (strange / "reg_1.bmp").write_bytes(picture(".bmp", 9))
+    found = {f.code: f for f in FrameDatabase("smic_hs", root=str(root)).findings}
+    assert found["camera-unknown"].text.startswith("1 clips such as")
+    assert "s12_ne_44" in found["camera-unknown"].text
+
+
+def test_too_long_clips_of_smic_without_a_sheet(tmp_path):
+    tree = smic("VIS", ["VIS cropped"], "{:05d}.bmp", 9, sheet=False)
+    database = FrameDatabase("smic_vis", root=str(tree.write(tmp_path)))
+    with pytest.raises(DataMissing, match="frames, and no annotation sheet"):
+        database.clips()
+    assert {f.code for f in database.findings if f.severity == "error"} == {"clip-too-long"}

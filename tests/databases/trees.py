@@ -3,7 +3,7 @@
 A tree is a list of clips, each with its folders, its files' names and what they show, and a list of
 sheets. The grey value of a picture tells its clip and its place in the recording, so that a wrong
 clip, order or cut shows in the values. Layouts build a tree, deviations change it, `write` puts it
-on disk; nothing here is shared with the readers.
+on disk; of the readers only what they read is taken.
 """
 
 from dataclasses import dataclass, field, replace
@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from cdmer_bench.databases.frames import FrameDatabase
 from tests.databases.sheets import write_xlsx
 
 CLASSES = {
@@ -20,6 +21,17 @@ CLASSES = {
     **dict.fromkeys(("happiness", "happy", "positive"), 1),
     "surprise": 2,
 }
+
+
+def read_of(database):
+    """Name, class and grey values of every clip that is read, as `Tree.expected` has them."""
+    return [(c.name, c.label, c.frames()[:, 0, 0].tolist()) for c in database.clips()]
+
+
+def findings_of(tree, tmp_path, **options):
+    """The database of a tree, and its findings by their codes."""
+    database = FrameDatabase(tree.database, root=str(tree.write(tmp_path)), **options)
+    return database, {f.code: f for f in database.findings}
 
 
 def grey_value(clip, number):

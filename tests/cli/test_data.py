@@ -43,6 +43,13 @@ def test_check_reads_every_clip_of_a_reader_of_ones_own(corpus, cdmer):
     assert "no image" not in out
 
 
+def test_check_of_a_folder_without_features(tmp_path, cdmer):
+    code, out, _ = cdmer("data", "check", "corpus=released", f"corpus.root={tmp_path}")
+    assert code == 2
+    assert out.count("error: no-features: ") == 4
+    assert "CASME II: found no file of features; expected one or more" in out
+
+
 def test_check_of_generated_databases_counts_their_clips(cdmer):
     code, out, _ = cdmer("data", "check", "corpus=synthetic")
     assert code == 0

@@ -112,6 +112,14 @@ def test_a_wrong_row_is_named_with_its_line(folder, row):
     assert "row 4" in finding.text
 
 
+def test_a_table_without_a_usable_row_fails_the_check(folder):
+    read = database(table(folder, "mine,a,p1,x,faces/nowhere,,,"))
+    check = check_frames(folder, [read])
+    assert not check.passed
+    assert {"no-clips", "folder-missing"} == {one.code for one in check.findings}
+    assert "has no usable row of the database mine: error: folder-missing" in check.text()
+
+
 def test_labels_that_differ_in_the_size_of_letters_are_no_two_classes(folder):
     rows = [f"mine,{i},p,Calm,faces/a,{i},," for i in (8, 9)] + ["mine,c,p,calm,faces/a,10,,"]
     (found,) = database(table(folder, *rows)).findings

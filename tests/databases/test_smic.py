@@ -110,6 +110,22 @@ def test_smic_e_without_its_sheet_says_so(smic_tree):
         database(smic_tree).clips()
 
 
+def test_a_sheet_whose_numbers_are_not_those_of_smic_all_is_told(smic_tree):
+    smic_tree.smic("SMIC_all_cropped/HS")
+    for event in smic_tree.events:
+        event.onset, event.offset = event.onset + 1000, event.offset + 1002
+    smic_tree.smic_extended()
+    for path in smic_tree.root.rglob("image*.jpg"):
+        path.unlink()
+    read = database(smic_tree)
+    assert [c.name for c in read.clips()] == NAMES
+    assert [len(c.files) for c in read.clips()] == [5, 6, 3, 4, 4]
+    told = [f for f in read.findings if f.code == "sheet-differs"]
+    assert [f.text for f in told][:2] == ["frames 8 to 12", "frames 99998 to 100003"]
+    assert told[0].expected == "frames 1008 to 1014 of the annotation sheet"
+    assert {f.severity for f in told} == {"warning"}
+
+
 def test_frames_below_no_camera_are_named(smic_tree):
     smic_tree.smic("cropped faces")
     with pytest.raises(DataMissing, match="below no folder that tells the camera"):

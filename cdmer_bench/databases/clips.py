@@ -82,14 +82,7 @@ class TableDatabase(ClipDatabase):
         if self._read is None:
             reading, title = self._understand(), self.title or self.name
             reading.clips = [_make_clip(row, self.classes) for row in reading.rows]
-            looks = [mark_and_size(clip.files[0]) for clip in reading.clips]
-            pairs = list(zip(reading.clips, looks, strict=True))
-            turned = [clip.name for clip, (mark, _) in pairs if mark != 1]
-            if turned:
-                reading.note("frames-turned", title, n=len(turned), first=turned[0])
-            sizes = {clip.name: size for clip, (_, size) in pairs if size and clip.box is None}
-            if said := _of_other_size(sizes):
-                reading.note("frames-of-other-size", title, **said)
+            reading.findings += judge_pictures(reading.clips, title)
             reading.findings += judge_cropping(reading.clips, title)
             self._read = reading
         return self._read
@@ -149,6 +142,30 @@ def _make_clip(row: Mapping[str, Any], classes: Sequence[str]) -> FrameClip:
         box = (x, y, width, height)
     label = list(classes).index(row["label"])
     return FrameClip(row["clip"], row["subject"], label, files, row.get("emotion", ""), box)
+
+
+def judge_pictures(clips: Sequence[FrameClip], title: str) -> list[Finding]:
+    """Name clips whose first pictures are turned, or much larger or smaller than half of them."""
+    found, sizes = [], {}
+    looks = [mark_and_size(clip.files[0]) for clip in clips]
+    turned = [clip.name for clip, (mark, _) in zip(clips, looks, strict=True) if mark != 1]
+    if turned:
+        found.append(finding("frames-turned", title, n=len(turned), first=turned[0]))
+    for clip, (_, size) in zip(clips, looks, strict=True):
+        if size and clip.box is None:
+            sizes[clip.name] = size
+    middle = np.median(list(sizes.values()) or [(1, 1)], axis=0).astype(int)
+    ratios = {name: size / middle for name, size in sizes.items()}
+    unlike = [
+        name
+        for name, ratio in ratios.items()
+        if min(ratio) > _MOST_UNLIKE or max(ratio) < 1 / _MOST_UNLIKE
+    ]
+    if unlike:
+        own = "{} x {}".format(*sizes[unlike[0]])
+        said = {"n": len(unlike), "width": middle[0], "height": middle[1]}
+        found.append(finding("frames-of-other-size", title, **said, first=unlike[0], own=own))
+    return found
 
 
 def judge_cropping(clips: Sequence[FrameClip], title: str) -> list[Finding]:
@@ -243,12 +260,10 @@ class ClipsDatabase(TableDatabase):
         for (code, *said), cases in wrong.items():
             rows = name_rows([line for line, _ in cases])
             reading.note(code, self.path, example=cases[0][1], **rows, **dict(said))
-        for label, like in _alike(table["label"]):
-            rows = name_rows(table["line"][table["label"] == label].tolist())
-            reading.note("labels-alike", self.path, label=label, like=like, **rows)
-        for name, like in _alike(table["database"]):
-            rows = name_rows(table["line"][table["database"] == name].tolist())
-            reading.note("databases-alike", self.path, name=name, like=like, **rows)
+        for column, code in (("label", "labels-alike"), ("database", "databases-alike")):
+            for text, like in _alike(table[column]):
+                rows = name_rows(table["line"][table[column] == text].tolist())
+                reading.note(code, self.path, text=text, like=like, **rows)
         return reading
 
 
@@ -291,24 +306,6 @@ def _mistakes(
             yield "frame-number-twice/table", f"{' and '.join(twice[0])} in {folder}", {}
         elif len(inside) < last - first + 1:
             yield "frames-missing/table", f"{len(inside)} of {last - first + 1} in {folder}", {}
-
-
-def _of_other_size(sizes: Mapping[str, tuple[int, int]]) -> dict[str, object]:
-    """Say which clips have pictures much larger or smaller on both sides than half of them."""
-    if not sizes:
-        return {}
-    width, height = (int(side) for side in np.median(list(sizes.values()), axis=0))
-    unlike = [
-        name
-        for name, (w, h) in sizes.items()
-        if min(w / width, h / height) > _MOST_UNLIKE
-        or max(w / width, h / height) < 1 / _MOST_UNLIKE
-    ]
-    if not unlike:
-        return {}
-    first = unlike[0]
-    own = "{} x {}".format(*sizes[first])
-    return {"n": len(unlike), "width": width, "height": height, "first": first, "own": own}
 
 
 def _alike(texts: "pd.Series") -> Iterator[tuple[str, str]]:

@@ -161,6 +161,18 @@ def join_batches(batches: list[list[int]], results: list[BatchResult]) -> BatchR
     )
 
 
+def batches_of(method: "Method", settings: Sequence[Setting]) -> list[list[int]]:
+    """Return a method's batches; refused unless each setting is in one of them."""
+    batches = [list(batch) for batch in method.batches(settings)]
+    given = sorted(i for batch in batches for i in batch)
+    if given != list(range(len(settings))):
+        raise UserError(
+            f"{type(method).__name__}: batches of {len(settings)} settings hold the indices "
+            f"{given}, expected each of 0 to {len(settings) - 1} once"
+        )
+    return [batch for batch in batches if batch]
+
+
 def group_by(settings: Sequence[Setting], key: Callable[[Setting], Hashable]) -> list[list[int]]:
     """Group the indices of settings with equal keys, in order of first appearance."""
     groups: dict[Hashable, list[int]] = {}
@@ -504,6 +516,6 @@ class Method(ABC):
 
     def _evaluate(self, task: "Task", queries: Array, settings: list[Setting]) -> BatchResult:
         prepared = self.prepare(task.Xs, task.ys, task.Xt, queries)
-        batches = self.batches(settings)
+        batches = batches_of(self, settings)
         results = [self.solve(prepared, [settings[i] for i in batch]) for batch in batches]
         return join_batches(batches, results)

@@ -10,7 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import Check, UserError
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, expect_result, join_batches
+from cdmer_bench.methods.base import (
+    BatchResult,
+    Method,
+    Prepared,
+    batches_of,
+    expect_result,
+    join_batches,
+)
 from cdmer_bench.methods.inputs import Grid, Setting, check_task
 
 MOST_SETTINGS = 12  # settings of a grid that are tried, spread evenly over it
@@ -93,11 +100,8 @@ class MethodChecks:
         return None
 
     def _batches(self) -> str | None:
-        settings = self.settings(draw_task())
-        given = sorted(i for batch in self.method.batches(settings) for i in batch)
-        if given == list(range(len(settings))):
-            return None
-        return f"batches of {len(settings)} settings hold the indices {given}"
+        batches_of(self.method, self.settings(draw_task()))  # which refuses what is wrong
+        return None
 
     def _shapes(self) -> str | None:
         return wrong_labels(self.predictions(draw_task()), draw_task()[1], N_TARGET)
@@ -129,7 +133,7 @@ class MethodChecks:
 
     def _scores(self) -> str | None:
         settings = self.settings(draw_task())
-        scores = self._solve(settings, self.method.batches(settings)).scores
+        scores = self._solve(settings, batches_of(self.method, settings)).scores
         expected = (len(settings), N_TARGET, N_CLASSES)
         if scores is None:
             return None
@@ -152,7 +156,7 @@ class MethodChecks:
 
     def _split(self) -> str | None:
         settings = self.settings(draw_task())
-        whole = self._solve(settings, self.method.batches(settings)).predictions
+        whole = self._solve(settings, batches_of(self.method, settings)).predictions
         rng = np.random.default_rng(0)
         for n_batches in {1, 2, 3} & set(range(len(settings) + 1)):
             order = rng.permutation(len(settings))

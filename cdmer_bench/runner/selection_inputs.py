@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from cdmer_bench.databases.base import FeatureSet
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, join_batches
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, batches_of, join_batches
 from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.results.record import CellRecord, selection_key
 from cdmer_bench.results.store import ResultsStore
@@ -206,7 +206,7 @@ def _reversed(method: Method, record: CellRecord, source: FeatureSet, Xt: NDArra
     fits = [
         [group[i] for i in batch]
         for group in groups.values()
-        for batch in method.batches([record.settings[i] for i in group])
+        for batch in batches_of(method, [record.settings[i] for i in group])
     ]
     pieces = []
     for first in range(0, len(fits), _FITS):

@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError, is_ours
 from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
 from cdmer_bench.io import clear_errors, one_line, pack_arrays, remove, write_atomically
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, expect_result, join_batches
+from cdmer_bench.methods.base import (
+    BatchResult,
+    Method,
+    Prepared,
+    batches_of,
+    expect_result,
+    join_batches,
+)
 from cdmer_bench.methods.inputs import Setting, check_task, shape_samples
 
 _SMALL = 1 << 20  # bytes; larger arrays are mapped, so that processes share them
@@ -157,7 +164,7 @@ def pose(
         return Problem(n_query=len(Xq), left_out=dict.fromkeys(range(len(settings)), str(error)))
     labels = np.asarray(task.classes, dtype=np.uint8)
     pieces = []
-    for members in method.batches([settings[i] for i in possible]):
+    for members in batches_of(method, [settings[i] for i in possible]):
         indices = [possible[i] for i in members]
         chosen = [settings[i] for i in indices]
         pieces.append(Batch(method, chosen, indices, labels, n_labels, len(queries), lenient))

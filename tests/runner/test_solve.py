@@ -194,6 +194,19 @@ def test_what_prepare_gives_must_be_arrays_by_name(given, message):
         run(Odd(), Xs, ys, Xt, Xt, [{"k": 1}], 3)
 
 
+@pytest.mark.parametrize("batches", [[[0]], [[0, 1], [1]], [[0, 1, 2]], []])
+def test_a_setting_that_a_method_loses_or_doubles_is_never_stored(batches):
+    class Odd(Writing):
+        def batches(self, settings):
+            return batches
+
+    Xs, ys, Xt, _ = task()
+    with pytest.raises(UserError, match=r"Odd: batches of 2 settings hold .* 0 to 1 once"):
+        run(Odd(into=""), Xs, ys, Xt, Xt, [{"k": 1}, {"k": 2}], 3)
+    batches[:] = [[], [1], [0]]
+    assert len(run(Odd(into=""), Xs, ys, Xt, Xt, [{"k": 1}, {"k": 2}], 3).predictions) == 2
+
+
 @pytest.mark.parametrize("predictions", [[["a"]], [[0.5]], [[None]], [["0"]]])
 def test_predictions_that_are_no_whole_numbers_are_refused(predictions):
     with pytest.raises(UserError, match="expected whole numbers: the index of a class"):

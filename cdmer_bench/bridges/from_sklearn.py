@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import UserError, own_code
 from cdmer_bench.methods.base import BatchResult, Method, Prepared
 from cdmer_bench.methods.inputs import Setting, is_whole
 
@@ -71,7 +71,9 @@ class SklearnMethod(Method):
 
     def check_values(self, setting: Setting) -> None:
         """Refuse a parameter that the estimator does not have."""
-        self.build({name: v for name, v in setting.items() if name not in ("estimator", "options")})
+        own = {name: v for name, v in setting.items() if name not in ("estimator", "options")}
+        with own_code(None, f"the estimator {self.estimator}"):  # of whomever
+            self.build(own)
 
     def prepare(self, Xs: Array, ys: NDArray[np.intp], Xt: Array, Xq: Array) -> Prepared:
         """Pass the samples on; see :meth:`Method.prepare`."""

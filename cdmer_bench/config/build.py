@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from cdmer_bench.config.schema import MethodCard, RunConfig, TaskCard, found_text
 from cdmer_bench.databases.base import Database
-from cdmer_bench.errors import UserError, closest, nearest
+from cdmer_bench.errors import UserError, closest, nearest, own_code
 from cdmer_bench.methods.base import Method
 from cdmer_bench.protocol import Task, experiments, is_shipped
 from cdmer_bench.protocol import card as shipped_card
@@ -91,10 +91,12 @@ def build(
         kinds = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
         as_tuple = isinstance(value, list) and any(get_origin(kind) is tuple for kind in kinds)
         arguments[name] = tuple(value) if as_tuple else value
-    try:
-        built = load_target(target, key)(**arguments)
-    except TypeError as error:
-        raise UserError(f"{key}: {target} could not be built ({error})") from None
+    factory = load_target(target, key)
+    with own_code(factory, f"{key}: {target}"):
+        try:
+            built = factory(**arguments)
+        except TypeError as error:
+            raise UserError(f"{key}: {target} could not be built ({error})") from None
     if not isinstance(built, kind):
         raise UserError(
             f"{key}._target_ is {target}, which is no {kind.__name__}; derive the class from "
@@ -300,5 +302,6 @@ def build_method(name: str, card: MethodCard, solver: str | None, **outside: Any
     given = {field: value for field, value in outside.items() if field in known}
     _check_dataclass(load_target(card._target_, key), card._target_, key)
     method = build(card._target_, given | parameters, key, Method)
-    method.check_values({n: value for n, value in parameters.items() if n not in known})
+    with own_code(method, f"{key}: {card._target_}"):
+        method.check_values({n: value for n, value in parameters.items() if n not in known})
     return method

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cdmer_bench.errors import DataMissing, UserError
+from cdmer_bench.errors import DataMissing, UserError, own_code
 from cdmer_bench.features import Facts, Features, Side
 from cdmer_bench.identity import code_hash, identity, texts_of
 from cdmer_bench.io import content_key
@@ -74,11 +74,17 @@ class Cell:
         """Load the record of a cell that is done; None of another."""
         return store.load(self.folder(store)) if self.status == "done" else None
 
+    def list_settings(self, shapes: tuple[int, int, int]) -> list[Setting]:
+        """List the settings of the grid for (n_source, n_target, n_features)."""
+        with own_code(self.method, f"settings of {self.method_label}"):
+            return list(self.method.settings(self.grid, shapes))
+
     def shared_work(self) -> str:
         """Return the hash of work that a cell of another method has in common; mostly empty."""
         names = self.task.source, self.task.target
         sides = [used["features"] for used in self.used.values()] or names
-        work = self.method.shared_work(*sides)
+        with own_code(self.method, f"shared_work of {self.method_label}"):
+            work = self.method.shared_work(*sides)
         solver = str(self.method.parameters().get("solver", ""))
         return content_key([work, solver, self.settings or self.grid]) if work else ""
 
@@ -172,7 +178,7 @@ def _place(
         own = "all" in cell.grid.values() or type(cell.method).settings is not Method.settings
         same = id(cell.method), repr(cell.grid), sizes if own else ()
         if same not in known:
-            settings = cell.method.settings(cell.grid, sizes)
+            settings = cell.list_settings(sizes)
             known[same] = settings, content_key(settings)
         cell.settings, grid = known[same]
     except UserError as error:
@@ -232,7 +238,8 @@ def _check_sides(cell: Cell, source: Facts, target: Facts) -> None:
             )
     for name, facts in zip(names, (source, target), strict=True):
         one = np.zeros((1, *facts.shape[1:]))
-        cell.method.check_samples(one, f"{cell.descriptor_label} of {name}")
+        with own_code(cell.method, f"check_samples of {cell.method_label}"):
+            cell.method.check_samples(one, f"{cell.descriptor_label} of {name}")
 
 
 def class_notes(cell: Cell) -> list[str]:

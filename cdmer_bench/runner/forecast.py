@@ -167,7 +167,7 @@ def expect(cells: Sequence[Cell], features: Features, store: ResultsStore) -> li
             there.add(work)
         try:
             sizes = task_sizes(cell, features)
-            n_settings = len(cell.settings or cell.method.settings(cell.grid, sizes))
+            n_settings = len(cell.settings or cell.list_settings(sizes))
         except UserError:  # the run says what is wrong with the data or the grid
             n_settings = 0
         found.append(Expected(rate, *sizes, n_settings) if rate and n_settings else None)

@@ -218,6 +218,16 @@ def test_a_pipeline_whose_package_is_missing_is_one_sentence(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("name", "code"), [("imported", "1 / 0"), ("made", "def make():\n    {}['x']")]
+)
+def test_an_estimators_code_that_fails_is_one_sentence(tmp_path, monkeypatch, name, code):
+    (tmp_path / f"estimator_{name}.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=rf"estimator_{name}\.make raised \w+Error: .*line \d\)"):
+        SklearnMethod(f"estimator_{name}.make").check_values({})
+
+
+@pytest.mark.parametrize(
     ("method", "grid", "message"),
     [
         (SkadaMethod("skada.Nothing"), [{}], "cannot be imported"),

@@ -38,6 +38,17 @@ def test_a_card_that_names_something_else_is_refused(target, parameters, kind, s
         build(target, parameters, "here", kind)
 
 
+@pytest.mark.parametrize("hook", ["__init__", "check_values"])
+def test_a_class_whose_own_code_fails_is_one_sentence(tmp_path, monkeypatch, hook):
+    lines = "from cdmer_bench.methods import TCA\n\nclass Faulty(TCA):\n"
+    own = f"    def {hook}(self, *given, **named):\n        raise KeyError(1)\n"
+    (tmp_path / f"faulty{hook}.py").write_text(lines + own)
+    monkeypatch.syspath_prepend(tmp_path)
+    said = rf"^methods\.mine: faulty{hook}\.Faulty raised KeyError: 1 .*line 5\); correct it"
+    with pytest.raises(UserError, match=said):
+        build_method("mine", MethodCard(f"faulty{hook}.Faulty", "Mine"), None)
+
+
 def test_a_reader_that_reads_no_database_is_refused():
     corpus = {"reader": {"_target_": TCA_NAME}, "databases": {"red": {"C": 1.0}}}
     with pytest.raises(UserError, match=r"databases\.red\.name is not a parameter"):

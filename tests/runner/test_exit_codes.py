@@ -101,6 +101,19 @@ def test_a_grid_that_does_not_suit_is_refused_before_anything_runs(corpus, cdmer
     assert "refused: R → G GFK" in err
 
 
+@pytest.mark.parametrize(
+    ("hook", "code"), [("settings", 1), ("all_values", 1), ("check_samples", 1), ("shared_work", 2)]
+)
+def test_code_of_a_methods_own_that_fails_in_the_plan_is_one_sentence(corpus, cdmer, hook, code):
+    own = f"{BREAKS}\n    def {hook}(self, *given):\n        return {{}}['it']\n"
+    corpus.add_method("breaks", own, "{level: all}" if hook == "all_values" else "{level: [0, 1]}")
+    ended, out, err = call(corpus, cdmer, "method=svm,breaks", "task=red/green")
+    assert ended == code
+    said = "settings" if hook == "all_values" else hook
+    assert f"{said} of Breaks raised KeyError: 'it' ({corpus.folder}" in err
+    assert ("Baseline" in out) == (code == 1)  # the other method is run
+
+
 def test_features_without_blocks_are_refused_for_a_method_that_needs_them(corpus, cdmer):
     import numpy as np
 

@@ -4,6 +4,7 @@
 settings that any process can solve from the shared arrays; :func:`run` solves all of them here.
 """
 
+import math
 import re
 import time
 import traceback
@@ -81,8 +82,8 @@ class Batch:
         """Solve the settings, check what the method gave, and put labels for class indices."""
         settings = [dict(setting) for setting in self.settings]
         try:
-            own = arrays if is_ours(self.method) else _for_one_batch(arrays)
-            found = expect_result(self.method.solve(own, settings))
+            own = _apart(self.method, list(arrays.values()), _SMALL)  # large ones are read-only
+            found = self.method.solve(dict(zip(arrays, own, strict=True)), settings)
         except UserError as error:
             if not self.lenient:
                 raise
@@ -156,7 +157,7 @@ def pose(
         if not possible:
             return Problem(n_query=len(Xq), left_out=left_out)
         queries = task.Xt if Xq is Xt else shape_samples(Xq, "Xq", method.needs_blocks)
-        samples = _own_copies(method, (task.Xs, task.ys, task.Xt, queries))
+        samples = _apart(method, (task.Xs, task.ys, task.Xt, queries))
         arrays = _checked(method, method.prepare(*samples))
     except UserError as error:
         if not lenient:
@@ -171,12 +172,12 @@ def pose(
     return Problem(pieces, arrays, len(queries), left_out, time.thread_time() - started)
 
 
-def _own_copies(method: Method, samples: Sequence[NDArray]) -> list[NDArray]:
-    """Return arrays that a method of the user's own may write into: other methods use these too."""
+def _apart(method: Method, arrays: Sequence[NDArray], largest: float = math.inf) -> list[NDArray]:
+    """Return what a method of the user's own may write into: copies, as others use these too."""
     if is_ours(method):
-        return list(samples)
-    copies = {id(array): array.copy() for array in samples}
-    return [copies[id(array)] for array in samples]
+        return list(arrays)
+    copies = {id(a): a.copy() if a.nbytes <= largest else a for a in arrays}
+    return [copies[id(a)] for a in arrays]
 
 
 def _checked(method: Method, arrays: Any) -> Prepared:
@@ -192,18 +193,7 @@ def _checked(method: Method, arrays: Any) -> Prepared:
                 f"{who} gave {name!r} as {type(array).__name__}, expected an array of numbers or "
                 "texts; make it one, or compute it in solve"
             )
-    return dict(arrays)
-
-
-def _for_one_batch(arrays: Prepared) -> Prepared:
-    """Return arrays that a method may write into without changing what other batches get.
-
-    Large ones are read-only maps as they are.
-    """
-    return {
-        name: array.copy() if isinstance(array, np.ndarray) and array.nbytes <= _SMALL else array
-        for name, array in arrays.items()
-    }
+    return {name: np.asarray(array) for name, array in arrays.items()}
 
 
 def run(
@@ -223,11 +213,11 @@ def run(
 
 
 def check_result(
-    method: Method, result: BatchResult, n_settings: int, n_query: int, n_classes: int
+    method: Method, result: Any, n_settings: int, n_query: int, n_classes: int
 ) -> None:
     """Refuse a result that is not one row of valid class indices for each setting."""
     who = f"{type(method).__name__}.solve"
-    rows = (n_settings,)
+    result, rows = expect_result(result), (n_settings,)
     shapes = {
         "predictions": (*rows, n_query),
         "scores": (*rows, n_query, n_classes),

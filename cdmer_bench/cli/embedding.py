@@ -24,6 +24,7 @@ from cdmer_bench.methods.inputs import Setting, check_task
 from cdmer_bench.preprocessing import Preprocessing
 from cdmer_bench.reporting.picture_data import Placed
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.runner.solve import prepare
 from cdmer_bench.solvers.kernels import pooled_kernel
 
 Array = NDArray[np.float64]
@@ -123,8 +124,7 @@ def embed(
     before = embed_kernel(pooled_kernel(*(X.reshape(len(X), -1) for X in (task.Xs, task.Xt))))
     if type(method).adapted_kernel is Method.adapted_kernel:
         return before, None
-    prepared = method.prepare(task.Xs, task.ys, task.Xt, task.Xt)
-    kernel = method.adapted_kernel(prepared, setting)
+    kernel = method.adapted_kernel(prepare(method, task, task.Xt), setting)
     return before, None if kernel is None else embed_kernel(kernel)
 
 

@@ -28,7 +28,7 @@ from cdmer_bench.methods.base import (
     expect_result,
     join_batches,
 )
-from cdmer_bench.methods.inputs import Setting, check_task, shape_samples
+from cdmer_bench.methods.inputs import Setting, Task, check_task, shape_samples
 
 _SMALL = 1 << 20  # bytes; larger arrays are mapped, so that processes share them
 
@@ -157,8 +157,7 @@ def pose(
         if not possible:
             return Problem(n_query=len(Xq), left_out=left_out)
         queries = task.Xt if Xq is Xt else shape_samples(Xq, "Xq", method.needs_blocks)
-        samples = _apart(method, (task.Xs, task.ys, task.Xt, queries))
-        arrays = _checked(method, method.prepare(*samples))
+        arrays = prepare(method, task, queries)
     except UserError as error:
         if not lenient:
             raise
@@ -180,9 +179,10 @@ def _apart(method: Method, arrays: Sequence[NDArray], largest: float = math.inf)
     return [copies[id(a)] for a in arrays]
 
 
-def _checked(method: Method, arrays: Any) -> Prepared:
-    """Refuse what cannot be handed to another process."""
+def prepare(method: Method, task: Task, queries: NDArray) -> Prepared:
+    """Return what a method prepares, the same samples left; refuse what no process can be given."""
     who = f"{type(method).__name__}.prepare"
+    arrays: Any = method.prepare(*_apart(method, (task.Xs, task.ys, task.Xt, queries)))
     if not isinstance(arrays, Mapping):
         raise UserError(f"{who} gave {type(arrays).__name__}, expected arrays by name; return them")
     for name, array in arrays.items():

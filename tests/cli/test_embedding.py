@@ -93,6 +93,18 @@ def test_parameters_setting_and_features_are_those_of_each_record(corpus, cdmer)
     assert not np.allclose(expected[1], embed(TCA(), *sides[0], sides[1][0], {"k": 3})[1])
 
 
+def test_a_method_that_writes_into_its_samples_leaves_those_of_the_others():
+    class Clearing(TCA):
+        def prepare(self, Xs, ys, Xt, Xq):
+            Xs[:], Xt[:] = Xs + 1, Xt * 2
+            return super().prepare(Xs, ys, Xt, Xq)
+
+    (Xs, ys), (Xt, _) = draw_features(1, 24), draw_features(2, 18)
+    before = embed(TCA(), Xs, ys, Xt, {"k": 2})
+    embed(Clearing(), Xs, ys, Xt, {"k": 2})
+    np.testing.assert_array_equal(embed(TCA(), Xs, ys, Xt, {"k": 2}), before)
+
+
 def test_what_cannot_be_drawn_is_named_and_the_others_are_drawn(corpus, results, cdmer):
     pytest.importorskip("matplotlib")
     out = corpus.folder / "embedding.svg"

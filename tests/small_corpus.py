@@ -74,6 +74,31 @@ def grids(folder: Path) -> dict[str, bytes]:
     }
 
 
+# A method of the user's own, to be written as it is or derived from in the same module.
+NEAREST = """\
+from dataclasses import dataclass
+import numpy as np
+from cdmer_bench.methods import Method, BatchResult
+
+@dataclass
+class Nearest(Method):
+    power: float = 2.0
+
+    def prepare(self, Xs, ys, Xt, Xq):
+        means = np.stack([Xs[ys == c].mean(axis=0) for c in range(ys.max() + 1)])
+        return {"distances": np.abs(Xq[:, None] - means)}
+
+    def solve(self, prepared, settings):
+        scores = [-(prepared["distances"] ** s.get("power", self.power)).sum(-1) for s in settings]
+        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
+"""
+RAISING = """\
+from cdmer_bench.methods import GFK
+
+class Raising(GFK):
+    def solve(self, prepared, settings):
+        raise ZeroDivisionError("on purpose")
+"""
 CLIPS = """\
 from dataclasses import dataclass
 import numpy as np

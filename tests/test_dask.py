@@ -13,27 +13,21 @@ from cdmer_bench import dask_cluster
 from cdmer_bench.dask_cluster import check_cluster, connect
 from cdmer_bench.errors import UserError
 from cdmer_bench.parallel import Backend, run_parallel
-from tests.small_corpus import grids
+from tests.small_corpus import NEAREST, grids
 
 pytest.importorskip("distributed")
 
-METHOD = """\
+METHOD = (
+    NEAREST
+    + """
 import os, signal, time
-from dataclasses import dataclass
-from pathlib import Path
-import numpy as np
-from cdmer_bench.methods import Method, BatchResult
 
 @dataclass
-class Deadly(Method):
+class Deadly(Nearest):
     step: float = 0.0
     once: str = ""
     log: str = ""
     gate: str = ""
-
-    def prepare(self, Xs, ys, Xt, Xq):
-        means = np.stack([Xs[ys == c].mean(axis=0) for c in range(ys.max() + 1)])
-        return {"distances": np.abs(Xq[:, None] - means)}
 
     def batches(self, settings):
         return [[i] for i in range(len(settings))]
@@ -47,9 +41,9 @@ class Deadly(Method):
                 log.write(f"{settings[0]['step']}\\n")
         while self.gate and settings[0]["step"] > 0.5 and not os.path.exists(self.gate):
             time.sleep(0.05)
-        scores = [-(prepared["distances"] ** (1 + s["step"])).sum(-1) for s in settings]
-        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
+        return super().solve(prepared, [{"power": 1 + s["step"]} for s in settings])
 """
+)
 
 
 def start(folder, name, *command):

@@ -9,29 +9,13 @@ from pathlib import Path
 
 import pytest
 
-METHOD = """\
-from dataclasses import dataclass
-import numpy as np
-from cdmer_bench.methods import Method, BatchResult
-
-@dataclass
-class Nearest(Method):
-    power: float = 2.0
-
-    def prepare(self, Xs, ys, Xt, Xq):
-        means = np.stack([Xs[ys == c].mean(axis=0) for c in range(ys.max() + 1)])
-        return {"distances": np.abs(Xq[:, None] - means)}
-
-    def solve(self, prepared, settings):
-        scores = [-(prepared["distances"] ** s.get("power", self.power)).sum(-1) for s in settings]
-        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
-"""
+from tests.small_corpus import NEAREST
 
 
 @pytest.fixture
 def own_method(corpus):
     (corpus.folder / "my_conf" / "method").mkdir()
-    (corpus.folder / "my_conf" / "checked_nearest.py").write_text(METHOD)
+    (corpus.folder / "my_conf" / "checked_nearest.py").write_text(NEAREST)
     (corpus.folder / "my_conf" / "method" / "nearest.yaml").write_text(
         textwrap.dedent(
             """\
@@ -128,7 +112,7 @@ DEFECTS = [
 def test_the_command_names_each_defect_in_one_line(sound, broken, check, said, own_method, cdmer):
     folder = Path(own_method)
     name = f"checked_{abs(hash(broken))}"  # an imported module would be taken again
-    body = METHOD.replace(sound, broken)
+    body = NEAREST.replace(sound, broken)
     (folder / f"{name}.py").write_text(body)
     card = folder / "method" / "nearest.yaml"
     card.write_text(card.read_text().replace("checked_nearest", name))
@@ -145,7 +129,7 @@ def test_the_command_checks_a_method_of_an_installed_package(own_method, tmp_pat
     shutil.copytree(Path(own_method) / "method", site / "nearest_package" / "conf" / "method")
     (site / "nearest_package" / "__init__.py").write_text("")
     (site / "nearest_package" / "conf" / "__init__.py").write_text("")
-    (site / "checked_nearest.py").write_text(METHOD)
+    (site / "checked_nearest.py").write_text(NEAREST)
     metadata = site / "nearest_package-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: nearest-package\nVersion: 1\n")
@@ -167,8 +151,8 @@ def test_the_command_checks_a_method_of_an_installed_package(own_method, tmp_pat
 UNUSABLE = {
     "syntax": ("def x(:\n", ["SyntaxError", "unusable_syntax.py, line 1"]),
     "import": ("\nraise OSError('no disk')\n", ["no disk", "unusable_import.py, line 2"]),
-    "plain": (METHOD.replace("@dataclass\n", ""), ["Nearest, which is no dataclass"]),
-    "foreign": (METHOD.replace("(Method)", ""), ["derive the class"]),
+    "plain": (NEAREST.replace("@dataclass\n", ""), ["Nearest, which is no dataclass"]),
+    "foreign": (NEAREST.replace("(Method)", ""), ["derive the class"]),
 }
 
 
@@ -187,7 +171,7 @@ def test_a_class_that_cannot_be_used_is_named_in_one_sentence(kind, own_method, 
 
 
 def test_a_result_of_another_kind_is_named_once(own_method, cdmer):
-    broken = METHOD.replace(
+    broken = NEAREST.replace(
         "BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))", "np.array(scores)"
     )
     (Path(own_method) / "checked_array.py").write_text(broken)

@@ -16,28 +16,21 @@ from cdmer_bench.cli.hydra_app import compose_config
 from cdmer_bench.cli.run import Session
 from cdmer_bench.parallel import Backend
 from cdmer_bench.results.store import ResultsStore
-from tests.small_corpus import CLIPS, draw_features, write_clip_corpus
+from tests.small_corpus import CLIPS, NEAREST, draw_features, write_clip_corpus
 
-METHOD = """\
-from dataclasses import dataclass
-import numpy as np
-from cdmer_bench.methods import Method, BatchResult
-
+METHOD = (
+    NEAREST
+    + """
 @dataclass
-class Mine(Method):
-    power: float = 2.0
+class Mine(Nearest):
     broken: bool = False
-
-    def prepare(self, Xs, ys, Xt, Xq):
-        means = np.stack([Xs[ys == c].mean(axis=0) for c in range(ys.max() + 1)])
-        return {"distances": np.abs(Xq[:, None] - means)}
 
     def solve(self, prepared, settings):
         if self.broken:
             raise ZeroDivisionError("broken on purpose")
-        scores = [-(prepared["distances"] ** s.get("power", 2.0)).sum(-1) for s in settings]
-        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
+        return super().solve(prepared, settings)
 """
+)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from cdmer_bench.cli.stored import choose_results, split_words
 from cdmer_bench.errors import UserError
 from cdmer_bench.results.store import ResultsStore
 from tests.reporting.records import record
+from tests.small_corpus import RAISING
 
 
 @pytest.fixture
@@ -139,12 +140,7 @@ def test_a_method_that_only_failed_is_named_not_refused(results, cdmer):
 
 
 def test_a_method_of_ones_own_that_failed_is_found_by_its_name(corpus, cdmer):
-    broken = (
-        "from cdmer_bench.methods import SVM\n"
-        "class Raising(SVM):\n"
-        "    def solve(self, prepared, settings):\n        raise ZeroDivisionError('on purpose')\n"
-    )
-    corpus.add_method("raising", broken, "{}")
+    corpus.add_method("raising", RAISING, "{k: [1]}")
     words = corpus.arguments("method=svm,raising", "task=red/green", "backend=sequential")
     assert cdmer("run", *words)[0] == 1
     folder = str(corpus.folder / "results")

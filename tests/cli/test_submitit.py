@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.small_corpus import grids
+from tests.small_corpus import NEAREST, grids
 
 pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
 pytestmark = pytest.mark.slow
@@ -29,28 +29,22 @@ LAUNCHERS = [
     ),
 ]
 
-METHOD = """\
+METHOD = (
+    NEAREST
+    + """
 import os
-from dataclasses import dataclass
-import numpy as np
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods import Method, BatchResult
 
 @dataclass
-class Mine(Method):
-    power: float = 2.0
+class Mine(Nearest):
     parent: int = 0
 
-    def prepare(self, Xs, ys, Xt, Xq):
+    def prepare(self, *data):
         if self.parent == os.getppid():
             raise UserError("the job runs in the process that was started")
-        means = np.stack([Xs[ys == c].mean(axis=0) for c in range(ys.max() + 1)])
-        return {"distances": np.abs(Xq[:, None] - means)}
-
-    def solve(self, prepared, settings):
-        scores = [-(prepared["distances"] ** s["power"]).sum(-1) for s in settings]
-        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
+        return super().prepare(*data)
 """
+)
 
 
 @pytest.fixture

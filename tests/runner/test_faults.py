@@ -16,24 +16,21 @@ import pytest
 
 from cdmer_bench.io import read_arrays
 from cdmer_bench.results.store import ResultsStore
-from tests.small_corpus import grids
+from tests.small_corpus import NEAREST, grids
 
-SLOW = """\
+SLOW = (
+    NEAREST
+    + """
 import os, time
-from dataclasses import dataclass
-from pathlib import Path
-import numpy as np
-from cdmer_bench.methods import Method, BatchResult
 
 @dataclass
-class Slow(Method):
+class Slow(Nearest):
     step: float = 0.0
     pause: float = 0.03
     log: str = ""
 
     def prepare(self, Xs, ys, Xt, Xq):
-        means = np.stack([Xs[ys == c].mean(axis=0) for c in range(ys.max() + 1)])
-        return {"distances": np.abs(Xq[:, None] - means), "n": np.array(len(Xs))}
+        return {**super().prepare(Xs, ys, Xt, Xq), "n": np.array(len(Xs))}
 
     def batches(self, settings):
         return [[i, i + 1] for i in range(0, len(settings), 2)]
@@ -42,9 +39,9 @@ class Slow(Method):
         with open(self.log, "a") as log:
             log.write(f"{prepared['n']} {settings[0]['step']} {os.getpid()}\\n")
         time.sleep(self.pause)
-        scores = [-(prepared["distances"] ** (1 + s["step"])).sum(-1) for s in settings]
-        return BatchResult.closed_form(np.argmax(scores, -1), np.array(scores))
+        return super().solve(prepared, [{"power": 1 + s["step"]} for s in settings])
 """
+)
 # Slow enough that a signal arrives before the run has ended, on a fast machine too.
 SLOWLY = "methods.slow.parameters.pause=0.3"
 among_slow = partial(pytest.param, marks=pytest.mark.slow)

@@ -21,7 +21,7 @@ from cdmer_bench.runner.forecast import (
     shipped_rates,
 )
 from tests.results.test_store import make_record
-from tests.small_corpus import draw_features, write_clip_corpus
+from tests.small_corpus import RAISING, draw_features, write_clip_corpus
 
 
 def plan(corpus, cdmer, *more):
@@ -170,21 +170,15 @@ def test_the_plan_takes_the_rate_of_the_solver_and_a_tenth_for_regressions_in_th
         assert "regressions from the cache" in out
 
 
-def test_the_plan_counts_a_cell_that_failed_as_one_to_do(rated, cdmer):
-    broken = (
-        "from cdmer_bench.methods import GFK\n"
-        "class Stumbling(GFK):\n"
-        "    def solve(self, prepared, settings):\n        raise ZeroDivisionError('on purpose')\n"
-    )
-    rated.add_method("stumbling", broken, "{k: [1, 2, 3]}")
-    RATES_OF_MINE = {**RATES, ("stumbling", ""): GFK_RATE}
-    words = ("method=stumbling", "task=red/green")
+def test_the_plan_counts_a_cell_that_failed_as_one_to_do(rated, cdmer, monkeypatch):
+    rated.add_method("raising", RAISING, "{k: [1, 2, 3]}")
+    rates = {**RATES, ("raising", ""): GFK_RATE}
+    words = ("method=raising", "task=red/green")
     assert cdmer("run", *rated.arguments(*words, "backend=sequential"))[0] == 1
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cdmer_bench.runner.forecast.shipped_rates", lambda: RATES_OF_MINE)
-        out = plan(rated, cdmer, *words)
+    monkeypatch.setattr("cdmer_bench.runner.forecast.shipped_rates", lambda: rates)
+    out = plan(rated, cdmer, *words)
     assert "1 failed" in out
-    assert told("Stumbling, .*: 3 settings on 1 task", out) == round(16 + 3 * 1.4 * 2**0.5)
+    assert told("Raising, .*: 3 settings on 1 task", out) == round(16 + 3 * 1.4 * 2**0.5)
 
 
 def test_the_plan_counts_reading_and_each_descriptor_of_clips(rated, cdmer):

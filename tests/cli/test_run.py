@@ -1,10 +1,10 @@
+"""`cdmer run`: its table, its plan, and what is stored and said."""
+
 import csv
 import io
 import json
 import re
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +12,8 @@ import scipy.io
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.svm import SVC
 
-from cdmer_bench.cli.hydra_app import compose_config
-from cdmer_bench.cli.run import Session
-from cdmer_bench.parallel import Backend
 from cdmer_bench.results.store import ResultsStore
-from tests.small_corpus import CLIPS, NEAREST, draw_features, write_clip_corpus
+from tests.small_corpus import CLIPS, NEAREST, draw_features, grids, write_clip_corpus
 
 METHOD = (
     NEAREST
@@ -137,49 +134,29 @@ def test_only_tasks_without_data_exit_with_2(corpus, cdmer):
 
 
 def test_a_failed_cell_keeps_the_others_and_exits_with_1(own_method, cdmer):
-    code, out, err = cdmer(
-        "run",
-        *own_method.arguments(
-            "method=svm,mine", "task=red/green", "methods.mine.parameters.broken=true"
-        ),
-    )
+    words = ("method=svm,mine", "task=red/green", "methods.mine.parameters.broken=true")
+    code, out, err = cdmer("run", *own_method.arguments(*words))
     assert code == 1
     assert "broken on purpose" in err
     assert "Baseline" in out
     failure = next((own_method.folder / "results" / "failures").glob("*.json"))
     assert "ZeroDivisionError" in json.loads(failure.read_text())["content"]["trace"]
-    plan = cdmer(
-        "run",
-        *own_method.arguments(
-            "method=svm,mine",
-            "task=red/green",
-            "methods.mine.parameters.broken=true",
-            "dry_run=true",
-        ),
-    )[1]
+    plan = cdmer("run", *own_method.arguments(*words, "dry_run=true"))[1]
     assert "1 done, 0 to do, 1 failed" in plan
 
 
-def test_editing_a_method_of_the_users_own_runs_it_again(own_method):
-    # In processes of their own, because a module is imported once.
-    def plan(*more):
-        command = [sys.executable, "-m", "cdmer_bench.cli.main", "run"]
-        arguments = own_method.arguments("method=mine", "task=red/green", *more)
-        return subprocess.run([*command, *arguments], capture_output=True, text=True).stdout
+def test_editing_a_method_of_the_users_own_runs_it_again(own_method, cdmer):
+    words = own_method.arguments("method=mine", "task=red/green")
 
-    plan()
-    assert "1 done" in plan("dry_run=true")
+    def plan():  # in a process of its own, because a module is imported once
+        command, environment = own_method.command("run", *words, "dry_run=true")
+        return subprocess.run(command, capture_output=True, text=True, env=environment).stdout
+
+    assert cdmer("run", *words)[0] == 0
+    assert "1 done" in plan()
     path = own_method.folder / "my_conf" / "mine.py"
     path.write_text(path.read_text() + "\n# edited\n")
-    assert "0 done, 1 to do" in plan("dry_run=true")
-
-
-def test_a_changed_feature_file_is_noticed(corpus, cdmer):
-    arguments = corpus.arguments("method=svm", "task=red/green", "dry_run=true")
-    cdmer("run", *arguments[:-1])
-    assert "1 done" in cdmer("run", *arguments)[1]
-    corpus.write("green", *draw_features(3, 18))
-    assert "0 done, 1 to do" in cdmer("run", *arguments)[1]
+    assert "0 done, 1 to do" in plan()
 
 
 def test_multirun_runs_a_job_for_each_value(corpus, cdmer):
@@ -215,24 +192,12 @@ def test_cfg_job_shows_the_configuration(corpus, cdmer):
 
 @pytest.mark.parametrize("backend", ["sequential", "loky"])
 def test_the_stored_bytes_do_not_depend_on_the_number_of_processes(corpus, cdmer, backend):
-    grids = []
+    words = ("method=tca,sa", "task=red/green", f"backend={backend}")
     for n_jobs, folder in ((1, "one"), (2, "two")):
-        code, _, _ = cdmer(
-            "run",
-            *corpus.arguments(
-                "method=tca,sa",
-                "task=red/green",
-                f"backend={backend}",
-                f"n_jobs={n_jobs}",
-                f"results.dir={corpus.folder / folder}",
-            ),
-        )
-        assert code == 0
-        grids.append(
-            {p.parts[-2]: p.read_bytes() for p in (corpus.folder / folder).rglob("grid.npz")}
-        )
-    assert len(grids[0]) == 2
-    assert grids[0] == grids[1]
+        place = (f"n_jobs={n_jobs}", f"results.dir={corpus.folder / folder}")
+        assert cdmer("run", *corpus.arguments(*words, *place))[0] == 0
+    assert len(grids(corpus.folder / "one")) == 2
+    assert grids(corpus.folder / "one") == grids(corpus.folder / "two")
 
 
 def test_every_settings_predictions_are_kept(corpus, cdmer):
@@ -362,75 +327,6 @@ def test_methods_run_on_the_descriptors_that_only_names(corpus, cdmer):
     }
 
 
-@pytest.fixture
-def session(corpus, monkeypatch):
-
-    monkeypatch.setattr("sys.path", list(sys.path))
-
-    def make(*words):
-        _, folder, *rest = corpus.arguments(*words)
-        return Session(compose_config(folder, rest))
-
-    return make
-
-
-def test_words_of_a_run_reach_what_they_speak_of(corpus, session):
-    folder = corpus.folder / "results"
-    words = ("n_jobs=3", "backend=dask", "backend.address=tcp://here:1")
-    assert session(*words).backend == Backend("dask", 3, "tcp://here:1", folder)
-    assert session().backend == Backend("loky", -1, None, folder)
-    assert session().store.folder == folder
-    assert session("force=true").features.force
-    assert not session().features.force
-    assert session().features.store.folder == corpus.folder / "cache"
-
-
-def test_solver_and_device_are_those_of_the_run_unless_the_card_says_otherwise(session):
-    def method(*words):
-        (cell,) = session("method=tsrg", "task=red/green", *words).cells()
-        return cell.method
-
-    assert (method().solver, method().device) == ("paper", "auto")
-    assert method("solver=exact", "device=cpu").solver == "exact"
-    assert method("solver=exact", "device=cpu").device == "cpu"
-    own = ("methods.tsrg.parameters.solver=exact", "+methods.tsrg.parameters.device=cpu")
-    assert (method(*own).solver, method(*own).device) == ("exact", "cpu")
-    assert method(*own, "solver=paper").solver == "paper"
-    assert method(*own, "device=cuda").device == "cpu"
-    assert Path(method().cache) == session().features.store.folder
-
-
-def test_a_method_without_solvers_takes_no_solver(session):
-    cells = session("method=svm,tsrg", "task=red/green", "solver=exact").cells()
-    assert [cell.method.parameters().get("solver") for cell in cells] == [None, "exact"]
-
-
-def test_a_method_without_a_grid_of_that_name_runs_its_own_and_says_so(session):
-    cells = session("method=svm,tsrg", "task=red/green", "grid=reduced").cells()
-    assert [cell.grid_name for cell in cells] == ["paper", "reduced"]
-    cells = session("method=tca,tsrg", "methods.tca.grid.k=[1]", "task=red/green", "grid=reduced")
-    assert [cell.grid_name for cell in cells.cells()] == ["own", "reduced"]
-
-
-def test_the_label_of_a_task_is_its_cards_or_made_of_letters(corpus, session):
-    (corpus.folder / "my_conf" / "task").mkdir()
-    (corpus.folder / "my_conf" / "task" / "mine.yaml").write_text(
-        "# @package tasks.mine\nlabel: First\nsource: red\ntarget: green\n"
-    )
-    tasks = session("task=mine,green/red").tasks
-    assert [(t.name, t.label, t.source, t.target) for t in tasks] == [
-        ("mine", "First", "red", "green"),
-        ("green__red", "G → R", "green", "red"),
-    ]
-
-
-def test_all_tasks_of_own_databases_are_all_their_ordered_pairs(session):
-    pairs = {(t.source, t.target) for t in session("task=all").tasks}
-    assert len(session("task=all").tasks) == len(pairs) == 6
-    assert ("blue", "red") in pairs
-    assert ("red", "blue") in pairs
-
-
 # Of the databases of `faulty` two have errors, and each has a clip less than expected.
 FAULTY = (
     CLIPS.replace("Noise(", "Faulty(")
@@ -443,6 +339,7 @@ FAULTY = (
         return replace(super().account(descriptor), findings=found, n_expected=7)
 """
 )
+
 FAULTY_CORPUS = """\
 # @package corpus
 name: faulty

@@ -44,11 +44,7 @@ def _split(
     results: ResultsStore | Iterable[CellRecord],
 ) -> tuple[list[CellRecord], list[CellRecord]]:
     records = results.records() if isinstance(results, ResultsStore) else list(results)
-    newest = {_identity(record): record for record in sorted(records, key=_age)}
-    # A class with other parameters than the newest record's is older code.
-    by_age = sorted(newest.values(), key=_age)
-    names = {_cell(record): _parameter_names(record) for record in by_age}
-    kept = {id(r) for r in newest.values() if _parameter_names(r) == names[_cell(r)]}
+    kept = _newest(records)
     rows: dict[tuple[str, ...], list[CellRecord]] = {}
     for record in records:
         if id(record) in kept:
@@ -59,6 +55,15 @@ def _split(
     told = _differences(shown)
     shown = [replace(r, differs=r.differs or tuple(told.get(id(r), ()))) for r in shown]
     return shown, [r for r in records if id(r) not in kept]
+
+
+def _newest(records: Iterable[CellRecord]) -> set[int]:
+    """Return the ids of the records that no newer one supersedes."""
+    newest = {_identity(record): record for record in sorted(records, key=_age)}
+    # A class with other parameters than the newest record's is older code.
+    by_age = sorted(newest.values(), key=_age)
+    names = {_cell(record): _parameter_names(record) for record in by_age}
+    return {id(r) for r in by_age if _parameter_names(r) == names[_cell(r)]}
 
 
 def _cell(record: CellRecord) -> tuple[str, ...]:
@@ -119,30 +124,22 @@ def overtaken(store: ResultsStore, records: Sequence[CellRecord]) -> list[bool]:
     So it is after code or data have been changed, run, and changed back: a run then takes the
     older record, and notes the time at which it was asked for.
     """
-    failed: dict[tuple[str, ...], str] = {}
-    for failure in store.failures() if records else ():
-        place = tuple(failure[name] for name in _LABELS)
-        failed[place] = max(failed.get(place, ""), failure.get("date", ""))
+    failed = {place: date for place, date, *_ in _failed(store)} if records else {}
     return [
         failed.get(_place(record), "") > _age(record)[0]
-        or any(_age(rival) > _age(record) for rival in _rivals(store, record))
+        or id(record) not in _newest([record, *_others_of_method(store, record)])
         for record in records
     ]
 
 
-def _rivals(store: ResultsStore, record: CellRecord) -> Iterator[CellRecord]:
-    """Load the other states of a record's cell that lie beside it."""
+def _others_of_method(store: ResultsStore, record: CellRecord) -> Iterator[CellRecord]:
+    """Load what lies beside a record: the other results of its method in the same place."""
     mine = store.folder_of(record)
-    for folder in mine.parent.glob("*-*"):
-        if folder.name == mine.name or ".damaged-" in folder.name:
-            continue
-        if folder.name.rpartition("-")[0] != mine.name.rpartition("-")[0]:
-            continue
-        with suppress(OtherFormat):
-            other = store.load(folder)
-            if other is not None and _cell(other) == _cell(record):
-                names = _parameter_names(other), _parameter_names(record)
-                if _identity(other) == _identity(record) or names[0] != names[1]:
+    method = mine.name.rpartition("-")[0]
+    for folder in mine.parent.glob(f"{method}-*"):
+        if folder != mine and folder.name.rpartition("-")[0] == method:
+            with suppress(OtherFormat):
+                if (other := store.load(folder)) is not None:
                     yield other
 
 
@@ -153,50 +150,38 @@ def _differences(records: Sequence[CellRecord]) -> dict[int, list[str]]:
     the same code, grid and parameters, on whatever task. Where they have not, because only some
     were run again after a change, a figure of before stands beside one of after it.
     """
+    alike: dict[tuple[str, ...], list[tuple[CellRecord, str]]] = {}
+    for record in records:
+        for place, value in _compared(record):
+            alike.setdefault(place, []).append((record, value))
     found: dict[int, list[str]] = {}
-    for what, alike in _comparable(records).items():
-        newest = max((record for record, _ in alike), key=_age)
-        value = next(value for record, value in alike if record is newest)
-        older = [record for record, other in alike if other != value]
-        if older:
-            others = [record for record, other in alike if other == value]
-            said = (
-                f"{what[0]} in {_listed(older)} than in {_listed(others)}, run last: run all of "
-                "them again"
-            )
-            for record in older:
-                found.setdefault(id(record), []).append(said)
+    for (what, *_), group in alike.items():
+        _, newest = max(group, key=lambda one: _age(one[0]))
+        older = [record for record, value in group if value != newest]
+        others = [record for record, value in group if value == newest]
+        for record in older:
+            said = f"{what} in {_listed(older)} than in {_listed(others)}, run last"
+            found.setdefault(id(record), []).append(f"{said}: run all of them again")
     return found
 
 
-def _comparable(
-    records: Sequence[CellRecord],
-) -> dict[tuple[str, ...], list[tuple[CellRecord, str]]]:
-    """Group what should be the same in several records; the first text says what it is."""
-    groups: dict[tuple[str, ...], list[tuple[CellRecord, str]]] = {}
-    for r in records:
-        of_row = r.corpus, r.method, r.row, r.descriptor, r.descriptor_label, r.solver, r.grid
-        for database in dict.fromkeys((r.source, r.target)):
-            side = r.used.get("source" if database == r.source else "target", {})
-            if side.get("features"):
-                title = side.get("title") or database
-                what = f"{title} has other features ({r.descriptor_label})"
-                place = what, r.corpus, database, r.descriptor
-                groups.setdefault(place, []).append((r, side["features"]))
-        if r.about.get("code"):
-            groups.setdefault((f"{r.row} has other code", *of_row), []).append((r, r.about["code"]))
-        card = r.about.get("method") or {}
-        others = card.get("grids") or {}
-        grids = {**dict.fromkeys(("paper", "full", "own"), card.get("grid")), **others}
-        if grids.get(r.grid):
-            what = f"{r.row} has another grid"
-            groups.setdefault((what, *of_row), []).append((r, repr(grids[r.grid])))
-        searched = _searched(r)
-        for name, value in r.parameters.items():
-            if name not in ("solver", *searched):
-                what = f"{r.row} has another {name}"
-                groups.setdefault((what, *of_row), []).append((r, repr(value)))
-    return groups
+def _compared(r: CellRecord) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what should be the same in several records, in words and by whose, and its value."""
+    for side in ("source", "target"):
+        used = r.used.get(side, {})
+        if used.get("features"):
+            database = getattr(r, side)
+            what = f"{used.get('title') or database} has other features ({r.descriptor_label})"
+            yield (what, r.corpus, database, r.descriptor), used["features"]
+    card = r.about.get("method") or {}
+    grid = (card.get("grids") or {}).get(r.grid, card.get("grid"))
+    made = {"other code": r.about.get("code"), "another grid": grid}
+    values = {what: value for what, value in made.items() if value}
+    searched = _searched(r)
+    values |= {f"another {k}": v for k, v in r.parameters.items() if k not in ("solver", *searched)}
+    of_row = r.corpus, r.method, r.row, r.descriptor, r.descriptor_label, r.solver, r.grid
+    for what, value in values.items():
+        yield (f"{r.row} has {what}", *of_row), repr(value)
 
 
 def _listed(records: Sequence[CellRecord], most: int = 6) -> str:
@@ -232,20 +217,23 @@ def _failures(
     store: ResultsStore, records: Iterable[CellRecord]
 ) -> tuple[list[dict[str, Any]], list[Path]]:
     """Return the failures that stand, of each cell the last, and the files of the others."""
-    made: dict[tuple[str, ...], str] = {}
-    for record in records:
-        place = _place(record)
-        made[place] = max(made.get(place, ""), _age(record)[0])
+    made = {_place(record): _age(record)[0] for record in sorted(records, key=_age)}
+    failed = _failed(store)
+    last = {place: (date, path, failure) for place, date, path, failure in failed}
+    standing = {
+        path: {**failure, "earlier": place in made}
+        for place, (date, path, failure) in last.items()
+        if place not in made or date > made[place]
+    }
+    return list(standing.values()), [path for _, _, path, _ in failed if path not in standing]
+
+
+def _failed(store: ResultsStore) -> list[tuple[tuple[str, ...], str, Path, dict[str, Any]]]:
+    """Return the cell, date, file and content of each failure, the oldest first."""
     found = [(path, store.failure(path.stem)) for path in store.folder.glob("failures/*.json")]
-    failed = [(f.get("date", ""), path.name, path, f) for path, f in found if f]
-    standing: dict[tuple[str, ...], tuple[Path, dict[str, Any]]] = {}
-    settled: list[Path] = []
-    for date, _, path, failure in sorted(failed, key=lambda one: one[:2]):
-        place = tuple(failure[name] for name in _LABELS)
-        if place in standing:
-            settled.append(standing[place][0])
-        if place not in made or date > made[place]:
-            standing[place] = path, {**failure, "earlier": place in made}
-        else:
-            settled.append(path)
-    return [failure for _, failure in standing.values()], settled
+    failed = [
+        (tuple(failure[name] for name in _LABELS), failure.get("date", ""), path, failure)
+        for path, failure in found
+        if failure
+    ]
+    return sorted(failed, key=lambda one: (one[1], one[2].name))

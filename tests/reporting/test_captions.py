@@ -12,9 +12,12 @@ from cdmer_bench.reporting import MissingCell, build_table, render
 from cdmer_bench.reporting.analysis import compare_cells, compare_methods, stats_text
 from cdmer_bench.reporting.captions import NO_COMPARISON, absences, join_names, scope, task_span
 from cdmer_bench.reporting.picture_data import cells_of
-from cdmer_bench.reporting.published import later_paper, paper_order, sorted_as_paper
+from cdmer_bench.reporting.published import (
+    later_paper,
+)
 from cdmer_bench.reporting.rules import summarize_rules
 from cdmer_bench.results.scores import score_records
+from tests.reporting.figures import TYPE_I, cell
 from tests.reporting.records import record
 
 
@@ -37,16 +40,6 @@ def test_spans():
         task_span([f"Exp.{i}" for i in (1, 2, 3, 5, 7, 8)]) == "Exp.1 to Exp.3, Exp.5, Exp.7, Exp.8"
     )
     assert task_span(["A", "B"], ["A", "B"]) == "all tasks"
-
-
-def test_order_of_the_paper_with_strangers_last():
-    labels = ["Mine", "RSTR", "Exp.11", "TCA", "Baseline", "Exp.2", "TCA", "Yours"]
-    assert paper_order(labels)[:3] == ["Baseline", "TCA", "RSTR"]
-    assert paper_order(labels)[-2:] == ["Mine", "Yours"]
-    assert paper_order(["Exp.11", "Exp.2", "A → B"]) == ["Exp.2", "Exp.11", "A → B"]
-    made = [record(11, "rstr", "RSTR"), record(11), record(2, "x", "Mine"), record(2)]
-    shown = [(r.task_label, r.method_label) for r in sorted_as_paper(made)]
-    assert shown == [("Exp.2", "TCA"), ("Exp.2", "Mine"), ("Exp.11", "TCA"), ("Exp.11", "RSTR")]
 
 
 def test_absences_count_what_was_asked_for():
@@ -90,14 +83,6 @@ def test_row_that_was_not_run_is_named_once_under_several_rules():
     (missing,) = [note for note in notes if note.endswith("not run.")]
     assert missing.count("STM") == 1
     assert "(oracle)" not in missing
-
-
-def test_budgets_of_a_cell_are_those_that_its_grid_holds():
-    rng = np.random.default_rng(0)
-    made = record(5, predictions=rng.integers(0, 3, (10, 71)))
-    (cell,) = cells_of([made], [rule("oracle")])
-    assert list(cell.budgets) == [1, 10]
-    assert cell.budgets[10] == cell.choices["oracle"].mean_f1
 
 
 def test_task_without_the_baseline_is_left_out_by_name():
@@ -239,3 +224,53 @@ def test_gaps_of_a_later_paper_are_no_gaps_of_the_run():
     paper = later_paper("tgsr2022")
     some = replace(paper, cells={p: c for p, c in paper.cells.items() if p[2] == "Exp.5"})
     assert not any("not printed" in n for n in build_table("III", [record(5)], later=[some]).notes)
+
+
+def test_gaps_are_explained_in_the_caption():
+    missing = [
+        MissingCell("Exp.3", "TCA", "LBP-TOP(R3P8)", "failed: singular matrix"),
+        *(MissingCell(f"Exp.{t}", "SA", "LBP-TOP(R3P8)", "without data") for t in TYPE_I),
+    ]
+    table = build_table("III", [record(1), record(2)], missing=missing, whole=False)
+    assert cell(table, "TCA", "Exp.3").reason == "failed: singular matrix"
+    notes = " ".join(table.notes)
+    assert "TCA (Exp.3): failed: singular matrix" in notes
+    assert "SA (all tasks): without data" in notes
+    assert "TCA (Exp.4 to Exp.6): not run" in notes
+
+
+def test_caption_says_corpus_rule_grid_and_synthetic():
+    made = record(5, corpus="synthetic", synthetic=True, grid="reduced")
+    for format in ("text", "md", "tex", "html"):
+        text = " ".join(render(build_table("III", [made]), format).split())
+        assert "SYNTHETIC DATA" in text
+        assert "chosen with the target labels" in text
+        assert "synthetic" in text
+        assert "reduced" in text
+        assert "TCA 3" in text
+
+
+def test_unconverged_choice_is_named():
+    made = record(5, converged=np.zeros(3, bool))
+    notes = " ".join(build_table("III", [made]).notes)
+    assert "An iteration limit ended the solver at the chosen setting: TCA Exp.5" in notes
+
+
+def test_only_the_limit_of_the_chosen_setting_is_told():
+    for chosen in (False, True):
+        # The second of three settings is the best one of these records.
+        converged = np.array([chosen, not chosen, chosen])
+        notes = " ".join(build_table("III", [record(5, converged=converged)]).notes)
+        assert ("An iteration limit" in notes) == chosen
+
+
+def test_own_databases_have_their_titles_where_there_is_room_else_letters_and_a_key():
+    own = {"task_label": "A → dslr", "source": "amazon", "target": "dslr"}
+    scores = score_records([record(5, **own)])
+    table = build_table("own", scores.assign(source_title="Amazon"))
+    assert table.columns[0] == ("A → dslr", "Amazon → dslr")
+    assert not [note for note in table.notes if note.startswith("Databases:")]
+    long = "Amazon, pictures of its catalogue"
+    table = build_table("own", scores.assign(source_title=long))
+    assert table.columns[0] == ("A → dslr", "")
+    assert f"Databases: A is {long}." in table.notes

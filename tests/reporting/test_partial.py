@@ -9,6 +9,7 @@ import pytest
 
 from cdmer_bench.cli.stored import choose_results
 from cdmer_bench.evaluation.selection import rule
+from tests.reporting.pictures import flat
 from tests.small_corpus import draw_features
 
 FLAKY = """\
@@ -108,12 +109,6 @@ def test_tables_statistics_report_and_pictures_say_what_is_missing(results, cdme
     assert "<figcaption>Methods over 7 of 12 tasks</figcaption>" in page
 
 
-def texts(figure):
-    from matplotlib.text import Text
-
-    return " ".join(" ".join(t.get_text() for t in figure.findobj(Text)).split())
-
-
 def test_every_picture_says_what_it_is_over(results):
     pytest.importorskip("matplotlib")
     from cdmer_bench.reporting import tables_for
@@ -130,16 +125,16 @@ def test_every_picture_says_what_it_is_over(results):
     records, oracle = choose_results(results, None)[0], rule("oracle")
     with style():
         for draw in (budget_picture, time_picture):
-            shown = texts(draw(records))
+            shown = flat(draw(records))
             assert "7 of 12 tasks" in shown
             assert "Flaky, 6 of 7 tasks" in shown or "Flaky (3), 6 of 7 tasks" in shown
             assert "No result: Flaky (Exp.8)." in shown
-        confusion = texts(confusion_picture(records))
+        confusion = flat(confusion_picture(records))
         assert "No result: Flaky (Exp.8)." in confusion
         assert confusion.count("no result") == 1
-        ranks = texts(rank_picture(compare_methods(compare_cells(records, oracle))))
+        ranks = flat(rank_picture(compare_methods(compare_cells(records, oracle))))
         assert "over 7 of 12 tasks" in ranks
         assert "lack some of the 7 tasks: Flaky." in ranks
-        scores = texts(score_map(*tables_for(records, oracle)))
+        scores = flat(score_map(*tables_for(records, oracle)))
         # Table III is whole; of Table IV three methods have one of six tasks.
         assert "Hatched: no figure (15 of 42 cells): not run." in scores

@@ -25,9 +25,9 @@ from cdmer_bench.databases.base import (
 )
 from cdmer_bench.databases.clips import CROPPING_CODES
 from cdmer_bench.databases.repeats import repeated_clips, shared_samples
-from cdmer_bench.databases.usable import usable_clips, usable_fingerprints
+from cdmer_bench.databases.usable import read_clip, usable_clips, usable_fingerprints
 from cdmer_bench.descriptors.base import Descriptor
-from cdmer_bench.errors import UserError, is_ours, own_code, raised
+from cdmer_bench.errors import UserError, is_ours, own_code
 from cdmer_bench.identity import code_hash, identity
 from cdmer_bench.io import (
     array_hash,
@@ -442,23 +442,6 @@ def _noted(function: Callable, *arguments: Any) -> tuple[Any, list[tuple[str, ty
     with warnings.catch_warnings(record=True) as notes:
         warnings.filterwarnings("always", category=UserWarning)
         return function(*arguments), [(str(note.message), note.category) for note in notes]
-
-
-def read_clip(clip: Clip, preprocessing: Preprocessing) -> NDArray[np.float64] | DamagedClip:
-    """Read and preprocess a clip."""
-    try:
-        frames = clip.frames()
-    except UserError as error:
-        return DamagedClip(clip.name, str(error))
-    except (Exception, SystemExit) as error:  # whatever a reader of the user's own raises
-        if is_ours(clip) or isinstance(error, MemoryError):
-            raise
-        return DamagedClip(clip.name, f"its frames() raised {raised(error)}")
-    try:
-        with own_code(preprocessing, type(preprocessing).__name__):
-            return preprocessing.for_clip(clip)(frames)
-    except UserError as error:
-        return DamagedClip(clip.name, str(error))
 
 
 def describe_clip(

@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cdmer_bench.databases.base import Clip, ClipDatabase, Database, Finding, finding
+from cdmer_bench.databases.base import (
+    Clip,
+    ClipDatabase,
+    DamagedClip,
+    Database,
+    Finding,
+    finding,
+)
 from cdmer_bench.databases.repeats import repeated_clips
 from cdmer_bench.errors import UserError, own_code
+from cdmer_bench.preprocessing import Preprocessing
 
 
 def usable_clips(database: ClipDatabase) -> list[Clip]:
@@ -56,3 +65,19 @@ def check_clips(database: ClipDatabase, read: bool) -> list[Finding]:
         except UserError as error:
             found.append(finding("frame-damaged", f"{title}: {clip.name}", reason=error))
     return found
+
+
+def read_clip(
+    clip: Clip,
+    preprocessing: Preprocessing,
+    interpolated: bool = True,  # else it keeps its number of frames
+) -> NDArray[np.float64] | DamagedClip:
+    """Read and preprocess a clip."""
+    try:
+        with own_code(clip, "its frames()"):
+            frames = clip.frames()
+        with own_code(preprocessing, type(preprocessing).__name__):
+            steps = preprocessing.for_clip(clip)
+            return steps(frames) if interpolated else steps.resized(frames)
+    except UserError as error:
+        return DamagedClip(clip.name, str(error))

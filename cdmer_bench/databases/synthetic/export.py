@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from cdmer_bench.databases.image_files import SYNTHETIC_NOTICE
 from cdmer_bench.databases.synthetic.database import SyntheticClip, SyntheticDatabase
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import clear_errors, remove, write_atomically
@@ -53,7 +54,7 @@ def export_database(
     with clear_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         title = "CASME II" if casme else "SMIC"
-        (folder / "SYNTHETIC.txt").write_text(NOTICE.format(title=title))
+        (folder / SYNTHETIC_NOTICE).write_text(NOTICE.format(title=title))
         if casme:
             _write_coding_sheet(clips, folder / CODING_SHEET)
         # One call a subject, so that its head is computed once.

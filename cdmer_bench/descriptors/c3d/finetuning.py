@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cdmer_bench.databases.base import Clip, ClipDatabase, DamagedClip, intact_clips
+from cdmer_bench.databases.usable import read_clip, usable_clips, usable_fingerprints
 from cdmer_bench.descriptors.c3d.descriptor import C3D, mean_levels, network_input
 from cdmer_bench.descriptors.c3d.weights import FINETUNED, OWN_FORMAT
 from cdmer_bench.errors import DataMissing, UserError, choice, closest, positive_integer
@@ -96,8 +97,14 @@ class Tuning:
     force: bool = False  # tune anew, once, whatever is there
 
     @cached_property
+    def clips(self) -> list[Clip]:
+        """The clips of the database, known to be usable."""
+        return usable_clips(self.database)
+
+    @cached_property
     def key(self) -> str:
         """Hash of everything that decides the network but the device."""
+        marks = usable_fingerprints(self.clips, self.database)
         start = {k: v for k, v in self.start.parameters().items() if k != "layer"}
         return content_key(
             {
@@ -106,7 +113,7 @@ class Tuning:
                 "start": start,
                 "preprocessing": self.preprocessing.parameters(),
                 "classes": self.database.classes,
-                "clips": [[c.name, c.label, c.fingerprint] for c in self.database.clips()],
+                "clips": [[c.name, c.label, m] for c, m in zip(self.clips, marks, strict=True)],
             }
         )
 
@@ -145,10 +152,9 @@ class Tuning:
             split_by_clip,
         )
 
-        start, recipe, database = self.start, self.recipe, self.database
+        start, recipe, database, clips = self.start, self.recipe, self.database, self.clips
         network, own_mean = start.network()
         mean = mean_levels(start.mean, own_mean)
-        clips = list(database.clips())
         read = dict(run_parallel([(resized_clip, (c, self.preprocessing)) for c in clips], backend))
         intact, frames = intact_clips(database, clips, [read[i] for i in range(len(clips))])
         samples = Samples(
@@ -189,10 +195,8 @@ class Tuning:
 
 def resized_clip(clip: Clip, preprocessing: Preprocessing) -> np.ndarray | DamagedClip:
     """Read and resize a clip without interpolating it, float32 (T, H, W)."""
-    try:
-        return preprocessing.for_clip(clip).resized(clip.frames()).astype(np.float32)
-    except UserError as error:
-        return DamagedClip(clip.name, str(error))
+    found = read_clip(clip, preprocessing, interpolated=False)
+    return found if isinstance(found, DamagedClip) else found.astype(np.float32)
 
 
 @dataclass

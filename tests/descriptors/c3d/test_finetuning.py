@@ -14,7 +14,7 @@ from tests.descriptors.c3d.few_clips import write_conf
 torch = pytest.importorskip("torch", reason="C3D needs torch")
 
 from cdmer_bench.descriptors import C3D  # noqa: E402
-from cdmer_bench.descriptors.c3d.finetuning import Recipe, Tuning  # noqa: E402
+from cdmer_bench.descriptors.c3d.finetuning import Recipe, Tuning, resized_clip  # noqa: E402
 from cdmer_bench.descriptors.c3d.network import C3DNetwork  # noqa: E402
 from cdmer_bench.descriptors.c3d.training import Training  # noqa: E402
 
@@ -211,6 +211,15 @@ def test_a_damaged_clip_is_left_out_of_tuning_and_named(run, tmp_path, monkeypat
     assert named in [str(w.message) for w in warned]
     record = ResultsStore(tmp_path / "results").records()[0]
     assert (len(record.y_source), len(record.y_target)) == (5, 6)
+
+
+def test_a_reader_of_one_s_own_that_raises_takes_its_clip_out_of_tuning(monkeypatch):
+    (clip, *_) = few_clips.FewClips("smic_hs").clips()
+    assert resized_clip(clip, Preprocessing(shape=(9, 8))).shape == (len(clip.frames()), 9, 8)
+    monkeypatch.setattr(few_clips.FewClip, "frames", lambda self: {}[0])
+    found = resized_clip(clip, Preprocessing())
+    assert found.name == clip.name
+    assert found.reason.startswith("its frames() raised KeyError")
 
 
 def test_a_network_is_of_its_classes_labels_and_recipe(tmp_path, monkeypatch):

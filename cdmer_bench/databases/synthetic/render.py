@@ -82,7 +82,7 @@ class Camera:
 
     def defocus(self, texture: NDArray) -> NDArray:
         """Blur a texture as the optics and the pixels of the crop do."""
-        pixel = TEXTURE_SCALE * 1.45 / self.shape[1]
+        pixel = TEXTURE_SCALE * CROP_SIZE[0] / self.shape[1]
         return cv2.GaussianBlur(texture, (0, 0), float(pixel * np.hypot(self.blur, 0.35)))
 
     def lamp(self) -> NDArray:

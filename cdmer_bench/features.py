@@ -1,9 +1,8 @@
 """Features of whole databases: from files, or extracted clip by clip and kept in a store."""
 
 import os
-import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -27,7 +26,8 @@ from cdmer_bench.databases.clips import CROPPING_CODES
 from cdmer_bench.databases.repeats import repeated_clips, shared_samples
 from cdmer_bench.databases.usable import read_clip, usable_clips, usable_fingerprints
 from cdmer_bench.descriptors.base import Descriptor
-from cdmer_bench.errors import UserError, is_ours, own_code
+from cdmer_bench.errors import UserError, own_code
+from cdmer_bench.extraction import Described, NotDescribed, describe, stacked
 from cdmer_bench.identity import code_hash, identity
 from cdmer_bench.io import (
     array_hash,
@@ -42,15 +42,13 @@ from cdmer_bench.io import (
     user_path,
     write_atomically,
 )
-from cdmer_bench.parallel import Backend, OpenBar, no_bar, run_parallel
+from cdmer_bench.parallel import Backend, OpenBar, no_bar
 from cdmer_bench.preprocessing import Preprocessing
 
 T = TypeVar("T")
 _GLANCE = 256  # features by which most samples can be told apart
-_KEEP_EVERY = 10.0  # seconds of extraction that a killed run may lose
 
 Side = tuple[str, str]  # the names of a database and of a descriptor
-Described = list[NDArray[np.float64]] | DamagedClip  # of a clip, by each descriptor
 
 
 class Facts(NamedTuple):
@@ -333,7 +331,8 @@ class Features:
         """Extract and store the descriptors that the store lacks, in parallel over clips.
 
         A clip whose frames cannot be read is left out, with a warning that names it. Clips that
-        a killed run had finished are taken up.
+        a killed run had finished are taken up. Where descriptors fail, the others are stored, and
+        :class:`~cdmer_bench.extraction.NotDescribed` says why.
         """
         missing = [name for name in descriptors if not self.is_ready(database.name, name)]
         if not missing:
@@ -344,164 +343,46 @@ class Features:
         title = database.title or database.name
         progress = (open_bar or no_bar)(title, len(clips) * len(groups))
         self.store.make_private()
+        problems: dict[str, UserError] = {}
         for names in groups:
             keys = [self.key(database.name, name) for name in names]
             joint = f"{database.name}-{content_key(keys)[:32]}"
             parts = self.store.folder / "features" / "unfinished" / joint
             if self.force:
                 remove(parts)
-            found: dict[int, Described] = dict(_take_up(parts))
-            if found:
-                progress.advance(len(found))
-            todo = [index for index in range(len(clips)) if index not in found]
-            work = ([clips[i] for i in todo], backend, self.preprocessing)
             kinds = [self.descriptors[name] for name in names]
-            if names is apart:
-                described = _in_workers(describe_clip, *work, kinds)
-            else:
-                described = _describe_together(*work, kinds)
-            kept, fresh = time.monotonic(), {}
-            for position, result in described:
-                found[todo[position]] = result
-                if not isinstance(result, DamagedClip):
-                    fresh[todo[position]] = result
-                if fresh and time.monotonic() - kept > _KEEP_EVERY:
-                    _keep(parts, fresh)
-                    kept, fresh = time.monotonic(), {}
-                progress.advance(1)
-            in_order = [found[index] for index in range(len(clips))]
-            _, arrays = intact_clips(database, clips, in_order)
-            used = [i for i, result in enumerate(in_order) if not isinstance(result, DamagedClip)]
-            for position, (name, key) in enumerate(zip(names, keys, strict=True)):
-                X = _stacked(self.descriptors[name], clips, used, [a[position] for a in arrays])
-                self.store.save(database.name, key, X, np.array(used))
-                self._extracted.add((database.name, name))
-                self._loaded.pop((database.name, name), None)
-            keep_hashes(self.store.folder)
+            work = clips, self.preprocessing, kinds, backend, parts, progress
+            problems |= self._save(database, names, describe(*work))
             remove(parts)
         progress.close()
+        if problems:
+            raise NotDescribed(problems)
 
-
-def _keep(parts: Path, fresh: dict[int, list[NDArray[np.float64]]]) -> None:
-    """Store finished clips apart, for a run that goes on after a kill."""
-    arrays = {
-        f"{index}-{position}": array
-        for index, described in fresh.items()
-        for position, array in enumerate(described)
-    }
-    write_atomically(parts / f"{min(fresh):05d}.npz", pack_arrays(arrays, compressed=False))
-
-
-def _take_up(parts: Path) -> dict[int, list[NDArray[np.float64]]]:
-    """Return the clips that a killed run had finished, by index."""
-    found: dict[int, list[NDArray[np.float64]]] = {}
-    for path in sorted(parts.glob("*.npz")):
-        try:
-            arrays = read_arrays(path)
-        except ValueError:
-            continue  # damaged; its clips are described again
-        for name, array in arrays.items():
-            found.setdefault(int(name.partition("-")[0]), []).append(array)  # in their order
-    return found
-
-
-def _describe_together(
-    clips: Sequence[Clip],
-    backend: Backend,
-    preprocessing: Preprocessing,
-    descriptors: Sequence[Descriptor],
-) -> Iterator[tuple[int, Described]]:
-    """Read clips in parallel; describe a batch at a time here, where the model is."""
-    size = max(descriptor.batch_size for descriptor in descriptors)
-    for first in range(0, len(clips), size):
-        batch = clips[first : first + size]
-        read = dict(_in_workers(read_clip, batch, backend, preprocessing))
-        whole = [i for i in range(len(batch)) if not isinstance(read[i], DamagedClip)]
-        where, frames = f"clips {batch[0].name} to {batch[-1].name}", [read[i] for i in whole]
-        rows = [_described_by(d, frames, where) for d in descriptors if whole]
-        for index, damaged in read.items():
-            if index in whole:
-                yield first + index, [array[whole.index(index)] for array in rows]
-            else:
-                yield first + index, damaged
-
-
-def _in_workers(
-    function: Callable, clips: Sequence[Clip], backend: Backend, *more: Any
-) -> Iterator[tuple[int, Any]]:
-    """Call a function of a clip in parallel; its warnings are given here, naming the clip."""
-    calls = [(_noted, (function, clip, *more)) for clip in clips]
-    for index, (result, notes) in run_parallel(calls, backend):
-        for text, category in notes:
-            warnings.warn(f"clip {clips[index].name}: {text}", category, stacklevel=2)
-        yield index, result
-
-
-def _noted(function: Callable, *arguments: Any) -> tuple[Any, list[tuple[str, type[Warning]]]]:
-    """Call a function in a worker; also return the warnings that it gave."""
-    with warnings.catch_warnings(record=True) as notes:
-        warnings.filterwarnings("always", category=UserWarning)
-        return function(*arguments), [(str(note.message), note.category) for note in notes]
-
-
-def describe_clip(
-    clip: Clip, preprocessing: Preprocessing, descriptors: Sequence[Descriptor]
-) -> Described:
-    """Read a clip, preprocess it once, and describe it by each descriptor."""
-    frames = read_clip(clip, preprocessing)
-    if isinstance(frames, DamagedClip):
-        return frames
-    return [
-        _described_by(descriptor, [frames], f"clip {clip.name}")[0] for descriptor in descriptors
-    ]
-
-
-def _described_by(
-    descriptor: Descriptor, clips: Sequence[NDArray[np.float64]], where: str
-) -> list[NDArray[np.float64]]:
-    """Return what a descriptor gives for each of some clips, or say what is wrong with it."""
-    # A descriptor of the user's own may write into a clip, which others describe as well.
-    own = clips if is_ours(descriptor) else [clip.copy() for clip in clips]
-    with own_code(descriptor, f"{where}: {type(descriptor).__name__}"):
-        try:
-            if descriptor.in_batches:
-                given = list(descriptor.extract_batch(own))
-            else:
-                given = [descriptor.extract(clip) for clip in own]
-        except UserError as error:
-            raise UserError(f"{where}: {error}") from None
-        label = descriptor.label
-    if len(given) != len(clips):
-        raise UserError(f"{where}: {label} gave {len(given)} arrays for {len(clips)} clips")
-    return [_checked(values, f"{where}: {label}") for values in given]
-
-
-def _checked(values: Any, who: str) -> NDArray[np.float64]:
-    """Return what a descriptor gave as finite numbers."""
-    try:
-        array = np.asarray(values)
-    except ValueError:  # rows of different lengths
-        array = np.array(None)
-    if array.dtype.kind not in "biuf" or not array.ndim or not array.size:
-        kind = f"{array.dtype} values of shape {array.shape}" if array.ndim else repr(values)[:80]
-        raise UserError(f"{who} gave {kind}, expected numbers (n_blocks, n_planes, n_bins)")
-    if not np.isfinite(array).all():
-        raise UserError(f"{who} gave NaN or infinite values")
-    return array.astype(np.float64, copy=False)
-
-
-def _stacked(
-    descriptor: Descriptor,
-    clips: Sequence[Clip],
-    used: Sequence[int],  # places of the clips that were described
-    values: Sequence[NDArray[np.float64]],
-) -> NDArray[np.float64]:
-    """Put the values of clips into one array, which needs one shape of all."""
-    for place, array in zip(used, values, strict=True):
-        if array.shape != values[0].shape:
-            first, other = clips[used[0]].name, clips[place].name
-            raise UserError(
-                f"{descriptor.label} gave the shape {values[0].shape} for clip {first}, but "
-                f"{array.shape} for clip {other}; every clip needs the same"
-            )
-    return np.stack(values)
+    def _save(
+        self, database: ClipDatabase, names: Sequence[str], described: Sequence[Described]
+    ) -> dict[str, UserError]:
+        """Store what descriptors found; return why some found nothing, by their names."""
+        problems: dict[str, UserError] = {}
+        for position, name in enumerate(names):
+            found = [of[position] for of in described if not isinstance(of, DamagedClip)]
+            fault = next((values for values in found if isinstance(values, UserError)), None)
+            problems |= {name: fault} if fault else {}
+        if len(problems) == len(names):
+            return problems
+        clips = self.clips(database.name)
+        _, whole = intact_clips(database, clips, described)
+        used = [i for i, found in enumerate(described) if not isinstance(found, DamagedClip)]
+        for position, name in enumerate(names):
+            if name in problems:
+                continue
+            try:
+                values = [found[position] for found in whole]
+                X = stacked(self.descriptors[name], clips, used, values)
+            except UserError as error:
+                problems[name] = error
+                continue
+            self.store.save(database.name, self.key(database.name, name), X, np.array(used))
+            self._extracted.add((database.name, name))
+            self._loaded.pop((database.name, name), None)
+        keep_hashes(self.store.folder)
+        return problems

@@ -26,12 +26,14 @@ MAY_IMPORT = {
     "descriptors": BASE | {"compiled", "databases", "io", "parallel", "preprocessing", "protocol"},
     "databases": BASE | {"io", "parallel", "preprocessing", "protocol"},
     "protocol": BASE,
-    "features": BASE | {"identity", "io", "parallel", "databases", "descriptors", "preprocessing"},
+    "extraction": BASE | {"io", "parallel", "databases", "descriptors", "preprocessing"},
+    "features": BASE
+    | {"extraction", "identity", "io", "parallel", "databases", "descriptors", "preprocessing"},
     "evaluation": BASE,
     "results": BASE | {"io", "evaluation", "protocol"},
     "runner": BASE
-    | {"evaluation", "io", "parallel", "databases", "features", "identity", "methods", "protocol"}
-    | {"results", "solvers"},
+    | {"evaluation", "io", "parallel", "databases", "features", "identity"}
+    | {"methods", "protocol", "results", "solvers"},
     "reporting": BASE | {"io", "parallel", "results", "evaluation", "protocol"},
     "config": BASE | {"databases", "descriptors", "methods", "preprocessing", "protocol"},
 }

@@ -183,7 +183,7 @@ def test_four_runs_that_extract_at_once_agree(tmp_path):
 @pytest.fixture
 def killed(tmp_path, monkeypatch):
     """The log of an extraction into ``cache`` that was killed at its fifth clip."""
-    monkeypatch.setattr("cdmer_bench.features._KEEP_EVERY", -1.0)
+    monkeypatch.setattr("cdmer_bench.extraction._KEEP_EVERY", -1.0)
     features, database = make(tmp_path / "cache", log=tmp_path / "log")
     database.given[4].kills = True
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""`cdmer run` and `extract`: plan, extract what is missing, run, print the tables."""
+"""`cdmer run`: plan, extract what is missing, run, print the tables."""
 
 import shlex
 import shutil
@@ -16,6 +16,7 @@ from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.databases.base import ClipDatabase, Finding
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import DataMissing, UserError, closest
+from cdmer_bench.extraction import NotDescribed
 from cdmer_bench.features import Features, FeatureStore, Side
 from cdmer_bench.io import remove, user_path
 from cdmer_bench.methods.base import SHARED_WORK
@@ -27,14 +28,14 @@ from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell, class_notes, counted, place, summary
 from cdmer_bench.runner.execute import Spread, run_cells
-from cdmer_bench.runner.forecast import expected_extraction, expected_times, weigh_settings
+from cdmer_bench.runner.forecast import expected_times, weigh_settings
 from cdmer_bench.runner.selection_inputs import lacking, record_selection_inputs
 
 if TYPE_CHECKING:
     from cdmer_bench.evaluation.selection import Rule
 
 _NOTES = 2  # most different remarks of a method that a run prints
-_NO_DATA = "nothing that was chosen has its databases and files on this machine"
+NO_DATA = "nothing that was chosen has its databases and files on this machine"
 
 
 def run_command(config: RunConfig) -> int:
@@ -253,18 +254,13 @@ class Session:
         for name, descriptors in missing.items():
             mine = [(name, descriptor) for descriptor in descriptors]
             database = self.features.of_clips(name)
-            try:  # together they read each clip once
+            try:
                 self.features.extract(database, descriptors, self.backend, open_clips)
-                made += mine
+            except NotDescribed as error:
+                problems |= {(name, of): reason for of, reason in error.problems.items()}
             except UserError as error:
                 problems |= dict.fromkeys(mine, error)
-                for side in mine if len(mine) > 1 else ():  # one may be at fault alone
-                    try:
-                        self.features.extract(database, [side[1]], self.backend, open_clips)
-                        made.append(side)
-                        del problems[side]
-                    except UserError as own:
-                        problems[side] = own
+            made += [side for side in mine if side not in problems]
         return made, problems
 
 
@@ -300,62 +296,6 @@ def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
             f"such as [source_cv,reverse]; {closest(wrong[0], RULES)}"
         )
     return needed_inputs(rules)
-
-
-def extract_command(config: RunConfig) -> int:
-    """Extract every chosen descriptor of every database that the chosen tasks need."""
-    session = Session(config)
-    if not any(isinstance(d, ClipDatabase) for d in session.databases.values()):
-        raise UserError(
-            f"the corpus {session.corpus!r} holds features that are already extracted; choose "
-            "a corpus of clips, such as corpus=synthetic or corpus=frames"
-        )
-    wanted = dict.fromkeys(
-        (name, session.descriptor_for(descriptor, task))
-        for task in session.tasks
-        for name in (task.source, task.target)
-        for descriptor in config.descriptors
-    )
-    session.check_data(wanted)
-    if config.dry_run:
-        print_extraction(wanted, session)
-        return 0
-    extracted, problems = session.extract(wanted)
-    usable = [side for side in wanted if side not in problems]
-    for name in dict.fromkeys(name for name, _ in usable):
-        made = sum(other == name for other, _ in extracted)
-        there = sum(other == name for other, _ in usable) - made
-        title = session.databases[name].title or name
-        say(f"{title}: {counted(made, 'descriptor')} extracted, {there} were there already")
-    for reason in dict.fromkeys(map(str, problems.values())):
-        mine = ", ".join(" ".join(side) for side, e in problems.items() if str(e) == reason)
-        say(f"without features: {mine}: {reason}")
-    refused = any(not isinstance(error, DataMissing) for error in problems.values())
-    if not usable and refused:
-        raise UserError("nothing could be extracted; correct what is named above")
-    if not usable:
-        raise DataMissing(_NO_DATA)
-    return int(refused)
-
-
-def print_extraction(wanted: Iterable[Side], session: Session) -> None:
-    """Print how many descriptors of each database are to be extracted, and for how long."""
-    ready: dict[str, list[bool]] = {}
-    todo: list[Side] = []
-    for name, descriptor in wanted:
-        try:
-            there = session.features.is_ready(name, descriptor)
-        except UserError as error:
-            print(f"without features: {name} {descriptor}: {error}")
-            continue
-        ready.setdefault(name, []).append(there)
-        todo += [] if there else [(name, descriptor)]
-    for name, found in ready.items():
-        missing = counted(found.count(False), "descriptor")
-        title = session.databases[name].title or name
-        print(f"{title}: {missing} to extract, {found.count(True)} are there already")
-    for line in expected_extraction(todo, session.features, session.backend):
-        print(line)
 
 
 def print_plan(cells: Sequence[Cell], session: Session, inputs: Sequence[str]) -> None:
@@ -460,7 +400,7 @@ def report(cells: Sequence[Cell], records: list[CellRecord]) -> int:
     if "refused" in statuses:
         return 1 if records else 2
     if statuses == {"without data"}:
-        raise DataMissing(_NO_DATA)
+        raise DataMissing(NO_DATA)
     if "to do" in statuses:
         raise UserError("some cells are still to do; run the same command again")
     return 0

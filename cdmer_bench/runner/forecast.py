@@ -17,8 +17,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cdmer_bench.databases.base import Clip, ClipDatabase
+from cdmer_bench.databases.usable import read_clip
 from cdmer_bench.errors import UserError
-from cdmer_bench.features import Features, read_clip
+from cdmer_bench.features import Features
 from cdmer_bench.methods.base import SHARED_WORK, Method
 from cdmer_bench.parallel import Backend
 from cdmer_bench.results.record import CellRecord

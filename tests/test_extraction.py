@@ -10,6 +10,7 @@ import pytest
 
 from cdmer_bench.descriptors import HOGTOP, Descriptor
 from cdmer_bench.errors import UserError
+from cdmer_bench.extraction import NotDescribed
 from cdmer_bench.features import Features
 from cdmer_bench.parallel import Backend
 from cdmer_bench.preprocessing import Preprocessing
@@ -310,6 +311,21 @@ def test_what_a_descriptor_of_ones_own_does_wrong_is_said_and_not_stored(tmp_pat
         whose = "clip clip0: " if kind is Own else "clips clip0 to clip3: "
         assert str(caught.value).startswith(f"{whose}Own {said}")
     assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("how", ["raises", "shapes"])
+def test_a_descriptor_that_fails_costs_the_others_no_reading_and_no_result(tmp_path, how):
+    log = tmp_path / "log"
+    features, database = make(tmp_path / "cache", log=log)
+    features.descriptors["own"] = Own(how)
+    with pytest.raises(NotDescribed) as caught:
+        features.extract(database, ["lbp", "own", "hog"], SEQUENTIAL, None)
+    assert list(caught.value.problems) == ["own"]
+    assert log.read_text().split() == [f"clip{i}" for i in range(6)]
+    plain, _ = make(tmp_path / "plain")
+    for name in BOTH:
+        np.testing.assert_array_equal(features.load("tiny", name).X, plain.load("tiny", name).X)
+    assert len(log.read_text().split()) == 6
 
 
 @pytest.mark.parametrize("kind", [Own, OwnBatched])

@@ -19,6 +19,7 @@ from cdmer_bench.cli.stored import (
 )
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.runner.cell import counted
 
 if TYPE_CHECKING:
     from cdmer_bench.reporting.table import Table
@@ -79,9 +80,9 @@ def tables_command(options: argparse.Namespace) -> int:
         packed, corpus = archive.beside(options.beside, records), records[0].corpus
         apart = [record.corpus for record in packed if record.corpus != corpus]
         if apart:
-            cells = "1 cell" if len(apart) == 1 else f"{len(apart)} cells"
-            others = ", ".join(map(repr, dict.fromkeys(apart)))
-            say(f"{options.beside}: {cells} of the corpus {others} left out, not of {corpus!r}")
+            others = f"of the corpus {', '.join(map(repr, dict.fromkeys(apart)))}"
+            cells = counted(len(apart), "cell")
+            say(f"{options.beside}: {cells} {others} left out, not of {corpus!r}")
         records = records + matching([r for r in packed if r.corpus == corpus], filters)
     tables: list[Table] = []
     beside: dict[str, Any] = {
@@ -265,6 +266,6 @@ def audit_command(options: argparse.Namespace) -> int:
         print(json.dumps(audit.as_json(findings), indent=1))
     else:
         print(audit.as_text(findings, kinds))
-        noun = "finding" if len(findings) == 1 else "findings"
-        say(f"{len(findings)} {noun}; each is recomputed from the printed figures alone")
+        found = counted(len(findings), "finding")
+        say(f"{found}; each is recomputed from the printed figures alone")
     return 0

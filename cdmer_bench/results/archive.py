@@ -14,10 +14,11 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -39,12 +40,17 @@ FORMAT = 1
 _MEMBER = re.compile(r"cells/\d{5}/(record\.json|grid\.npz)|manifest\.json")
 _TEXTS = ("key", "task", "task_label", "source", "target", "method", "method_label",
           "descriptor", "descriptor_label", "corpus", "grid", "solver")  # fmt: skip
-# Of its run and of a side of its task, with the type of each.
+# What its content holds: types, lists of one, and mappings from names or from any text.
+_SIDE = {"database": str, "title": str, "features": str, "n_clips": int, "n_expected": int | None,
+         "class_counts": {str: int}, "findings": {str: int}, "remarks": [str],
+         "shared": str}  # fmt: skip
 _ABOUT = {"versions": dict, "date": str, "seconds": int | float, "wall_seconds": int | float,
           "n_features": int, "descriptor_note": str}  # fmt: skip
-_SIDE = {"database": str, "title": str, "features": str, "n_clips": int, "n_expected": int | None,
-         "class_counts": dict, "findings": dict, "remarks": list}  # fmt: skip
 _FIGURE = {"setting": int, "mean_f1": int | float, "accuracy": int | float}
+_CELL = {**dict.fromkeys(_TEXTS, str), "format": int, "synthetic": bool, "errors_ignored": bool,
+         "classes": [str], "parameters": dict, "settings": [dict], "notes": {str: str},
+         "about": _ABOUT, "used": {"source": _SIDE, "target": _SIDE},
+         "figures": dict.fromkeys(RULES, _FIGURE)}  # fmt: skip
 _ARRAYS = ("key", "predictions", "y_target", "y_source", "converged", "iterations")
 _NAMES = ("subject_target", "clips_target")  # arrays of texts, one for each target clip
 
@@ -134,17 +140,16 @@ def _checksums(members: Mapping[str, bytes]) -> dict[str, str]:
 
 def _cell(content: bytes, arrays: bytes) -> tuple[CellRecord, dict[str, Any]]:
     cell = _shown(json.loads(content))
+    _check_like(cell, _CELL, "a cell")
     said = cell.pop("figures")
+    if "oracle" not in said:
+        raise ValueError("it holds no figures of the oracle")
     with np.load(io.BytesIO(arrays), allow_pickle=False) as archive:
         if not set(archive.files) <= {*_ARRAYS, *_NAMES}:
             raise ValueError(f"it holds arrays that no cell has: {archive.files}"[:200])
         held = {name: archive[name] for name in archive.files}
     record = record_of(cell, held)
     _check(record)
-    if not isinstance(said, dict) or not {"oracle"} <= set(said) <= set(RULES):
-        raise ValueError("its figures are not those of selection rules")
-    for told in said.values():
-        _check_types(told, _FIGURE, "a figure")
     names: dict[str, Any] = {name: " ".join(getattr(record, name).split()) for name in _TEXTS}
     return replace(record, **names), said
 
@@ -160,13 +165,21 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def _check_types(said: Any, types: Mapping[str, Any], what: str) -> None:
-    """Refuse a mapping that has other keys, or values of other types."""
-    if not isinstance(said, dict) or not said.keys() <= types.keys():
-        raise ValueError(f"{what} has other names than {', '.join(types)}")
-    for name, value in said.items():
-        if not isinstance(value, types[name]):
-            raise ValueError(f"{name} of {what} is of another type")
+def _check_like(told: Any, like: Any, what: str) -> None:
+    """Refuse content of other types, or with other names, than what is ``like`` it."""
+    if isinstance(like, type | UnionType):
+        if not isinstance(told, like):
+            raise ValueError(f"{what} is of another type")
+    elif isinstance(told, list) and isinstance(like, list):
+        for one in told:
+            _check_like(one, like[0], what)
+    elif isinstance(told, dict) and isinstance(like, dict):
+        for name, one in told.items():
+            if name not in like and str not in like:
+                raise ValueError(f"{what} holds {name[:80]!r}, which no run stores")
+            _check_like(one, like.get(name, like.get(str)), f"{name[:80]} of {what}")
+    else:
+        raise ValueError(f"{what} is of another type")
 
 
 def _check(record: CellRecord) -> None:
@@ -189,28 +202,10 @@ def _check(record: CellRecord) -> None:
         texts: NDArray | None = getattr(record, name)
         if texts is not None and (texts.shape != (n_target,) or texts.dtype.kind != "U"):
             raise ValueError(f"{name} has the shape {texts.shape} and type {texts.dtype}")
-    texts_of: Iterable[Any] = (getattr(record, name) for name in _TEXTS)
-    if not all(isinstance(text, str) for text in (*texts_of, *record.classes)):
-        raise ValueError("a name or label is not text")
     if not re.fullmatch("[0-9a-f]{64}", record.key):
         raise ValueError("the key of a record is not a SHA-256")
-    if not all(isinstance(told, bool) for told in (record.synthetic, record.errors_ignored)):
-        raise ValueError("what is true or false is something else")
-    tables: Iterable[Any] = (record.used, record.parameters, *record.settings)
-    if not all(isinstance(table, dict) for table in tables):
-        raise ValueError("settings, parameters or remarks are not mappings")
-    notes = record.notes.items()
-    if not all(0 <= i < n_settings and isinstance(text, str) for i, text in notes):
-        raise ValueError("a note is of no setting, or no text")
-    _check_types(record.about, _ABOUT, "its run")
-    _check_types(record.used, {"source": dict, "target": dict}, "what it used")
-    for side in record.used.values():
-        _check_types(side, _SIDE, "a side")
-        counts = [*side.get("class_counts", {}).values(), *side.get("findings", {}).values()]
-        if not all(isinstance(count, int) for count in counts):
-            raise ValueError("a count is no number")
-        if not all(isinstance(remark, str) for remark in side.get("remarks", ())):
-            raise ValueError("a remark is no text")
+    if not all(0 <= index < n_settings for index in record.notes):
+        raise ValueError("a note is of no setting")
 
 
 def verify(

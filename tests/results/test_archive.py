@@ -18,6 +18,7 @@ from cdmer_bench.results.current import current
 from cdmer_bench.results.store import ResultsStore
 from tests.damages import flip
 from tests.results.test_store import make_record
+from tests.small_corpus import draw_features
 
 HASH = {"source": "aa" * 32, "target": "bb" * 32}
 
@@ -179,6 +180,8 @@ def test_hostile_archives_are_refused(packed, what, monkeypatch, tmp_path):
         {"used": {"source": {"remarks": [3]}}}, {"about": {"seconds": "long"}},
         {"about": {"host": "mine"}}, {"classes": ["a", "b", 3]}, {"synthetic": "no"},
         {"notes": {"99": "text"}}, {"notes": {"0": 3}}, {"settings": [[], [], [], []]},
+        {"variant": "mine"}, {"differs": [3]}, {"errors_ignored": 0}, {"parameters": []},
+        {"used": {"target": {"findings": {"error": "none"}}}},
     ],
     ids=str,
 )  # fmt: skip
@@ -289,6 +292,19 @@ def test_the_commands(corpus, cdmer):
     code, _, err = cdmer("results", "verify", "nothing.zip", *results)
     assert code == 2
     assert "is not there" in err
+
+
+def test_what_a_run_remarks_of_its_data_is_packed_and_read(corpus, cdmer):
+    X, y = draw_features(1, 24)
+    corpus.write("red", X, y)
+    corpus.write("green", X[:12], y[:12])  # clips of the source
+    run = corpus.arguments("method=svm", "task=red/green", "backend=sequential")
+    assert cdmer("run", *run)[0] == 0
+    results = corpus.folder / "results"
+    assert cdmer("results", "pack", "lab.zip", "--results", str(results))[0] == 0
+    (mine,), ((packed, _),) = current(ResultsStore(results)), read(Path("lab.zip"))
+    assert mine.used["target"]["shared"]
+    assert packed.used == mine.used
 
 
 def test_packed_cells_of_another_corpus_are_named(packed, tmp_path, cdmer):

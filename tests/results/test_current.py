@@ -158,12 +158,19 @@ def test_records_of_other_features_than_the_newest_say_so():
         ("mu", {"parameters": {"k": 2, "mu": 1.0}}, {"parameters": {"k": 2, "mu": 2.0}}),
         ("code", {"code": "a"}, {"code": "b"}),
         ("grid", {"method": {"grid": {"k": [1]}}}, {"method": {"grid": {"k": [2]}}}),
+        (
+            "grid",
+            {"grid": "reduced", "method": {"grids": {"reduced": {"k": [1]}}}},
+            {"grid": "reduced", "method": {"grids": {"reduced": {"k": [2]}}}},
+        ),
         ("", {"method": {"grid": {"k": [1]}}, "code": "a"}, {}),
     ],
 )
 def test_a_row_of_two_codes_grids_or_parameters_says_so(what, one, two):
     def one_of(day, task, change):
-        made = dated(day, task=task, **{k: v for k, v in change.items() if k == "parameters"})
+        made = dated(
+            day, task=task, **{k: v for k, v in change.items() if k in ("parameters", "grid")}
+        )
         return replace(made, about={**made.about, **change})
 
     told = [r.differs for r in current([one_of(1, 5, one), one_of(2, 6, two)])]

@@ -29,6 +29,7 @@ def connect(address: str | None) -> Iterator[Any]:
         )
     try:
         from distributed import Client
+        from distributed.comm import get_address_host
     except ImportError:
         raise UserError(
             "backend=dask needs the package distributed; run pip install distributed"
@@ -40,6 +41,7 @@ def connect(address: str | None) -> Iterator[Any]:
     ]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
+        get_address_host(address)  # a client of what is no address would wait a minute to end
         client = Client(address, timeout=_ANSWER, set_as_default=False)
     except (OSError, ValueError, ImportError) as error:
         raise UserError(

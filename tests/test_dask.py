@@ -272,7 +272,7 @@ def test_a_folder_that_workers_do_not_see_is_named(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("address", [None, "tcp://127.0.0.1:9", "nonsense://x"])
+@pytest.mark.parametrize("address", [None, "tcp://127.0.0.1:9", "nonsense://x", "nonsense"])
 def test_no_scheduler_is_one_sentence(address, monkeypatch):
     monkeypatch.setattr(dask_cluster, "_ANSWER", 1.0)
     with pytest.raises(UserError, match=r"backend\.address"):

@@ -94,6 +94,12 @@ def as_hydra(overrides: list[str], multirun: bool = False) -> list[str]:
                 f"{override} chooses nothing, but a choice must be a string or a list of names; "
                 "leave it out, or see `cdmer run --cfg job`"
             )
+        divided = multirun and not value.startswith("[")
+        if len(chosen) > 1 and key.lstrip("+") not in LISTED and not divided:
+            raise UserError(
+                f"{override} names {len(chosen)} choices, but a run takes one {key.lstrip('+')}; "
+                f"give one, or -m {key}={value.strip('[]')} to run one job for each"
+            )
         parts = key.lstrip("+").split(".")
         is_text = parts[-1] in _TEXT_KEYS or (parts[-2:-1] == ["files"] and value[:1] != "{")
         quoted = value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1

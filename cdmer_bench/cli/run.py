@@ -187,11 +187,16 @@ class Session:
         """
         built: Any = self.features.descriptors.get(name)
         source, c3d = self.databases[task.source], self.config.c3d
-        tuned_elsewhere = c3d.weights_finetuned is not None and task.source == c3d.finetuned_on
-        if not getattr(built, "needs_tuning", False) or tuned_elsewhere:
+        if not getattr(built, "needs_tuning", False) or not isinstance(source, ClipDatabase):
             return name
-        if not isinstance(source, ClipDatabase):
-            return name
+        if c3d.weights_finetuned is not None:
+            if (saw := c3d.finetuned_on) not in self.databases:
+                raise UserError(
+                    f"c3d.finetuned_on is {saw!r}, and c3d.weights_finetuned serves tasks of that "
+                    f"source only; {closest(saw, self.databases)}"
+                )
+            if task.source == saw:
+                return name
         bound = f"{name}@{task.source}"
         if bound not in self.features.descriptors:
             from cdmer_bench.descriptors.c3d.finetuning import Recipe, Tuning, tuned_layer
@@ -328,6 +333,7 @@ def print_tables(
         return
     from cdmer_bench.reporting import MissingCell, render_all, tables_for
     from cdmer_bench.reporting.captions import shortened
+    from cdmer_bench.reporting.tables import in_no_table
 
     missing = [
         MissingCell(
@@ -344,7 +350,10 @@ def print_tables(
     columns = shutil.get_terminal_size((120, 24)).columns
     if not config.notes:
         tables = [shortened(table, chosen, columns) for table in tables]
-    print(render_all(tables, "text", bold=bold_wanted(), width=columns))
+    if tables:
+        print(render_all(tables, "text", bold=bold_wanted(), width=columns))
+    if left_out := in_no_table(records):
+        say(left_out)
 
 
 def joint_table(configs: Sequence[RunConfig]) -> None:
@@ -384,6 +393,7 @@ def report(cells: Sequence[Cell], records: list[CellRecord]) -> int:
     for (status, reason), names in by_reason.items():
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         say(f"{status}: {', '.join(names[:3])}{more}: {reason}")
+    several = len({record.descriptor_label for record in records}) > 1
     for record in records:
         unconverged, of = int((~record.converged).sum()), f"of {len(record.settings):,} settings"
         said = [f"{unconverged:,} {of} ended at the iteration limit"] if unconverged else []
@@ -392,7 +402,8 @@ def report(cells: Sequence[Cell], records: list[CellRecord]) -> int:
         if len(notes) > _NOTES:
             said.append(f"{len(notes) - _NOTES} other remarks")
         if said:
-            say(f"{record.task_label} {record.method_label}: {'; '.join(said)}")
+            with_what = f" {record.descriptor_label}" if several else ""
+            say(f"{record.task_label} {record.method_label}{with_what}: {'; '.join(said)}")
     say(summary(cells))
     statuses = {cell.status for cell in cells}
     if "failed" in statuses:

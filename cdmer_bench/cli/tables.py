@@ -62,6 +62,7 @@ def tables_command(options: argparse.Namespace) -> int:
     from cdmer_bench.reporting.analysis import comparable
     from cdmer_bench.reporting.published import PAPER_DESCRIPTOR, later_paper
     from cdmer_bench.reporting.table import without_needless_averages
+    from cdmer_bench.reporting.tables import in_no_table
 
     numbers, filters = split_words("tables", options.words, TABLES)
     numbers = numbers or ["all"]
@@ -109,7 +110,8 @@ def tables_command(options: argparse.Namespace) -> int:
         found = [table for table in found if number == "all" or table.number == "own"]
         if not found:
             raise UserError(
-                f"the corpus {records[0].corpus!r} has no result on a task outside the paper; "
+                (in_no_table(records) if number == "all" else "")
+                or f"the corpus {records[0].corpus!r} has no result on a task outside the paper; "
                 "leave the word own out to see what it has"
             )
         tables += map(without_needless_averages, found)
@@ -118,6 +120,8 @@ def tables_command(options: argparse.Namespace) -> int:
     _write(render_all(tables, form, bold=bold, width=columns).encode(), options.out)
     if "paper" in papers:
         say(summarize(tables))
+    if left_out := in_no_table(records):
+        say(left_out)
     return 0
 
 

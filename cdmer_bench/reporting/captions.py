@@ -29,6 +29,7 @@ CHOSEN_ON_TARGET = (
 _UPPER_BOUNDS = (
     "Figures chosen with the target labels are upper bounds, and rise with the size of the grid."
 )
+_GRID = "Run with "  # the reduced grid, or one of the user's own
 
 Asked = Any  # a cell that was asked for: it has a ``task_label`` and a ``method_label``
 Reasons = Mapping[tuple[str, str], str]  # by row and column
@@ -56,6 +57,8 @@ def shortened(table: Table, chosen: Rule, width: int) -> Table:
     """Leave three lines of caption, and the averages that were asked for."""
     where = [table.corpus, table.descriptor, chosen.label]
     where += ["errors in the data were ignored"] if "ignored" in " ".join(table.remarks) else []
+    grids = [n.removeprefix(_GRID) for n in table.notes if n.startswith(_GRID)]
+    where += dict.fromkeys(grid.partition(",")[0] for grid in grids)
     lacking = [
         note for note in table.notes if note.startswith("No figure") or note == NO_COMPARISON
     ]
@@ -123,7 +126,7 @@ def _of_the_settings(table: Table, scores: "pd.DataFrame") -> Iterator[str]:
         ):
             found = scores.loc[of_these & (scores["grid"] == grid), "method_label"]
             if len(found):
-                yield f"Run with {which}, not {whose}: {join_names(list(found), 20)}."
+                yield f"{_GRID}{which}, not {whose}: {join_names(list(found), 20)}."
     for solver, phrase in (
         ("paper", "Solver stopped after as many iterations as in the paper"),
         ("exact", "Solver run until it converged"),

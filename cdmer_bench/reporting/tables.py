@@ -199,6 +199,15 @@ def tables_for(
     return [table for table in tables if table.rows]
 
 
+def in_no_table(cells: Iterable[Any]) -> str:
+    """Name the networks for tests that cells were computed with, or nothing."""
+    labels = [c.descriptor_label for c in cells if c.task_label in DIRECTIONS]
+    found = dict.fromkeys(label for label in labels if label.endswith(NOT_A_RESULT))
+    if not found:
+        return ""
+    return f"in no table, because such networks are for tests: {', '.join(found)}; see cdmer export"
+
+
 def row_of(cell: Any, layout: Layout, descriptor: str) -> str | None:
     """Return the row of a layout that a cell belongs to by its labels, or None."""
     method, its_descriptor = cell.method_label, cell.descriptor_label

@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import pytest
 
 from cdmer_bench.cli.hydra_app import as_hydra, compose_config, pairs, split_flags
@@ -58,6 +60,15 @@ def test_a_path_is_text_as_it_is_typed(typed):
 )
 def test_only_texts_are_quoted(given, written):
     assert as_hydra([given]) == [written]
+
+
+@pytest.mark.parametrize("given", ["selection=a,b", "backend=[a,b]", "+experiment=[a, b]"])
+def test_several_choices_where_a_run_takes_one_are_refused(given):
+    # Hydra would merge them, and the last would win without a word.
+    with pytest.raises(UserError, match="names 2 choices, but a run takes one"):
+        as_hydra([given])
+    with pytest.raises(UserError) if "[" in given else nullcontext():
+        as_hydra([given], multirun=True)
 
 
 def test_with_many_jobs_commas_still_divide_them():

@@ -10,7 +10,14 @@ from cdmer_bench.evaluation.selection import rule
 from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
 from cdmer_bench.reporting import MissingCell, build_table, render
 from cdmer_bench.reporting.analysis import compare_cells, compare_methods, stats_text
-from cdmer_bench.reporting.captions import NO_COMPARISON, absences, join_names, scope, task_span
+from cdmer_bench.reporting.captions import (
+    NO_COMPARISON,
+    absences,
+    join_names,
+    scope,
+    shortened,
+    task_span,
+)
 from cdmer_bench.reporting.picture_data import cells_of
 from cdmer_bench.reporting.published import (
     later_paper,
@@ -123,6 +130,8 @@ def test_a_later_method_says_when_it_was_not_run_over_its_whole_grid():
         "Run with a grid of the user's own, not the full one: Baseline (C searched).",
         "Run with the reduced grid, not the full one: TGSR.",
     ]
+    short = shortened(build_table("III", made), rule("oracle"), 120)
+    assert short.notes[0].endswith("; a grid of the user's own; the reduced grid.")
     made = [record(5, *tgsr, grid="paper"), record(5, *cost, grid="full")]
     assert not [note for note in build_table("III", made).notes if note.startswith("Run with")]
 

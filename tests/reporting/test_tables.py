@@ -9,6 +9,7 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.reporting import MissingCell, build_table, render, render_all, tables_for
 from cdmer_bench.reporting.published import LAYOUTS, Printed, published
 from cdmer_bench.reporting.table import Figure, TableCell, TableRow, mark_best
+from cdmer_bench.reporting.tables import in_no_table
 from cdmer_bench.results.scores import score_records
 from tests.reporting.figures import BOTH, TYPE_I, cell, lines, scores
 from tests.reporting.records import labels, record
@@ -247,6 +248,8 @@ def test_networks_that_are_for_tests_have_no_row_of_the_paper():
         table = build_table("V", made, whole=False)
         assert [row.label for row in table.rows] == ["Baseline"]
         assert [t.number for t in tables_for(made)] == ["III"]
+        assert in_no_table(made).endswith(f"{label}; see cdmer export")
+    assert in_no_table(made[1:]) == ""
 
 
 def test_deep_descriptors_that_were_not_run_are_told_which_weights_they_need():

@@ -175,11 +175,15 @@ def test_without_weights_the_rows_say_so(run):
 
 
 def test_random_weights_enter_no_table(run, tmp_path, cdmer):
-    assert run("experiment=table7", "c3d.weights=random")[0] == 0
+    code, out, err = run("experiment=table7", "c3d.weights=random")
+    assert (code, "Table VII" in out) == (0, False)
+    assert "in no table, because such networks are for tests: C3D-FC1 (Sports1M) [random" in err
     labels = {r.descriptor_label for r in ResultsStore(tmp_path / "results").records()}
     assert {f"C3D-FC{n} (Finetune) [random weights]" for n in (1, 2)} < labels
     for number in (3, 4, 5, 6, 7):
-        assert "random weights" not in cdmer("tables", str(number))[1]
+        _, out, err = cdmer("tables", str(number))
+        assert "random weights" not in out
+        assert "in no table" in err
 
 
 def test_weights_tuned_elsewhere_serve_their_own_source_only(run, tmp_path):
@@ -192,6 +196,14 @@ def test_weights_tuned_elsewhere_serve_their_own_source_only(run, tmp_path):
     records = ResultsStore(tmp_path / "results").records()
     assert [(r.task, r.descriptor) for r in records] == [("exp01", "c3d_fc1_finetune")]
     assert "1 without data" in err  # V to H would show the network its targets' labels
+
+
+def test_a_misspelt_database_that_tuned_weights_saw_is_named(run):
+    words = ("method=svm", "descriptor=c3d_fc1_finetune", "c3d.weights_finetuned=mine.pth")
+    code, _, err = run(*words, "task=exp01", "c3d.finetuned_on=smic_sh")
+    assert code == 2
+    assert "c3d.finetuned_on is 'smic_sh'" in err
+    assert "did you mean 'smic_hs'" in err
 
 
 @pytest.mark.parametrize("wrong", ["n_steps=0", "batch=x", "learning_rate=true"])

@@ -8,10 +8,13 @@ outside installed packages.
 
 import ast
 import hashlib
+import py_compile
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.machinery import PathFinder
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,7 @@ def code_hash(
         sources[name] = path.read_bytes()
         waiting += _prefixes(name)
         if path.suffix == ".py":
+            _compile_by_content(path)
             package = name if path.name == "__init__.py" else name.rpartition(".")[0]
             waiting += _imports(sources[name], package)
     if not sources:
@@ -100,6 +104,19 @@ def _find(name: str) -> Path | None:
             places, origin = spec.submodule_search_locations, spec.origin
     path = Path(origin) if origin else None
     return path if path is not None and path.is_file() else None
+
+
+def _compile_by_content(path: Path) -> None:
+    """Have Python know a compiled module by its source.
+
+    It knows one by the second and the size of its source, which an edit may leave as they were;
+    another process would then compute with code that is not the code of its key.
+    """
+    compiled = Path(cache_from_source(path))
+    with suppress(OSError, py_compile.PyCompileError):
+        if compiled.read_bytes()[4:8] == bytes(4):  # known by time and size
+            checked = py_compile.PycInvalidationMode.CHECKED_HASH
+            py_compile.compile(str(path), doraise=True, invalidation_mode=checked)
 
 
 def _is_installed(path: Path) -> bool:

@@ -62,7 +62,7 @@ def test_histograms_are_those_of_numpy_to_the_last_bit(name, without_numba):
         assert np.array_equal(found, expected), kind
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     clip=arrays(np.int8, st.tuples(*(st.integers(7, 12) for _ in range(3)))),
     name=st.sampled_from([n for n in DESCRIBE if "R4" not in n and "LPQ" not in n]),

@@ -47,7 +47,7 @@ def test_exact_solver_meets_the_certified_optimum(letter):
         np.testing.assert_allclose(method.result_.scores[0], scores, atol=1e-6)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.floats(0.001, 1000), st.floats(0.001, 10))
 def test_exact_solver_closes_the_duality_gap(seed, lam, mu):
     Xs, ys, Xt = random_task(seed, 14, 9, 6)
@@ -85,7 +85,7 @@ def test_a_setting_has_the_same_scores_alone_in_the_grid_and_in_any_batch():
         np.testing.assert_array_equal(method.solve(prepared, [setting]).scores[0], whole.scores[i])
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6), st.sampled_from(["paper", "exact"]))
 def test_rotating_features_and_reordering_samples_change_nothing(seed, solver):
     Xs, ys, Xt = random_task(seed, 16, 11, 5)

@@ -50,7 +50,7 @@ def test_kernel_and_predictions_are_those_of_the_public_code(letter, k):
     np.testing.assert_array_equal(predicted, arrays("subspaces")[f"{letter}_gfk_pred_k{k}"])
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6), st.integers(1, 6))
 def test_kernel_is_the_integral_along_the_geodesic(seed, k):
     Xs, _, Xt = random_task(seed, 8, 9, 30)
@@ -77,7 +77,7 @@ def test_integrals_are_smooth_down_to_the_zero_angle():
     np.testing.assert_allclose(flow_integrals(theta), [a, b, d], rtol=2e-13)
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=10)
 @given(st.integers(0, 10**6))
 def test_rotating_the_features_leaves_the_kernel(seed):
     Xs, _, Xt = random_task(seed, 9, 8, 15)

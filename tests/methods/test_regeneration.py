@@ -125,7 +125,7 @@ def test_batches_keep_to_one_lambda_and_hold_every_setting_once(method):
 
 
 @METHODS
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=10)
 @given(
     seed=st.integers(0, 10**6),
     shape=st.sampled_from([(2, 2, 1, 2), (2, 9, 5, 2), (12, 2, 3, 3), (20, 15, 700, 10)]),

@@ -92,7 +92,7 @@ def test_the_first_coefficients_are_those_of_drls(solver):
     np.testing.assert_allclose(first.coefficients_, drls.coefficients_, atol=1e-9)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10**6),
     lam=st.floats(0.01, 1000),
@@ -154,7 +154,7 @@ def test_a_block_of_noise_in_every_class_gets_less_weight_than_one_that_tells_th
     np.testing.assert_allclose(method.result_.extras["weights"][0], method.weights_, rtol=1e-6)
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=10)
 @given(st.integers(0, 10**6))
 def test_the_order_of_blocks_and_samples_does_not_matter(seed):
     Xs, ys, Xt = block_task(seed)

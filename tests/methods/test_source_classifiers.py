@@ -17,7 +17,7 @@ each_method = pytest.mark.parametrize("method", METHODS, ids=lambda m: m.__name_
 
 
 @each_method
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10**6))
 def test_rotation_of_the_features_and_order_of_the_target_leave_the_predictions(method, seed):
     Xs, ys, Xt = random_task(seed, n_features=40)

@@ -110,7 +110,7 @@ def test_a_setting_is_the_same_alone_in_the_grid_and_in_any_batch(solver):
         np.testing.assert_array_equal(alone.predictions[0], together[index])
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=10)
 @given(st.integers(0, 10**6))
 def test_optimum_of_each_step_knows_neither_order_nor_rotation(seed):
     Xs, ys, Xt = random_task(seed, 20, 15, 6)
@@ -126,7 +126,7 @@ def test_optimum_of_each_step_knows_neither_order_nor_rotation(seed):
     np.testing.assert_allclose(moved.scores, plain.scores, atol=1e-6)
 
 
-@settings(max_examples=10, deadline=None, derandomize=True)
+@settings(max_examples=10)
 @given(st.integers(0, 10**6), st.integers(2, 10), st.sampled_from([1e-8, 1.0, 1e60]))
 def test_small_odd_tasks_end_with_a_class_and_finite_scores(seed, n_classes, scale):
     rng = np.random.default_rng(seed)

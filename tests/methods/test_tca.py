@@ -34,7 +34,7 @@ def test_components_and_predictions_are_those_of_the_public_code(letter):
         np.testing.assert_array_equal(predicted, arrays("subspaces")[f"{letter}_tca_pred_k{k}"])
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15)
 @given(st.integers(0, 10**6), st.floats(0.01, 100))
 def test_components_solve_the_generalised_eigenproblem(seed, mu):
     Xs, _, Xt = random_task(seed, 9, 7, 20)

@@ -1,5 +1,7 @@
 """What a run does where an earlier one left results, failures or features."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,20 @@ def test_a_change_that_is_taken_back_brings_the_first_result_back(place, planned
     files = {path: path.read_bytes() for path in (place.folder / "r").rglob("record.json")}
     planned("features")  # nothing is written where nothing stands in front
     assert {path: path.read_bytes() for path in files} == files
+
+
+def test_an_edit_within_a_second_that_keeps_the_size_is_what_runs(
+    place, planned, cdmer, monkeypatch
+):
+    monkeypatch.setattr("sys.dont_write_bytecode", False)
+    method = place.conf / "mine.py"
+    os.utime(method, (1e9, 1e9))
+    planned("features")
+    first = shown(place, cdmer)
+    edited("mine.py", "argmax", "argmin")(place)
+    os.utime(method, (1e9, 1e9))
+    planned("features")
+    assert shown(place, cdmer) != first
 
 
 def test_a_failure_between_two_runs_of_the_same_code_is_over(place, planned, cdmer):

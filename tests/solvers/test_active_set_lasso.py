@@ -39,7 +39,7 @@ def random_design(seed, m, k, kind):
     return D, 3 * rng.normal(size=m)
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=120)
 @given(
     seed=st.integers(0, 10**6),
     m=st.integers(1, 25),
@@ -60,7 +60,7 @@ def test_optimality_conditions_hold_for_designs_of_any_rank(
         assert not found.x.any()
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 10**6),
     kind=st.sampled_from(["plain", "dependent"]),
@@ -143,7 +143,7 @@ def test_slep_after_100_iterations_is_above_the_optimum(letter):
         assert ours < other
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.floats(0.01, 2), st.floats(1e-3, 1e3))
 def test_a_ratio_below_one_selects_something_at_any_scale(seed, ratio, scale):
     rng = np.random.default_rng(seed)

@@ -50,7 +50,7 @@ def projection(point, low, high, cap):
     return np.clip(point + middle, 0, cap)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.sampled_from([np.inf, 2.5]), st.floats(-3, 3))
 def test_with_the_identity_both_solvers_project(seed, cap, shift):
     rng = np.random.default_rng(seed)
@@ -62,7 +62,7 @@ def test_with_the_identity_both_solvers_project(seed, cap, shift):
     np.testing.assert_allclose(solve_interior_point(problem, 1e-12).g, expected, atol=1e-5)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 @given(st.integers(0, 10**6), st.sampled_from([np.inf, 1.7]), st.sampled_from([1.0, 1e-6, 1e6]))
 def test_the_active_set_meets_the_optimality_conditions(seed, cap, scale):
     problem = random_program(seed, cap, scale)
@@ -73,7 +73,7 @@ def test_the_active_set_meets_the_optimality_conditions(seed, cap, scale):
     assert solution.g.max() <= cap
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.sampled_from([np.inf, 1.7]))
 def test_the_interior_point_is_within_its_gap_of_the_optimum(seed, cap):
     problem = random_program(seed, cap)

@@ -15,7 +15,7 @@ from cdmer_bench.solvers.kernels import (
 )
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 8), st.integers(1, 8), st.integers(1, 6))
 def test_distances_are_those_of_the_definition(seed, n, m, d):
     rng = np.random.default_rng(seed)

@@ -21,7 +21,7 @@ def problem(seed, n=14, m=9, c=3, scale=3.0):
     return scale * rng.normal(size=(n, m)), rng.integers(0, 2, size=(c, m)).astype(float)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 10**6),
     mu=st.floats(0, 30),

@@ -42,7 +42,7 @@ def test_orthonormal_design_gives_soft_thresholding():
         )
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(
     st.integers(0, 10**6),
     st.integers(1, 12),

@@ -43,7 +43,7 @@ def as_stored(design, responses, mus, raw):
     )
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(
     st.integers(0, 10**6),
     st.integers(1, 12),
@@ -135,7 +135,7 @@ def test_every_setting_is_certified_on_features_of_any_scale(name, n_features, f
         np.testing.assert_allclose(own, objective, rtol=1e-5)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(1, 10), st.integers(1, 16), st.floats(1e-3, 1.2))
 def test_the_careful_method_finds_the_optimum_of_the_plain_one(seed, m, n, fraction):
     design, responses, _ = draw(seed, m, n, 3)

@@ -69,7 +69,7 @@ def test_a_decision_of_exactly_zero_is_a_vote_for_the_second_class():
     assert machine.predict(middle).predictions == [0]
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(2, 6))
 def test_weight_zero_is_the_same_as_leaving_the_sample_out(seed, n_classes):
     rng = np.random.default_rng(seed)

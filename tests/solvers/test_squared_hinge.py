@@ -46,7 +46,7 @@ def explicit_steps(X, y, weights, ridge, n_steps):
     return v
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.sampled_from([0.1, 1.0, 10.0]))
 def test_newton_reaches_the_optimum(seed, ridge):
     X, y, weights = random_problem(seed)
@@ -77,7 +77,7 @@ def test_newton_reaches_the_optimum_where_full_steps_go_in_circles(seed):
     assert stationarity(X @ X.T, y, weights, machine, 0.01) < 1e-7
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(1, 4))
 def test_published_steps_in_the_span_of_the_samples(seed, n_steps):
     X, y, weights = random_problem(seed)

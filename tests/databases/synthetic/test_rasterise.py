@@ -25,7 +25,7 @@ def slow(points, depth, triangles, values, shape):
     return image
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 def test_nearest_front_triangle_is_interpolated(seed):
     rng = np.random.default_rng(seed)

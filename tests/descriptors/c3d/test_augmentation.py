@@ -52,7 +52,7 @@ def test_the_papers_numbers():
         assert set(uses[uses > 0].tolist()) <= {20, 21}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     labels=st.lists(st.integers(0, 3), min_size=6, max_size=60),
     n_total=st.integers(10, 200),

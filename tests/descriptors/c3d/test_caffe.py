@@ -79,7 +79,7 @@ def test_every_truncation_is_refused_or_lacks_layers(tmp_path, version):
             read_caffemodel(path)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.binary(max_size=300), at=st.integers(0, 500))
 def test_random_bytes_give_a_network_or_a_sentence(tmp_path_factory, data, at):
     whole = network({"fc8": (np.ones((3, 5), "f4"), np.ones(3, "f4"))}, "1.0")

@@ -3,9 +3,7 @@
 import dataclasses
 import hashlib
 import json
-import os
 import subprocess
-import sys
 
 import pytest
 
@@ -13,24 +11,15 @@ from cdmer_bench.results.store import ResultsStore, seal, unseal
 from tests.reporting.records import record
 
 BOTH = "task=red/green,green/red"
+PIPES = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
 
 
-def start(corpus, results, *more):
-    """Start a run in a process of its own."""
-    command = [sys.executable, "-m", "cdmer_bench.cli.main", "run", *corpus.arguments(*more)]
-    return subprocess.Popen(
-        [*command, f"results.dir={corpus.folder / results}", "n_jobs=2"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
-    )
-
-
-def finish(*processes):
-    for process in processes:
-        _, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
+def run(cdmer, corpus, results, *more):
+    """Run both tasks in this process; return the folder of the results."""
+    folder = corpus.folder / results
+    words = corpus.arguments(BOTH, "backend=sequential", f"results.dir={folder}", *more)
+    assert cdmer("run", *words)[0] == 0
+    return folder
 
 
 def files(folder):
@@ -47,16 +36,12 @@ def printed(cdmer, folder):
 @pytest.fixture
 def alone(corpus, cdmer):
     """The results of one run of everything, one process."""
-    arguments = corpus.arguments("method=svm,gfk,sa", BOTH, "backend=sequential")
-    assert cdmer("run", *arguments, f"results.dir={corpus.folder / 'alone'}")[0] == 0
-    return corpus.folder / "alone"
+    return run(cdmer, corpus, "alone", "method=svm,gfk,sa")
 
 
 def test_folders_of_two_machines_merge_into_the_results_of_one_run(corpus, cdmer, alone):
-    finish(
-        start(corpus, "a", "method=svm,gfk", BOTH),
-        start(corpus, "b", "method=gfk,sa", BOTH, "selection_inputs=source_cv"),
-    )
+    run(cdmer, corpus, "a", "method=svm,gfk")
+    run(cdmer, corpus, "b", "method=gfk,sa", "selection_inputs=source_cv")
     merged = corpus.folder / "merged"
     sources = [str(corpus.folder / name) for name in "ab"]
     code, _, err = cdmer("results", "merge", *sources, "--into", str(merged))
@@ -96,8 +81,13 @@ def test_selection_inputs_of_several_folders_are_kept_together(corpus, cdmer):
 
 
 def test_two_runs_that_write_to_one_folder_share_the_cells(corpus, cdmer, alone):
-    finish(*(start(corpus, "shared", "method=svm,gfk,sa", BOTH) for _ in range(2)))
     shared = corpus.folder / "shared"
+    words = corpus.arguments("method=svm,gfk,sa", BOTH, f"results.dir={shared}")
+    command, environment = corpus.command("run", *words, "backend=sequential")
+    both = [subprocess.Popen(command, env=environment, **PIPES) for _ in range(2)]
+    for process in both:
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
     assert files(shared) == files(alone)
     assert printed(cdmer, shared) == printed(cdmer, alone)
     assert not list((shared / "unfinished").glob("*"))

@@ -184,20 +184,20 @@ def test_the_plan_counts_a_cell_that_failed_as_one_to_do(rated, cdmer, monkeypat
 def test_the_plan_counts_reading_and_each_descriptor_of_clips(rated, cdmer):
     write_clip_corpus(rated.folder)
     path = rated.folder / "my_conf" / "noise.py"
-    busy = "import time\n        end = time.thread_time() + 0.25\n"
+    busy = "import time\n        end = time.thread_time() + 0.1\n"
     busy += "        while time.thread_time() < end:\n            pass\n        return"
     path.write_text(path.read_text().replace("return np.random", f"{busy} np.random"))
     words = ("corpus=noise", "method=gfk", "task=left/right")
     out = plan(rated, cdmer, *words, "descriptor=hog_top_p4")
-    # Twelve clips, of which each takes a quarter of a second to read and three to describe.
-    assert told("features of 12 clips", out) == pytest.approx(12 * 3.25, abs=1)
+    # Twelve clips, of which each takes a tenth of a second to read and three to describe.
+    assert told("features of 12 clips", out) == pytest.approx(12 * 3.1, abs=1)
     assert "GFK, HOG-TOP(p=4): 5 settings on 1 task" in out
     # Their width is taken as the paper's.
     seconds = 2 * (12 / 21) ** 2 * (15_045 / 15) + 5 * 0.7 * (12 / 21) * (15_045 / 15) ** 0.5
-    assert f"together about {(12 * 3.25 + seconds) / 60:.0f} min on 1 core" in out
-    assert round(seconds / 60) != round((12 * 3.25 + seconds) / 60)
+    assert f"together about {(12 * 3.1 + seconds) / 60:.0f} min on 1 core" in out
+    assert round(seconds / 60) != round((12 * 3.1 + seconds) / 60)
     out = plan(rated, cdmer, *words, "descriptor=hog_top_p4,hog_top_p8")
-    assert told("features of 24 clips", out) == pytest.approx(12 * 3.25, abs=1)
+    assert told("features of 24 clips", out) == pytest.approx(12 * 3.1, abs=1)
     assert "no measured rate for HOG-TOP(p=8)" in out
 
 

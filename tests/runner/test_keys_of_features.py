@@ -43,11 +43,19 @@ EXTRACTED = {
 }
 
 
+def test_the_same_words_find_the_features(place, planned):
+    write_frames(place)
+    planned("frames")
+    before = times(place)
+    assert n_done(planned("frames", "dry_run=true")) == 1
+    planned("frames")
+    assert times(place) == before
+
+
 @pytest.mark.parametrize("change", EXTRACTED)
 def test_what_features_depend_on_has_them_extracted_again(place, planned, change):
     write_frames(place)
     planned("frames")
-    assert n_done(planned("frames", "dry_run=true")) == 1
     words = made(EXTRACTED[change], place)
     plan = planned("frames", "dry_run=true", *words)
     assert n_done(plan) == 0

@@ -5,7 +5,7 @@ import platform
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -34,7 +34,6 @@ from cdmer_bench.results.store import CLAIM_WAIT, ResultsStore
 from cdmer_bench.runner.cell import Cell
 from cdmer_bench.runner.solve import (
     Failure,
-    Piece,
     Problem,
     named_notes,
     pose,
@@ -59,30 +58,46 @@ class Work(ABC):
         self.key, self.title = key, title  # of its claim and unfinished files; of the progress bar
         self.n_settings = len(cell.settings)  # of each part, to be expected
         self.claim = ExitStack()
-        self.problems: list[Problem] = []  # its parts, as far as they have been prepared
+        self.problems: dict[str, Problem] = {}  # of its parts, as far as they have been prepared
         self.is_open = False  # all of them have been
-        self.pending: set[tuple[int, int]] = set()  # part and batch of what is to be solved
-
-    def sides(self) -> tuple[FeatureSet, FeatureSet]:
-        """Return the features of the source and of the target."""
-        source, target = (self.features.load(*side) for side in self.cell.sides)
-        return source, matched(source, target)
+        self.pending: set[tuple[str, int]] = set()  # part and batch of what is to be solved
 
     @abstractmethod
     def is_done(self) -> bool:
         """Whether another run has finished it."""
 
     @abstractmethod
-    def parts(self) -> Sequence[Part]:
-        """Return what prepares each of its parts."""
-
-    def part_name(self, number: int) -> str:
-        """Return the name of a part: the same in every run, whatever other parts there are."""
-        return str(number)
+    def parts(self) -> Mapping[str, Part]:
+        """Return what prepares each of its parts, by names that are the same in every run."""
 
     @abstractmethod
     def close(self) -> None:
         """Store what its problems hold, or why they failed."""
+
+    def sides(self) -> tuple[FeatureSet, FeatureSet]:
+        """Return the features of the source and of the target."""
+        source, target = (self.features.load(*side) for side in self.cell.sides)
+        return source, matched(source, target)
+
+    def shared(self, part: str) -> Path:
+        """Return the folder of the arrays that the batches of a part share."""
+        return self.store.unfinished(self.key) / f"shared-{part}"
+
+    def load(self, part: str, batch: int) -> tuple[BatchResult, float] | None:
+        """Load what a batch found and the seconds that it took; None if it is to be solved."""
+        checked = partial(unpack, self.problems[part].pieces[batch].indices)
+        return self.store.load_batch(self.key, part, batch, checked)
+
+    def collect(self) -> None:
+        """Load the results of all parts, whose batches have ended."""
+        for part, problem in self.problems.items():
+            for batch in range(len(problem.pieces)):
+                if problem.failure is None and (loaded := self.load(part, batch)) is not None:
+                    problem.results.append(loaded[0])
+                    problem.seconds += loaded[1]
+                elif problem.failure is None:
+                    folder = self.store.unfinished(self.key)
+                    problem.failure = Failure(f"a batch vanished from {folder}", "", False)
 
 
 class Spread:
@@ -118,30 +133,38 @@ class Spread:
 
     def _run_claimable(self, works: Sequence[Work]) -> list[Work]:
         """Run the works that no other run is working on; return the others."""
-        self.running: list[Work] = []
+        running: list[Work] = []
         busy: list[Work] = []
-        places: list[tuple[Work, int, int]] = []
+        places: list[tuple[Work, str, int]] = []  # of the calls
         try:
-            calls = self._calls(works, busy, places)
+            calls = self._calls(works, running, busy, places)
             for index, failure in run_parallel(calls, self.backend, self.say):
-                self._batch_ended(*places[index], failure)
-                self._close_finished()
-            self._close_finished()
+                work, part, batch = places[index]
+                problem = work.problems[part]
+                problem.failure = problem.failure or failure
+                work.pending.discard((part, batch))
+                self.bar.advance(len(problem.pieces[batch].indices), work.weight)
+                _close_finished(running)
+            _close_finished(running)
         except WorkersDied as death:
             said = f"its worker process was killed {ATTEMPTS} times"
-            for work in self.running:
-                work.problems = work.problems or [Problem()]  # before any part was prepared
-                for problem in work.problems:
+            for work in running:
+                work.problems = work.problems or {"": Problem()}  # before any part was prepared
+                for problem in work.problems.values():
                     problem.failure = problem.failure or Failure(said, str(death), False)
-                self._close(work)
-            self.running.clear()
+                work.is_open, work.pending = True, set()
+            _close_finished(running)
         finally:
-            for work in self.running:
+            for work in running:
                 work.claim.close()
         return busy
 
     def _calls(
-        self, works: Sequence[Work], busy: list[Work], places: list[tuple[Work, int, int]]
+        self,
+        works: Sequence[Work],
+        running: list[Work],
+        busy: list[Work],
+        places: list[tuple[Work, str, int]],
     ) -> Iterator[Call]:
         """Yield the call of every missing batch, preparing each part when its turn comes."""
         for work in works:
@@ -152,89 +175,53 @@ class Spread:
             if work.is_done():  # by another run since the plan was made
                 work.claim.close()
                 continue
-            self.running.append(work)
+            running.append(work)
             if work.features.force:  # what a run left that was killed or failed is no new result
                 self.store.forget_unfinished(work.key)
             try:
                 parts = work.parts()
             except Exception as error:
-                parts = [failing(error)]
+                parts = {"": failing(error)}
             more = (len(parts) - work.n_parts) * work.n_settings
             self.bar.extend(more, work.title, work.weight)
-            for number, prepare in enumerate(parts):
-                work.problems.append(Problem())
-                try:
-                    problem = work.problems[number] = prepare()
-                    missing = self._open(work, number)
-                except (Exception, SystemExit) as error:
-                    work.problems[number].failure = Failure.of(error)
-                    continue
-                for batch in missing:
-                    places.append((work, number, batch))
-                    path = self.store.batch_path(work.key, work.part_name(number), batch)
-                    yield run_piece, (problem.pieces[batch], self._shared(work, number), path)
+            for part, prepare in parts.items():
+                for batch in self._prepare(work, part, prepare):
+                    places.append((work, part, batch))
+                    path = self.store.batch_path(work.key, part, batch)
+                    yield run_piece, (work.problems[part].pieces[batch], work.shared(part), path)
             work.is_open = True
 
-    def _open(self, work: Work, number: int) -> list[int]:
-        """Return which batches of a part are missing, and write what these share."""
-        problem = work.problems[number]
-        sizes = [len(piece.indices) for piece in problem.pieces]
-        self.bar.extend(sum(sizes) - work.n_settings, work.title, work.weight)
-        missing = []
-        for batch, piece in enumerate(problem.pieces):
-            if self._load(work, number, batch, piece) is None:
-                missing.append(batch)
-            else:
-                self.bar.advance(sizes[batch], work.weight)
-        if missing:
-            write_shared(self._shared(work, number), problem.arrays)
+    def _prepare(self, work: Work, part: str, prepare: Part) -> list[int]:
+        """Prepare a part; return which of its batches are missing, and write what these share."""
+        work.problems[part] = Problem()
+        try:
+            problem = work.problems[part] = prepare()
+            sizes = [len(piece.indices) for piece in problem.pieces]
+            self.bar.extend(sum(sizes) - work.n_settings, work.title, work.weight)
+            missing = [batch for batch in range(len(sizes)) if work.load(part, batch) is None]
+            there = sum(sizes) - sum(sizes[batch] for batch in missing)
+            self.bar.advance(there, work.weight)
+            if missing:
+                write_shared(work.shared(part), problem.arrays)
+        except (Exception, SystemExit) as error:
+            work.problems[part].failure = Failure.of(error)
+            return []
         problem.arrays = {}
-        work.pending |= {(number, batch) for batch in missing}
+        work.pending |= {(part, batch) for batch in missing}
         return missing
 
-    def _shared(self, work: Work, number: int) -> Path:
-        return self.store.unfinished(work.key) / f"shared-{number}"
 
-    def _load(
-        self, work: Work, number: int, batch: int, piece: Piece
-    ) -> tuple[BatchResult, float] | None:
-        checked = partial(unpack, piece.indices)
-        return self.store.load_batch(work.key, work.part_name(number), batch, checked)
-
-    def _batch_ended(self, work: Work, number: int, batch: int, failure: Failure | None) -> None:
-        problem = work.problems[number]
-        problem.failure = problem.failure or failure
-        work.pending.discard((number, batch))
-        self.bar.advance(len(problem.pieces[batch].indices), work.weight)
-
-    def _close_finished(self) -> None:
-        """Close the works all of whose batches have ended."""
-        for work in [w for w in self.running if w.is_open and not w.pending]:
-            self.running.remove(work)
-            self._close(work)
-
-    def _close(self, work: Work) -> None:
+def _close_finished(running: list[Work]) -> None:
+    """Close the works all of whose batches have ended."""
+    for work in [w for w in running if w.is_open and not w.pending]:
+        running.remove(work)
         try:
-            for number, problem in enumerate(work.problems):
-                self._collect(work, number, problem)
+            work.collect()
             work.close()
         finally:
-            for number in range(len(work.problems)):
-                remove(self._shared(work, number))
+            for part in work.problems:
+                remove(work.shared(part))
             work.claim.close()
-
-    def _collect(self, work: Work, number: int, problem: Problem) -> None:
-        """Load the results of a part whose batches have all ended."""
-        for batch, piece in enumerate(problem.pieces):
-            if problem.failure is not None:
-                return
-            loaded = self._load(work, number, batch, piece)
-            if loaded is None:
-                folder = self.store.unfinished(work.key)
-                problem.failure = Failure(f"a batch vanished from {folder}", "", False)
-                return
-            problem.results.append(loaded[0])
-            problem.seconds += loaded[1]
 
 
 def failing(error: Exception) -> Part:
@@ -261,9 +248,9 @@ class CellWork(Work):
         self.cell.status, self.cell.reason = "done", ""
         return True
 
-    def parts(self) -> Sequence[Part]:
+    def parts(self) -> Mapping[str, Part]:
         """Return its only part."""
-        return [self._pose]
+        return {"0": self._pose}
 
     def _pose(self) -> Problem:
         self.started = time.monotonic()
@@ -273,7 +260,7 @@ class CellWork(Work):
 
     def close(self) -> None:
         """Store the record, or the failure."""
-        (problem,) = self.problems
+        (problem,) = self.problems.values()
         cell, failure = self.cell, problem.failure
         if failure is None:
             try:

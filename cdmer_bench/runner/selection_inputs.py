@@ -11,8 +11,7 @@ No target label is read for either.
 """
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 
@@ -28,11 +27,13 @@ from cdmer_bench.results.record import CellRecord, selection_key
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import Cell
 from cdmer_bench.runner.execute import Part, Spread, Work, failing
-from cdmer_bench.runner.solve import Failure, Problem, pose, run
+from cdmer_bench.runner.solve import Failure, Piece, Problem, pose, run
 from cdmer_bench.solvers.ulsif import density_ratio
 
 N_FOLDS = 5
 _FITS = 4  # in a batch of reverse validation; each prepares the method anew, as the labels differ
+# The beginning of the names of its parts.
+_PARTS = {"source_cv_predictions": "fold", "reverse_predictions": "reverse"}
 _DONE_TO = {
     "source_cv_predictions": "cross-validated on the source",
     "reverse_predictions": "taken back to the source",
@@ -66,9 +67,6 @@ class SelectionWork(Work):
         self.wanted, self.say, self.failed = wanted, spread.say, False
         self.n_parts = N_FOLDS * ("source_cv_predictions" in wanted)
         self.n_parts += "reverse_predictions" in wanted
-        # Of each part the input that it belongs to, and the source samples that it predicts.
-        self.predicted: list[tuple[str, NDArray[np.intp]]] = []
-        self.part_names: list[str] = []  # of the parts, one for one
 
     def is_done(self) -> bool:
         """Whether another run has recorded everything."""
@@ -77,46 +75,37 @@ class SelectionWork(Work):
     def _missing(self, record: CellRecord) -> list[str]:
         return [name for name in self.wanted if name not in record.extras]
 
-    def parts(self) -> Sequence[Part]:
+    def parts(self) -> Mapping[str, Part]:
         """Return a part for each fold, and one for reverse validation, of what is missing."""
         record = self.cell.record(self.store)
         assert record is not None
         source, target = self.sides()
-        method, every = self.cell.method, np.arange(len(source.y))
-        found: list[tuple[Part, str, NDArray[np.intp]]] = []
-        names = self.part_names = []
-        if (name := "reverse_predictions") in self._missing(record):
-            found.append((partial(_reversed, method, record, source, target.X), name, every))
-            names.append("reverse")
-        if (name := "source_cv_predictions") in self._missing(record):
+        method, missing = self.cell.method, self._missing(record)
+        found: dict[str, Part] = {}
+        if "reverse_predictions" in missing:
+            found["reverse"] = partial(_reversed, method, record, source, target.X)
+        if "source_cv_predictions" in missing:
             try:
                 for fold, held_out in enumerate(source_folds(source.y, source.subject)):
-                    part = partial(_fold, method, record.settings, source, target.X, held_out)
-                    found.append((part, name, held_out))
-                    names.append(f"fold{fold}")
+                    samples = source, target.X, held_out
+                    found[f"fold{fold}"] = partial(_fold, method, record.settings, *samples)
             except UserError as error:
-                found.append((failing(error), name, every))
-                names.append("folds")
-        self.predicted = [(name, columns) for _, name, columns in found]
-        return [part for part, _, _ in found]
-
-    def part_name(self, number: int) -> str:
-        """Name a fold by its number: which parts there are depends on what is missing."""
-        return self.part_names[number]
+                found["folds"] = failing(error)
+        return found
 
     def close(self) -> None:
         """Store what was found; say what could not be."""
         record = self.cell.record(self.store)
         if record is None:
             return
-        missing = self._missing(record)
-        if len(self.problems) != len(self.predicted):  # even the parts could not be told
-            self._tell("the selection inputs", self.problems[0].failure)
+        if "" in self.problems:  # even the parts could not be told
+            self._tell("the selection inputs", self.problems[""].failure)
             return
+        missing = self._missing(record)
         for name in missing:
-            parts = zip(self.problems, self.predicted, strict=True)
-            mine = [(problem, columns) for problem, (of, columns) in parts if of == name]
-            failure = next((problem.failure for problem, _ in mine if problem.failure), None)
+            parts = self.problems.items() if name in _PARTS else ()
+            mine = [problem for part, problem in parts if part.startswith(_PARTS[name])]
+            failure = next((problem.failure for problem in mine if problem.failure), None)
             if failure is None:
                 try:
                     record.extras[name] = self._input(name, record, mine)
@@ -135,21 +124,22 @@ class SelectionWork(Work):
         self.failed |= not failure.is_user_error
         self.say(f"{self.cell.name}: {name} could not be recorded: {failure.error}")
 
-    def _input(
-        self, name: str, record: CellRecord, mine: Sequence[tuple[Problem, NDArray[np.intp]]]
-    ) -> NDArray:
+    def _input(self, name: str, record: CellRecord, mine: Sequence[Problem]) -> NDArray:
         """Put an input together. Of the target only samples and predictions are used."""
         source, target = self.sides()
-        if name == "source_folds":
-            numbers = np.empty(len(source.y), np.uint8)
-            for number, held_out in enumerate(source_folds(source.y, source.subject)):
-                numbers[held_out] = number
-            return numbers
         if name == "density_ratio":
             return density_ratio(source.X, target.X)
-        predictions = np.full((len(record.settings), len(source.y)), NOT_PREDICTED, np.uint8)
+        every = np.arange(len(source.y))
+        back = name == "reverse_predictions"
+        held_out = [every] if back else source_folds(source.y, source.subject)
+        if name == "source_folds":
+            numbers = np.empty(len(every), np.uint8)
+            for number, fold in enumerate(held_out):
+                numbers[fold] = number
+            return numbers
+        predictions = np.full((len(record.settings), len(every)), NOT_PREDICTED, np.uint8)
         reasons: list[str] = []
-        for problem, columns in mine:
+        for problem, columns in zip(mine, held_out, strict=True):
             found = problem.joined()
             predictions[:, columns] = found.predictions
             reasons += found.notes.values()
@@ -211,33 +201,24 @@ def _reversed(method: Method, record: CellRecord, source: FeatureSet, Xt: NDArra
     pieces = []
     for first in range(0, len(fits), _FITS):
         chosen = fits[first : first + _FITS]
-        settings = [[record.settings[i] for i in fit] for fit in chosen]
-        labels = [record.predictions[fit[0]] for fit in chosen]
+        fitted = [(record.predictions[fit[0]], [record.settings[i] for i in fit]) for fit in chosen]
         indices = [i for fit in chosen for i in fit]
-        pieces.append(ReversedFits(method, settings, labels, indices, len(source.classes)))
+        pieces.append(Piece(indices, partial(_solve_fits, method, fitted, len(source.classes))))
     return Problem(pieces, {"source": source.X, "target": Xt}, len(source.X))
 
 
-@dataclass(frozen=True)
-class ReversedFits:
-    """A few fits of reverse validation, a :class:`~cdmer_bench.runner.solve.Piece`."""
-
-    method: Method
-    settings: list[list[Setting]]  # of each fit
-    # list of ndarray of uint8, each of shape (n_target,), what the settings of each fit predicted
-    labels: list[NDArray[np.uint8]]
-    indices: list[int]  # the places of all these settings in the grid
-    n_labels: int  # number of classes of the databases
-
-    def solve(self, arrays: Prepared) -> BatchResult:
-        """Predict the source by each fit."""
-        Xt, Xs = arrays["target"], arrays["source"]
-        results = [
-            predict_back(self.method, Xt, labels, Xs, settings, self.n_labels)
-            for settings, labels in zip(self.settings, self.labels, strict=True)
-        ]
-        bounds = np.cumsum([0, *map(len, self.settings)])
-        return join_batches([list(range(*two)) for two in pairwise(bounds)], results)
+def _solve_fits(
+    method: Method,
+    # of each fit what its settings predicted, of shape (n_target,), and these settings
+    fits: Sequence[tuple[NDArray[np.uint8], list[Setting]]],
+    n_labels: int,  # number of classes of the databases
+    arrays: Prepared,
+) -> BatchResult:
+    """Predict the source by each fit."""
+    Xt, Xs = arrays["target"], arrays["source"]
+    results = [predict_back(method, Xt, labels, Xs, each, n_labels) for labels, each in fits]
+    bounds = np.cumsum([0, *(len(each) for _, each in fits)])
+    return join_batches([list(range(*two)) for two in pairwise(bounds)], results)
 
 
 def predict_back(

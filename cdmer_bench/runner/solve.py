@@ -8,11 +8,11 @@ import math
 import re
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,15 +33,11 @@ from cdmer_bench.methods.inputs import Setting, Task, check_task, shape_samples
 _SMALL = 1 << 20  # bytes; larger arrays are mapped, so that processes share them
 
 
-class Piece(Protocol):
-    """A batch of settings that can be solved in any process."""
+class Piece(NamedTuple):
+    """A batch of settings that any process can solve from the arrays of its problem."""
 
-    @property
-    def indices(self) -> list[int]:
-        """The places of its settings in the grid."""
-
-    def solve(self, arrays: Prepared) -> BatchResult:
-        """Return what was found; ``predictions`` are labels, not class indices."""
+    indices: list[int]  # the places of its settings in the grid
+    solve: Callable[[Prepared], BatchResult]  # ``predictions`` are labels, not class indices
 
 
 @dataclass
@@ -64,51 +60,43 @@ class Problem:
         return join_batches(places, [*self.results, *apart])
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Settings of a method that share work."""
-
-    method: Method
-    settings: list[Setting]
-    indices: list[int]  # their places in the grid
-    labels: NDArray[np.uint8]  # (n_classes of the source,), the label of each class index
-    n_labels: int  # number of classes of the databases, which may be more
-    n_query: int  # number of samples to predict
+def solve_batch(
+    method: Method,
+    settings: list[Setting],  # which share work
+    labels: NDArray[np.uint8],  # (n_classes of the source,), the label of each class index
+    n_labels: int,  # number of classes of the databases, which may be more
+    n_query: int,  # number of samples to predict
     # leave out a setting that the method refuses, and say why in its note; otherwise the batch
     # fails
-    lenient: bool = False
-
-    def solve(self, arrays: Prepared) -> BatchResult:
-        """Solve the settings, check what the method gave, and put labels for class indices."""
-        settings = [dict(setting) for setting in self.settings]
-        try:
-            own = _apart(self.method, list(arrays.values()), _SMALL)  # large ones are read-only
-            found = self.method.solve(dict(zip(arrays, own, strict=True)), settings)
-        except UserError as error:
-            if not self.lenient:
-                raise
-            if len(self.settings) == 1:
-                return not_predicted(1, self.n_query, str(error))
-            single = [
-                replace(self, settings=[setting], indices=[index]).solve(arrays)
-                for setting, index in zip(self.settings, self.indices, strict=True)
-            ]
-            return join_batches([[i] for i in range(len(single))], single)
-        if settings != self.settings:
-            raise UserError(
-                f"{type(self.method).__name__}.solve changed the settings that it was given; work "
-                "on copies"
-            )
-        check_result(self.method, found, len(self.settings), self.n_query, len(self.labels))
-        predictions = self.labels[np.asarray(found.predictions)].astype(np.intp)
-        if self.lenient:  # only the predictions are wanted, and joined with those left out
-            return BatchResult.closed_form(predictions)
-        scores = found.scores
-        if scores is not None and len(self.labels) < self.n_labels:
-            # A class without a source sample can never win.
-            scores = np.full((*scores.shape[:2], self.n_labels), -np.inf, np.float32)
-            scores[..., self.labels] = found.scores
-        return replace(found, predictions=predictions, scores=scores)
+    lenient: bool,
+    arrays: Prepared,
+) -> BatchResult:
+    """Solve settings, check what the method gave, and put labels for class indices."""
+    given = [dict(setting) for setting in settings]
+    try:
+        own = _apart(method, list(arrays.values()), _SMALL)  # large ones are read-only
+        found = method.solve(dict(zip(arrays, own, strict=True)), given)
+    except UserError as error:
+        if not lenient:
+            raise
+        if len(settings) == 1:
+            return not_predicted(1, n_query, str(error))
+        each = [solve_batch(method, [s], labels, n_labels, n_query, True, arrays) for s in settings]
+        return join_batches([[i] for i in range(len(each))], each)
+    if given != settings:
+        raise UserError(
+            f"{type(method).__name__}.solve changed the settings that it was given; work on copies"
+        )
+    check_result(method, found, len(settings), n_query, len(labels))
+    predictions = labels[np.asarray(found.predictions)].astype(np.intp)
+    if lenient:  # only the predictions are wanted, and joined with those left out
+        return BatchResult.closed_form(predictions)
+    scores = found.scores
+    if scores is not None and len(labels) < n_labels:
+        # A class without a source sample can never win.
+        scores = np.full((*scores.shape[:2], n_labels), -np.inf, np.float32)
+        scores[..., labels] = found.scores
+    return replace(found, predictions=predictions, scores=scores)
 
 
 def named_notes(
@@ -166,8 +154,8 @@ def pose(
     pieces = []
     for members in batches_of(method, [settings[i] for i in possible]):
         indices = [possible[i] for i in members]
-        chosen = [settings[i] for i in indices]
-        pieces.append(Batch(method, chosen, indices, labels, n_labels, len(queries), lenient))
+        how = method, [settings[i] for i in indices], labels, n_labels, len(queries), lenient
+        pieces.append(Piece(indices, partial(solve_batch, *how)))
     return Problem(pieces, arrays, len(queries), left_out, time.thread_time() - started)
 
 

@@ -8,7 +8,7 @@ has cells of goes by these instead. A small computation tells how fast this mach
 
 import csv
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 from cdmer_bench.databases.base import Clip, ClipDatabase
 from cdmer_bench.databases.usable import read_clip
 from cdmer_bench.errors import UserError
-from cdmer_bench.features import Features
+from cdmer_bench.features import Features, Side
 from cdmer_bench.methods.base import SHARED_WORK, Method
 from cdmer_bench.parallel import Backend
 from cdmer_bench.results.record import CellRecord
@@ -96,24 +96,21 @@ def shipped_rates() -> dict[tuple[str, str], Rate]:
 
 def known_rates(records: Iterable[CellRecord]) -> dict[tuple[str, str], Rate]:
     """Return the shipped rates, and in their place those of records, the largest task's each."""
-    rates = dict(shipped_rates())
-    largest: dict[tuple[str, str], int] = {}
-    for record in records:
-        key, n = (record.method, record.solver), len(record.y_source) + len(record.y_target)
+    found: dict[tuple[str, str], Rate] = {}
+    for record in sorted(records, key=_n_samples, reverse=True):
         seconds, width = record.about.get("seconds"), record.about.get("n_features")
-        if seconds is None or width is None or n <= largest.get(key, 0):
+        if seconds is None or width is None or record.about.get("settings_from_cache"):
             continue
-        if record.about.get("settings_from_cache"):
-            continue
-        largest[key] = n
-        powers = shipped_rates().get(key)
-        each = float(seconds) / len(record.settings)
-        rates[key] = Rate(
-            n, int(width), 0.0, each,
-            solve_powers=powers.solve_powers if powers else (2.0, 0.0),
-            origin="this folder's rate",
-        )  # fmt: skip
-    return rates
+        key, each = (record.method, record.solver), float(seconds) / len(record.settings)
+        known = shipped_rates().get(key)
+        rate = Rate(_n_samples(record), int(width), 0.0, each, origin="this folder's rate")
+        rate = replace(rate, solve_powers=known.solve_powers) if known else rate
+        found.setdefault(key, rate)
+    return {**shipped_rates(), **found}
+
+
+def _n_samples(record: CellRecord) -> int:
+    return len(record.y_source) + len(record.y_target)
 
 
 def rate_of(method: Method, name: str, rates: dict[tuple[str, str], Rate]) -> Rate | None:
@@ -200,27 +197,27 @@ def expected_times(
     named.
     """
     # A cell that was refused is tried again, which takes no time where it is refused again.
-    refused = {id(cell) for cell in cells if cell.reason.startswith(REFUSED_BEFORE)}
-    todo = [c for c in cells if c.status in ("to do", "failed") and id(c) not in refused]
-    sides = [side for cell in todo for side in cell.sides]
-    lines, total, unknown = _extraction(sides, features, shipped_rates())
+    runs = [
+        cell.status in ("to do", "failed") and not cell.reason.startswith(REFUSED_BEFORE)
+        for cell in cells
+    ]
+    sides = [side for cell, now in zip(cells, runs, strict=True) if now for side in cell.sides]
+    lines, total, unknown = _extraction(sides, features)
     found: dict[tuple[str, str], list[tuple[int, float]]] = {}
     validated: list[float] = []
-    for cell, expected in zip(cells, expect(cells, features, store), strict=True):
-        runs = cell.status in ("to do", "failed")
-        if id(cell) in refused or (not runs and not (inputs and cell.status == "done")):
+    for cell, now, expected in zip(cells, runs, expect(cells, features, store), strict=True):
+        if not now and not (inputs and cell.status == "done"):
             continue
         if expected is None:
-            unknown[cell.method_label] = None
+            unknown.add(cell.method_label)
             continue
-        if runs:
+        if now:
             title = f"{cell.method_label}, {cell.descriptor_label}"
             part = expected.n_settings, expected.seconds()
             found.setdefault((title, expected.rate.origin), []).append(part)
             total += expected.seconds()
         record = cell.record(store)
-        missing = set(inputs) - set(record.extras if record else ())
-        if missing:
+        if missing := set(inputs) - set(record.extras if record else ()):
             validated.append(expected.seconds_of_inputs(missing))
     for (title, origin), parts in found.items():
         lines.append(
@@ -233,51 +230,41 @@ def expected_times(
             f"selection inputs of {counted(len(validated), 'cell')}, about "
             f"{duration(sum(validated))} of one core"
         )
-        total += sum(validated)
-    return [*lines, *_together(lines, total, unknown, backend)]
+    return _together(lines, total + sum(validated), unknown, backend)
 
 
-def expected_extraction(
-    sides: Iterable[tuple[str, str]], features: Features, backend: Backend
-) -> list[str]:
-    """Return lines on the features to extract, of databases and descriptors by their names."""
-    lines, total, unknown = _extraction(sides, features, shipped_rates())
-    return [*lines, *_together(lines, total, unknown, backend)]
+def expected_extraction(sides: Iterable[Side], features: Features, backend: Backend) -> list[str]:
+    """Return lines on the features to extract."""
+    return _together(*_extraction(sides, features), backend)
 
 
-def _together(
-    lines: Sequence[str], total: float, unknown: Iterable[str], backend: Backend
-) -> Iterator[str]:
+def _together(lines: list[str], total: float, unknown: set[str], backend: Backend) -> list[str]:
     if lines:
         workers = backend.count_workers()
-        yield f"together about {duration(total / workers)} on {counted(workers, 'core')}"
+        lines.append(f"together about {duration(total / workers)} on {counted(workers, 'core')}")
     if unknown:
-        yield f"no measured rate for {', '.join(sorted(unknown))}"
+        lines.append(f"no measured rate for {', '.join(sorted(unknown))}")
+    return lines
 
 
-def _extraction(
-    sides: Iterable[tuple[str, str]], features: Features, rates: dict[tuple[str, str], Rate]
-) -> tuple[list[str], float, dict[str, None]]:
+def _extraction(sides: Iterable[Side], features: Features) -> tuple[list[str], float, set[str]]:
     """Return a line on the features to extract, their seconds, and what has no rate."""
-    missing = [
-        (database, features.descriptors[descriptor])
-        for name, descriptor in dict.fromkeys(sides)
-        if isinstance(database := features.databases[name], ClipDatabase)
-        and not features.is_ready(name, descriptor)
-    ]
-    if not missing:
-        return [], 0.0, {}
-    seconds = 0.0
-    unknown: dict[str, None] = {}
-    for database, descriptor in missing:
-        rate = rates.get((type(descriptor).__name__, descriptor.label))
-        if rate is None:
-            unknown[descriptor.label] = None
+    clips: dict[str, Sequence[Clip]] = {}
+    seconds, n_clips, unknown = 0.0, 0, set()
+    for name, descriptor in dict.fromkeys(sides):
+        database, built = features.databases[name], features.descriptors.get(descriptor)
+        if not isinstance(database, ClipDatabase) or features.is_ready(name, descriptor):
+            continue
+        assert built is not None
+        clips[name] = database.clips()
+        n_clips += len(clips[name])
+        if rate := shipped_rates().get((type(built).__name__, built.label)):
+            seconds += len(clips[name]) * rate.solve
         else:
-            seconds += len(database.clips()) * rate.solve
-    read = {database.name: database.clips() for database, _ in missing}
-    seconds += _reading(list(read.values()), features)
-    n_clips = sum(len(database.clips()) for database, _ in missing)
+            unknown.add(built.label)
+    if not clips:
+        return [], 0.0, set()
+    seconds += _reading(list(clips.values()), features)
     line = f"features of {counted(n_clips, 'clip')}, about {duration(seconds)} of one core"
     return [line], seconds, unknown
 

@@ -9,7 +9,7 @@ completion follow from this. The commands of :data:`CONFIGURED` get a configurat
 # Command: (its module in cdmer_bench.cli, what it does).
 COMMANDS = {
     "run": ("run", "run methods on tasks and print their tables"),
-    "extract": ("extract", "extract descriptors into the cache without running a method"),
+    "extract": ("run", "extract descriptors into the cache without running a method"),
     "tables": ("tables", "print Tables III to VII from the results folder"),
     "stats": ("tables", "confidence intervals, paired tests and ranks"),
     "export": ("tables", "write the scores table, or a row for each clip, as CSV, Parquet or JSON"),

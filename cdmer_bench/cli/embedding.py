@@ -5,20 +5,18 @@ the folder given by ``--config-dir`` are imported, and only classes of the expec
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.cli.hydra_app import prepare_hydra
-from cdmer_bench.compiled import keep_kernels_in
-from cdmer_bench.config.build import build, build_databases, load_target
-from cdmer_bench.databases.base import ClipDatabase, Database, FeatureSet, matched
+from cdmer_bench.cli.session import Session
+from cdmer_bench.config import schema
+from cdmer_bench.config.build import build, load_target
+from cdmer_bench.databases.base import Database, FeatureSet, matched
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import Rule
-from cdmer_bench.features import Features, FeatureStore
-from cdmer_bench.io import user_path
 from cdmer_bench.methods.base import Method
 from cdmer_bench.methods.inputs import Setting, check_task
 from cdmer_bench.preprocessing import Preprocessing
@@ -28,7 +26,13 @@ from cdmer_bench.runner.solve import prepare
 from cdmer_bench.solvers.kernels import pooled_kernel
 
 Array = NDArray[np.float64]
-T = TypeVar("T")
+# What a card of a record must name.
+_KINDS: dict[str, type] = {
+    "corpus.reader": Database,
+    "preprocessing": Preprocessing,
+    "descriptor": Descriptor,
+    "method": Method,
+}
 
 
 def embed_cells(
@@ -45,7 +49,8 @@ def embed_cells(
     loaded: dict[str, tuple[FeatureSet, FeatureSet]] = {}
     for record in records:
         try:
-            key = repr([record.about.get(n) for n in ("corpus", "preprocessing", "descriptor")])
+            _check_cards(record)
+            key = repr([record.about[name] for name in ("corpus", "preprocessing", "descriptor")])
             if key not in loaded:
                 loaded[key] = _features(record)
             source, target = loaded[key]
@@ -53,7 +58,7 @@ def embed_cells(
             setting = record.settings[rule.select(record)]
             fixed = {name: v for name, v in record.parameters.items() if name not in setting}
             with threadpool_limits(1):
-                method = _built(record, "method", Method, fixed)
+                method = build(record.about["method"]["_target_"], fixed, "method", Method)
                 placed.append((record, *embed(method, source.X, source.y, target.X, setting)))
         except Exception as error:  # of a method of the user's own, too
             text = str(error) if isinstance(error, UserError) else repr(error)
@@ -61,28 +66,40 @@ def embed_cells(
     return placed, left_out
 
 
-def _features(record: CellRecord) -> tuple[FeatureSet, FeatureSet]:
-    """Load the features that a record was made from."""
+def _check_cards(record: CellRecord) -> None:
+    """Refuse a record without its cards, and a card that names no class of its kind."""
     corpus = record.about.get("corpus")
     if not isinstance(corpus, dict) or not record.used or "cache_dir" not in record.about:
         raise UserError(
             "an older version made this record, which does not say of what; run it again"
         )
-    _check_class((corpus.get("reader") or {}).get("_target_", ""), "corpus.reader", Database)
-    databases = build_databases(corpus)
-    descriptors = {}
-    if any(isinstance(database, ClipDatabase) for database in databases.values()):
-        descriptors[record.descriptor] = _built(record, "descriptor", Descriptor)
-    cache = str(record.about["cache_dir"])
-    keep_kernels_in(user_path(cache))
-    preprocessing = _built(record, "preprocessing", Preprocessing)
-    features = Features(databases, descriptors, preprocessing, FeatureStore(cache))
+    cards = {**record.about, "corpus.reader": corpus.get("reader")}
+    for key, kind in _KINDS.items():
+        if not isinstance(cards.get(key), dict):
+            raise UserError(f"its record does not say which {key} made it; run it again")
+        target = cards[key].get("_target_")
+        found = load_target(target, key) if target else kind  # features of files have none
+        if not (isinstance(found, type) and issubclass(found, kind)):
+            raise UserError(f"{key}._target_ is {target}, which is no class of a {kind.__name__}")
+
+
+def _features(record: CellRecord) -> tuple[FeatureSet, FeatureSet]:
+    """Load the features that a record was made from."""
+    about = record.about
+    config = schema.RunConfig(
+        about["corpus"],
+        schema.PreprocessingCard(**about["preprocessing"]),
+        {record.descriptor: schema.DescriptorCard(**about["descriptor"])},
+        tasks={record.task: schema.TaskCard(record.task_label, record.source, record.target)},
+        cache=schema.CacheCard(str(about["cache_dir"])),
+    )
+    features = Session(config).features
     sides = []
     for side, name in (("source", record.source), ("target", record.target)):
         if not features.is_ready(name, record.descriptor):
             raise UserError(
-                f"the features of {name} are not in the cache {cache}; the same words with "
-                "`cdmer extract` make them"
+                f"the features of {name} are not in the cache {config.cache.dir}; the same words "
+                "with `cdmer extract` make them"
             )
         held = features.load(name, record.descriptor)
         if held.sha256 != record.used[side]["features"]:
@@ -92,24 +109,6 @@ def _features(record: CellRecord) -> tuple[FeatureSet, FeatureSet]:
         sides.append(held)
     source, target = sides
     return source, matched(source, target)
-
-
-def _built(
-    record: CellRecord, name: str, kind: type[T], parameters: dict[str, Any] | None = None
-) -> T:
-    """Build the object of a card that a record keeps, with the card's parameters or others."""
-    card = record.about.get(name)
-    if not isinstance(card, dict):
-        raise UserError(f"its record does not say which {name} made it; run it again")
-    target = card.get("_target_", "")
-    _check_class(target, name, kind)
-    return build(target, card["parameters"] if parameters is None else parameters, name, kind)
-
-
-def _check_class(target: str, key: str, kind: type) -> None:
-    found = load_target(target, key)
-    if not (isinstance(found, type) and issubclass(found, kind)):
-        raise UserError(f"{key}._target_ is {target}, which is no class of a {kind.__name__}")
 
 
 def embed(

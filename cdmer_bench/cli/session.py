@@ -15,7 +15,6 @@ from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError, closest
 from cdmer_bench.extraction import NotDescribed
 from cdmer_bench.features import Features, FeatureStore, Side
-from cdmer_bench.io import user_path
 from cdmer_bench.parallel import Backend
 from cdmer_bench.preprocessing import Preprocessing
 from cdmer_bench.protocol import Task
@@ -27,14 +26,14 @@ class Session:
     """What a configuration stands for; nothing is read or computed yet."""
 
     def __init__(self, config: RunConfig) -> None:
-        keep_kernels_in(user_path(config.cache.dir))
+        cache = FeatureStore(config.cache.dir)
+        keep_kernels_in(cache.folder)
         self.config = config
         self.databases = build_databases(config.corpus)
         self.tasks = build_tasks(config, self.databases)
         descriptors, card = self._descriptors(), config.preprocessing
         steps = card.parameters | ({} if card.crop == "none" else {"crop": card.crop})
         preprocessing = build(card._target_, steps, "preprocessing", Preprocessing)
-        cache = FeatureStore(config.cache.dir)
         self.features = Features(self.databases, descriptors, preprocessing, cache, config.force)
         self.store = ResultsStore(config.results.dir)
         folder = self.store.folder

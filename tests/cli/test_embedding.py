@@ -13,7 +13,7 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import rule
 from cdmer_bench.methods import IWSVM, RSTR, STM, SVM, TCA
 from tests.methods.test_adapted_kernels import adapted, task
-from tests.small_corpus import draw_features
+from tests.small_corpus import draw_features, write_clip_corpus
 
 ORACLE = rule("oracle")
 STILL = """\
@@ -91,6 +91,17 @@ def test_parameters_setting_and_features_are_those_of_each_record(corpus, cdmer)
         np.testing.assert_allclose(found[descriptor][0], expected[0], atol=1e-9)
         np.testing.assert_allclose(found[descriptor][1], expected[1], atol=1e-9)
     assert not np.allclose(expected[1], embed(TCA(), *sides[0], sides[1][0], {"k": 3})[1])
+
+
+def test_cropped_clips_are_found_again(corpus, cdmer):
+    write_clip_corpus(corpus.folder)
+    words = ("corpus=noise", "descriptor=hog_top_p4", "method=tca", "task=left/right")
+    run = corpus.arguments(*words, "preprocessing.crop=face", "backend=sequential")
+    assert cdmer("run", *run, "methods.tca.grid.k=[2]")[0] == 0
+    records = choose_results(str(corpus.folder / "results"), None)[0]
+    placed, left_out = embed_cells(records, ORACLE, str(corpus.folder / "my_conf"))
+    assert left_out == []
+    assert len(placed) == 1
 
 
 def test_a_method_that_writes_into_its_samples_leaves_those_of_the_others():

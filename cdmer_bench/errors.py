@@ -4,15 +4,17 @@ A message is one sentence: what was found, what was expected, what to do.
 """
 
 import difflib
+import json
 import operator
 import os
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 
 class UserError(ValueError):
@@ -91,6 +93,74 @@ def choice(name: str, value: object, allowed: Sequence[object]) -> None:
     # 8.0 == 8 and True == 1 in Python, but they are other values here.
     if not any(item is value or (item == value and kind(item) == kind(value)) for item in allowed):
         raise UserError(f"{name} is {value!r}, expected one of {', '.join(map(repr, allowed))}")
+
+
+# For a type hint: the types that a value of YAML may have, and the words for them in an error.
+_PLAIN: dict[Any, tuple[Any, str]] = {
+    int: (int, "a whole number"),
+    float: (int | float, "a number"),
+    str: (str, "text"),
+    bool: (bool, "true or false"),
+    NoneType: (NoneType, "null"),
+    Path: (str, "a path"),
+}
+
+
+def check_type(value: Any, hint: Any, key: str) -> None:
+    """Refuse a value that a type hint does not allow; a hint that is not known allows all."""
+    if not fits(value, hint):
+        words = _words(hint)
+        quote = "; put it in quotes" if "text" in words and not isinstance(value, str) else ""
+        raise UserError(f"{key} is {found_text(value)}, expected {words}{quote}")
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a type hint allows a value; a dict of hints allows keys with its names alone."""
+    if isinstance(hint, dict):
+        return isinstance(value, dict) and all(
+            name in hint and fits(item, hint[name]) for name, item in value.items()
+        )
+    origin, inner = get_origin(hint) or hint, get_args(hint)
+    if origin in (Union, UnionType):
+        return any(fits(value, one) for one in inner)
+    if origin is Literal:
+        return value in inner
+    if origin in _PLAIN:
+        right = isinstance(value, _PLAIN[origin][0])
+        return right and (origin is bool or not isinstance(value, bool))
+    if _is(origin, Mapping):
+        of = inner or (Any, Any)
+        return isinstance(value, Mapping) and all(
+            fits(name, of[0]) and fits(item, of[1]) for name, item in value.items()
+        )
+    if _is(origin, Sequence):
+        return isinstance(value, list | tuple) and all(fits(v, (*inner, Any)[0]) for v in value)
+    return True
+
+
+def _is(origin: Any, kind: type) -> bool:
+    return isinstance(origin, type) and issubclass(origin, kind)
+
+
+def _words(hint: Any) -> str:
+    origin, inner = get_origin(hint) or hint, get_args(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(_words(one) for one in inner)
+    if origin is Literal:
+        return " or ".join(map(repr, inner))
+    if origin in _PLAIN:
+        return _PLAIN[origin][1]
+    if _is(origin, Mapping):
+        return "keys with values"
+    if _is(origin, Sequence):
+        of = _PLAIN.get(inner[0]) if inner else None
+        return f"a list with {of[1]} in each place" if of else "a list"
+    return getattr(origin, "__name__", str(origin))
+
+
+def found_text(value: Any) -> str:
+    """Return a value as it would be written in YAML, for messages."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
 @dataclass(frozen=True)

@@ -3,30 +3,20 @@
 import dataclasses
 import inspect
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib import import_module
 from itertools import permutations
-from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin
 
-from cdmer_bench.config.schema import MethodCard, RunConfig, TaskCard, found_text
+from cdmer_bench.config.schema import MethodCard, RunConfig, TaskCard
 from cdmer_bench.databases.base import Database
-from cdmer_bench.errors import UserError, closest, nearest, own_code
+from cdmer_bench.errors import UserError, check_type, closest, nearest, own_code
 from cdmer_bench.methods.base import Method
 from cdmer_bench.protocol import Task, experiments, is_shipped
 from cdmer_bench.protocol import card as shipped_card
 
 T = TypeVar("T")
-# For a type hint: the types that a value of YAML may have, and the words for them in an error.
-_PLAIN: dict[Any, tuple[Any, str]] = {
-    int: (int, "a whole number"),
-    float: (int | float, "a number"),
-    str: (str, "text"),
-    bool: (bool, "true or false"),
-    NoneType: (NoneType, "null"),
-    Path: (str, "a path"),
-}
 _OF_CORPUS: dict[str, Any] = {
     "reader": Mapping | None,
     "databases": Mapping | None,
@@ -112,56 +102,6 @@ def _no_dataclass(target: str, key: str, kind: type) -> UserError:
         f"{key}._target_ is {target}, which is no dataclass; put @dataclass above the class, "
         f"because its fields are the {kind.__name__.lower()}'s parameters"
     )
-
-
-def check_type(value: Any, hint: Any, key: str) -> None:
-    """Refuse a value that a type hint does not allow; a hint that is not known allows all."""
-    if not _fits(value, hint):
-        words = _words(hint)
-        quote = "; put it in quotes" if "text" in words and not isinstance(value, str) else ""
-        raise UserError(f"{key} is {found_text(value)}, expected {words}{quote}")
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    origin, inner = get_origin(hint) or hint, get_args(hint)
-    if origin in (Union, UnionType):
-        return any(_fits(value, one) for one in inner)
-    if origin is Literal:
-        return value in inner
-    if origin in _PLAIN:
-        right = isinstance(value, _PLAIN[origin][0])
-        return right and (origin is bool or not isinstance(value, bool))
-    kind = _container(origin)
-    if kind is Mapping:
-        return isinstance(value, Mapping) and (
-            not inner or all(_fits(k, inner[0]) and _fits(v, inner[1]) for k, v in value.items())
-        )
-    if kind is Sequence:
-        items = value if isinstance(value, list | tuple) else [value]
-        return items is value and (not inner or all(_fits(item, inner[0]) for item in items))
-    return True
-
-
-def _container(origin: Any) -> Any:
-    """Return Mapping or Sequence for a hint of one, else None."""
-    kinds = (Mapping, Sequence) if isinstance(origin, type) else ()
-    return next((kind for kind in kinds if issubclass(origin, kind)), None)
-
-
-def _words(hint: Any) -> str:
-    origin, inner = get_origin(hint) or hint, get_args(hint)
-    if origin in (Union, UnionType):
-        return " or ".join(_words(one) for one in inner)
-    if origin is Literal:
-        return " or ".join(map(repr, inner))
-    if origin in _PLAIN:
-        return _PLAIN[origin][1]
-    if _container(origin) is Mapping:
-        return "keys with values"
-    if _container(origin) is Sequence:
-        of = _PLAIN.get(inner[0]) if inner else None
-        return f"a list with {of[1]} in each place" if of else "a list"
-    return getattr(origin, "__name__", str(origin))
 
 
 def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:

@@ -1,6 +1,5 @@
 """The typed shape of a run's configuration, and errors that name the full key."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from operator import attrgetter
@@ -18,7 +17,7 @@ from omegaconf.errors import (
 from yaml import YAMLError
 
 from cdmer_bench.config import CHOICES, LISTED
-from cdmer_bench.errors import UserError, closest
+from cdmer_bench.errors import UserError, closest, found_text
 
 
 @dataclass
@@ -172,11 +171,6 @@ def validate(config: DictConfig) -> RunConfig:
         if value is not None and value not in choices:
             raise UserError(f"{key} is {value!r}; {closest(value, choices)}")
     return result
-
-
-def found_text(value: Any) -> str:
-    """Return a value as it would be written in YAML, for messages."""
-    return json.dumps(value) if value is None or isinstance(value, bool) else repr(value)
 
 
 def _check_shape(node: Any, hint: Any, key: str) -> None:

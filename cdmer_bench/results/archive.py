@@ -18,13 +18,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import UnionType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import UserError, fits
 from cdmer_bench.evaluation.selection import RULES, NotRecorded, rule
 from cdmer_bench.io import (
     check_archive_size,
@@ -40,15 +39,15 @@ FORMAT = 1
 _MEMBER = re.compile(r"cells/\d{5}/(record\.json|grid\.npz)|manifest\.json")
 _TEXTS = ("key", "task", "task_label", "source", "target", "method", "method_label",
           "descriptor", "descriptor_label", "corpus", "grid", "solver")  # fmt: skip
-# What its content holds: types, lists of one, and mappings from names or from any text.
+# What its content holds, as type hints.
 _SIDE = {"database": str, "title": str, "features": str, "n_clips": int, "n_expected": int | None,
-         "class_counts": {str: int}, "findings": {str: int}, "remarks": [str],
+         "class_counts": dict[str, int], "findings": dict[str, int], "remarks": list[str],
          "shared": str}  # fmt: skip
-_ABOUT = {"versions": dict, "date": str, "seconds": int | float, "wall_seconds": int | float,
+_ABOUT = {"versions": dict, "date": str, "seconds": float, "wall_seconds": float,
           "n_features": int, "descriptor_note": str}  # fmt: skip
-_FIGURE = {"setting": int, "mean_f1": int | float, "accuracy": int | float}
+_FIGURE = {"setting": int, "mean_f1": float, "accuracy": float}
 _CELL = {**dict.fromkeys(_TEXTS, str), "format": int, "synthetic": bool, "errors_ignored": bool,
-         "classes": [str], "parameters": dict, "settings": [dict], "notes": {str: str},
+         "classes": list[str], "parameters": dict, "settings": list[dict], "notes": dict[str, str],
          "about": _ABOUT, "used": {"source": _SIDE, "target": _SIDE},
          "figures": dict.fromkeys(RULES, _FIGURE)}  # fmt: skip
 _ARRAYS = ("key", "predictions", "y_target", "y_source", "converged", "iterations")
@@ -140,7 +139,8 @@ def _checksums(members: Mapping[str, bytes]) -> dict[str, str]:
 
 def _cell(content: bytes, arrays: bytes) -> tuple[CellRecord, dict[str, Any]]:
     cell = _shown(json.loads(content))
-    _check_like(cell, _CELL, "a cell")
+    if not fits(cell, _CELL):
+        raise ValueError("a cell holds what no run stores")
     said = cell.pop("figures")
     if "oracle" not in said:
         raise ValueError("it holds no figures of the oracle")
@@ -163,23 +163,6 @@ def _shown(value: Any) -> Any:
     if isinstance(value, dict):
         return {visible(name): _shown(item) for name, item in value.items()}
     return value
-
-
-def _check_like(told: Any, like: Any, what: str) -> None:
-    """Refuse content of other types, or with other names, than what is ``like`` it."""
-    if isinstance(like, type | UnionType):
-        if not isinstance(told, like):
-            raise ValueError(f"{what} is of another type")
-    elif isinstance(told, list) and isinstance(like, list):
-        for one in told:
-            _check_like(one, like[0], what)
-    elif isinstance(told, dict) and isinstance(like, dict):
-        for name, one in told.items():
-            if name not in like and str not in like:
-                raise ValueError(f"{what} holds {name[:80]!r}, which no run stores")
-            _check_like(one, like.get(name, like.get(str)), f"{name[:80]} of {what}")
-    else:
-        raise ValueError(f"{what} is of another type")
 
 
 def _check(record: CellRecord) -> None:

@@ -10,11 +10,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from cdmer_bench.cli.hydra_app import cards, compose_config, composer
 from cdmer_bench.cli.run import run_command
-from cdmer_bench.config.build import build, build_method, check_type
+from cdmer_bench.config.build import build, build_method
 from cdmer_bench.config.schema import MethodCard, validate
 from cdmer_bench.descriptors import Descriptor
 from cdmer_bench.descriptors.c3d.finetuning import Recipe
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import UserError, check_type
 
 WRONG = (3, 2.5, True, "text", [1, 2], {"a": 1}, None)
 METHODS, DESCRIPTORS = (

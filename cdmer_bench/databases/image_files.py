@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -22,10 +23,10 @@ from cdmer_bench.preprocessing.frames import to_grey
 
 SUFFIXES = (".jpg", ".jpeg", ".bmp", ".png", ".tif", ".tiff")
 JPEG, PNG, BMP, TIFF = b"\xff\xd8", b"\x89PNG", b"BM", (b"II*\0", b"MM\0*")
+_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 ORIENTATION = 0x0112  # the EXIF entry of the mark
 # `cdmer data synthesize` leaves this file beside the frames it writes.
 SYNTHETIC_NOTICE = "SYNTHETIC.txt"
-MAX_DEPTH = 12  # folders below the root; released trees need at most 8
 
 
 def is_image(name: str) -> bool:
@@ -54,11 +55,8 @@ def frame_number(name: str) -> int | None:
 
 def name_pattern(names: Sequence[str]) -> str:
     """Return what numbered names have in common, such as ``img{n}.jpg``; '' without one form."""
-    forms = set()
-    for name in names:
-        found = _number_in(name)
-        assert found is not None
-        forms.add(f"{name[: found.start()]}{{n}}{name[found.end() :]}")
+    numbers = ((name, found) for name in names if (found := _number_in(name)))
+    forms = {f"{name[: found.start()]}{{n}}{name[found.end() :]}" for name, found in numbers}
     return forms.pop() if len(forms) == 1 else ""
 
 
@@ -94,8 +92,9 @@ def read_grey(path: Path) -> NDArray:
     grey = to_grey(image[:, :, 2::-1] if coloured else image.reshape(*image.shape[:2], -1)[:, :, 0])
     if image.dtype == np.uint16:
         grey = grey / 257.0  # 65535 becomes 255
-    # OpenCV turns TIFF by itself.
-    return grey if content.startswith(TIFF) else _turn(grey, _orientation(content))
+    if content.startswith(TIFF) or not _may_be_turned(content):  # OpenCV turns TIFF by itself
+        return grey
+    return _turn(grey, _look(content)[0])
 
 
 def _decode(content: bytes) -> tuple[NDArray | None, str]:
@@ -137,31 +136,26 @@ def mark_and_size(path: Path) -> tuple[int, tuple[int, int] | None]:
 
     The size is None where the beginning of the file does not tell it.
     """
-    from PIL import Image
-
     try:
-        content = path.read_bytes()
+        return _look(path.read_bytes())
     except OSError:
         return 1, None
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            size = picture.size
-    except Exception:  # Pillow raises errors of many kinds for what is no picture
-        size = None
-    return _orientation(content), size
 
 
-def _orientation(content: bytes) -> int:
-    if not (content.startswith(TIFF) or b"Exif\0\0" in content or b"eXIf" in content):
-        return 1
+def _look(content: bytes) -> tuple[int, tuple[int, int] | None]:
     from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
+    mark, size = 1, None
+    # Pillow raises errors of many kinds for what is no picture.
+    with suppress(Exception), Image.open(io.BytesIO(content)) as picture:
+        size = picture.size
+        if _may_be_turned(content):
             mark = picture.getexif().get(ORIENTATION, 1)
-    except Exception:  # Pillow raises errors of many kinds for damaged entries
-        return 1
-    return mark if mark in range(1, 9) else 1
+    return mark if mark in range(1, 9) else 1, size
+
+
+def _may_be_turned(content: bytes) -> bool:
+    return content.startswith(TIFF) or b"Exif\0\0" in content or b"eXIf" in content
 
 
 def _turn(image: NDArray, mark: int) -> NDArray:
@@ -177,14 +171,10 @@ def _turn(image: NDArray, mark: int) -> NDArray:
 def _is_cut_short(content: bytes) -> bool:
     """Tell whether a file ends before its picture does; bytes after the picture are allowed."""
     if content.startswith(JPEG):
-        return not _has_end_of_jpeg(content)
+        # Of both marks the picture's own come last: after those of a preview in its header.
+        return content.rfind(_JPEG_END) <= content.rfind(_JPEG_SCAN)
     if content.startswith(PNG):
-        place = 8  # chunks: length, name, content, checksum
-        while content[place + 4 : place + 8] != b"IEND":
-            if place >= len(content):
-                return True
-            place += 12 + int.from_bytes(content[place : place + 4], "big")
-        return False
+        return b"IEND" not in content
     if not content.startswith(BMP):
         return False
     if len(content) < 34:
@@ -195,21 +185,6 @@ def _is_cut_short(content: bytes) -> bool:
     )
     row = (width * bits + 31) // 32 * 4  # bytes, padded to four
     return packing in (0, 3) and len(content) < offset + row * abs(height)
-
-
-def _has_end_of_jpeg(content: bytes) -> bool:
-    """Follow the segments of a JPEG to its end, past a preview that its header may hold."""
-    place = 2
-    # After a scan's header comes coded data, in which FF 00 and FF D0 to D7 are no markers.
-    while marker := _MARKER.search(content, place):
-        place = marker.end()
-        if content[place - 1] == 0xD9:
-            return True
-        place += int.from_bytes(content[place : place + 2], "big")
-    return False
-
-
-_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd8]", re.S)
 
 
 @dataclass(frozen=True)
@@ -305,20 +280,16 @@ def scan_tree(
         )
     folders, sheets = [], []
     top = Path(os.path.abspath(root))
-    visited: set[tuple[int, int]] = set()  # a link to a folder above would lead in a circle
+    visited = set()  # a link to a folder above would lead in a circle
     for place, subfolders, names in os.walk(top, onerror=unreadable, followlinks=True):
-        state = os.stat(place)
-        if (state.st_dev, state.st_ino) in visited:
+        if os.path.realpath(place) in visited:
             subfolders.clear()
             continue
-        visited.add((state.st_dev, state.st_ino))
+        visited.add(os.path.realpath(place))
         parts = (top.name, *Path(place).relative_to(top).parts)
         # A clip that a link names again is known by its own folder's name, which comes first.
         subfolders.sort(key=lambda name: (os.path.islink(os.path.join(place, name)), name))
-        subfolders[:] = (
-            name for name in subfolders
-            if not name.startswith((".", "@")) and len(parts) <= MAX_DEPTH  # @eaDir: of a NAS
-        )  # fmt: skip
+        subfolders[:] = (name for name in subfolders if not name.startswith((".", "@")))  # @eaDir
         images = tuple(name for name in names if is_image(name))
         if images or not subfolders:
             folders.append(ClipFolder(Path(place), images, parts))

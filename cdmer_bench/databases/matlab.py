@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,13 +27,10 @@ _WAY_OUT = {
 
 def list_matlab(path: Path) -> dict[str, tuple[int, ...]]:
     """Return the variables of a .mat file with the shapes that MATLAB shows; () for structs."""
-    with _readable(path):
-        if _is_hdf5(path):
-            import h5py
-
-            with h5py.File(path) as file:
-                names = [name for name in file if not name.startswith("#")]  # cells' contents
-                return {name: tuple(reversed(getattr(file[name], "shape", ()))) for name in names}
+    with _opened(path) as file:
+        if file is not None:
+            names = [name for name in file if not name.startswith("#")]  # cells' contents
+            return {name: tuple(reversed(getattr(file[name], "shape", ()))) for name in names}
         from scipy.io import whosmat
 
         return {name: shape for name, shape, _ in whosmat(str(path))}
@@ -45,15 +42,15 @@ def read_matlab(path: Path, names: Sequence[str]) -> dict[str, NDArray]:
     Numbers come as they are (sparse ones filled up), character arrays as one string a row, cell
     arrays as arrays of the numbers or the strings that their cells hold.
     """
-    with _readable(path):
-        if _is_hdf5(path):
-            import h5py
-
-            with h5py.File(path) as file:
-                return {name: _from_hdf5(path, name, file, file[name]) for name in names}
+    with _opened(path) as file:
+        if file is not None:
+            return {name: _from_hdf5(path, name, file, file[name]) for name in names}
         from scipy.io import loadmat
 
-        _check_elements(path.read_bytes(), path)
+        data = path.read_bytes()
+        order = _ORDERS.get(data[_HEADER - 2 : _HEADER])
+        if order is not None and 0 not in data[:4]:  # else it is of version 4, without elements
+            _check_elements(data[_HEADER:], order, path)
         loaded = loadmat(str(path), variable_names=list(names))
         for name in names:
             if name not in loaded:
@@ -62,33 +59,28 @@ def read_matlab(path: Path, names: Sequence[str]) -> dict[str, NDArray]:
 
 
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged file makes a parser raise into one sentence."""
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a file of version 7.3, None where it is older; what a parser raises is one sentence."""
+    import h5py
+
+    is_hdf5 = h5py.is_hdf5(path)
+    with open(path, "rb") as stream:
+        # A version 7.3 file cut short may no longer pass as HDF5, but its header still says so.
+        if not is_hdf5 and stream.read(19) == b"MATLAB 7.3 MAT-file":
+            raise UserError(f"{path} is a damaged or truncated MATLAB 7.3 file; copy it again")
     try:
-        yield
+        with h5py.File(path) if is_hdf5 else nullcontext() as file:
+            yield file
     except UserError:
         raise
     # Neither SciPy nor h5py has an exception of its own for this: zlib.error, struct.error,
     # OSError, KeyError, RuntimeError, TypeError, IndexError and MemoryError have been met.
     except Exception as error:
         short = f"{type(error).__name__}: {str(error)[:120].partition(chr(10))[0]}"
-        said = "damaged or truncated" if _is_hdf5(path) else "not a readable MATLAB file"
+        said = "damaged or truncated" if is_hdf5 else "not a readable MATLAB file"
         raise UserError(
             f"{path} is {said} ({short}); it may be truncated or of another kind, so copy it again"
         ) from None
-
-
-def _is_hdf5(path: Path) -> bool:
-    import h5py
-
-    if h5py.is_hdf5(path):
-        return True
-    with open(path, "rb") as stream:
-        header = stream.read(19)
-    # A version 7.3 file cut short may no longer pass as HDF5, but its header still says so.
-    if header.startswith(b"MATLAB 7.3 MAT-file"):
-        raise UserError(f"{path} is a damaged or truncated MATLAB 7.3 file; copy it again")
-    return False
 
 
 def _from_hdf5(path: Path, name: str, file: Any, item: Any, in_cell: bool = False) -> NDArray:
@@ -175,32 +167,35 @@ def _refused(path: Path, name: str, kind: str) -> UserError:
 
 # Elements of files of version 5 to 7 (MathWorks, *MAT-File Format*).
 _HEADER = 128  # bytes: text, version, and in the last two the byte order
+_Order = Literal["little", "big"]
+_ORDERS: dict[bytes, _Order] = {b"IM": "little", b"MI": "big"}
 _NUMBER_TYPES = {1, 2, 3, 4, 5, 6, 7, 9, 12, 13}  # miINT8 ... miUINT64
-_TEXT_TYPES = {16, 17, 18}  # miUTF8, miUTF16, miUTF32
 _MATRIX, _COMPRESSED = 14, 15
+_TEXT_TYPES = {16, 17, 18}  # miUTF8, miUTF16, miUTF32
 _NUMERIC_CLASSES = range(5, 16)  # mxSPARSE, mxDOUBLE ... mxUINT64
 _PREAMBLE = 3  # flags, dimensions and name come before the numbers
 _PADDING = 64  # bytes that may follow a compressed element
 _DEEPEST = 20  # cells in cells
 
-_Order = Literal["little", "big"]
 
-
-def _check_elements(data: bytes, path: Path) -> None:
+def _check_elements(data: bytes | memoryview, order: _Order, path: Path, depth: int = 0) -> None:
     """Check every element's type and size before SciPy reads them.
 
     SciPy looks the number type of an element up without a bound; a damaged one ends the process.
     """
-    mark = data[_HEADER - 2 : _HEADER]
-    if 0 in data[:4] or mark not in (b"IM", b"MI"):  # files of version 4 have no elements
-        return
-    order: _Order = "little" if mark == b"IM" else "big"
-    for kind, content in _elements(data[_HEADER:], order):
-        if kind == _COMPRESSED:
+    if depth > _DEEPEST:
+        raise ValueError("it is nested too deeply")
+    allowed = _NUMBER_TYPES | _TEXT_TYPES | {_MATRIX} if depth else {_MATRIX}
+    numeric = False  # whether they are the parts of a matrix of numbers
+    for number, (kind, content) in enumerate(_elements(data, order)):
+        if kind == _COMPRESSED and not depth:
             kind, content = next(_elements(_inflated(content, order, path), order))
-        if kind != _MATRIX:
-            raise ValueError(f"type {kind} in the place of a matrix")
-        _check_matrix(content, order, 0)
+        elif depth and number == 0:
+            numeric = int.from_bytes(content[:4], order) & 0xFF in _NUMERIC_CLASSES
+        if kind not in (_NUMBER_TYPES if numeric and number >= _PREAMBLE else allowed):
+            raise ValueError(f"an element of the unknown type {kind}")
+        if kind == _MATRIX:
+            _check_elements(content, order, path, depth + 1)
 
 
 def _elements(data: bytes | memoryview, order: _Order) -> Iterator[tuple[int, memoryview]]:
@@ -231,17 +226,3 @@ def _inflated(data: memoryview, order: _Order, path: Path) -> bytes:
     if not stream.eof:
         raise ValueError("a compressed element that does not end where it says")
     return head + rest
-
-
-def _check_matrix(data: memoryview, order: _Order, depth: int) -> None:
-    if depth > _DEEPEST:
-        raise ValueError("it is nested too deeply")
-    numeric = False
-    for number, (kind, content) in enumerate(_elements(data, order)):
-        if number == 0:
-            numeric = int.from_bytes(content[:4], order) & 0xFF in _NUMERIC_CLASSES
-        only_numbers = numeric and number >= _PREAMBLE
-        if kind == _MATRIX and not only_numbers:
-            _check_matrix(content, order, depth + 1)
-        elif kind not in (_NUMBER_TYPES if only_numbers else _NUMBER_TYPES | _TEXT_TYPES):
-            raise ValueError(f"an element of the unknown type {kind}")

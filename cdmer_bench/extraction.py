@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.base import Clip, DamagedClip
-from cdmer_bench.databases.usable import read_clip
+from cdmer_bench.databases.checks import read_clip
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError, is_ours, own_code
 from cdmer_bench.io import pack_arrays, read_arrays, write_atomically

@@ -22,9 +22,14 @@ from cdmer_bench.databases.base import (
     content_hash,
     intact_clips,
 )
+from cdmer_bench.databases.checks import (
+    read_clip,
+    repeated_clips,
+    shared_samples,
+    usable_clips,
+    usable_fingerprints,
+)
 from cdmer_bench.databases.clips import CROPPING_CODES
-from cdmer_bench.databases.repeats import repeated_clips, shared_samples
-from cdmer_bench.databases.usable import read_clip, usable_clips, usable_fingerprints
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError, own_code
 from cdmer_bench.extraction import Described, NotDescribed, describe, stacked

@@ -55,9 +55,9 @@ def fetch_command(options: argparse.Namespace) -> int:
 def check_command(options: argparse.Namespace) -> int:
     """Check frames or files of features; exit code 0 only if a run can use all of it, else 2."""
     from cdmer_bench.databases.base import ClipDatabase, FeatureDatabase, finding
+    from cdmer_bench.databases.checks import check_clips
     from cdmer_bench.databases.clips import TableDatabase
     from cdmer_bench.databases.frame_checks import check_frames, grouped
-    from cdmer_bench.databases.usable import check_clips
 
     as_json = options.format == "json"
     root, databases, others = _databases(options)

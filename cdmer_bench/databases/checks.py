@@ -1,17 +1,148 @@
-"""Checks of a database: what extraction and tasks rely on."""
+"""What a database must keep: for runs, for `cdmer data check`, for `cdmer check database`."""
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.databases.base import Clip, ClipDatabase, Database, FeatureDatabase
-from cdmer_bench.databases.repeats import repeats
-from cdmer_bench.databases.usable import usable_fingerprints
-from cdmer_bench.errors import Check
+from cdmer_bench.databases.base import (
+    Clip,
+    ClipDatabase,
+    DamagedClip,
+    Database,
+    FeatureDatabase,
+    Finding,
+    finding,
+)
+from cdmer_bench.errors import Check, UserError, own_code
 from cdmer_bench.io import array_hash
+from cdmer_bench.preprocessing import Preprocessing
+
+
+def usable_clips(database: ClipDatabase) -> list[Clip]:
+    """List the clips of a database; refuse what no run can use."""
+    title, classes = database.title or database.name, database.classes
+    with own_code(database, f"listing the clips of {title}"):
+        clips = list(database.clips())
+        known = [(clip.name, clip.label, clip.subject) for clip in clips]
+    if not clips:
+        raise UserError(f"{title} lists no clip; its clips() should list some")
+    for name, label, _ in known:
+        whole = isinstance(label, int | np.integer) and not isinstance(label, bool)
+        if not whole or not 0 <= label < len(classes):
+            raise UserError(
+                f"{title}: clip {name} has the label {label!r}, expected the index of one of the "
+                f"classes {', '.join(classes)}, counted from 0"
+            )
+    return clips
+
+
+def usable_fingerprints(clips: Sequence[Clip], database: Database) -> list[str]:
+    """Return the fingerprint of each clip, which stored features are found by."""
+    title = database.title or database.name
+    with own_code(database, f"the fingerprint of a clip of {title}"):
+        marks = [clip.fingerprint for clip in clips]
+    for clip, mark in zip(clips, marks, strict=True):
+        if not isinstance(mark, str) or not mark:
+            raise UserError(
+                f"{title}: clip {clip.name} has the fingerprint {mark!r}, expected a text that "
+                "changes with its frames"
+            )
+    return marks
+
+
+def check_clips(database: ClipDatabase, read: bool) -> list[Finding]:
+    """Name clips that are repeated and, if they are read, those that cannot be."""
+    title, found = database.title or database.name, []
+    try:
+        clips = usable_clips(database)
+        found += repeated_clips(clips, usable_fingerprints(clips, database), title)
+    except UserError as error:
+        return [finding("unreadable", title, reason=error)]
+    for clip in clips if read else ():
+        try:
+            with own_code(clip, "its frames()"):
+                clip.frames()
+        except UserError as error:
+            found.append(finding("frame-damaged", f"{title}: {clip.name}", reason=error))
+    return found
+
+
+def read_clip(
+    clip: Clip,
+    preprocessing: Preprocessing,
+    interpolated: bool = True,  # else it keeps its number of frames
+) -> NDArray[np.float64] | DamagedClip:
+    """Read and preprocess a clip."""
+    try:
+        with own_code(clip, "its frames()"):
+            frames = clip.frames()
+        with own_code(preprocessing, type(preprocessing).__name__):
+            steps = preprocessing.for_clip(clip)
+            return steps(frames) if interpolated else steps.resized(frames)
+    except UserError as error:
+        return DamagedClip(clip.name, str(error))
+
+
+# Samples that are there more than once
+
+
+def repeats(marks: Mapping[int, Hashable]) -> list[tuple[int, int]]:
+    """Pair the place of each sample whose mark an earlier one has with the first such place."""
+    first: dict[Hashable, int] = {}
+    pairs = [(first.setdefault(mark, place), place) for place, mark in marks.items()]
+    return [(one, other) for one, other in pairs if one != other]
+
+
+def repeated_clips(clips: Sequence[Clip], marks: Sequence[str], title: str) -> list[Finding]:
+    """Name clips whose frames an earlier clip of the database has too."""
+    names, labels = [clip.name for clip in clips], [clip.label for clip in clips]
+    return _repeated("clips-repeated", title, marks, labels, names)
+
+
+def repeated_rows(X: NDArray, y: NDArray, where: str) -> list[Finding]:
+    """Name samples of a file that are there more than once."""
+    marks = [hash(row.tobytes()) for row in X]
+    return _repeated("repeated-samples", where, marks, y, range(len(X)))
+
+
+def _repeated(
+    code: str,
+    where: str,
+    marks: Sequence[Hashable],
+    labels: Sequence[int] | NDArray,  # samples of two labels contradict each other
+    names: Sequence[object],
+) -> list[Finding]:
+    pairs = repeats(dict(enumerate(marks)))
+    if not pairs:
+        return []
+    contrary = [(one, other) for one, other in pairs if labels[one] != labels[other]]
+    one, other = (names[place] for place in (contrary or pairs)[0])
+    said = f", {len(contrary)} under another label" if contrary else ""
+    values = {"n": len(pairs), "samples": len(names), "one": one, "other": other, "contrary": said}
+    return [finding(code, where, **values)]
+
+
+def shared_samples(
+    source: Sequence[int | str],  # what tells its samples apart
+    target: Sequence[int | str],
+    title: str,  # of the source
+) -> str:
+    """Say how many samples of a target are in the source, too; empty if none is."""
+    places = {mark: place for place, mark in reversed(list(enumerate(source)))}
+    both = [(place, places[mark]) for place, mark in enumerate(target) if mark in places]
+    if not both:
+        return ""
+    one, other = both[0]
+    return (
+        f"{len(both)} of {len(target)} samples are in the source {title} too (such as its sample "
+        f"{one}, there {other}, counted from 0), so that the method has seen them with their labels"
+    )
+
+
+# The checks of a contribution
 
 
 def database_checks(database: Database, descriptors: Sequence[str]) -> list[Check]:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from cdmer_bench.databases.base import EMOTIONS, SEVERITIES, Finding, finding
+from cdmer_bench.databases.checks import repeated_clips
 from cdmer_bench.databases.clips import TableDatabase
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import FrameClip, frame_number, read_grey
 from cdmer_bench.databases.reader import LAYOUTS
-from cdmer_bench.databases.repeats import repeated_clips
 from cdmer_bench.databases.synthetic.database import COUNTS
 from cdmer_bench.errors import UserError, nearest_neighbour
 from cdmer_bench.protocol import composition

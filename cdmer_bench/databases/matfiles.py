@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.base import EMOTIONS, FeatureDatabase, FeatureSet, finding
+from cdmer_bench.databases.checks import repeated_rows
 from cdmer_bench.databases.feature_files import (
     as_written,
     check_features,
@@ -17,7 +18,6 @@ from cdmer_bench.databases.feature_files import (
     read_features,
 )
 from cdmer_bench.databases.released import from_released_layout
-from cdmer_bench.databases.repeats import repeated_rows
 from cdmer_bench.errors import DataMissing, UserError, choice, closest, listed, positive_integer
 from cdmer_bench.io import file_hash, user_path
 from cdmer_bench.protocol import BLOCK_GRIDS

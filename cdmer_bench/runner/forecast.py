@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cdmer_bench.databases.base import Clip, ClipDatabase
-from cdmer_bench.databases.usable import read_clip
+from cdmer_bench.databases.checks import read_clip
 from cdmer_bench.errors import UserError
 from cdmer_bench.features import Features, Side
 from cdmer_bench.methods.base import SHARED_WORK, Method

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cdmer_bench.databases.base import Clip, ClipDatabase, DamagedClip, intact_clips
-from cdmer_bench.databases.usable import read_clip, usable_clips, usable_fingerprints
+from cdmer_bench.databases.checks import read_clip, usable_clips, usable_fingerprints
 from cdmer_bench.descriptors.c3d.descriptor import C3D, mean_levels, network_input
 from cdmer_bench.descriptors.c3d.weights import FINETUNED, OWN_FORMAT
 from cdmer_bench.errors import DataMissing, UserError, choice, closest, positive_integer

@@ -347,24 +347,21 @@ def read_table(path: Path) -> "pd.DataFrame":
     if not lines:
         raise UserError(f"{path} is empty, expected a clips table: {','.join(COLUMNS)}")
     headings = [cell.lower() for cell in rows[lines[0] - 1]]
-    absent = [name for name in COLUMNS if name not in headings and name not in OPTIONAL]
+    named = [name for name in headings if name]
+    absent = [name for name in COLUMNS if name not in named and name not in OPTIONAL]
     if absent:
         raise UserError(
             f"{path} has no column {', '.join(absent)} in its first row "
             f"({', '.join(headings[:12])}), expected {','.join(COLUMNS)}; complete it"
         )
-    if twice := [name for name in dict.fromkeys(headings) if name and headings.count(name) > 1]:
-        raise UserError(f"{path} has {headings.count(twice[0])} columns {twice[0]!r}; keep one")
-    content = [
-        {name: row[c] if c < len(row) else "" for c, name in enumerate(headings) if name}
-        for row in (rows[line - 1] for line in lines[1:])
-    ]
-    table = pd.DataFrame(content, columns=[name for name in headings if name])
-    for name in OPTIONAL:
-        if name not in table:
-            table[name] = ""
-    beyond = [", ".join(filter(None, rows[line - 1][len(headings) :])) for line in lines[1:]]
-    return table.assign(line=lines[1:], beyond=beyond)
+    if twice := [name for name in dict.fromkeys(named) if named.count(name) > 1]:
+        raise UserError(f"{path} has {named.count(twice[0])} columns {twice[0]!r}; keep one")
+    content = [rows[line - 1] for line in lines[1:]]
+    width = headings.index(named[-1]) + 1
+    beyond = [", ".join(filter(None, row[width:])) for row in content]
+    table = pd.DataFrame(content, columns=headings, dtype=object)[named]
+    absent = [name for name in OPTIONAL if name not in named]
+    return table.assign(**dict.fromkeys(absent, ""), line=lines[1:], beyond=beyond)
 
 
 def write_table(rows: "pd.DataFrame", path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -188,7 +189,7 @@ def read_coding_sheets(
     found: list[CodingSheet] = []
     seen: list[str] = []
     for name, rows in tables.items():
-        for number, row in enumerate(rows[:40], start=1):
+        for place, row in enumerate(rows[:40]):
             words = [re.sub(r"[^a-z0-9]", "", cell.lower()) for cell in row]
             columns = {
                 role: next(words.index(word) for word in named if word in words)
@@ -196,11 +197,8 @@ def read_coding_sheets(
                 if not set(words).isdisjoint(named)
             }
             if columns.keys() >= set(required):
-                sheet = CodingSheet(path, name if len(tables) > 1 else "", words)
-                _read_rows(sheet, rows[number:], columns, number + 1)
-                if "emotion" in columns:
-                    _compare_emotions(sheet, row, rows[number:], columns["emotion"], number + 1)
-                found.append(sheet)
+                found.append(CodingSheet(path, name if len(tables) > 1 else "", words))
+                _read_rows(found[-1], rows, place, columns)
                 break
             seen = max(seen, [cell for cell in row if cell], key=len)
     if not found:
@@ -212,31 +210,32 @@ def read_coding_sheets(
 
 
 def read_tables(path: Path) -> dict[str, list[list[str]]]:
-    """Read every worksheet as rows of cells of text; a whole number is written without a point."""
+    """Read every worksheet as rows of as many cells of text; whole numbers have no point."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); copy it again") from None
     otherwise = ", or open it in a spreadsheet program and save it as .xlsx"
-    suffix = path.suffix.lower()
     damaged = f"{path} is not a readable {path.suffix} file; copy it again"
     excel = "openpyxl" if content.startswith(b"PK") else "xlrd"
-    if not content.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
-        if suffix in (".xlsx", ".xlsm"):
-            raise UserError(damaged)
-        return {path.stem: _read_text(path, content)}
-    try:
-        pages = _read_xlsx(path) if excel == "openpyxl" else _read_xls(content)
-    except ImportError:
-        raise UserError(
-            f"{path} needs the package {excel}; run: pip install {excel}"
-            f"{otherwise if excel == 'xlrd' else ''}"
-        ) from None
-    except UserError:
-        raise
-    # The readers pass on whatever zipfile, the XML parser and their type checks raise.
-    except Exception:
-        raise UserError(damaged + otherwise if suffix == ".xls" else damaged) from None
+    if content.startswith((b"PK", b"\xd0\xcf\x11\xe0")):
+        try:
+            pages = _read_xlsx(path) if excel == "openpyxl" else _read_xls(content)
+        except ImportError:
+            raise UserError(
+                f"{path} needs the package {excel}; run: pip install {excel}"
+                f"{otherwise if excel == 'xlrd' else ''}"
+            ) from None
+        except UserError:
+            raise
+        # The readers pass on whatever zipfile, the XML parser and their type checks raise.
+        except Exception:
+            hint = otherwise if path.suffix.lower() == ".xls" else ""
+            raise UserError(damaged + hint) from None
+    elif path.suffix.lower() in (".xlsx", ".xlsm"):
+        raise UserError(damaged)
+    else:
+        pages = {path.stem: _read_text(path, content)}
     return {name: [[_text(cell) for cell in row] for row in page] for name, page in pages.items()}
 
 
@@ -258,7 +257,7 @@ def _read_xls(content: bytes) -> dict[str, Iterable[Sequence[object]]]:
     return {page.name: [page.row_values(n) for n in range(page.nrows)] for page in book.sheets()}
 
 
-def _read_text(path: Path, content: bytes) -> list[list[str]]:
+def _read_text(path: Path, content: bytes) -> Iterable[Sequence[str]]:
     """Read text of any usual encoding, with the separator that its first lines hold most often."""
     encodings = ["utf-8-sig", "gb18030"]
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -266,20 +265,19 @@ def _read_text(path: Path, content: bytes) -> list[list[str]]:
     elif b"\0" in content[:200]:
         encodings = ["utf-16-le" if content[1:2] == b"\0" else "utf-16-be"]
     for encoding in encodings:
-        try:
+        with suppress(UnicodeDecodeError):
             text = content.decode(encoding)
             break
-        except UnicodeDecodeError:
-            continue
     else:
         raise UserError(f"{path} is text of no encoding that is known; save it as UTF-8")
     beginning = "\n".join(text.splitlines()[:20])
     separator = max(",;\t", key=beginning.count)
     try:
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-        return [[_text(cell) for cell in row] for row in rows]
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error as error:
         raise UserError(f"{path} is not a readable CSV file ({error})") from None
+    width = max(map(len, rows), default=0)
+    return [row + [""] * (width - len(row)) for row in rows]
 
 
 def _text(cell: object) -> str:
@@ -290,15 +288,23 @@ def _text(cell: object) -> str:
 
 
 def _read_rows(
-    sheet: CodingSheet, rows: Sequence[Sequence[str]], columns: Mapping[str, int], first: int
+    sheet: CodingSheet,
+    rows: Sequence[Sequence[str]],
+    place: int,  # of the headings among the rows
+    columns: Mapping[str, int],  # from the purpose of a column to its place
 ) -> None:
     """Add to a sheet a coded clip for each row, or a finding that says why not."""
     lines: dict[str, list[int]] = defaultdict(list)
+    alike = [c for c, word in enumerate(sheet.headings) if word in HEADINGS["emotion"]]
+    unlike: dict[int, list[tuple[int, str]]] = defaultdict(list)  # by the column
     subject = ""
-    for number, row in enumerate(rows, start=first):
+    for number, row in enumerate(rows[place + 1 :], start=place + 2):
         if not any(row):
             continue
-        cell = defaultdict(str, {role: row[c] for role, c in columns.items() if c < len(row)})
+        cell = defaultdict(str, {role: row[c] for role, c in columns.items()})
+        for other in alike if cell["emotion"] else ():
+            if row[other].lower() not in ("", cell["emotion"].lower()):
+                unlike[other].append((number, f"{row[other]} and {cell['emotion']}"))
         coded = any(subject_number(cell[role]) is not None for role in ("onset", "offset"))
         if not cell["clip"] or not (cell["subject"] or coded):
             named = subject_number(cell["subject"]) is not None and coded
@@ -327,27 +333,10 @@ def _read_rows(
         sheet.rows.append(CodedClip(subject, cell["clip"], **known, emotion=emotion, row=number))
     for code, numbered in lines.items():
         sheet.note(code, numbered)
-
-
-def _compare_emotions(
-    sheet: CodingSheet,
-    headings: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    taken: int,  # the column of the emotions
-    first: int,  # number of the first row
-) -> None:
-    """Name the rows whose emotion differs in another column of such a heading."""
-    alike = [c for c, word in enumerate(sheet.headings) if word in HEADINGS["emotion"]]
-    for other in alike:
-        pairs = [
-            (number, row[taken], row[other])
-            for number, row in enumerate(rows, start=first)
-            if max(taken, other) < len(row) and row[taken] and row[other]
-        ]
-        unlike = [one for one in pairs if one[1].lower() != one[2].lower()]
-        example = f"{unlike[0][2]} and {unlike[0][1]}" if unlike else ""
-        said = {"other": headings[other], "taken": headings[taken], "example": example}
-        sheet.note("emotion-columns-differ", [number for number, *_ in unlike], **said)
+    for other, cases in unlike.items():
+        said = {"other": rows[place][other], "taken": rows[place][columns["emotion"]]}
+        said["example"] = cases[0][1]
+        sheet.note("emotion-columns-differ", [number for number, _ in cases], **said)
 
 
 def _marked(cell: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from cdmer_bench.databases.frame_checks import check_frames
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import files_of, scan_tree
 from cdmer_bench.errors import DataMissing, UserError
+from tests.databases.sheets import write_xlsx
 from tests.databases.trees import LAYOUTS
 
 HEAD = ",".join(COLUMNS)
@@ -98,6 +99,15 @@ WRONG = {  # the row: code, and part of the sentence
     "mine,a,p1,x,faces/a,,,": ("clip-twice", "a is in row 3"),
     "mine,b,p1,x,faces/a,9,,img{n}.png,more,,cells": ("cells-beyond", "'more, cells'"),
 }
+
+
+def test_cells_beyond_the_headings_of_a_workbook_are_told(folder):
+    rows = [(*COLUMNS, None, "note"), ("mine", "a", "p1", "x", "faces/a", None, None, None)]
+    rows.append(("mine", "b", "p1", "x", "faces/a", 9, None, None, "free", "a note", "more"))
+    write_xlsx(folder / "clips.xlsx", rows)
+    read = database(folder / "clips.xlsx")
+    assert [clip.name for clip in read.clips()] == ["a"]
+    assert "1 row with more cells than there are headings (row 3: 'more')" in read.findings[0].text
 
 
 @pytest.mark.parametrize("row", WRONG, ids=[code for code, _ in WRONG.values()])

@@ -185,22 +185,32 @@ class Features:
     @remembered
     def shared(self, source: str, target: str, descriptor: str) -> str:
         """Say how many samples of the target are in the source too; empty if none is."""
-        title = self.databases[source].title or source
+        title, both = self.databases[source].title or source, (source, target)
+        of_files = all(isinstance(self.databases[name], FeatureDatabase) for name in both)
+        by_name = of_files and all(self.load(name, descriptor).names for name in both)
         said = ""
         for most in (_GLANCE, None):  # the whole only where a beginning is there twice
-            here, there = (self._marks(name, descriptor, most) for name in (source, target))
+            here, there = (self._marks(name, descriptor, most, by_name) for name in both)
             said = shared_samples(here, there, title)
             if not said:
                 break
         return said
 
     @remembered
-    def _marks(self, database: str, descriptor: str, most: int | None) -> Sequence[int | str]:
+    def _marks(
+        self,
+        database: str,
+        descriptor: str,
+        most: int | None,
+        by_name: bool,  # whether features are told by their names, in whatever order they stand
+    ) -> Sequence[int | str]:
         """Return what tells samples apart: of files, hashes of at most so many features of each."""
         if isinstance(self.databases[database], ClipDatabase):
             return self.fingerprints(database)
-        X = self.load(database, descriptor).X
-        return [hash(row.tobytes()) for row in X.reshape(len(X), -1)[:, :most]]
+        loaded = self.load(database, descriptor)
+        X, names = loaded.X.reshape(len(loaded.X), -1), loaded.names
+        chosen = np.argsort(names)[:most] if by_name and names else slice(most)
+        return [hash(row.tobytes()) for row in np.ascontiguousarray(X[:, chosen])]
 
     def is_ready(self, database: str, descriptor: str) -> bool:
         """Whether :meth:`load` needs no extraction."""

@@ -104,6 +104,19 @@ def test_samples_of_files_are_compared_whole_where_their_beginnings_are_alike(tm
     )
 
 
+def test_shared_samples_are_found_by_the_names_of_their_features(tmp_path):
+    rows, found = np.random.default_rng(0).random((3, 2)).tolist(), {}
+    for name, order in {"one": (0, 1), "two": (1, 0), "other": (0, 1)}.items():
+        head = ",".join("pq"[i] if name != "other" else "qp"[i] for i in order)
+        lines = [f"a,{row[order[0]]},{row[order[1]]}" for row in rows]
+        (tmp_path / f"{name}.csv").write_text(f"labels,{head}\n" + "\n".join(lines) + "\n")
+        options = {"root": str(tmp_path), "files": {"d": f"{name}.csv"}, "features": "*"}
+        found[name] = FileFeatureDatabase(name, classes=("a", "b"), **options)
+    features = Features(found, {}, preprocessing(), FeatureStore(tmp_path / "cache"))
+    assert features.shared("one", "two", "d").startswith("3 of 3 samples are in the source")
+    assert features.shared("one", "other", "d") == ""
+
+
 @dataclasses.dataclass
 class OwnFiles(FeatureDatabase):
     gives: object = None

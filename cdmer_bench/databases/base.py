@@ -133,7 +133,8 @@ class FeatureSet:
     fingerprint : str
         Hash of the file that the features come from, if they do; no result depends on it.
     names : tuple of str, or None
-        Of the features, where their file has names; source and target are matched by them.
+        Of the features, in the order of a sample's values in ``X``, where their file has names;
+        source and target are matched by them.
     findings : tuple of Finding
         What was noticed while the features were read.
 
@@ -217,8 +218,10 @@ def matched(source: FeatureSet, target: FeatureSet) -> FeatureSet:
             f"{source.database} and {target.database} have other features: {differing[0]!r} is "
             f"only in {where.database} ({len(differing)} such in all); give both the same columns"
         )
-    order = [target.names.index(name) for name in source.names]
-    return replace(target, X=np.ascontiguousarray(target.X[:, order]), names=source.names)
+    place = {name: number for number, name in enumerate(target.names)}
+    flat = target.X.reshape(len(target.X), -1)[:, [place[name] for name in source.names]]
+    X = np.ascontiguousarray(flat).reshape(target.X.shape)
+    return replace(target, X=X, names=source.names)
 
 
 @dataclass

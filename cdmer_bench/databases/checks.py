@@ -1,7 +1,9 @@
 """What a database must keep: for runs, for `cdmer data check`, for `cdmer check database`."""
 
 import pickle
-from collections.abc import Hashable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -140,6 +142,24 @@ def shared_samples(
         f"{len(both)} of {len(target)} samples are in the source {title} too (such as its sample "
         f"{one}, there {other}, counted from 0), so that the method has seen them with their labels"
     )
+
+
+# Names in two spellings
+
+
+def alike(
+    texts: Iterable[str], form: Callable[[str], str] = str.casefold
+) -> Iterator[tuple[str, str]]:
+    """Yield texts of the same form as a more frequent one, and that."""
+    usual: dict[str, str] = {}
+    for text, _ in Counter(filter(None, texts)).most_common():
+        if (like := usual.setdefault(form(text), text)) != text:
+            yield text, like
+
+
+def subject_form(text: str) -> str:
+    """Return a subject without what often differs by mistake: capitals and leading zeros."""
+    return re.sub(r"(?<![\d.])0+(?=\d)", "", text.casefold())
 
 
 # The checks of a contribution

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cdmer_bench.databases.base import EMOTIONS, Account, Clip, ClipDatabase, Finding, finding
+from cdmer_bench.databases.checks import alike, subject_form
 from cdmer_bench.databases.coding_sheet import name_rows, read_tables
 from cdmer_bench.databases.image_files import (
     ClipFolder,
@@ -261,9 +262,11 @@ class ClipsDatabase(TableDatabase):
             rows = name_rows([line for line, _ in cases])
             reading.note(code, self.path, example=cases[0][1], **rows, **dict(said))
         for column, code in (("label", "labels-alike"), ("database", "databases-alike")):
-            for text, like in _alike(table[column]):
+            for text, like in alike(table[column]):
                 rows = name_rows(table["line"][table[column] == text].tolist())
                 reading.note(code, self.path, text=text, like=like, **rows)
+        for text, like in alike(table["subject"][mine], subject_form):
+            reading.note("subjects-alike", self.path, text=text, like=like)
         return reading
 
 
@@ -306,14 +309,6 @@ def _mistakes(
             yield "frame-number-twice/table", f"{' and '.join(twice[0])} in {folder}", {}
         elif len(inside) < last - first + 1:
             yield "frames-missing/table", f"{len(inside)} of {last - first + 1} in {folder}", {}
-
-
-def _alike(texts: "pd.Series") -> Iterator[tuple[str, str]]:
-    """Yield texts that differ from a more frequent one in the size of letters only, and that."""
-    usual: dict[str, str] = {}
-    for text in texts[texts != ""].value_counts().index:
-        if (like := usual.setdefault(text.casefold(), text)) != text:
-            yield text, like
 
 
 def _classes_of(table: "pd.DataFrame") -> tuple[str, ...]:

@@ -155,7 +155,7 @@ def read_features(
         )
     for column in chosen:
         if table[column].dtype.kind not in "iuf":
-            row = int(np.argmax(~_are_numbers(table[column])))
+            row = int(np.argmax(_as_numbers(table[column]).isna()))
             found = table[column].iloc[row]
             comma = isinstance(found, str) and _DECIMAL_COMMA.fullmatch(found.strip())
             raise UserError(
@@ -165,7 +165,7 @@ def read_features(
     return Content(
         table[chosen].to_numpy(np.float64),
         table[labels].to_numpy(),
-        None if subjects is None else table[subjects].to_numpy().astype(str),
+        None if subjects is None else table[subjects].to_numpy(),
         tuple(chosen),
         _tell_columns(path, features, chosen, left_out),
     )
@@ -173,7 +173,8 @@ def read_features(
 
 def _read_csv(
     path: Path,
-    texts: Sequence[str | None] = (),  # columns in which NA is a text and no missing number
+    # columns of texts as they are written: 1.10 is not 1.1, and NA is no missing number
+    texts: Sequence[str | None] = (),
 ) -> Any:
     import pandas as pd
 
@@ -190,15 +191,15 @@ def _read_csv(
             )
         # index_col=False: a row with one value too many would turn the first column into an index.
         options: dict[str, Any] = {"sep": separator, "index_col": False, "encoding": "utf-8-sig"}
+        as_text: Any = {place: str for place, name in enumerate(header) if name in texts}
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, **options)
+            table = pd.read_csv(path, **options, dtype=as_text)
             table.columns = table.columns.astype(str).str.strip()
-            if any(name in texts and table[name].isna().any() for name in table):
-                as_text = pd.read_csv(path, **options, dtype=str, na_filter=False)
-                for place, name in enumerate(table):
-                    if name in texts:
-                        table[name] = as_text.iloc[:, place]
+            if table.iloc[:, list(as_text)].isna().any(axis=None):
+                whole = pd.read_csv(path, **options, dtype=str, na_filter=False)
+                for place in as_text:
+                    table.isetitem(place, whole.iloc[:, place])
     except UserError:
         raise
     except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
@@ -221,10 +222,12 @@ def _no_feature(table: Any, column: str, labels: str, subjects: str | None) -> s
     if values.dtype.kind not in "iuf":
         # A column of numbers with a typing error is not text; it is refused where it is read.
         numbers = (
-            _are_numbers(values).any() or values.astype(str).str.fullmatch(_DECIMAL_COMMA).any()
+            _as_numbers(values).notna().any()
+            or values.astype(str).str.fullmatch(_DECIMAL_COMMA).any()
         )
         return "" if numbers else "texts"
-    if len(values) > 2 and values.dtype.kind in "iu" and (values.diff().iloc[1:] == 1).all():
+    steps = set(values.diff().iloc[1:])  # row numbers may be written as 0.0, 1.0, 2.0, and fall
+    if len(values) > 2 and steps in ({1}, {-1}) and (values % 1 == 0).all():
         return "row numbers"
     for other in (labels, subjects):
         if other is not None:
@@ -235,10 +238,11 @@ def _no_feature(table: Any, column: str, labels: str, subjects: str | None) -> s
     return ""
 
 
-def _are_numbers(values: Any) -> NDArray[np.bool_]:
+def _as_numbers(values: Any) -> Any:
+    """Return the numbers that the texts of a column are, NaN for any other text."""
     import pandas as pd
 
-    return pd.to_numeric(values.astype(str), errors="coerce").notna().to_numpy()
+    return pd.to_numeric(values.astype(str), errors="coerce")
 
 
 def _tell_columns(
@@ -287,6 +291,15 @@ def check_features(
     return X
 
 
+def one_each(values: NDArray, what: str, where: str) -> list[str]:
+    """Return the label or subject of each sample as text; refuse a matrix of them."""
+    if values.ndim > 2 or (values.ndim == 2 and 1 not in values.shape):
+        raise UserError(
+            f"{where} has shape {values.shape}, expected one {what} a sample, not a matrix"
+        )
+    return [as_written(value) for value in values.ravel().tolist()]
+
+
 def encode_labels(
     labels: NDArray,  # whole numbers or strings, (n,), (n, 1) or (1, n)
     classes: Sequence[str],
@@ -297,12 +310,10 @@ def encode_labels(
     label_map: Mapping[Any, str] | None = None,  # from the values in the file to names of classes
 ) -> NDArray[np.intp]:
     """Turn the labels of a file into indices of classes."""
-    if labels.ndim > 2 or (labels.ndim == 2 and 1 not in labels.shape):
-        raise UserError(
-            f"{where} has shape {labels.shape}, expected one label a sample, not a matrix"
-        )
     position = {name: index for index, name in enumerate(classes)}
-    keys = [as_written(value) for value in labels.ravel().tolist()]
+    names = set(position if label_map is None else map(as_written, label_map))
+    texts = one_each(labels, "label", where)
+    keys = [text if text in names else _as_number(text) for text in texts]
     if label_map is not None:
         unknown = sorted({str(name) for name in label_map.values()} - set(position))
         if unknown:
@@ -340,10 +351,18 @@ def encode_labels(
     return np.array([codes[key] for key in keys], dtype=np.intp)
 
 
+def _as_number(text: str) -> str:
+    """Return a text such as 01, 1.0 or 1e0 as the whole number that it is; any other as it is."""
+    try:
+        return text if "_" in text else as_written(float(text))
+    except ValueError:
+        return text
+
+
 def as_written(value: object) -> str:
     """Return a label or subject as text; MATLAB writes whole numbers as 7.0."""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace").strip()
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float | np.floating) and value.is_integer():
         return str(int(value))
     return str(value).strip()

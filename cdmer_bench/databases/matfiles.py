@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.base import EMOTIONS, FeatureDatabase, FeatureSet, finding
-from cdmer_bench.databases.checks import repeated_rows
+from cdmer_bench.databases.checks import alike, repeated_rows, subject_form
 from cdmer_bench.databases.feature_files import (
-    as_written,
     check_features,
     encode_labels,
     locate,
+    one_each,
     read_features,
 )
 from cdmer_bench.databases.released import from_released_layout
@@ -119,29 +119,31 @@ class FileFeatureDatabase(FeatureDatabase):
             layout = "samples_rows"
         where = f"{path}: {entry['features']}"
         X = check_features(_samples_first(held.X, len(y), layout, where), where)
-        X = _normalised(X, entry["normalise"])
+        X, names = _normalised(X, entry["normalise"]), held.names
         if entry["blocks"] is not None:
             X = _cut_blocks(X, entry["blocks"], str(path))
+            if names is not None:
+                places = _cut_blocks(np.arange(float(len(names)))[None], entry["blocks"], str(path))
+                names = tuple(names[place] for place in places.ravel().astype(int))
         subject = None
         if held.subjects is not None:
-            subject = np.array([as_written(value) for value in held.subjects.ravel().tolist()])
+            where = f"{path}: {entry['subjects']}"
+            subject = np.array(one_each(held.subjects, "subject", where))
             if len(subject) != len(y):
-                raise UserError(
-                    f"{path}: {entry['subjects']} names {len(subject)} subjects for {len(y)} "
-                    "samples"
-                )
+                raise UserError(f"{where} names {len(subject)} subjects for {len(y)} samples")
             unknown = np.flatnonzero(np.isin(subject, ("", "nan", "NaN")))
             subject[unknown] = ""
         findings = held.findings
-        if subject is not None and len(unknown):
-            said = {"n": len(unknown), "samples": len(y), "first": unknown[0]}
-            findings += (finding("subjects-unknown", path, **said),)
+        if subject is not None:
+            if len(unknown):
+                said = {"n": len(unknown), "samples": len(y), "first": unknown[0]}
+                findings += (finding("subjects-unknown", path, **said),)
+            for text, like in alike(subject.tolist(), subject_form):
+                findings += (finding("subjects-alike", path, text=text, like=like),)
         if steps := ", ".join(step for step in entry["normalise"] if step != "none"):
             findings += (finding("normalised", path, steps=steps),)
         findings += tuple(repeated_rows(X, y, str(path)))
-        return FeatureSet(
-            self.name, X, y, subject, self.classes, file_hash(path), held.names, findings
-        )
+        return FeatureSet(self.name, X, y, subject, self.classes, file_hash(path), names, findings)
 
     def fingerprint(self, descriptor: str) -> str:
         """Return the SHA-256 of the descriptor's file."""
@@ -190,13 +192,17 @@ class FileFeatureDatabase(FeatureDatabase):
 def _normalised(X: NDArray[np.float64], steps: Sequence[str]) -> NDArray[np.float64]:
     """Return features scaled as ``FileFeatureDatabase.normalise`` says, step by step."""
     flat = X.reshape(len(X), -1)
-    for step in steps:
+    for step in [step for step in steps if step != "none"]:
+        # By powers of two to about 1, which is exact, so that no square leaves float64's range.
+        axis = 0 if step == "zscore" else 1
+        flat = np.ldexp(flat, -np.frexp(np.abs(flat).max(axis=axis, keepdims=True))[1])
         if step == "zscore":
-            spread = flat.std(axis=0)
-            flat = (flat - flat.mean(axis=0)) / np.where(spread > 0, spread, 1)
-        elif step != "none":
-            order = 1 if step == "sum" else 2
-            norms = np.linalg.norm(flat, order, axis=1, keepdims=True)
+            # Rounding leaves a constant feature a tiny deviation: compare the values themselves.
+            constant = np.ptp(flat, axis=0) == 0
+            spread = np.where(constant, 1, flat.std(axis=0))
+            flat = np.where(constant, 0.0, (flat - flat.mean(axis=0)) / spread)
+        else:
+            norms = np.linalg.norm(flat, 1 if step == "sum" else 2, axis=1, keepdims=True)
             flat = flat / np.where(norms > 0, norms, 1)
     return flat.reshape(X.shape)
 

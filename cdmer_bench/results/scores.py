@@ -247,9 +247,9 @@ def remarks(record: CellRecord, side: str) -> list[str]:
 def class_remarks(side: str, title: str, counts: Mapping[str, int]) -> list[str]:
     """Say which classes a side of a task lacks, or has a single clip of."""
     found = []
+    most = sum(count > 0 for count in counts.values()) / len(counts)
     for name, count in counts.items():
         if count == 0 and side == "target":
-            most = (len(counts) - 1) / len(counts)
             found.append(
                 f"the target {title} has no clip of the class {name}, whose F1 is then 0: mean F1 "
                 f"is at most {most:.4f}"

@@ -7,11 +7,13 @@ import pytest
 
 from cdmer_bench.databases.base import ClipDatabase, FeatureDatabase, FeatureSet
 from cdmer_bench.databases.checks import (
+    alike,
     database_checks,
     repeated_clips,
     repeated_rows,
     repeats,
     shared_samples,
+    subject_form,
     wrong_codes,
 )
 from cdmer_bench.errors import UserError
@@ -199,3 +201,9 @@ def test_the_first_shared_sample_is_the_example():
         "2 of 4 samples are in the source Mine too (such as its sample 1, there 1,"
     )
     assert shared_samples("abab", "xy", "Mine") == ""
+
+
+def test_subjects_that_differ_in_capitals_or_leading_zeros_are_alike():
+    texts = ["s1", "S01", "s1", "s10", "", "", "p1.1", "p1.10", "p1.01"]
+    assert list(alike(texts, subject_form)) == [("S01", "s1")]
+    assert list(alike(["Lab", "lab", "lab", "laboratory"])) == [("Lab", "lab")]

@@ -389,3 +389,10 @@ def test_names_of_databases_that_differ_in_letters_only_are_an_error(tmp_path):
     found = ClipsDatabase("lab", table=str(table)).read().findings
     (told,) = [one for one in found if one.code == "databases-alike"]
     assert told.text.startswith("1 row whose database 'Lab' differs from 'lab'")
+
+
+def test_subjects_in_two_spellings_are_told(folder):
+    rows = [f"mine,{i},{who},x,faces/a,{i},{i}," for i, who in ((8, "p1"), (9, "P01"), (10, "p1"))]
+    (told,) = database(table(folder, *rows)).findings
+    assert (told.severity, told.code) == ("warning", "subjects-alike")
+    assert told.text.startswith("the subjects 'P01' and 'p1' differ in capitals or leading zeros")

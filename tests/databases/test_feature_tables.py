@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.databases import FileFeatureDatabase
+from cdmer_bench.databases.base import matched
 from cdmer_bench.errors import UserError
 from tests.databases.small_files import small
 
@@ -171,3 +172,48 @@ def test_what_a_column_holds_tells_row_numbers_and_codes(tmp_path):
 def test_most_columns_of_other_names_are_no_finding(tmp_path):
     text = "label,fa,fb,f1\na,1,2,3\nb,3,5,5\na,4,9,1\n"
     assert not csv_database(tmp_path, text, features="f").load("d").findings
+
+
+def test_subjects_are_texts_as_they_are_written(tmp_path):
+    written = ["1.10", "1.1", "1e5", "10e4", "007", "True", "true"]
+    text = "label,who,f1\n" + "".join(f"{'ab'[i % 2]},{w},{i}\n" for i, w in enumerate(written))
+    found = csv_database(tmp_path, text, features="f", subjects="who").load("d")
+    assert found.subject.tolist() == written
+    (told,) = found.findings
+    assert (told.severity, told.code) == ("warning", "subjects-alike")
+    assert told.text.startswith("the subjects 'true' and 'True' differ in capitals or leading zero")
+
+
+def test_a_class_that_is_named_by_a_padded_number_is_known_by_its_name(tmp_path):
+    text = "label,f1\n01,1\n02,5\n01,2\n"
+    options = {"features": "f", "classes": ("02", "01")}
+    assert csv_database(tmp_path, text, **options).load("d").y.tolist() == [1, 0, 1]
+    options["classes"] = ("a", "b")  # numbers, where no class has that name
+    for written in (text, text.replace("01,", "1.0,"), text.replace("01,", "1e0,")):
+        assert csv_database(tmp_path, written, **options).load("d").y.tolist() == [0, 1, 0]
+    text = text.replace("01,", "1.0,").replace("02,", "0.0,")
+    with pytest.raises(UserError, match="label '1', which could be the class of that name"):
+        csv_database(tmp_path, text, features="f", classes=("0", "1")).load("d")
+
+
+@pytest.mark.parametrize("form", ["{0}", "{0}.0", "-{0}"])
+def test_row_numbers_are_no_features_however_they_are_written(tmp_path, form):
+    rows = [f"{'ab'[i % 2]},{form.format(i + 3)},{i + 0.5}" for i in range(5)]
+    text = "label,n,f1\n" + "\n".join(rows) + "\n"
+    found = csv_database(tmp_path, text, features="*").load("d")
+    assert found.names == ("f1",)
+    assert "'n': row numbers" in found.findings[0].text
+
+
+def test_reordered_columns_are_matched_by_name_when_they_are_cut_into_blocks(tmp_path):
+    rng, names = np.random.default_rng(0), [f"f{i}" for i in range(10)]
+    X = rng.random((4, 10))
+    for blocks in ({"n_blocks": 5}, {"layout": "released", "grids": [1, 2], "n_planes": 2}):
+        loaded = []
+        for order in (slice(None), slice(None, None, -1)):
+            rows = [f"{'ab'[i % 2]},{','.join(map(repr, X[i][order].tolist()))}" for i in range(4)]
+            text = f"label,{','.join(names[order])}\n" + "\n".join(rows) + "\n"
+            loaded.append(csv_database(tmp_path, text, features="f", blocks=blocks).load("d"))
+        source, target = loaded
+        assert not np.array_equal(source.X, target.X)
+        assert np.array_equal(matched(source, target).X, source.X)

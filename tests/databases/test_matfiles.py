@@ -280,3 +280,26 @@ def test_the_account_has_the_findings_and_the_classes_in_their_order(tmp_path):
     account = small(tmp_path, classes=("z", "a")).account("mine")
     assert list(account.class_counts.items()) == [("z", 3), ("a", 1)]
     assert [f.code for f in account.findings] == ["repeated-samples"]
+
+
+@pytest.mark.parametrize("size", [1e-310, 1e-200, 1.0, 1e200, 1e308])
+@pytest.mark.parametrize("steps", ["sum", "l2", "zscore"])
+def test_normalisation_does_not_depend_on_the_size_of_the_features(tmp_path, steps, size):
+    X = np.random.default_rng(0).random((6, 4))
+    X[:, 3] = 0.1  # a constant, whose deviation rounding makes 1e-17
+    found = []
+    for scale in (1.0, size):
+        save_npz(tmp_path / "mine.npz", features=X * scale, labels=np.arange(6) % 3)
+        found.append(small(tmp_path, normalise=steps).load("mine").X)
+    np.testing.assert_allclose(*found, rtol=1e-12)
+    if steps == "zscore":
+        assert (found[0][:, 3] == 0).all()
+        assert np.array_equal(found[0][:, :3], (X - X.mean(0))[:, :3] / X.std(0)[:3])
+
+
+def test_a_matrix_of_subjects_is_refused(tmp_path):
+    save_npz(tmp_path / "mine.npz", who=np.array([["a", "b"], ["c", "d"]]))
+    with pytest.raises(UserError, match=r"who has shape \(2, 2\), expected one subject a sample"):
+        small(tmp_path, subjects="who").load("mine")
+    save_npz(tmp_path / "mine.npz", who=np.array([[7.0], [8], [7], [9]], dtype=np.longdouble))
+    assert small(tmp_path, subjects="who").load("mine").subject.tolist() == ["7", "8", "7", "9"]

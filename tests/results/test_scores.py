@@ -10,6 +10,7 @@ from cdmer_bench.results import load_predictions, load_scores
 from cdmer_bench.results.scores import (
     COLUMNS,
     SIDES,
+    class_remarks,
     pack_table,
     remarks,
     score_records,
@@ -243,6 +244,13 @@ def test_a_target_without_a_class_says_what_a_mean_f1_can_be():
     )
     table = score_records([made])
     assert sentence in table["target_remarks"][0]
+
+
+def test_every_class_that_a_target_lacks_lowers_the_bound():
+    said = class_remarks("target", "Mine", {"a": 4, "b": 0, "c": 0, "d": 1})
+    assert said[0].endswith("class b, whose F1 is then 0: mean F1 is at most 0.5000")
+    assert said[1].endswith("class c, whose F1 is then 0: mean F1 is at most 0.5000")
+    assert said[2] == "the target Mine has one clip of the class d"
 
 
 def load_mean(made):

@@ -138,25 +138,32 @@ class Ranking:
     n_tasks: int
 
 
+def ranks_of(scores: ArrayLike) -> NDArray[np.float64]:
+    """Return the ranks of methods on every task, larger scores first, ties by their mean rank."""
+    from scipy.stats import rankdata
+
+    # Rounded, so that equal scores computed in different orders tie.
+    return np.asarray(rankdata(-np.round(np.asarray(scores), 12), axis=1))
+
+
 def friedman(
     scores: ArrayLike,  # (n_tasks, n_methods), at least two tasks and three methods
     level: float = 0.05,  # significance level of the critical difference
 ) -> Ranking:
     """Rank methods over tasks, larger scores better (Demsar, JMLR 7, 2006)."""
     from scipy.stats import f as f_distribution
-    from scipy.stats import friedmanchisquare, rankdata, studentized_range
+    from scipy.stats import friedmanchisquare, studentized_range
 
-    # Rounded, so that equal scores computed in different orders tie.
-    table = np.round(np.asarray(scores, dtype=float), 12)
+    table = np.asarray(scores, dtype=float)
     n, k = table.shape
     if n < 2 or k < 3 or np.isnan(table).any():
         raise UserError(
             f"ranks over {n} task(s) of {k} method(s) cannot be tested; "
             "run at least two tasks and three methods, each on every task"
         )
-    ranks = np.apply_along_axis(rankdata, 1, -table)
+    ranks = ranks_of(table)
     constant = np.ptp(ranks) == 0
-    chi2 = 0.0 if constant else float(friedmanchisquare(*table.T).statistic)
+    chi2 = 0.0 if constant else float(friedmanchisquare(*-ranks.T).statistic)
     rest = n * (k - 1) - chi2
     f = float("inf") if rest <= 0 else (n - 1) * chi2 / rest
     p = float(f_distribution.sf(f, k - 1, (k - 1) * (n - 1)))

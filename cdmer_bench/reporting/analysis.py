@@ -7,26 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.evaluation import statistics
 from cdmer_bench.evaluation.selection import NotRecorded, Rule
-from cdmer_bench.evaluation.statistics import (
-    DEPENDENCE,
-    Interval,
-    Ranking,
-    bootstrap_interval,
-    friedman,
-    mcnemar,
-    wilcoxon_against,
-)
 from cdmer_bench.io import one_line
-from cdmer_bench.reporting.captions import (
-    CHOSEN_ON_TARGET,
-    SYNTHETIC,
-    Asked,
-    about_letters,
-    about_unchosen,
-    absences,
-    scope,
-)
+from cdmer_bench.reporting import captions
+from cdmer_bench.reporting.plot_style import short
 from cdmer_bench.reporting.published import BASELINE, PAPER_DESCRIPTOR, paper_order
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.scores import SIDES, database_title, remarks
@@ -42,7 +27,7 @@ class CellComparison:
     method: str
     mean_f1: float
     accuracy: float
-    interval: Interval
+    interval: statistics.Interval
     only_this: int | None = None  # clips that only this method has right
     only_baseline: int | None = None
     p: float | None = None  # of McNemar's exact test; None for the Baseline and without it
@@ -58,21 +43,19 @@ class MethodComparison:
     left_out: tuple[str, ...]  # methods without a result on some of these tasks
     p: NDArray[np.float64] | None  # Wilcoxon's against the Baseline; None without it
     adjusted: NDArray[np.float64] | None  # after Holm
-    ranking: Ranking | None  # None below two tasks or three methods
+    ranking: statistics.Ranking | None  # None below two tasks or three methods
     tasks_left_out: tuple[str, ...] = ()  # on which some of the methods have no result
     lacking: tuple[str, ...] = ()  # these methods
 
     @property
     def over(self) -> str:
         """What the comparison is over, such as ``7 of 12 tasks``."""
-        return scope(self.tasks)
+        return captions.scope(self.tasks)
 
     @property
     def average_ranks(self) -> NDArray[np.float64]:
         """Each method's rank over the tasks, 1 is best; of two methods, too."""
-        from scipy.stats import rankdata
-
-        return np.asarray(rankdata(-np.round(self.scores, 12), axis=1).mean(axis=0))
+        return statistics.ranks_of(self.scores).mean(axis=0)
 
     @property
     def left_out_sentences(self) -> tuple[str, ...]:
@@ -136,16 +119,16 @@ def compare_chosen(chosen: Chosen) -> list[CellComparison]:
     control = control_of(method for _, method in chosen)
     comparisons = []
     for (task, method), (record, index) in chosen.items():
-        interval = bootstrap_interval(
+        interval = statistics.bootstrap_interval(
             record.y_target, record.predictions[index], len(record.classes), record.subject_target
         )
-        tested: tuple = (None, None, None)
+        tested: tuple = ()
         base = chosen.get((task, control or ""))
         if base is not None and method != control:
             # By the names of the classes; another order of them is no other database.
             (true, mine), (same, other) = _in_names(record, index), _in_names(*base)
             if np.array_equal(true, same):
-                tested = mcnemar(true, mine, other)
+                tested = statistics.mcnemar(true, mine, other)
         mean_f1, accuracy = record.figures(index).values()
         comparisons.append(CellComparison(task, method, mean_f1, accuracy, interval, *tested))
     return comparisons
@@ -184,7 +167,7 @@ def compare_methods(cells: Sequence[CellComparison]) -> MethodComparison | None:
     scores = np.array([[scores_of[t, m] for m in complete] for t in tasks])
     p, adjusted = None, None
     if control in complete:
-        p, adjusted = wilcoxon_against(scores, complete.index(control))
+        p, adjusted = statistics.wilcoxon_against(scores, complete.index(control))
     return MethodComparison(
         tasks=tuple(tasks),
         methods=tuple(complete),
@@ -192,7 +175,7 @@ def compare_methods(cells: Sequence[CellComparison]) -> MethodComparison | None:
         left_out=tuple(m for m in methods if m not in complete),
         p=p,
         adjusted=adjusted,
-        ranking=friedman(scores) if len(complete) > 2 else None,
+        ranking=statistics.friedman(scores) if len(complete) > 2 else None,
         tasks_left_out=tuple(others),
         lacking=tuple(m for m in complete if not tasks_of[m] >= set(others)),
     )
@@ -215,23 +198,25 @@ def _shared_tasks(tasks_of: Mapping[str, set[str]], control: str | None) -> set[
 def stats_text(
     records: Sequence[CellRecord],  # one for each task and row
     rule: Rule,
-    missing: Iterable[Asked] = (),  # cells that were asked for and have no result
+    missing: Iterable[captions.Asked] = (),  # cells that were asked for and have no result
 ) -> str:
     """Return intervals and tests of each cell, and of the methods over tasks."""
     return "\n".join([*_head(records, rule, missing), *_tests(records, rule)]) + "\n"
 
 
-def _head(records: Sequence[CellRecord], rule: Rule, missing: Iterable[Asked]) -> Iterator[str]:
+def _head(
+    records: Sequence[CellRecord], rule: Rule, missing: Iterable[captions.Asked]
+) -> Iterator[str]:
     """Say what the numbers are of, and what a reader must know before quoting them."""
     yield f"Corpus: {one_line(records[0].corpus)}. Selection: {rule.name}."
     if any(record.synthetic for record in records):
-        yield SYNTHETIC
+        yield captions.SYNTHETIC
     told = dict.fromkeys(" ".join(remarks(r, side)) for side in SIDES for r in records)
     yield from (one_line(text) for text in told if text)
-    over = scope(r.task_label for r in records)
-    yield f"Tasks: {over}. {one_line(absences(records, missing))}".rstrip()
+    over = captions.scope(r.task_label for r in records)
+    yield f"Tasks: {over}. {one_line(captions.absences(records, missing))}".rstrip()
     titles = ((r.task_label, *(database_title(r, side) for side in SIDES)) for r in records)
-    yield from map(one_line, about_letters(titles))
+    yield from map(one_line, captions.about_letters(titles))
     if rule.caveat:
         yield f"{rule.name}: {rule.caveat}."
 
@@ -239,7 +224,7 @@ def _head(records: Sequence[CellRecord], rule: Rule, missing: Iterable[Asked]) -
 def _tests(records: Sequence[CellRecord], rule: Rule) -> Iterator[str]:
     chosen, lacks = choose_settings(records, rule)
     cells = compare_chosen(chosen)
-    yield from map(one_line, about_unchosen(lacks))
+    yield from map(one_line, captions.about_unchosen(lacks))
     if not cells:
         return
     task = max(len(_shown(cell.task)) for cell in cells) + 2
@@ -270,9 +255,9 @@ as independent, p not corrected for the number of cells)
     else:
         yield from _over_tasks(overall, width)
     yield ""
-    yield DEPENDENCE
+    yield statistics.DEPENDENCE
     if rule.uses_target_labels:
-        yield CHOSEN_ON_TARGET
+        yield captions.CHOSEN_ON_TARGET
 
 
 def _over_tasks(overall: MethodComparison, width: int) -> Iterator[str]:
@@ -296,5 +281,4 @@ def _over_tasks(overall: MethodComparison, width: int) -> Iterator[str]:
 
 
 def _shown(label: str) -> str:
-    flat = one_line(label)
-    return flat if len(flat) <= _LONGEST else flat[: _LONGEST - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return short(one_line(label), _LONGEST)

@@ -169,7 +169,7 @@ def _lines(table: Table, slash: str, gap: str, bold: bool) -> list[str]:
         name = one_line(table.shown_name(row))
         grid.append([name, *(cell.shown(slash, mark) for cell in row.cells)])
         for title, below in zip(("  paper", "  diff."), row.below, strict=False):
-            grid.append([title, *(slash.join(parts or ()) for parts in below)])
+            grid.append([title, *(slash.join(parts) for parts in below)])
     if not table.rows:
         grid.append(["(no result)", *("" for _ in table.columns)])
     widths = [max(map(_visible, column)) for column in zip(*grid, strict=True)]
@@ -195,9 +195,8 @@ def to_markdown(table: Table) -> str:
         cells = [_escape_markdown(table.shown_name(row))]
         for cell in row.cells:
             text = cell.shown(" / ", "**{}**")
-            if cell.printed_parts and cell.difference_parts:
-                text += f"<br>paper {' / '.join(cell.printed_parts)}"
-                text += f"<br>{' / '.join(cell.difference_parts)}"
+            for title, parts in zip(("paper ", ""), cell.below, strict=False):
+                text += f"<br>{title}{' / '.join(parts)}"
             cells.append(text)
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", *(f"- {_escape_markdown(note)}" for note in table.notes), ""]
@@ -277,7 +276,7 @@ def to_latex(table: Table) -> str:
         dashes = {"-": "--", "no weights": "--"}
         lines.append(_row([head, *(dashes.get(cell, cell) for cell in cells)]))
         for label, below in zip(("paper", "difference"), row.below, strict=False):
-            found = (slash.join(map(_minus, parts or ())) for parts in below)
+            found = (slash.join(map(_minus, parts)) for parts in below)
             lines.append(_row([rf"\quad {label}", *found]))
     lines += [
         r"\bottomrule",

@@ -9,33 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.metrics import grid_scores
 from cdmer_bench.evaluation.selection import NotRecorded, Oracle, Rule
+from cdmer_bench.reporting import picture_data as pictures
+from cdmer_bench.reporting import plot_style as look
 from cdmer_bench.reporting.captions import Asked, absences
-from cdmer_bench.reporting.picture_data import (
-    Cell,
-    Parameters,
-    Placed,
-    block_images,
-    cells_of,
-    number,
-    overlay,
-    parameters,
-    samples,
-    shares,
-)
-from cdmer_bench.reporting.plot_style import (
-    AREA,
-    COLOURS,
-    MARKERS,
-    TWO,
-    is_narrow,
-    labelled,
-    line_look,
-    lines,
-    log_scale,
-    new_figure,
-    readable_on,
-    short,
-)
 from cdmer_bench.reporting.published import paper_order
 from cdmer_bench.results.record import CellRecord
 
@@ -51,7 +27,7 @@ def parameter_picture(
     record: CellRecord,
     rule: Rule | None = None,
     baseline: float | None = None,
-    width: float = TWO,
+    width: float = look.TWO,
 ) -> "Figure":
     """Draw mean F1 on the target over the grid, the chosen setting marked.
 
@@ -59,7 +35,7 @@ def parameter_picture(
     with the fewest values. More, or more than twelve maps, give for each parameter the best and
     the median over all others. ``baseline`` is the Baseline's score on the task, drawn as a line.
     """
-    rule, grid = rule or Oracle(), parameters(record)
+    rule, grid = rule or Oracle(), pictures.parameters(record)
     if not grid.names:
         raise UserError(
             f"{record.row} on {record.task_label} was run with one setting; "
@@ -71,9 +47,9 @@ def parameter_picture(
         chosen, lack = None, f"No setting is marked: {missing.short}."
     f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
     figure = (_maps if grid.of_maps else _curves)(grid, f1, chosen, baseline, width)
-    return labelled(
+    return look.labelled(
         figure,
-        f"{short(record.row)}, {short(record.task_label)}: mean F1 on the target, "
+        f"{look.short(record.row)}, {look.short(record.task_label)}: mean F1 on the target, "
         f"{len(record.settings):,} settings",
         record.synthetic,
         "" if chosen is None else f"Marked: chosen by {rule.name}, {f1[chosen]:.4f}.",
@@ -84,13 +60,13 @@ def parameter_picture(
 
 
 def _curves(
-    grid: Parameters, f1: NDArray, chosen: int | None, baseline: float | None, width: float
+    grid: pictures.Parameters, f1: NDArray, chosen: int | None, baseline: float | None, width: float
 ) -> "Figure":
     """Draw, for each parameter, the best and, over several others, the median at each value."""
     n = len(grid.names)
-    across = min(n, 1 if is_narrow(width) else 3)
+    across = min(n, 1 if look.is_narrow(width) else 3)
     down = -(-n // across)
-    figure = new_figure(width, 0.9 + (1.7 if n > 1 else 1.9) * down)
+    figure = look.new_figure(width, 0.9 + (1.7 if n > 1 else 1.9) * down)
     panels = figure.subplots(down, across, squeeze=False, sharey=True)
     for j, (axes, name, values) in enumerate(
         zip(panels.flat, grid.names, grid.values, strict=False)
@@ -98,23 +74,23 @@ def _curves(
         numeric = all(isinstance(v, int | float) for v in values)
         x = np.array(values, dtype=float) if numeric and n == 1 else np.arange(len(values))
         best, median = grid.over_others(j, f1)
-        look = line_look(0)
+        line = look.line_look(0)
         if not numeric:
-            look["linestyle"] = "none"  # between categories there is nothing
+            line["linestyle"] = "none"  # between categories there is nothing
         if len(values) > 30:
-            look["marker"] = "none"
-        axes.plot(x, best, label="best" if n > 1 else None, **look)
+            line["marker"] = "none"
+        axes.plot(x, best, label="best" if n > 1 else None, **line)
         if n > 1:
-            axes.plot(x, median, label="median", **line_look(1))
+            axes.plot(x, median, label="median", **look.line_look(1))
         if n == 1 and numeric and x.min() > 0 and x.max() / x.min() >= 1000:
-            log_scale(axes)
+            look.log_scale(axes)
         elif n > 1 or not numeric:
             _value_ticks(axes, "x", values, 7)
         if chosen is not None:
             place = grid.places[chosen, j]
             axes.plot(x[place], f1[chosen], "o", color="black", mfc="none", ms=8, zorder=5)
         if baseline is not None:
-            axes.axhline(baseline, color=COLOURS[7], linewidth=1, zorder=0)
+            axes.axhline(baseline, color=look.COLOURS[7], linewidth=1, zorder=0)
         axes.set_xlabel(name)
         axes.margins(y=0.12)
     for axes in panels.flat[n:]:
@@ -126,30 +102,32 @@ def _curves(
 
 
 def _maps(
-    grid: Parameters, f1: NDArray, chosen: int | None, baseline: float | None, width: float
+    grid: pictures.Parameters, f1: NDArray, chosen: int | None, baseline: float | None, width: float
 ) -> "Figure":
     *spread, rows, columns = grid.of_maps
     maps = grid.maps()
-    across = min(len(maps), 1 if is_narrow(width) else 3)
+    across = min(len(maps), 1 if look.is_narrow(width) else 3)
     down = -(-len(maps) // across)
-    figure = new_figure(width, 0.8 + (1.75 if spread else 2.3) * down)
+    figure = look.new_figure(width, 0.8 + (1.75 if spread else 2.3) * down)
     panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     low, high = float(f1.min()), float(f1.max())
     image: Any = None
     for i, (axes, settings) in enumerate(zip(panels.flat, maps, strict=False)):
         shown = np.where(settings >= 0, f1[settings], np.nan)
-        image = axes.imshow(shown, aspect="auto", origin="lower", cmap=AREA, vmin=low, vmax=high)
+        image = axes.imshow(
+            shown, aspect="auto", origin="lower", cmap=look.AREA, vmin=low, vmax=high
+        )
         for y, x in np.argwhere(settings == (-2 if chosen is None else chosen)):
-            axes.plot(x, y, "o", mfc="none", mec=COLOURS[1], mew=1.5, ms=8)
+            axes.plot(x, y, "o", mfc="none", mec=look.COLOURS[1], mew=1.5, ms=8)
         _value_ticks(axes, "x", grid.values[columns], 8)
         _value_ticks(axes, "y", grid.values[rows], 7)
         for j in spread:
-            axes.set_title(f"{grid.names[j]} = {number(grid.values[j][i])}")
+            axes.set_title(f"{grid.names[j]} = {pictures.number(grid.values[j][i])}")
     _hide_unused(panels, len(maps), grid.names[columns])
     figure.supylabel(grid.names[rows], size=7.5)
     bar = figure.colorbar(image, ax=panels, label="mean F1", shrink=0.9)
     if baseline is not None and low <= baseline <= high:
-        bar.ax.axhline(baseline, color=COLOURS[1], linewidth=2)
+        bar.ax.axhline(baseline, color=look.COLOURS[1], linewidth=2)
         start = bar.ax.get_xlim()[0]
         bar.ax.text(start, baseline, "Baseline ", ha="right", va="center", size=6)
     return figure
@@ -158,7 +136,7 @@ def _maps(
 def _value_ticks(axes: "Axes", side: str, values: Sequence[Any], most: int) -> None:
     """Label at most so many of a parameter's values."""
     places = range(0, len(values), -(-len(values) // most))
-    getattr(axes, f"set_{side}ticks")(list(places), [number(values[i]) for i in places])
+    getattr(axes, f"set_{side}ticks")(list(places), [pictures.number(values[i]) for i in places])
     if side == "x":
         axes.tick_params(axis="x", labelrotation=45)
 
@@ -177,7 +155,7 @@ def confusion_picture(
     records: Sequence[CellRecord],
     rule: Rule | None = None,
     missing: Iterable[Asked] = (),
-    width: float = TWO,
+    width: float = look.TWO,
 ) -> "Figure":
     """Draw the confusion matrix of each record at its chosen setting: counts and shares.
 
@@ -185,7 +163,7 @@ def confusion_picture(
     left out, and the picture names them, as it does the ``missing`` cells.
     """
     rule = rule or Oracle()
-    cells = cells_of(records, [rule])
+    cells = pictures.cells_of(records, [rule])
     drawn = [cell for cell in cells if cell.index(rule.name) is not None]
     lacking = [
         f"{cell.record.row}, {cell.record.task_label}: {cell.choices[rule.name].lack}."
@@ -195,7 +173,7 @@ def confusion_picture(
     if not drawn:
         raise UserError(f"no confusion matrix can be drawn; {lacking[0] if lacking else 'no cell'}")
     figure = _matrices(drawn, rule.name, width)
-    return labelled(
+    return look.labelled(
         figure,
         "Confusion matrices, clips of the target",
         any(r.synthetic for r in records),
@@ -205,7 +183,7 @@ def confusion_picture(
     )
 
 
-def _matrices(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
+def _matrices(cells: Sequence[pictures.Cell], rule: str, width: float) -> "Figure":
     """Arrange matrices in rows for each method and descriptor, a column for each task.
 
     A few are large, with shares and whole names of classes; many have counts and three letters.
@@ -213,7 +191,7 @@ def _matrices(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
     large = len(cells) <= _LARGE
     tasks = paper_order(cell.record.task_label for cell in cells)
     several = len({cell.record.descriptor_label for cell in cells}) > 1
-    of_row: dict[tuple[str, str], dict[str, Cell]] = {}
+    of_row: dict[tuple[str, str], dict[str, pictures.Cell]] = {}
     for cell in cells:
         name = cell.record.row, cell.record.descriptor_label if several else ""
         of_row.setdefault(name, {})[cell.record.task_label] = cell
@@ -226,7 +204,7 @@ def _matrices(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
     rows = [(name, part) for name in of_row for part in parts if set(part) & set(of_row[name])]
     side = min((width - 0.9) / across, 2.4)
     gap = 0.5 if large else 0.3 if len(parts) > 1 else 0.12
-    figure = new_figure(width, 1.0 + (side + gap) * len(rows))
+    figure = look.new_figure(width, 1.0 + (side + gap) * len(rows))
     panels = figure.subplots(len(rows), across, squeeze=False)
     image: Any = None
     size = max(4.0, min(7.5, 12 * side / most)) if large else max(3.0, min(6.0, 30 * side / most))
@@ -243,7 +221,7 @@ def _matrices(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
                 axes.text(0.5, 0.5, text, ha="center", va="center", size=letters)
                 continue
             image = _confusion(axes, mine[task].counts(rule), size, shares=large)
-            classes = [short(c, 10) if large else c[:3] for c in mine[task].record.classes]
+            classes = [look.short(c, 10) if large else c[:3] for c in mine[task].record.classes]
             axes.tick_params(length=0, pad=1.0, labelsize=letters)
             if task == leftmost:
                 axes.set_yticks(range(len(classes)), classes)
@@ -251,8 +229,8 @@ def _matrices(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
                 axes.set_xticks(range(len(classes)), classes, rotation=90)
             if place == 0 or len(parts) > 1:
                 length = int((9 if large else 16) * side)
-                axes.set_title(lines(task, max(5, length), 3), size=6.0 + large)
-        text = "\n".join(lines(n, 20 if large else 12) for n in names if n)
+                axes.set_title(look.lines(task, max(5, length), 3), size=6.0 + large)
+        text = "\n".join(look.lines(n, 20 if large else 12) for n in names if n)
         line[0].set_ylabel(text, size=6.5 + large, weight="bold")
     figure.supylabel("true class, across: predicted class", size=7)
     # Of many rows the bar takes a part, or it would be taller than it is of use.
@@ -264,40 +242,45 @@ def _matrices(cells: Sequence[Cell], rule: str, width: float) -> "Figure":
 def _confusion(axes: "Axes", counts: Any, size: float, *, shares: bool) -> Any:
     """Draw one matrix, and return its image, whose shade a colour bar explains."""
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    image = axes.imshow(share, cmap=AREA, vmin=0, vmax=1)
+    image = axes.imshow(share, cmap=look.AREA, vmin=0, vmax=1)
     for (true, predicted), count in np.ndenumerate(counts):
         part = share[true, predicted]
         text = f"{count}\n{100 * part:.0f} %" if shares else str(count)
         axes.text(
-            predicted, true, text, ha="center", va="center", color=readable_on(part), size=size
+            predicted, true, text, ha="center", va="center", color=look.readable_on(part), size=size
         )
     axes.spines[:].set_visible(False)
     return image
 
 
 def region_picture(
-    weights: ArrayLike, name: str, synthetic: bool = False, setting: str = "", width: float = TWO
+    weights: ArrayLike,
+    name: str,
+    synthetic: bool = False,
+    setting: str = "",
+    width: float = look.TWO,
 ) -> "Figure":
     """Draw the weights of all grids over one another, and of each grid, behind a sketched face.
 
     The face is a drawing and belongs to nobody; no frame of a database is shown. Weights of zero
     are white. The single grids share one scale; ``setting`` is what the weights belong to.
     """
-    images = block_images(weights)
-    narrow, n = is_narrow(width), len(images)
-    figure = new_figure(width, 4.2 if narrow else 0.4 * width)
+    images = pictures.block_images(weights)
+    narrow, n = look.is_narrow(width), len(images)
+    figure = look.new_figure(width, 4.2 if narrow else 0.4 * width)
     spec = (
         figure.add_gridspec(2, n, height_ratios=(2, 1))
         if narrow
         else figure.add_gridspec(1, n + 1, width_ratios=(1.3, *[1] * n))
     )
-    both, largest = overlay(images), max(max(float(image.max()) for image in images), 1e-300)
+    both = pictures.overlay(images)
+    largest = max(*(float(image.max()) for image in images), 1e-300)
     whole = figure.add_subplot(spec[0, :] if narrow else spec[0, 0])
     shown = _blocks(whole, both, max(float(both.max()), 1e-300))
     whole.set_title("all grids")
     figure.colorbar(shown, ax=whole, label="sum of weights", location="bottom", shrink=0.8)
     panels = [figure.add_subplot(spec[1, i] if narrow else spec[0, i + 1]) for i in range(n)]
-    for axes, image, share in zip(panels, images, shares(images), strict=True):
+    for axes, image, share in zip(panels, images, pictures.shares(images), strict=True):
         shown = _blocks(axes, image, largest)
         g, kept = len(image), int(np.count_nonzero(image))
         text = f"{g} x {g}\n{kept} of {g * g} kept\n{100 * share:.0f} % of weight"
@@ -305,7 +288,7 @@ def region_picture(
     figure.colorbar(shown, ax=panels, label="weight of a block", location="bottom", shrink=0.5)
     chosen = f"Setting: {setting}." if setting else ""
     told = "White blocks have weight zero; the face is a sketch."
-    return labelled(figure, name, synthetic, chosen, told)
+    return look.labelled(figure, name, synthetic, chosen, told)
 
 
 def _blocks(axes: "Axes", image: NDArray, largest: float) -> Any:
@@ -313,7 +296,7 @@ def _blocks(axes: "Axes", image: NDArray, largest: float) -> Any:
     from matplotlib.patches import Ellipse
 
     g = len(image)
-    shown = axes.imshow(image, cmap=AREA, vmin=0, vmax=largest, extent=(0, 1, 1, 0))
+    shown = axes.imshow(image, cmap=look.AREA, vmin=0, vmax=largest, extent=(0, 1, 1, 0))
     for line in range(g + 1):
         axes.axhline(line / g, color="#BBBBBB", linewidth=0.3)
         axes.axvline(line / g, color="#BBBBBB", linewidth=0.3)
@@ -334,27 +317,27 @@ def _blocks(axes: "Axes", image: NDArray, largest: float) -> Any:
 
 
 def embedding_picture(
-    drawn: Sequence[Placed],  # cells of one task and descriptor
+    drawn: Sequence[pictures.Placed],  # cells of one task and descriptor
     rule: str = "oracle",  # the rule that chose the settings
     left_out: Sequence[str] = (),  # sentences on methods that could not be drawn
-    width: float = TWO,  # in inches
+    width: float = look.TWO,  # in inches
 ) -> "Figure":
     """Draw the samples of one task in two dimensions before adaptation, and after each method's.
 
     Open markers are source samples, filled ones target samples; colour and shape are the true
     class, which for the target no method saw.
     """
-    panels, first = samples(drawn), drawn[0][0]
-    columns = min(max(2, len(panels)), 2 if is_narrow(width) else 4)
+    panels, first = pictures.samples(drawn), drawn[0][0]
+    columns = min(max(2, len(panels)), 2 if look.is_narrow(width) else 4)
     rows = -(-len(panels) // columns)
     keys = 0.17 * -(-2 * len(first.classes) // columns)
     height = 0.9 * width / columns
-    figure = new_figure(width, 1.0 + height * rows + keys)
+    figure = look.new_figure(width, 1.0 + height * rows + keys)
     ratios = [*[height] * rows, keys]
     grid = figure.subplots(rows + 1, columns, squeeze=False, height_ratios=ratios).ravel()
     for axes, (name, record, points) in zip(grid, panels, strict=False):
         _scatter(axes, record, points)
-        axes.set(title=short(name, 22), xticks=[], yticks=[])
+        axes.set(title=look.short(name, 22), xticks=[], yticks=[])
         axes.spines[:].set_visible(True)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
@@ -362,9 +345,9 @@ def embedding_picture(
     legend = grid[-columns].legend(handles, labels, loc="upper left", ncols=columns)
     legend.set_in_layout(False)
     still = ", ".join(record.row for record, _, after in drawn if after is None)
-    return labelled(
+    return look.labelled(
         figure,
-        f"Source and target, {short(first.task_label)}",
+        f"Source and target, {look.short(first.task_label)}",
         first.synthetic,
         f"{first.descriptor_label}; the two largest principal components of each kernel, no unit.",
         f"Settings chosen by {rule}. Classes are the true ones; no method saw the target's.",
@@ -380,16 +363,16 @@ def _scatter(axes: "Axes", record: CellRecord, points: NDArray[np.float64]) -> N
         ("target", record.y_target, of_target),
     ):
         for index, name in enumerate(record.classes):
-            colour = COLOURS[index % len(COLOURS)]
+            colour = look.COLOURS[index % len(look.COLOURS)]
             x, y = mine[labels == index].T
             axes.scatter(
                 x,
                 y,
                 s=8,
-                marker=MARKERS[index % len(MARKERS)],
+                marker=look.MARKERS[index % len(look.MARKERS)],
                 facecolor=colour if side == "target" else "none",
                 edgecolor=colour,
                 linewidth=0.6,
                 alpha=0.8,
-                label=f"{short(name)}, {side}",
+                label=f"{look.short(name)}, {side}",
             )

@@ -9,22 +9,10 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import Oracle
 from cdmer_bench.evaluation.statistics import DEPENDENCE, cliques
+from cdmer_bench.reporting import picture_data as pictures
+from cdmer_bench.reporting import plot_style as look
 from cdmer_bench.reporting.analysis import MethodComparison
 from cdmer_bench.reporting.captions import Asked, absences, join_names, scope
-from cdmer_bench.reporting.picture_data import cells_of, curves, times
-from cdmer_bench.reporting.plot_style import (
-    AREA,
-    COLOURS,
-    TWO,
-    is_narrow,
-    labelled,
-    line_look,
-    lines,
-    log_scale,
-    new_figure,
-    readable_on,
-    short,
-)
 from cdmer_bench.reporting.published import AVERAGE, paper_order
 from cdmer_bench.reporting.table import Table
 from cdmer_bench.results.record import CellRecord
@@ -36,7 +24,7 @@ if TYPE_CHECKING:
 _MARK = "#D55E00"
 
 
-def score_map(*tables: Table, width: float = TWO) -> "Figure":
+def score_map(*tables: Table, width: float = look.TWO) -> "Figure":
     """Draw the mean F1 of tables, rows by tasks and their average, each table in its own scale.
 
     The best of a column is framed; cells without a result are hatched, and the picture says so.
@@ -50,13 +38,13 @@ def score_map(*tables: Table, width: float = TWO) -> "Figure":
     ]
     values = [v.reshape(len(v), len(t.columns)) for v, t in zip(values, tables, strict=True)]
     heights = [1.6 + max(len(v), 1) for v in values]
-    own = is_narrow(width) and any(table.number == "own" for table in tables)
-    figure = new_figure(width, 0.7 + 0.21 * sum(heights) + 0.8 * own)
+    own = look.is_narrow(width) and any(table.number == "own" for table in tables)
+    figure = look.new_figure(width, 0.7 + 0.21 * sum(heights) + 0.8 * own)
     panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
     reasons: dict[str, None] = {}
     n_missing = n_cells = 0
     for axes, table, mine, matrix in zip(panels, tables, rows, values, strict=True):
-        _map(axes, table, [row.name for row in mine], matrix, is_narrow(width))
+        _map(axes, table, [row.name for row in mine], matrix, look.is_narrow(width))
         tasks = [j for j, (label, _) in enumerate(table.columns) if label != AVERAGE]
         gaps = [row.cells[j].reason for row in mine for j in tasks if row.cells[j].figure is None]
         reasons |= dict.fromkeys(reason.rstrip(".") for reason in gaps)
@@ -64,7 +52,7 @@ def score_map(*tables: Table, width: float = TWO) -> "Figure":
         n_cells += len(mine) * len(tasks)
     rules = join_names([row.selection for table in tables for row in table.rows], 5)
     lacking = f"Hatched: no figure ({n_missing} of {n_cells} cells): {'; '.join(reasons)}."
-    return labelled(
+    return look.labelled(
         figure,
         "Mean F1 on the target",
         any(table.synthetic for table in tables),
@@ -81,12 +69,12 @@ def _map(
     found = values[np.isfinite(values)]
     low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
     axes.patch.set(hatch="////", edgecolor="#BBBBBB")
-    image = axes.imshow(values, cmap=AREA, aspect="auto", vmin=low, vmax=high)
+    image = axes.imshow(values, cmap=look.AREA, aspect="auto", vmin=low, vmax=high)
     best = np.nanmax(np.round(values, 4), axis=0, initial=-1)
     size = 5.5 if narrow else 6.5
     for (i, j), value in np.ndenumerate(values):
         if np.isfinite(value):
-            shade = readable_on((value - low) / (high - low) if high > low else 0.0)
+            shade = look.readable_on((value - low) / (high - low) if high > low else 0.0)
             top = len(values) > 1 and round(value, 4) == best[j]
             text = (f"{value:.2f}" if narrow else f"{value:.3f}").lstrip("0")
             weight = "bold" if top else "normal"
@@ -101,7 +89,7 @@ def _map(
     # A narrow column has no room for the names of two databases but upwards.
     turned = 90 if narrow and any(len(line) > 8 for h in heads for line in h.split("\n")) else 0
     axes.set_xticks(range(len(heads)), heads, size=size, rotation=turned)
-    names = [short(name, 16 if narrow else 30) for name in names]
+    names = [look.short(name, 16 if narrow else 30) for name in names]
     axes.set_yticks(range(len(names)), names, size=size)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, pad=2)
@@ -116,12 +104,12 @@ def _map(
 def _head(label: str, way: str, narrow: bool) -> str:
     if label == AVERAGE:
         return "mean" if narrow else AVERAGE
-    name = short(label.removeprefix("Exp."), 22) if narrow else lines(label, 9, 3)
+    name = look.short(label.removeprefix("Exp."), 22) if narrow else look.lines(label, 9, 3)
     return f"{name}\n{way.replace(' ', '') if narrow else way}".strip()
 
 
 def budget_picture(
-    records: Sequence[CellRecord], missing: Iterable[Asked] = (), width: float = TWO
+    records: Sequence[CellRecord], missing: Iterable[Asked] = (), width: float = look.TWO
 ) -> "Figure":
     """Draw, for each method, the expected best mean F1 against settings tried at random.
 
@@ -133,10 +121,10 @@ def budget_picture(
     if most == 1:
         raise UserError("every method was run with one setting; a budget needs at least two")
     n_tasks = len({r.task_label for r in records})
-    drawn = curves(cells_of(records, [Oracle()]), [Oracle()])["oracle"]
-    narrow = is_narrow(width)
+    drawn = pictures.curves(pictures.cells_of(records, [Oracle()]), [Oracle()])["oracle"]
+    narrow = look.is_narrow(width)
     keys = 0.6 + 0.16 * -(-len(drawn) // 2)
-    figure = new_figure(width, 2.8 + keys if narrow else 3.0)
+    figure = look.new_figure(width, 2.8 + keys if narrow else 3.0)
     if narrow:
         axes, below = figure.subplots(2, 1, height_ratios=(2.0, keys))
         below.set_axis_off()
@@ -152,13 +140,13 @@ def budget_picture(
         axes.plot(
             budgets,
             means,
-            label=f"{short(curve.method, 12 if narrow else 24)} ({span}){lacking}",
+            label=f"{look.short(curve.method, 12 if narrow else 24)} ({span}){lacking}",
             # Apart from the end, so that lines can be told apart in grey.
             markevery=[*range(0, len(budgets) - 3, 6), len(budgets) - 1],
             clip_on=False,
-            **{**line_look(index), **({"linestyle": ":"} if lacking else {})},
+            **{**look.line_look(index), **({"linestyle": ":"} if lacking else {})},
         )
-    log_scale(axes)
+    look.log_scale(axes)
     axes.set_xlim(1, most)
     axes.set(xlabel="settings tried at random", ylabel="expected best mean F1")
     over = scope(r.task_label for r in records)
@@ -172,7 +160,7 @@ def budget_picture(
         columnspacing=1.0,
     )
     legend.set_in_layout(not narrow)
-    return labelled(
+    return look.labelled(
         figure,
         f"How many settings are worth trying ({mean})",
         any(r.synthetic for r in records),
@@ -191,33 +179,33 @@ def _lacking(n: int, n_tasks: int) -> str:
 
 
 def time_picture(
-    records: Sequence[CellRecord], missing: Iterable[Asked] = (), width: float = TWO
+    records: Sequence[CellRecord], missing: Iterable[Asked] = (), width: float = look.TWO
 ) -> "Figure":
     """Draw the seconds of computing of every cell and of one setting, by method.
 
     Dots are tasks, a bar across is their median.
     """
-    timed = times(records)
+    timed = pictures.times(records)
     if timed.empty:
         raise UserError("no cell has a run time; it was not recorded")
     methods, n_tasks = paper_order(timed["method"]), timed["task"].nunique()
-    narrow = is_narrow(width)
+    narrow = look.is_narrow(width)
     height = 0.45 + 0.19 * len(methods)
-    figure = new_figure(width, 0.8 + height * (2 if narrow else 1))
+    figure = look.new_figure(width, 0.8 + height * (2 if narrow else 1))
     panels = figure.subplots(2 if narrow else 1, 1 if narrow else 2, squeeze=False).ravel()
     of_method = dict(list(timed.groupby("method")))
     names = [
-        f"{short(m, 10 if narrow else 24)}{_lacking(of_method[m]['task'].nunique(), n_tasks)}"
+        f"{look.short(m, 10 if narrow else 24)}{_lacking(of_method[m]['task'].nunique(), n_tasks)}"
         for m in methods
     ]
     captions = {"whole": "for a task's whole grid", "one": "for one setting"}
     for axes, (column, label) in zip(panels, captions.items(), strict=True):
         for index, method in enumerate(methods):
             seconds = of_method[method][column]
-            axes.plot(seconds, [index] * len(seconds), "o", color=COLOURS[0], ms=3, alpha=0.6)
+            axes.plot(seconds, [index] * len(seconds), "o", color=look.COLOURS[0], ms=3, alpha=0.6)
             ends = [index - 0.34, index + 0.34]
             axes.plot([seconds.median()] * 2, ends, color=_MARK, linewidth=2)
-        log_scale(axes)
+        look.log_scale(axes)
         axes.set_yticks(range(len(methods)), names if axes is panels[0] or narrow else [])
         axes.set_ylim(len(methods) - 0.5, -0.5)
         axes.grid(axis="x", color="#E5E5E5")
@@ -226,7 +214,7 @@ def time_picture(
     recorded = [r for r in records if r.about.get("seconds") is not None]
     machines = join_names([str(r.about.get("machine") or "") for r in recorded], 3)
     measured = f" Measured on {machines}." if machines else ""
-    return labelled(
+    return look.labelled(
         figure,
         f"What methods cost ({scope(timed['task'])})",
         any(r.synthetic for r in records),
@@ -238,7 +226,7 @@ def time_picture(
 def rank_picture(
     overall: MethodComparison,
     synthetic: bool = False,  # whether the scores are of generated databases
-    width: float = TWO,  # in inches
+    width: float = look.TWO,  # in inches
 ) -> "Figure":
     """Draw the critical-difference diagram of Demsar (JMLR 7, 2006), best at the left.
 
@@ -251,7 +239,7 @@ def rank_picture(
     groups = cliques(ranks.tolist(), difference) if difference else []
     half = -(-k // 2)
     depth = 0.8 + 0.32 * len(groups)
-    figure = new_figure(width, 1.5 + 0.2 * (half + len(groups)))
+    figure = look.new_figure(width, 1.5 + 0.2 * (half + len(groups)))
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_xlim(1 - 0.45 * (k - 1), k + 0.45 * (k - 1))
@@ -267,7 +255,7 @@ def rank_picture(
         edge = 1 - 0.06 * (k - 1) if left else k + 0.06 * (k - 1)
         corners = [ranks[index], ranks[index], edge]
         axes.plot(corners, [0, level, level], color="#555555", linewidth=0.8)
-        name = short(overall.methods[index], 14 if is_narrow(width) else 24)
+        name = look.short(overall.methods[index], 14 if look.is_narrow(width) else 24)
         text, side = f" {name} ({ranks[index]:.2f}) ", "right" if left else "left"
         axes.text(edge, level, text, ha=side, va="center")
     for number, group in enumerate(groups):
@@ -283,7 +271,7 @@ def rank_picture(
     test = f" (Friedman p = {ranking.p:.2g})" if ranking else ""
     joined = "A bar joins methods whose ranks differ by less than Nemenyi's critical difference."
     two = "The critical difference needs three methods."
-    return labelled(
+    return look.labelled(
         figure,
         f"Average ranks of mean F1 over {overall.over}{test}",
         synthetic,

@@ -96,8 +96,13 @@ def sorted_as_paper(records: Iterable[CellRecord]) -> list[CellRecord]:
 class Printed:
     """A cell as printed."""
 
-    mean_f1: float  # four decimals, between 0 and 1
-    accuracy: float  # two decimals, in percent
+    mean_f1: float  # between 0 and 1; printed to four decimals
+    accuracy: float  # in percent; printed to two decimals
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """Both as text."""
+        return f"{self.mean_f1:.4f}", f"{self.accuracy:.2f}"
 
 
 Cells = Mapping[tuple[str, str, str], Printed]  # by (table, row, column)

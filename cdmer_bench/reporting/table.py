@@ -9,11 +9,9 @@ PRINTED = "as printed"  # in the place of a rule, of rows that a paper prints
 
 
 @dataclass(frozen=True)
-class Figure:
+class Figure(Printed):
     """A result: the score of one chosen setting, or an average of such scores."""
 
-    mean_f1: float  # between 0 and 1
-    accuracy: float  # in percent, at the same setting
     n_settings: int = 0  # settings that the rule chose from; 0 for an average
     n_target: int = 0  # samples of the target; 0 for an average
     setting: str = ""  # the chosen setting, such as ``k = 20``
@@ -33,30 +31,19 @@ class TableCell:
     best_accuracy: bool = False  # to two decimals
     keys: tuple[str, ...] = ()  # of the record behind it; of an average, of all
 
-    @property
-    def parts(self) -> tuple[str, str] | None:
-        """Mean F1 to four and accuracy to two decimals, if there is a figure."""
-        return _parts(self.figure)
-
     def shown(self, slash: str, mark: str) -> str:
         """Return the figures, those that are best of their column as ``mark`` has it.
 
         Without figures it is ``-``, ``no weights`` or, for the average of a row, ``(5 of 6)``.
         """
-        if self.parts is not None:
-            flags = (self.best_f1, self.best_accuracy)
-            parts = zip(self.parts, flags, strict=True)
+        if self.figure is not None:
+            parts = zip(self.figure.parts, (self.best_f1, self.best_accuracy), strict=True)
             return slash.join(mark.format(part) if best else part for part, best in parts)
         if "no weights" in self.reason:
             return "no weights"
         if self.coverage is None or self.coverage[0] == 0:
             return "-"
         return f"({self.coverage[0]} of {self.coverage[1]})"
-
-    @property
-    def printed_parts(self) -> tuple[str, str] | None:
-        """The paper's mean F1 and accuracy as printed."""
-        return _parts(self.printed)
 
     @property
     def difference(self) -> tuple[float, int | None] | None:
@@ -69,17 +56,14 @@ class TableCell:
         return mean_f1, ours - theirs if n else None
 
     @property
-    def difference_parts(self) -> tuple[str, str] | None:
-        """The differences: of mean F1, and of samples (of accuracy for an average)."""
-        if self.difference is None or self.figure is None or self.printed is None:
-            return None
+    def below(self) -> tuple[tuple[str, str], ...]:
+        """What the paper prints; and the differences, in samples (of averages: in accuracy)."""
+        if self.figure is None or self.printed is None or self.difference is None:
+            return ()
         mean_f1, samples = self.difference
         percent = self.figure.accuracy - self.printed.accuracy
-        return f"{mean_f1:+.4f}", f"{percent:+.2f}" if samples is None else f"{samples:+d}"
-
-
-def _parts(figure: Figure | Printed | None) -> tuple[str, str] | None:
-    return None if figure is None else (f"{figure.mean_f1:.4f}", f"{figure.accuracy:.2f}")
+        second = f"{percent:+.2f}" if samples is None else f"{samples:+d}"
+        return self.printed.parts, (f"{mean_f1:+.4f}", second)
 
 
 @dataclass(frozen=True)
@@ -99,12 +83,10 @@ class TableRow:
         return f"{self.label} [{self.variant}]" if self.variant else self.label
 
     @property
-    def below(self) -> list[list[tuple[str, str] | None]]:
+    def below(self) -> list[tuple[tuple[str, str] | tuple[()], ...]]:
         """The two lines of printed figures and of differences, if any are to be compared."""
-        if not any(cell.printed for cell in self.cells):
-            return []
-        printed = [cell.printed_parts for cell in self.cells]
-        return [printed, [cell.difference_parts for cell in self.cells]]
+        lines = [cell.below for cell in self.cells]
+        return list(zip(*(line or ((), ()) for line in lines), strict=True)) if any(lines) else []
 
 
 @dataclass(frozen=True)
@@ -204,7 +186,7 @@ def mark_best(rows: Sequence[TableRow]) -> Sequence[TableRow]:
         ranked = [r.cells for r in rows if r.selection == selection and r.label != AVERAGE]
         for column in zip(*ranked, strict=True):
             # As they are printed: figures that print alike are equal.
-            found = [(cell, *map(float, cell.parts)) for cell in column if cell.parts]
+            found = [(cell, *map(float, cell.figure.parts)) for cell in column if cell.figure]
             for cell, mean_f1, accuracy in found if len(found) > 1 else ():
                 cell.best_f1 = mean_f1 == max(f1 for _, f1, _ in found)
                 cell.best_accuracy = accuracy == max(percent for *_, percent in found)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from cdmer_bench.reporting.analysis import CellComparison, Interval, compare_methods
+from cdmer_bench.evaluation.statistics import Interval
+from cdmer_bench.reporting.analysis import CellComparison, compare_methods
 from tests.reporting.records import labels, record
 
 

@@ -32,6 +32,20 @@ class _Asked(NamedTuple):
     options: argparse.Namespace
 
 
+# What each kind shows.
+KINDS = {
+    "scores": "mean F1 of methods by tasks, a heat map for each table",
+    "ranks": "average ranks of two methods or more over tasks; of three, with the critical "
+    "difference",
+    "budget": "expected best mean F1 against the number of settings tried",
+    "parameters": "mean F1 over the parameters of one method on one task",
+    "confusion": "confusion matrices at the chosen settings",
+    "regions": "weights of facial blocks, of RSTR",
+    "embedding": "source and target in two dimensions, before and after adaptation",
+    "times": "seconds of computing, for a whole grid and for one setting",
+}
+DRAWN = (*KINDS, "plane")  # an older name of embedding
+
 # The records that a picture shows, and what draws it.
 _Drawing = tuple[Sequence[CellRecord], Callable[[], "Figure"]]
 
@@ -51,41 +65,28 @@ def _name(
     return f"{name[:120]}.{options.format or 'svg'}"
 
 
-def _scores(asked: _Asked) -> _Drawing:
-    from cdmer_bench.reporting import tables_for
-    from cdmer_bench.reporting.plot_scores import score_map
-
-    tables = tables_for(asked.records, asked.rule, missing=asked.missing)
-    return asked.records, partial(score_map, *tables, width=asked.width)
-
-
-def _budget(asked: _Asked) -> _Drawing:
-    from cdmer_bench.reporting.analysis import comparable
-    from cdmer_bench.reporting.plot_scores import budget_picture
-
-    beside = comparable(asked.records)
-    return beside, partial(budget_picture, beside, asked.missing, asked.width)
-
-
-def _times(asked: _Asked) -> _Drawing:
-    from cdmer_bench.reporting.plot_scores import time_picture
-
-    return asked.records, partial(time_picture, asked.records, asked.missing, asked.width)
-
-
-def _confusion(asked: _Asked) -> _Drawing:
-    from cdmer_bench.reporting.plot_cells import confusion_picture
-
-    records = asked.records
-    return records, partial(confusion_picture, records, asked.rule, asked.missing, asked.width)
-
-
-def _ranks(asked: _Asked) -> _Drawing:
+def _drawing(kind: str, asked: _Asked) -> _Drawing:
+    from cdmer_bench.reporting import plot_cells, plot_scores, tables_for
     from cdmer_bench.reporting.analysis import comparable, compare_cells, compare_methods
-    from cdmer_bench.reporting.plot_scores import rank_picture
 
-    records = comparable(asked.records)
-    overall = compare_methods(compare_cells(records, asked.rule))
+    records, rule, missing, width, _ = asked
+    if kind == "regions":
+        return _regions(asked)
+    if kind == "parameters":
+        return _parameters(asked)
+    if kind == "embedding":
+        return _embedding(asked)
+    if kind == "scores":
+        tables = tables_for(records, rule, missing=missing)
+        return records, partial(plot_scores.score_map, *tables, width=width)
+    if kind == "times":
+        return records, partial(plot_scores.time_picture, records, missing, width)
+    if kind == "confusion":
+        return records, partial(plot_cells.confusion_picture, records, rule, missing, width)
+    records = comparable(records)
+    if kind == "budget":
+        return records, partial(plot_scores.budget_picture, records, missing, width)
+    overall = compare_methods(compare_cells(records, rule))
     if overall is None:
         raise UserError(
             f"{counted(len({r.method for r in records}), 'method')} on "
@@ -93,7 +94,7 @@ def _ranks(asked: _Asked) -> _Drawing:
             "two methods that share two tasks, and three for the critical difference"
         )
     synthetic = any(r.synthetic for r in records)
-    return records, partial(rank_picture, overall, synthetic, asked.width)
+    return records, partial(plot_scores.rank_picture, overall, synthetic, width)
 
 
 def _regions(asked: _Asked) -> _Drawing:
@@ -171,26 +172,6 @@ def _embedding(asked: _Asked) -> _Drawing:
     return drawn, partial(embedding_picture, placed, asked.rule.name, left_out, asked.width)
 
 
-# What each kind shows, and what draws it.
-KINDS: dict[str, tuple[str, Callable[[_Asked], _Drawing]]] = {
-    "scores": ("mean F1 of methods by tasks, a heat map for each table", _scores),
-    "ranks": (
-        "average ranks of two methods or more over tasks; of three, with the critical difference",
-        _ranks,
-    ),
-    "budget": ("expected best mean F1 against the number of settings tried", _budget),
-    "parameters": ("mean F1 over the parameters of one method on one task", _parameters),
-    "confusion": ("confusion matrices at the chosen settings", _confusion),
-    "regions": ("weights of facial blocks, of RSTR", _regions),
-    "embedding": (
-        "source and target in two dimensions, before and after adaptation",
-        _embedding,
-    ),
-    "times": ("seconds of computing, for a whole grid and for one setting", _times),
-}
-DRAWN = (*KINDS, "plane")  # an older name of embedding
-
-
 @command(
     words_option(DRAWN, "what to draw; without it, what there is"),
     RESULTS,
@@ -218,7 +199,7 @@ def plot_command(options: argparse.Namespace) -> int:
     """Draw pictures of the results."""
     kinds, filters = split_words("plot", options.words, DRAWN)
     if not kinds:
-        for kind, (text, _) in KINDS.items():
+        for kind, text in KINDS.items():
             print(f"{kind:<12}{text}")
         say("draw one with `cdmer plot KIND`, a part of the results with method= and task=")
         return 0
@@ -236,7 +217,7 @@ def plot_command(options: argparse.Namespace) -> int:
     asked = _Asked(records, rule(options.selection), missing, WIDTHS[options.width], options)
     for kind in kinds:
         kind = "embedding" if kind == "plane" else kind
-        drawn, draw = KINDS[kind][1](asked)
+        drawn, draw = _drawing(kind, asked)
         path = Path(options.out or Path(options.results) / _name(kind, drawn, filters, options))
         save(draw, path, options.dpi)
         say(f"wrote {path}")

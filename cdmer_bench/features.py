@@ -2,11 +2,11 @@
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,6 @@ from cdmer_bench.io import (
 from cdmer_bench.parallel import Backend, OpenBar, no_bar
 from cdmer_bench.preprocessing import Preprocessing
 
-T = TypeVar("T")
 _GLANCE = 256  # features by which most samples can be told apart
 
 Side = tuple[str, str]  # the names of a database and of a descriptor
@@ -127,21 +126,6 @@ class FeatureStore:
         return intact(path, read, "set cache.dir to a folder of your own")
 
 
-def remembered(method: Callable[..., T]) -> Callable[..., T]:
-    """Keep with the object what a method returns for its arguments."""
-
-    @wraps(method)
-    def once(self: Any, *arguments: Any) -> T:
-        kept = vars(self).setdefault("_remembered", {})
-        place = method.__name__, arguments
-        if place not in kept:
-            kept[place] = method(self, *arguments)
-        found: T = kept[place]
-        return found
-
-    return once
-
-
 class Features:
     """The features of a corpus: from files, from the store, or extracted on demand."""
 
@@ -159,8 +143,9 @@ class Features:
         self._facts: dict[str, Facts] = {}  # by the key in the store
         self._extracted: set[tuple[str, str]] = set()
         self._partial: set[str] = set()  # keys of features that lack clips which can be read
+        for method in ("key", "clips", "fingerprints", "shared", "_marks", "_account"):
+            setattr(self, method, cache(getattr(self, method)))  # asked for by many cells
 
-    @remembered
     def key(self, database: str, descriptor: str) -> str:
         """Return the key under which the features of a database of clips are stored."""
         kind, frames = self.descriptors[descriptor], self.fingerprints(database)
@@ -172,17 +157,14 @@ class Features:
         assert isinstance(found, ClipDatabase)
         return found
 
-    @remembered
     def clips(self, database: str) -> list[Clip]:
         """Return the clips of a database in its order, known to be usable."""
         return usable_clips(self.of_clips(database))
 
-    @remembered
     def fingerprints(self, database: str) -> list[str]:
         """Return the fingerprint of each clip of a database."""
         return usable_fingerprints(self.clips(database), self.databases[database])
 
-    @remembered
     def shared(self, source: str, target: str, descriptor: str) -> str:
         """Say how many samples of the target are in the source too; empty if none is."""
         title, both = self.databases[source].title or source, (source, target)
@@ -196,7 +178,6 @@ class Features:
                 break
         return said
 
-    @remembered
     def _marks(
         self,
         database: str,
@@ -258,7 +239,6 @@ class Features:
         of_files = isinstance(self.databases[database], FeatureDatabase)
         return self._account(database, descriptor if of_files else None)
 
-    @remembered
     def _account(self, database: str, descriptor: str | None) -> Account:
         found = self.databases[database]
         with own_code(found, f"reading {found.title or database}"):

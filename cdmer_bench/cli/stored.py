@@ -1,6 +1,6 @@
 """Which of the stored results a command shows: `key=value` words, as `cdmer run` takes them."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +78,9 @@ def choose_results(
             say(f"showing corpus {chosen!r}; there are results of {others} too (corpus=NAME)")
         records = [record for record in records if record.corpus == chosen]
         failures = [failure for failure in failures if failure["corpus"] == chosen]
-        records, failures = _matching(records, failures, filters)
+        cells = matching([*records, *failures], filters)
+        records = [cell for cell in cells if isinstance(cell, CellRecord)]
+        failures = [cell for cell in cells if isinstance(cell, dict)]
     if not records and failures:
         first, of = failures[0], " and".join(f" {name}={one}" for name, one in filters.items())
         raise UserError(
@@ -111,37 +113,24 @@ def named_corpora(corpora: Iterable[str], asked: str | None, folder: str) -> lis
     return named
 
 
-def _matching(
-    records: list[CellRecord], failures: list[dict[str, Any]], filters: Mapping[str, str]
-) -> tuple[list[CellRecord], list[dict[str, Any]]]:
-    """Return the records and failures that ``method=svm,tca`` or ``task=a/b`` stand for."""
-    cells: list[Any] = [*records, *failures]
+def matching(
+    cells: Sequence[Any],  # records, and the content of failures
+    filters: Mapping[str, str],
+    strict: bool = True,  # what stands for no cell at all is an error
+) -> list[Any]:
+    """Return the cells that ``method=svm,tca`` or ``task=a/b`` stand for."""
     for what, value in filters.items():
         words = [_words(cell, what) for cell in cells]
         kept: set[int] = set()
-        for one in _names(value):
+        for one in (name.strip() for name in value.strip("[]").split(",")):
             wanted = _meant(what, one)
             found = {i for i, of in enumerate(words) if one == "all" or wanted & set(of)}
-            if not found:
+            if strict and not found:
                 known = {of[0] for of in words}
                 raise UserError(f"there is no result with {what}={one}; {closest(one, known)}")
             kept |= found
         cells = [cells[i] for i in sorted(kept)]
-    return [c for c in cells if isinstance(c, CellRecord)], [c for c in cells if type(c) is dict]
-
-
-def matching(records: list[CellRecord], filters: Mapping[str, str]) -> list[CellRecord]:
-    """Return the records of a stranger that filters stand for; there need not be any."""
-    for what, value in filters.items():
-        names = _names(value)
-        if what != "corpus" and "all" not in names:
-            meant = set().union(*(_meant(what, name) for name in names))
-            records = [r for r in records if meant & set(_words(r, what))]
-    return records
-
-
-def _names(value: str) -> list[str]:
-    return [name.strip() for name in value.strip("[]").split(",")]
+    return list(cells)
 
 
 def _words(cell: CellRecord | dict[str, Any], what: str) -> list[str]:

@@ -84,7 +84,8 @@ def tables_command(options: argparse.Namespace) -> int:
             others = f"of the corpus {', '.join(map(repr, dict.fromkeys(apart)))}"
             cells = counted(len(apart), "cell")
             say(f"{options.beside}: {cells} {others} left out, not of {corpus!r}")
-        records = records + matching([r for r in packed if r.corpus == corpus], filters)
+        asked = {what: value for what, value in filters.items() if what != "corpus"}
+        records += matching([r for r in packed if r.corpus == corpus], asked, strict=False)
     tables: list[Table] = []
     beside: dict[str, Any] = {
         "missing": missing,

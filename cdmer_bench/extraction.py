@@ -24,20 +24,6 @@ Array = NDArray[np.float64]
 Described = list[Array | UserError] | DamagedClip
 
 
-class NotDescribed(UserError):
-    """Descriptors failed on the clips of a database; those that did not are stored.
-
-    Attributes
-    ----------
-    problems : dict from str to UserError
-        Why, by the name of the descriptor.
-    """
-
-    def __init__(self, problems: dict[str, UserError]) -> None:
-        super().__init__(str(next(iter(problems.values()))))
-        self.problems = problems
-
-
 def describe(
     clips: Sequence[Clip],
     preprocessing: Preprocessing,

@@ -32,7 +32,7 @@ from cdmer_bench.databases.checks import (
 from cdmer_bench.databases.clips import CROPPING_CODES
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError, own_code
-from cdmer_bench.extraction import Described, NotDescribed, describe, stacked
+from cdmer_bench.extraction import Described, describe, stacked
 from cdmer_bench.identity import code_hash, identity
 from cdmer_bench.io import (
     array_hash,
@@ -303,7 +303,9 @@ class Features:
         database, key = self.of_clips(name), self.key(name, descriptor)
         stored = self.store.load(name, key) if self.is_ready(name, descriptor) else None
         if stored is None:
-            self.extract(database, [descriptor], Backend("sequential"))
+            problems = self.extract(database, [descriptor], Backend("sequential"))
+            if problems:
+                raise problems[descriptor]
             stored = self.store.load(name, key)
         assert stored is not None
         absent = len(self.clips(name)) - len(stored["used"])
@@ -322,16 +324,16 @@ class Features:
         descriptors: Sequence[str],
         backend: Backend,
         open_bar: OpenBar | None = None,
-    ) -> None:
+    ) -> dict[str, UserError]:
         """Extract and store the descriptors that the store lacks, in parallel over clips.
 
         A clip whose frames cannot be read is left out, with a warning that names it. Clips that
         a killed run had finished are taken up. Where descriptors fail, the others are stored, and
-        :class:`~cdmer_bench.extraction.NotDescribed` says why.
+        it is returned why, by their names.
         """
         missing = [name for name in descriptors if not self.is_ready(database.name, name)]
         if not missing:
-            return
+            return {}
         apart = [name for name in missing if not self.descriptors[name].in_batches]
         groups = [group for group in (apart, [n for n in missing if n not in apart]) if group]
         clips = self.clips(database.name)
@@ -350,8 +352,7 @@ class Features:
             problems |= self._save(database, names, describe(*work))
             remove(parts)
         progress.close()
-        if problems:
-            raise NotDescribed(problems)
+        return problems
 
     def _save(
         self, database: ClipDatabase, names: Sequence[str], described: Sequence[Described]

@@ -13,7 +13,6 @@ from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.databases.base import ClipDatabase, Finding
 from cdmer_bench.descriptors.base import Descriptor
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.extraction import NotDescribed
 from cdmer_bench.features import Features, FeatureStore, Side
 from cdmer_bench.parallel import Backend
 from cdmer_bench.preprocessing import Preprocessing
@@ -195,15 +194,12 @@ class Session:
                     missing.setdefault(name, []).append(descriptor)
             except UserError as error:
                 problems[name, descriptor] = error
-        made: list[Side] = []
         for name, descriptors in missing.items():
-            mine = [(name, descriptor) for descriptor in descriptors]
             database = self.features.of_clips(name)
             try:
-                self.features.extract(database, descriptors, self.backend, open_clips)
-            except NotDescribed as error:
-                problems |= {(name, of): reason for of, reason in error.problems.items()}
+                failed = self.features.extract(database, descriptors, self.backend, open_clips)
             except UserError as error:
-                problems |= dict.fromkeys(mine, error)
-            made += [side for side in mine if side not in problems]
-        return made, problems
+                failed = dict.fromkeys(descriptors, error)
+            problems |= {(name, descriptor): reason for descriptor, reason in failed.items()}
+        tried = [(name, descriptor) for name, those in missing.items() for descriptor in those]
+        return [side for side in tried if side not in problems], problems

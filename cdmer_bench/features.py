@@ -171,7 +171,7 @@ class Features:
         of_files = all(isinstance(self.databases[name], FeatureDatabase) for name in both)
         by_name = of_files and all(self.load(name, descriptor).names for name in both)
         said = ""
-        for most in (_GLANCE, None):  # the whole only where a beginning is there twice
+        for most in (_GLANCE, None):  # whole samples only where beginnings are shared
             here, there = (self._marks(name, descriptor, most, by_name) for name in both)
             said = shared_samples(here, there, title)
             if not said:
@@ -227,7 +227,7 @@ class Features:
     def _lacks(self, database: str, stored: Mapping[str, NDArray]) -> bool:
         """Whether clips were left out of stored features that can be read by now.
 
-        Their files are as they were, but a disk of the network was not there for a moment.
+        Their files have not changed, but a network disk may have been away for a moment.
         """
         used = set(stored["used"].tolist())
         left_out = [clip for place, clip in enumerate(self.clips(database)) if place not in used]

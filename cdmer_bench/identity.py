@@ -107,9 +107,9 @@ def _find(name: str) -> Path | None:
 
 
 def _compile_by_content(path: Path) -> None:
-    """Have Python know a compiled module by its source.
+    """Make Python recompile a module when the content of its source changes.
 
-    It knows one by the second and the size of its source, which an edit may leave as they were;
+    By default it compares the time in seconds and the size, which an edit may leave as they were;
     another process would then compute with code that is not the code of its key.
     """
     compiled = Path(cache_from_source(path))

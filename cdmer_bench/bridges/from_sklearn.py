@@ -61,7 +61,7 @@ class SklearnMethod(Method):
             # A range such as "1:2:9" has floats, where scikit-learn wants whole numbers.
             whole = {n: int(v) for n, v in chosen.items() if _is_int(known.get(n)) and is_whole(v)}
             return made.set_params(**{**seeds, **chosen, **whole})
-        except ImportError as error:  # of what a function needs to make one
+        except ImportError as error:  # of what the function itself imports
             raise UserError(f"{lost} ({error}); {cure}") from None
         except (TypeError, ValueError, AttributeError) as error:
             raise UserError(
@@ -72,7 +72,7 @@ class SklearnMethod(Method):
     def check_values(self, setting: Setting) -> None:
         """Refuse a parameter that the estimator does not have."""
         own = {name: v for name, v in setting.items() if name not in ("estimator", "options")}
-        with own_code(None, f"the estimator {self.estimator}"):  # of whomever
+        with own_code(None, f"the estimator {self.estimator}"):  # the user's or a library's
             self.build(own)
 
     def prepare(self, Xs: Array, ys: NDArray[np.intp], Xt: Array, Xq: Array) -> Prepared:
@@ -95,7 +95,7 @@ class SklearnMethod(Method):
         return result
 
     def _labels(self, estimator: Any, prepared: Prepared) -> NDArray[np.intp]:
-        """Fit and predict; what is no label of the source is no answer of a classifier."""
+        """Fit and predict; refuse an answer that is no class of the source."""
         try:
             predicted = np.asarray(self._predict(estimator, prepared))
         except ValueError as error:

@@ -22,7 +22,7 @@ except ImportError:
 
 
 def _has_scores(classifier: "DomainClassifier") -> bool:
-    """Whether probabilities can be asked for; True before ``fit``, which tells."""
+    """Whether there are probabilities; True before ``fit``, after which it is known."""
     fitted = getattr(classifier, "method_", None)
     return fitted is None or fitted.result_.scores is not None
 

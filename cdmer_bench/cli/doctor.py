@@ -12,7 +12,7 @@ from pathlib import Path
 from cdmer_bench.cli.arguments import command
 from cdmer_bench.io import user_path
 
-_USERS_EXTRAS = ("frames", "plots", "c3d", "cluster")
+_USERS_EXTRAS = ("fast", "frames", "plots", "parquet", "c3d", "cluster")
 
 
 @command()

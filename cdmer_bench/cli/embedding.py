@@ -71,7 +71,8 @@ def _check_cards(record: CellRecord) -> None:
     corpus = record.about.get("corpus")
     if not isinstance(corpus, dict) or not record.used or "cache_dir" not in record.about:
         raise UserError(
-            "an older version made this record, which does not say of what; run it again"
+            "an older version made this record, which does not say from which features; "
+            "run it again"
         )
     cards = {**record.about, "corpus.reader": corpus.get("reader")}
     for key, kind in _KINDS.items():

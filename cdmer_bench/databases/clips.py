@@ -146,7 +146,7 @@ def _make_clip(row: Mapping[str, Any], classes: Sequence[str]) -> FrameClip:
 
 
 def judge_pictures(clips: Sequence[FrameClip], title: str) -> list[Finding]:
-    """Name clips whose first pictures are turned, or much larger or smaller than half of them."""
+    """Name clips whose first pictures are turned, or much larger or smaller than the median."""
     found, sizes = [], {}
     looks = [mark_and_size(clip.files[0]) for clip in clips]
     turned = [clip.name for clip, (mark, _) in zip(clips, looks, strict=True) if mark != 1]

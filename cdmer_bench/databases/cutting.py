@@ -23,7 +23,7 @@ EMOTION_FOLDERS = (
 )  # fmt: skip
 _SUBJECT = re.compile(r"(sub(ject)?|s|sp|spno)?[ ._-]*\d+", re.I)
 _OVERLAP = 0.2  # of the clips of two groups of folders; with more they are two copies
-_NEAR = 0.9  # of the most clips: cropped faces that lack no more are taken before raw frames
+_NEAR = 0.9  # of the most clips: cropped faces with at least these are taken before raw frames
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,8 @@ class FrameCheck:
         if not self.passed:
             verdict = f"{what.replace('can', 'cannot')} as it is: see the errors."
         found = [*grouped(self.findings), "" if self.findings else "no finding"]
-        return "\n".join([*self.interpretation, "", *lines, "", *found, verdict])
+        counted = [*lines, ""] if self.counts else []
+        return "\n".join([*self.interpretation, "", *counted, *found, verdict])
 
 
 def grouped(findings: Sequence[Finding], most: int = 3) -> list[str]:

@@ -1,7 +1,7 @@
 r"""Region selective transfer regression (RSTR), the method that the benchmark's paper proposes.
 
 T. Zhang, Y. Zong, W. Zheng, C. L. P. Chen, X. Hong, C. Tang, Z. Cui and G. Zhao, Cross-database
-micro-expression recognition: a benchmark, IEEE Trans. Knowledge and Data Engineering, 2020,
+micro-expression recognition: a benchmark, IEEE Trans. Knowledge and Data Engineering 34(2), 2022,
 section III. This module keeps the paper's columns-are-samples notation, with linear kernels:
 
 ==============  =====================  =======================================================

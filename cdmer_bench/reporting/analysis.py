@@ -252,10 +252,11 @@ as independent, p not corrected for the number of cells)
     overall = compare_methods(cells)
     if overall is None:
         yield "Tests over tasks need two methods that share two tasks."
+        yield ""
     else:
         yield from _over_tasks(overall, width)
-    yield ""
-    yield statistics.DEPENDENCE
+        yield ""
+        yield statistics.DEPENDENCE
     if rule.uses_target_labels:
         yield captions.CHOSEN_ON_TARGET
 

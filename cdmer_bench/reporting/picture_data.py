@@ -106,7 +106,7 @@ class Curve:
 def curves(cells: Sequence[Cell], rules: Iterable[Rule]) -> dict[str, list[Curve]]:
     """Return the curves of every rule that chooses something, a curve for each method.
 
-    A rule that cannot afford its criterion at settings which cannot win has no curves. Recall is
+    A rule that computes its criterion only where a setting may win has no curves. Recall is
     left out where tasks differ in their classes.
     """
     shared = 2 if len({cell.record.classes for cell in cells}) > 1 else None
@@ -203,7 +203,7 @@ def parameters(record: CellRecord) -> Parameters:
 
 def number(value: Any) -> str:
     """Return a parameter's value in few characters."""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = f"{float(f'{value:.4g}'):g}" if isinstance(value, float) else str(value)
     return text if len(text) <= 16 else text[:15] + "\N{HORIZONTAL ELLIPSIS}"
 
 

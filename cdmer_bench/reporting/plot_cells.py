@@ -233,7 +233,7 @@ def _matrices(cells: Sequence[pictures.Cell], rule: str, width: float) -> "Figur
         text = "\n".join(look.lines(n, 20 if large else 12) for n in names if n)
         line[0].set_ylabel(text, size=6.5 + large, weight="bold")
     figure.supylabel("true class, across: predicted class", size=7)
-    # Of many rows the bar takes a part, or it would be taller than it is of use.
+    # With many rows the colour bar takes a part of the height only.
     shrink = 1 / len(rows) ** 0.5
     figure.colorbar(image, ax=panels, label="share of the true class", shrink=shrink)
     return figure

@@ -188,7 +188,7 @@ def _check(record: CellRecord) -> None:
     if not re.fullmatch("[0-9a-f]{64}", record.key):
         raise ValueError("the key of a record is not a SHA-256")
     if not all(0 <= index < n_settings for index in record.notes):
-        raise ValueError("a note is of no setting")
+        raise ValueError("a note belongs to no setting")
 
 
 def verify(
@@ -206,7 +206,7 @@ def verify(
     wrong = len(lines)
     lines.append(
         f"{path}: {len(packed)} cells, {n_figures} figures recomputed from the predictions, "
-        + (f"{wrong} of them are others" if wrong else "all equal")
+        + (f"{wrong} of them differ" if wrong else "all equal")
     )
     return lines + _compared([record for record, _ in packed], own), wrong
 

@@ -119,9 +119,9 @@ def _age(record: CellRecord) -> tuple[str, str]:
 
 
 def overtaken(store: ResultsStore, records: Sequence[CellRecord]) -> list[bool]:
-    """Tell which records a newer state of their cell, or its failure, stands in front of.
+    """Tell for which records a newer record of their cell, or a newer failure, is shown instead.
 
-    So it is after code or data have been changed, run, and changed back: a run then takes the
+    That is so after code or data have been changed, run, and changed back: a run then takes the
     older record, and notes the time at which it was asked for.
     """
     failed = {place: date for place, date, *_ in _failed(store)} if records else {}

@@ -95,7 +95,7 @@ def shipped_rates() -> dict[tuple[str, str], Rate]:
 
 
 def known_rates(records: Iterable[CellRecord]) -> dict[tuple[str, str], Rate]:
-    """Return the shipped rates, and in their place those of records, the largest task's each."""
+    """Return a rate for each method: of its record on the largest task, else the shipped one."""
     found: dict[tuple[str, str], Rate] = {}
     for record in sorted(records, key=_n_samples, reverse=True):
         seconds, width = record.about.get("seconds"), record.about.get("n_features")

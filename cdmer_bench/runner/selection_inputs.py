@@ -98,7 +98,7 @@ class SelectionWork(Work):
         record = self.cell.record(self.store)
         if record is None:
             return
-        if "" in self.problems:  # even the parts could not be told
+        if "" in self.problems:  # the parts could not even be listed
             self._tell("the selection inputs", self.problems[""].failure)
             return
         missing = self._missing(record)

@@ -273,14 +273,14 @@ def read_shared(folder: Path) -> Prepared:
 
 def run_piece(piece: Piece, shared: Path, result: Path) -> Failure | None:
     """Solve a piece in any process and store its result; return why it failed, or None."""
-    if result.exists():  # of another worker, which was killed before it could say so
+    if result.exists():  # a worker stored it and was killed before it could say so
         return None
     try:
         started = time.process_time()
         found = piece.solve(read_shared(shared))
         seconds = time.process_time() - started + found.spared
         data = pack_arrays(pack(found, piece.indices, seconds))
-        write_atomically(result, data, tidy=False)  # one of thousands, in a folder that goes
+        write_atomically(result, data, tidy=False)  # one of thousands, in a folder that is removed
     except (Exception, SystemExit) as error:  # sys.exit in code of the user's own ends no run
         return Failure.of(error)
     return None

@@ -8,7 +8,8 @@ def test_the_doctor_shows_every_dependency_and_the_extras_of_users(cdmer):
     for name in ("cdmer-bench", "hydra-core", "numpy", "h5py", "threadpoolctl"):
         assert shown[name] == version(name)
     assert shown["openpyxl"] == f"{version('openpyxl')} (extra frames)"
-    assert shown["torch"].endswith("(extra c3d)")
+    for name, extra in (("torch", "c3d"), ("numba", "fast"), ("pyarrow", "parquet")):
+        assert shown[name].endswith(f"(extra {extra})")
     assert "skada" not in shown
     assert "pytest" not in shown
     assert {"cache", "results", "cores"} <= shown.keys()

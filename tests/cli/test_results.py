@@ -255,4 +255,4 @@ def test_a_file_is_verified_with_the_results_that_are_named(tmp_path, cdmer, mon
             forged.writestr(name, data)
     code, out, _ = cdmer("results", "verify", "forged.zip", "--results", "mine")
     assert code == 1
-    assert "3 of them are others" in out
+    assert "3 of them differ" in out

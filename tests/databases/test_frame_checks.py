@@ -179,6 +179,7 @@ def test_a_root_that_is_too_deep_or_not_there(smic):
     assert "further up" in deep["root-too-deep"].action
     absent = codes(nir(smic / "s11"))
     assert absent["no-root"].text == "no such folder"
+    assert "clips found" not in check_frames(smic / "s11", []).text()
     assert "root-too-deep" not in absent
     gone = codes(nir(smic.parent / f"{smic.name}s"))["no-root"]
     assert gone.text == "no such folder"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cdmer_bench.evaluation.selection import rule
+from cdmer_bench.evaluation.statistics import DEPENDENCE
 from cdmer_bench.reporting import MissingCell, build_table
 from cdmer_bench.reporting.analysis import (
     choose_settings,
@@ -54,6 +55,8 @@ def test_methods_that_lack_a_task_are_left_out():
 def test_too_little_to_compare():
     assert compare_methods([]) is None
     assert compare_methods(compare_cells([record(1), record(2)], ORACLE)) is None
+    assert DEPENDENCE not in stats_text([record(1)], ORACLE)  # no test over tasks was made
+    assert DEPENDENCE in stats_text(three_methods((1, 2)), ORACLE)
     two = compare_methods(compare_cells(three_methods((1, 2))[:5], ORACLE))
     assert two.left_out == ("SA",)
     assert two.ranking is None

@@ -14,6 +14,7 @@ from cdmer_bench.reporting.picture_data import (
     cells_of,
     curves,
     measured,
+    number,
     overlay,
     shares,
 )
@@ -28,6 +29,10 @@ def test_measures_are_those_of_scikit_learn():
     assert percent == pytest.approx(100 * accuracy_score(true, predicted))
     assert recalls == pytest.approx(100 * recall_score(true, predicted, average=None))
     assert np.isnan(measured(np.array([[3, 1], [0, 0]]))[3])
+
+
+def test_a_value_is_written_as_in_the_grid():
+    assert [number(v) for v in (10000.0, 0.1, 1 / 3, 3)] == ["10000", "0.1", "0.3333", "3"]
 
 
 @pytest.mark.parametrize("name", ["oracle", "entropy"])

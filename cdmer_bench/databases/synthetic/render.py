@@ -293,7 +293,7 @@ def _lips(rims: dict[str, NDArray]) -> tuple[NDArray, NDArray, NDArray]:
 
 
 def _along(rim: NDArray, x: NDArray) -> NDArray:
-    """Interpolate a rim's height; its vertices may swap places by a hair, so sort them."""
+    """Interpolate a rim's height; its vertices may be slightly out of order, so sort them."""
     order = np.argsort(rim[:, 0], kind="stable")
     return np.interp(x, rim[order, 0], rim[order, 1])
 

@@ -145,28 +145,23 @@ def _make_clip(row: Mapping[str, Any], classes: Sequence[str]) -> FrameClip:
     return FrameClip(row["clip"], row["subject"], label, files, row.get("emotion", ""), box)
 
 
-def judge_pictures(clips: Sequence[FrameClip], title: str) -> list[Finding]:
+def judge_pictures(clips: Sequence[FrameClip], title: str) -> Iterator[Finding]:
     """Name clips whose first pictures are turned, or much larger or smaller than the median."""
-    found, sizes = [], {}
-    looks = [mark_and_size(clip.files[0]) for clip in clips]
-    turned = [clip.name for clip, (mark, _) in zip(clips, looks, strict=True) if mark != 1]
+    looks = [(clip, *mark_and_size(clip.files[0])) for clip in clips]
+    turned = [clip.name for clip, mark, _ in looks if mark != 1]
     if turned:
-        found.append(finding("frames-turned", title, n=len(turned), first=turned[0]))
-    for clip, (_, size) in zip(clips, looks, strict=True):
-        if size and clip.box is None:
-            sizes[clip.name] = size
-    middle = np.median(list(sizes.values()) or [(1, 1)], axis=0).astype(int)
-    ratios = {name: size / middle for name, size in sizes.items()}
+        yield finding("frames-turned", title, n=len(turned), first=turned[0])
+    sizes = [(clip.name, size) for clip, _, size in looks if size and clip.box is None]
+    middle = np.median([size for _, size in sizes] or [(1, 1)], axis=0).astype(int)
     unlike = [
-        name
-        for name, ratio in ratios.items()
-        if min(ratio) > _MOST_UNLIKE or max(ratio) < 1 / _MOST_UNLIKE
+        (name, size)
+        for name, size in sizes
+        if min(size / middle) > _MOST_UNLIKE or max(size / middle) < 1 / _MOST_UNLIKE
     ]
     if unlike:
-        own = "{} x {}".format(*sizes[unlike[0]])
+        first, own = unlike[0][0], "{} x {}".format(*unlike[0][1])
         said = {"n": len(unlike), "width": middle[0], "height": middle[1]}
-        found.append(finding("frames-of-other-size", title, **said, first=unlike[0], own=own))
-    return found
+        yield finding("frames-of-other-size", title, **said, first=first, own=own)
 
 
 def judge_cropping(clips: Sequence[FrameClip], title: str) -> list[Finding]:

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cdmer_bench.databases.base import Finding, finding
 from cdmer_bench.databases.clips import Reading
@@ -183,19 +183,14 @@ def cut_release(
 
 
 class _Span(NamedTuple):
+    """Frame numbers of a folder and of its row: onset to offset may hold fewer frames."""
+
     first: int
     last: int
-    n_frames: int
     onset: int
     offset: int
-
-    @property
-    def excess(self) -> int:
-        return self.n_frames - (self.offset - self.onset + 1)
-
-    @property
-    def lead(self) -> int:
-        return self.onset - self.first
+    excess: int  # frames beyond those from onset to offset
+    lead: int  # numbers before the onset
 
 
 def _numbered_anew(usable: Sequence[tuple[Cut, Found]]) -> dict[Cut, bool]:
@@ -209,11 +204,12 @@ def _numbered_anew(usable: Sequence[tuple[Cut, Found]]) -> dict[Cut, bool]:
     recording would. Or most folders hold the same number of frames beyond onset and offset,
     though the clips are of different lengths and begin at different frames.
     """
-    spans = {
-        cut: _Span(frames[0][0], frames[-1][0], len(frames), cut.row.onset, cut.row.offset)
-        for cut, found in usable
-        if cut.row.onset is not None and cut.row.offset is not None and (frames := found.frames)
-    }
+    spans = {}
+    for cut, found in usable:
+        onset, offset, frames = cut.row.onset, cut.row.offset, found.frames
+        if onset is not None and offset is not None and frames:
+            first, excess = frames[0][0], len(frames) - (offset - onset + 1)
+            spans[cut] = _Span(first, frames[-1][0], onset, offset, excess, onset - first)
     begins = {cut: span for cut, span in spans.items() if span.first in (0, 1)}
     n_outside = sum(not s.first <= s.onset <= s.offset <= s.last for s in begins.values())
     if len(begins) >= 0.9 * len(spans) and n_outside >= max(2, 0.1 * len(spans)):
@@ -292,25 +288,22 @@ def choose_release(
     cut_by_release: Sequence[tuple[Release, list[Cut]]], reading: Reading, title: str, unit: str
 ) -> tuple[Release, list[Cut]]:
     """Take the release that holds most clips from onset to offset, in the order of `KINDS`."""
-    counted = [
-        (sum(cut.is_clean for cut in cuts), sum(cut.found is not None for cut in cuts))
-        for _, cuts in cut_by_release
-    ]
-    of = 0 if any(clean for clean, _ in counted) else 1
-    most = max(counts[of] for counts in counted)
+    clean = [sum(cut.is_clean for cut in cuts) for _, cuts in cut_by_release]
+    there = [sum(cut.found is not None for cut in cuts) for _, cuts in cut_by_release]
+    counts = clean if any(clean) else there
+
+    def order(place: int) -> tuple[Any, ...]:
+        release = cut_by_release[place][0]
+        return KINDS.index(release.kind), -counts[place], len(release.bases[0]), release.bases[0]
+
     # One or two clips more in the raw frames do not outweigh the registered faces.
-    chosen = min(
-        (KINDS.index(release.kind), -counts[of], len(release.bases[0]), release.bases[0], place)
-        for place, ((release, _), counts) in enumerate(zip(cut_by_release, counted, strict=True))
-        if counts[of] >= _NEAR * most
-    )[-1]
-    for place, ((release, cuts), (clean, there)) in enumerate(
-        zip(cut_by_release, counted, strict=True)
-    ):
+    near = [place for place, count in enumerate(counts) if count >= _NEAR * max(counts)]
+    chosen = min(near, key=order)
+    for place, (release, cuts) in enumerate(cut_by_release):
         used = "" if place == chosen else "not used: "
-        whole = "" if clean == there else f", {clean} of them whole"
+        whole = "" if clean[place] == there[place] else f", {clean[place]} of them whole"
         reading.interpretation.append(
             f"{title}: {used}{release.kind} frames from {release.place} "
-            f"({there} of {len(cuts)} {unit}{whole})"
+            f"({there[place]} of {len(cuts)} {unit}{whole})"
         )
     return cut_by_release[chosen]

@@ -132,10 +132,7 @@ class Reader:
             unit = "coded clips" if self.layout.needs_sheet else "clips"
             taken, cuts = choose_release(cut, reading, self.title, unit)
             self.remark(taken)
-            others = [one for _, of_release in cut for one in of_release]
-            for one in cuts:
-                self._check(one, taken, others)
-            self._add_clips(cuts)
+            self._add_clips(taken, cuts, [one for _, of_release in cut for one in of_release])
             self._note_uncoded(taken, cuts, named)
         lost = [one for one in self.lost if taken is None or one.key not in taken.folders]
         if lost:
@@ -300,30 +297,24 @@ class Reader:
             self.note("no-sheet-of-this", n=len(other), first=other[0])
         return read
 
-    def _check(self, cut: Cut, taken: Release, others: Sequence[Cut]) -> None:
-        """Name a clip without a folder, and one in a folder for another emotion than its row's."""
-        row = cut.row
-        if cut.found is None:
-            there = [str(one.found.path) for one in others if one.row is row and one.found]
-            code = "clip-without-frames/elsewhere" if there else "clip-without-frames"
-            clip = f"row {row.row} of the coding sheet" if row.row else "this clip"
-            cut.note(code, clip=clip, place=taken.place, elsewhere="".join(there[:1]))
-            return
-        told = cut.found.emotion
-        judged = told and (self.layout.needs_sheet or told in self.classes)
-        if judged and self.classes.get(told, told) != self.classes[row.emotion]:
-            code = "class-contradiction" if self.layout.needs_sheet else "class-contradiction/name"
-            cut.note(code, emotion=row.emotion, row=row.row, told=told)
-
-    def _add_clips(self, cuts: Sequence[Cut]) -> None:
+    def _add_clips(self, taken: Release, cuts: Sequence[Cut], others: Sequence[Cut]) -> None:
         """Add a row of the clips table for each clip, and all that was noticed."""
         seen: Counter[Key] = Counter()
         for cut in cuts:
+            row, found = cut.row, cut.found
+            if found is None:
+                there = [str(one.found.path) for one in others if one.row is row and one.found]
+                code = "clip-without-frames/elsewhere" if there else "clip-without-frames"
+                clip = f"row {row.row} of the coding sheet" if row.row else "this clip"
+                cut.note(code, clip=clip, place=taken.place, elsewhere="".join(there[:1]))
+            elif self._contradicts(found, row):
+                code = "class-contradiction"
+                code = code if self.layout.needs_sheet else "class-contradiction/name"
+                cut.note(code, emotion=row.emotion, row=row.row, told=found.emotion)
             self.reading.findings += cut.findings
             errors = {one.code for one in cut.findings if one.severity == "error"}
-            if cut.found is None or not cut.frames or errors - {"frames-from-zero"}:
+            if found is None or not cut.frames or errors - {"frames-from-zero"}:
                 continue
-            row = cut.row
             subject = self.layout.subject.format(row.key[0] or 0)
             # One recording may hold several micro-expressions: the second is named by its onset.
             seen[row.key] += 1
@@ -333,13 +324,19 @@ class Reader:
                     "clip": f"{subject}/{row.clip}{again}",
                     "subject": subject,
                     "label": self.classes[row.emotion],
-                    "folder": str(cut.found.path),
+                    "folder": str(found.path),
                     "first": cut.frames[0][0],
                     "last": cut.frames[-1][0],
                     "pattern": name_pattern([name for _, name in cut.frames]),
                     "emotion": row.emotion,
                 }
             )
+
+    def _contradicts(self, found: Found, row: CodedClip) -> bool:
+        """Whether a folder is named after an emotion of another class than its row's."""
+        told = found.emotion
+        judged = told and (self.layout.needs_sheet or told in self.classes)
+        return bool(judged) and self.classes.get(told, told) != self.classes[row.emotion]
 
     def _note_uncoded(self, taken: Release, cuts: Sequence[Cut], named: set[Key]) -> None:
         """Name the folders of the release that no row of the coding sheet names."""

@@ -155,15 +155,12 @@ class FeatureSet:
     clips: tuple[str, ...] | None = None  # names of the clips, where they have any
 
     def __post_init__(self) -> None:
-        lengths = {
-            "y": len(self.y),
-            "subject": len(self.y if self.subject is None else self.subject),
-        }
-        for name, length in lengths.items():
-            if length != len(self.X):
+        subject = self.y if self.subject is None else self.subject
+        for name, values in (("y", self.y), ("subject", subject)):
+            if len(values) != len(self.X):
                 raise UserError(
-                    f"{self.database}: X has {len(self.X)} samples, but {name} {length}; give one "
-                    "for each sample"
+                    f"{self.database}: X has {len(self.X)} samples, but {name} {len(values)}; give "
+                    "one for each sample"
                 )
         wrong = np.flatnonzero(~np.isin(self.y, np.arange(len(self.classes))))
         if len(wrong):
@@ -200,15 +197,7 @@ def content_hash(
 
 
 def matched(source: FeatureSet, target: FeatureSet) -> FeatureSet:
-    """Return the target with its features in the source's order, by their names.
-
-    Features without names are taken as they are.
-
-    Raises
-    ------
-    UserError
-        If both name their features, and the names are not the same.
-    """
+    """Return the target with its features in the source's order, by names where both have them."""
     if source.names is None or target.names is None or source.names == target.names:
         return target
     differing = sorted(set(source.names) ^ set(target.names))

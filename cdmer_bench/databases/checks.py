@@ -55,21 +55,25 @@ def usable_fingerprints(clips: Sequence[Clip], database: Database) -> list[str]:
     return marks
 
 
-def check_clips(database: ClipDatabase, read: bool) -> list[Finding]:
+def check_clips(database: ClipDatabase, read: bool) -> Iterator[Finding]:
     """Name clips that are repeated and, if they are read, those that cannot be."""
-    title, found = database.title or database.name, []
+    title = database.title or database.name
     try:
         clips = usable_clips(database)
-        found += repeated_clips(clips, usable_fingerprints(clips, database), title)
+        yield from repeated_clips(clips, usable_fingerprints(clips, database), title)
     except UserError as error:
-        return [finding("unreadable", title, reason=error)]
+        yield finding("unreadable", title, reason=error)
+        return
     for clip in clips if read else ():
         try:
-            with own_code(clip, "its frames()"):
-                clip.frames()
+            _frames(clip)
         except UserError as error:
-            found.append(finding("frame-damaged", f"{title}: {clip.name}", reason=error))
-    return found
+            yield finding("frame-damaged", f"{title}: {clip.name}", reason=error)
+
+
+def _frames(clip: Clip) -> NDArray:
+    with own_code(clip, "its frames()"):
+        return clip.frames()
 
 
 def read_clip(
@@ -79,8 +83,7 @@ def read_clip(
 ) -> NDArray[np.float64] | DamagedClip:
     """Read and preprocess a clip."""
     try:
-        with own_code(clip, "its frames()"):
-            frames = clip.frames()
+        frames = _frames(clip)
         with own_code(preprocessing, type(preprocessing).__name__):
             steps = preprocessing.for_clip(clip)
             return steps(frames) if interpolated else steps.resized(frames)
@@ -165,15 +168,11 @@ def subject_form(text: str) -> str:
 # The checks of a contribution
 
 
-def database_checks(database: Database, descriptors: Sequence[str]) -> list[Check]:
-    """List the checks of a database.
-
-    Parameters
-    ----------
-    database : Database
-    descriptors : sequence of str
-        For a database of features, the keys of the descriptors to load.
-    """
+def database_checks(
+    database: Database,
+    descriptors: Sequence[str],  # to load, by their keys, for a database of features
+) -> list[Check]:
+    """List the checks of a database."""
     names = database.classes
 
     def classes() -> str | None:

@@ -89,15 +89,7 @@ class TableDatabase(ClipDatabase):
         return self._read
 
     def clips(self) -> Sequence[Clip]:
-        """List the usable clips; `findings` says why the others are not used.
-
-        Raises
-        ------
-        DataMissing
-            If there is none, with the first reason.
-        UserError
-            If a clips table is no such table.
-        """
+        """List the usable clips; `findings` says why the others are not used."""
         clips = self.read().clips
         if not clips:
             raise DataMissing(self.why_empty())
@@ -315,15 +307,7 @@ def _classes_of(table: "pd.DataFrame") -> tuple[str, ...]:
 
 
 def read_table(path: Path) -> "pd.DataFrame":
-    """Read a clips table as text, with ``line`` of each row and its cells ``beyond`` the headings.
-
-    Raises
-    ------
-    DataMissing
-        If there is no such file.
-    UserError
-        If it is not a table with the columns of `COLUMNS`.
-    """
+    """Read a clips table as text, with each row's ``line`` and cells ``beyond`` the headings."""
     import pandas as pd
 
     if not path.is_file():

@@ -35,20 +35,13 @@ def is_image(name: str) -> bool:
 
 
 def _number_in(name: str) -> re.Match[str] | None:
-    """Find the last whole number in a file's name, but not the mark of a copy, as in `img46 (1)`.
-
-    Copies of one frame have one number, so that they are noticed.
-    """
+    """Find the last whole number in a file's name, but no mark of a copy, as in `img46 (1)`."""
     stem = re.sub(r"\s*\(\d+\)$", "", name.rpartition(".")[0] or name)
     return next(reversed(list(re.finditer(r"\d+", stem))), None)
 
 
 def frame_number(name: str) -> int | None:
-    """Return the last whole number in a file's name, None if it has none.
-
-    ``reg_img46.jpg`` is 46, ``006_05562.jpg`` 5562, ``reg_image001234.bmp`` 1234, and
-    ``img46 (1).jpg`` 46 again.
-    """
+    """Return the last whole number in a file's name, such as 5562 in ``006_05562.jpg``, or None."""
     found = _number_in(name)
     return int(found[0]) if found else None
 
@@ -132,10 +125,7 @@ def _catcher(process: int) -> int:
 
 
 def mark_and_size(path: Path) -> tuple[int, tuple[int, int] | None]:
-    """Return a picture's EXIF orientation (1 is upright, or no mark), and its width and height.
-
-    The size is None where the beginning of the file does not tell it.
-    """
+    """Return a picture's EXIF orientation (1 is upright), and its width and height, if known."""
     try:
         return _look(path.read_bytes())
     except OSError:
@@ -269,10 +259,7 @@ def scan_tree(
     # called with the OSError of each folder that may not be listed; such a folder is passed by
     unreadable: Callable[[OSError], object] | None = None,
 ) -> tuple[list[ClipFolder], list[tuple[Path, tuple[str, ...]]]]:
-    """List the folders that could be clips, and all files of tables with their parts, below a root.
-
-    Links to folders are followed; a folder that can be reached twice counts once.
-    """
+    """List folders that could be clips, and all files of tables with their parts, below a root."""
     if not root.is_dir():
         raise DataMissing(
             f"{root} is not a folder; {nearest_neighbour(root)}give the folder of the databases "
@@ -280,7 +267,7 @@ def scan_tree(
         )
     folders, sheets = [], []
     top = Path(os.path.abspath(root))
-    visited = set()  # a link to a folder above would lead in a circle
+    visited = set()  # links are followed; one to a folder above would lead in a circle
     for place, subfolders, names in os.walk(top, onerror=unreadable, followlinks=True):
         if os.path.realpath(place) in visited:
             subfolders.clear()

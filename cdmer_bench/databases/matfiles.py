@@ -100,15 +100,7 @@ class FileFeatureDatabase(FeatureDatabase):
         return user_path(self.root) / user_path(self._entry(descriptor)["path"])
 
     def load(self, descriptor: str) -> FeatureSet:
-        """Load the features of a descriptor, a key of ``files``.
-
-        Raises
-        ------
-        DataMissing
-            If the database has no file for the descriptor, or the file does not exist.
-        UserError
-            If the file is damaged, lacks a variable, or its content contradicts the description.
-        """
+        """Load the features of a descriptor, a key of ``files``."""
         entry = self._entry(descriptor)
         path = locate(self.path(descriptor), f"correct databases.{self.name}.files or root")
         held = read_features(path, entry["features"], entry["labels"], entry["subjects"])

@@ -65,19 +65,16 @@ class Casme2(Reader):
     def _restore_early(
         self, sheet: CodingSheet, recoded: Sequence[CodedClip], removed: bool
     ) -> int:
-        """Give the clips that the sheet of 2019 recoded their early emotions; count them.
-
-        The clip that it removed comes back without onset and offset, so that only the cropped
-        frames, which hold nothing else, can give it.
-        """
+        """Give the clips that the sheet of 2019 recoded their early emotions; count them."""
         rows = [replace(row, emotion="sadness") if row in recoded else row for row in sheet.rows]
         sheet.rows = rows
         of_subject = [place for place, row in enumerate(rows) if row.key[0] == REMOVED_2019[0]]
         if not of_subject or not removed:
             return len(recoded)
-        later = [place for place in of_subject if rows[place].key[1] > REMOVED_2019[1]]
+        # Without onset and offset only the cropped frames, which hold nothing else, can give it.
         early = CodedClip("24", "EP02_07", None, None, None, "disgust", 0)
-        rows.insert(later[0] if later else len(rows), early)
+        later = (place for place in of_subject if rows[place].key[1] > REMOVED_2019[1])
+        rows.insert(next(later, len(rows)), early)
         return len(recoded) + 1
 
     def _counts(self, sheet: CodingSheet) -> tuple[int, ...]:

@@ -81,9 +81,6 @@ def combine_frames(
     weights: NDArray[np.float64],  # (n_frames, T), some rows of a TIM matrix
     clip: NDArray[np.float64],  # (T, H, W)
 ) -> NDArray[np.float64]:
-    """Return weighted sums of frames, ``x_1 + C (x_i - x_1)``, shape (n_frames, H, W).
-
-    As the rows sum to 1 this is ``C x``, but a pixel that is constant in time stays exactly so.
-    """
+    """Return ``x_1 + C (x_i - x_1)``: ``C x``, but constant pixels stay exactly so, (M, H, W)."""
     flat = clip.reshape(len(clip), -1)
     return (weights @ (flat - flat[0]) + flat[0]).reshape(len(weights), *clip.shape[1:])

@@ -5,7 +5,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.databases.base import Finding, finding
-from cdmer_bench.databases.matlab import list_matlab, read_matlab
+from cdmer_bench.databases.matlab import Variables, open_matlab
 from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
 from cdmer_bench.io import check_archive_size, one_line
 
@@ -53,61 +53,62 @@ def locate(path: Path, advice: str) -> Path:
 
 def list_variables(path: Path) -> dict[str, tuple[int, ...]]:
     """List the variables of a feature file with their shapes (MATLAB's shapes for .mat)."""
-    suffix = path.suffix.lower()
-    if suffix == ".mat":
-        return list_matlab(path)
-    if suffix == ".npz":
-        with _open_npz(path) as arrays:
-            return {name: _from_npz(path, arrays, name).shape for name in arrays.files}
-    if suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         return {name: column.shape for name, column in _read_csv(path).items()}
-    raise UserError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
+    with _opened(path) as (shapes, _):
+        return shapes
 
 
 def read_variables(path: Path, names: Iterable[str]) -> dict[str, NDArray]:
     """Read variables of a .mat or .npz file."""
     wanted = list(names)
-    found = list_variables(path)
-    for name in wanted:
-        if name not in found:
-            listed = ", ".join(f"{key} {shape}" for key, shape in sorted(found.items())[:20])
-            if "None" in found:  # SciPy's name for values that only MATLAB can read
-                listed += f" (strings, categoricals and tables of MATLAB: save cellstr({name}))"
-            raise UserError(
-                f"{path} has no variable {name!r}; it has: {listed or 'none'}; "
-                "name the right one in the corpus configuration"
-            )
-    if path.suffix.lower() == ".mat":
-        return read_matlab(path, wanted)
-    with _open_npz(path) as arrays:
-        return {name: _from_npz(path, arrays, name) for name in wanted}
+    with _opened(path) as (found, read):
+        for name in wanted:
+            if name not in found:
+                listed = ", ".join(f"{key} {shape}" for key, shape in sorted(found.items())[:20])
+                if "None" in found:  # SciPy's name for values that only MATLAB can read
+                    listed += f" (strings, categoricals and tables of MATLAB: save cellstr({name}))"
+                raise UserError(
+                    f"{path} has no variable {name!r}; it has: {listed or 'none'}; "
+                    "name the right one in the corpus configuration"
+                )
+        return {name: read(name) for name in wanted}
+
+
+def _opened(path: Path) -> AbstractContextManager[Variables]:
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(SUFFIXES)}")
+    return open_matlab(path) if suffix == ".mat" else _open_npz(path)
 
 
 @contextmanager
-def _open_npz(path: Path) -> Iterator[Any]:
+def _open_npz(path: Path) -> Iterator[Variables]:
     try:
-        arrays = np.load(path, allow_pickle=False)
+        arrays: Any = np.load(path, allow_pickle=False)
     # A damaged archive makes zipfile, zlib and NumPy raise errors of many kinds of their own.
     except Exception as error:
         raise UserError(f"{path} is not a readable .npz file ({error}); copy it again") from None
     if not isinstance(arrays, np.lib.npyio.NpzFile):
         raise UserError(f"{path} holds a single array, expected an .npz file of named arrays")
-    with arrays:
-        assert arrays.zip is not None  # until it is closed
-        check_archive_size(arrays.zip, path)
-        yield arrays
 
-
-def _from_npz(path: Path, arrays: Any, name: str) -> NDArray:
-    try:
-        return arrays[name]
-    except Exception as error:
-        if "pickle" in str(error).lower():
+    def read(name: str) -> NDArray:
+        try:
+            return arrays[name]
+        except Exception as error:
+            if "pickle" not in str(error).lower():
+                raise UserError(
+                    f"{path}: variable {name!r} is damaged ({error}); copy it again"
+                ) from None
             raise UserError(
                 f"{path}: variable {name!r} holds Python objects, which are refused because "
                 "loading them can run code; save it as an array of numbers or strings"
             ) from None
-        raise UserError(f"{path}: variable {name!r} is damaged ({error}); copy it again") from None
+
+    with arrays:
+        assert arrays.zip is not None  # until it is closed
+        check_archive_size(arrays.zip, path)
+        yield {name: read(name).shape for name in arrays.files}, read
 
 
 def read_features(

@@ -1,8 +1,8 @@
 """Variables of MATLAB files: versions 4 to 7 through SciPy, 7.3 (HDF5) through h5py."""
 
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import check_size
+
+# The shapes of a file's variables by their names, and what reads one.
+Variables = tuple[dict[str, tuple[int, ...]], Callable[[str], NDArray]]
 
 _NUMBERS = {"double", "single", "logical"} | {
     f"{u}int{b}" for u in ("", "u") for b in (8, 16, 32, 64)
@@ -25,42 +28,13 @@ _WAY_OUT = {
 }
 
 
-def list_matlab(path: Path) -> dict[str, tuple[int, ...]]:
-    """Return the variables of a .mat file with the shapes that MATLAB shows; () for structs."""
-    with _opened(path) as file:
-        if file is not None:
-            names = [name for name in file if not name.startswith("#")]  # cells' contents
-            return {name: tuple(reversed(getattr(file[name], "shape", ()))) for name in names}
-        from scipy.io import whosmat
-
-        return {name: shape for name, shape, _ in whosmat(str(path))}
-
-
-def read_matlab(path: Path, names: Sequence[str]) -> dict[str, NDArray]:
-    """Read variables of a .mat file, in MATLAB's orientation.
+@contextmanager
+def open_matlab(path: Path) -> Iterator[Variables]:
+    """Open a .mat file; the shapes are those that MATLAB shows, () for structs.
 
     Numbers come as they are (sparse ones filled up), character arrays as one string a row, cell
     arrays as arrays of the numbers or the strings that their cells hold.
     """
-    with _opened(path) as file:
-        if file is not None:
-            return {name: _from_hdf5(path, name, file, file[name]) for name in names}
-        from scipy.io import loadmat
-
-        data = path.read_bytes()
-        order = _ORDERS.get(data[_HEADER - 2 : _HEADER])
-        if order is not None and 0 not in data[:4]:  # else it is of version 4, without elements
-            _check_elements(data[_HEADER:], order, path)
-        loaded = loadmat(str(path), variable_names=list(names))
-        for name in names:
-            if name not in loaded:
-                raise UserError(f"{path}: variable {name!r} is damaged; copy the file again")
-        return {name: _from_scipy(path, name, loaded[name]) for name in names}
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """Open a file of version 7.3, None where it is older; what a parser raises is one sentence."""
     import h5py
 
     is_hdf5 = h5py.is_hdf5(path)
@@ -69,8 +43,17 @@ def _opened(path: Path) -> Iterator[Any]:
         if not is_hdf5 and stream.read(19) == b"MATLAB 7.3 MAT-file":
             raise UserError(f"{path} is a damaged or truncated MATLAB 7.3 file; copy it again")
     try:
-        with h5py.File(path) if is_hdf5 else nullcontext() as file:
-            yield file
+        if is_hdf5:
+            with h5py.File(path) as file:
+                names = [name for name in file if not name.startswith("#")]  # cells' contents
+                shapes = {name: tuple(reversed(getattr(file[name], "shape", ()))) for name in names}
+                yield shapes, lambda name: _from_hdf5(path, name, file, file[name])
+        else:
+            from scipy.io import whosmat
+
+            _check_elements(path)
+            shapes = {name: shape for name, shape, _ in whosmat(str(path))}
+            yield shapes, lambda name: _from_scipy(path, name)
     except UserError:
         raise
     # Neither SciPy nor h5py has an exception of its own for this: zlib.error, struct.error,
@@ -138,7 +121,12 @@ def _from_sparse(path: Path, item: Any) -> NDArray:
     return csc_array(parts, shape=(n_rows, n_columns)).toarray()
 
 
-def _from_scipy(path: Path, name: str, values: Any) -> NDArray:
+def _from_scipy(path: Path, name: str) -> NDArray:
+    from scipy.io import loadmat
+
+    values = loadmat(str(path), variable_names=[name]).get(name)
+    if values is None:
+        raise UserError(f"{path}: variable {name!r} is damaged; copy the file again")
     if hasattr(values, "toarray"):  # sparse
         check_size(8 * values.shape[0] * values.shape[1], path)
         return np.asarray(values.toarray())
@@ -178,11 +166,18 @@ _PADDING = 64  # bytes that may follow a compressed element
 _DEEPEST = 20  # cells in cells
 
 
-def _check_elements(data: bytes | memoryview, order: _Order, path: Path, depth: int = 0) -> None:
-    """Check every element's type and size before SciPy reads them.
+def _check_elements(path: Path) -> None:
+    """Check the types and sizes in a file before SciPy reads it.
 
     SciPy looks the number type of an element up without a bound; a damaged one ends the process.
     """
+    data = path.read_bytes()
+    order = _ORDERS.get(data[_HEADER - 2 : _HEADER])
+    if order is not None and 0 not in data[:4]:  # else it is of version 4, without elements
+        _check(data[_HEADER:], order, path, 0)
+
+
+def _check(data: bytes | memoryview, order: _Order, path: Path, depth: int) -> None:
     if depth > _DEEPEST:
         raise ValueError("it is nested too deeply")
     allowed = _NUMBER_TYPES | _TEXT_TYPES | {_MATRIX} if depth else {_MATRIX}
@@ -195,7 +190,7 @@ def _check_elements(data: bytes | memoryview, order: _Order, path: Path, depth: 
         if kind not in (_NUMBER_TYPES if numeric and number >= _PREAMBLE else allowed):
             raise ValueError(f"an element of the unknown type {kind}")
         if kind == _MATRIX:
-            _check_elements(content, order, path, depth + 1)
+            _check(content, order, path, depth + 1)
 
 
 def _elements(data: bytes | memoryview, order: _Order) -> Iterator[tuple[int, memoryview]]:

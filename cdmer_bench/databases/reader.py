@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING
 
 from cdmer_bench.databases.base import table
 from cdmer_bench.databases.clips import Reading
-from cdmer_bench.databases.coding_sheet import (
-    REQUIRED,
-    CodedClip,
-    CodingSheet,
-    read_coding_sheets,
-)
+from cdmer_bench.databases.coding_sheet import REQUIRED, CodedClip, CodingSheet, read_coding_sheets
 from cdmer_bench.databases.cutting import (
     Cut,
     Found,

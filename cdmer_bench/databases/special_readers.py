@@ -7,11 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cdmer_bench.databases.base import EMOTIONS
-from cdmer_bench.databases.coding_sheet import (
-    CodedClip,
-    CodingSheet,
-    read_tables,
-)
+from cdmer_bench.databases.coding_sheet import CodedClip, CodingSheet, read_tables
 from cdmer_bench.databases.cutting import Cut, Found, Key, Release, cut_release, recognise
 from cdmer_bench.databases.reader import LAYOUTS, Reader
 from cdmer_bench.errors import UserError

@@ -144,40 +144,29 @@ class SyntheticDatabase(ClipDatabase):
             )
 
     def clips(self) -> Sequence[SyntheticClip]:
-        """List the clips, without rendering any.
-
-        By subject; within a subject CASME II's by name, SMIC's by class and number.
-        """
+        """List the clips by subject and name, without rendering any."""
         return list(self._clips)
 
     @cached_property
     def _clips(self) -> list[SyntheticClip]:
         clips = []
         for subject, counts in COUNTS[self.name].items():
-            labels = [label for label, count in enumerate(counts) for _ in range(count)]
-            numbers = [number for count in counts for number in range(1, count + 1)]
-            if self.name == "casme2":
-                names = self._episodes(subject, len(labels))
-            else:
-                short = [("ne", "po", "sur")[label] for label in labels]
-                names = [f"{subject}_{c}_{n:02d}" for c, n in zip(short, numbers, strict=True)]
-            of_subject = [
-                self._clip(subject, f"{subject}/{name}", label, number)
-                for name, label, number in zip(names, labels, numbers, strict=True)
-            ]
-            if self.name == "casme2":
-                of_subject.sort(key=lambda clip: clip.name)
-            clips += of_subject
+            events = [(label, n) for label, count in enumerate(counts) for n in range(1, count + 1)]
+            named = zip(self._names(subject, events), events, strict=True)
+            of_subject = [self._clip(subject, f"{subject}/{name}", *event) for name, event in named]
+            clips += sorted(of_subject, key=lambda clip: clip.name)
         return clips
 
-    def _episodes(self, subject: str, count: int) -> list[str]:
-        """Draw names like CASME II's: film and expression, f where it ended in a full face."""
+    def _names(self, subject: str, events: Sequence[tuple[int, int]]) -> list[str]:
+        """Name the clips; CASME II's by film and expression, f where it ended in a full face."""
+        if self.name != "casme2":
+            return [f"{subject}_{('ne', 'po', 'sur')[label]}_{n:02d}" for label, n in events]
         rng = stream(self.seed, "names", subject)
         pairs = [(film, number) for film in range(1, 20) for number in range(1, 13)]
         free = [pair for pair in pairs if pair not in _DISPUTED]
         return [
             f"EP{free[index][0]:02d}_{free[index][1]:02d}{'f' if rng.random() < 0.3 else ''}"
-            for index in rng.choice(len(free), count, replace=False)
+            for index in rng.choice(len(free), len(events), replace=False)
         ]
 
     def _clip(self, subject: str, name: str, label: int, number: int) -> SyntheticClip:

@@ -1,4 +1,4 @@
-"""Files: whole writing, checked reading, content hashes, locks, and texts fit to be shown."""
+"""Files: whole writing, checked reading, content hashes, locks, and texts and lists to be shown."""
 
 import errno
 import fcntl
@@ -21,6 +21,7 @@ import numpy as np
 from cdmer_bench.errors import UserError
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 _TEMPORARY = ".writing-"  # begins the names of files that are being written
 
@@ -343,3 +344,11 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """Drop line breaks and control characters, which a label of the user's own may hold."""
     return visible(" ".join(text.split()))
+
+
+def gathered(pairs: Iterable[tuple[K, T]]) -> dict[K, list[T]]:
+    """Return the values of each key, keys and values in the order given."""
+    found: dict[K, list[T]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found

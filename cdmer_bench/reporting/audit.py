@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cdmer_bench.io import gathered
 from cdmer_bench.protocol import CLASSES, composition, experiments
 from cdmer_bench.reporting.published import (
     AVERAGE,
@@ -136,6 +137,10 @@ def _class_counts(task_label: str) -> tuple[int, int, int]:
     return composition(next(task.target for task in experiments() if task.label == task_label))
 
 
+def _constant(printed: Printed, task_label: str) -> int | None:
+    return constant_class(printed.mean_f1, printed.accuracy, _class_counts(task_label))
+
+
 def _impossible(cells: Cells) -> Iterator[Finding]:
     """Find accuracies and mean F1 values that no predictions give."""
     for place, printed in cells.items():
@@ -175,10 +180,11 @@ def _nearest_f1(mean_f1: float, right: int, counts: tuple[int, ...]) -> str:
 
 
 def _duplicates(cells: Cells) -> Iterator[Finding]:
-    by_figures: dict[tuple[str, Printed], list[tuple[str, str]]] = {}
-    for (number, row, column), printed in cells.items():
-        if constant_class(printed.mean_f1, printed.accuracy, _class_counts(column)) is None:
-            by_figures.setdefault((column, printed), []).append((number, row))
+    by_figures = gathered(
+        ((column, printed), (number, row))
+        for (number, row, column), printed in cells.items()
+        if _constant(printed, column) is None
+    )
     for (column, printed), places in by_figures.items():
         numbers, rows = (list(dict.fromkeys(names)) for names in zip(*places, strict=True))
         if len(rows) > 1:
@@ -193,21 +199,20 @@ def _duplicates(cells: Cells) -> Iterator[Finding]:
 
 
 def _constants(cells: Cells) -> Iterator[Finding]:
-    by_row: dict[tuple[str, str], list[str]] = {}
-    for (number, row, column), printed in cells.items():
-        index = constant_class(printed.mean_f1, printed.accuracy, _class_counts(column))
-        if index is not None:
-            by_row.setdefault((number, row), []).append(f"{column} {CLASSES[index]}")
+    by_row = gathered(
+        ((number, row), f"{column} {CLASSES[index]}")
+        for (number, row, column), printed in cells.items()
+        if (index := _constant(printed, column)) is not None
+    )
     for place, answers in by_row.items():
         told = f"predicting one class for every clip gives {len(answers)} of its cells"
         yield Finding("constant", *place, "", told, "; ".join(answers), {"cells": answers})
 
 
 def _contradictions(cells: Cells) -> Iterator[Finding]:
-    by_place: dict[tuple[str, str], dict[Printed, list[str]]] = {}
-    for (number, row, column), printed in cells.items():
-        by_place.setdefault((row, column), {}).setdefault(printed, []).append(number)
-    for place, versions in by_place.items():
+    by_place = gathered(((row, column), (p, number)) for (number, row, column), p in cells.items())
+    for place, printed in by_place.items():
+        versions = gathered(printed)
         if len(versions) > 1:
             numbers = ", ".join(n for numbers in versions.values() for n in numbers)
             evidence = "; ".join(f"{_said(p)} in {', '.join(n)}" for p, n in versions.items())

@@ -3,11 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, groupby
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 from cdmer_bench.evaluation.selection import Rule
+from cdmer_bench.io import gathered
 from cdmer_bench.protocol import is_shipped
 from cdmer_bench.reporting.published import AVERAGE, DIRECTIONS, LAYOUTS, Paper, paper_order
 from cdmer_bench.reporting.table import PRINTED, Figure, Table, TableRow, without_needless_averages
@@ -99,21 +100,14 @@ def _of_the_settings(table: Table, scores: "pd.DataFrame") -> Iterator[str]:
                 tried[f"{row.name} {' to '.join(span)}"] = None
         if tried:
             yield f"Settings tried: {', '.join(tried)}."
-    for selection in dict.fromkeys(row.selection for row in table.rows):
-        # Over the tasks of each row.
-        counted = {
-            row.name: _figures(row)
-            for row in table.rows
-            if row.selection == selection and row.label != AVERAGE
-        }
-        phrase = left_out_phrase(
-            selection,
-            [
-                (name, sum(f.n_undefined for f in found), sum(f.n_settings for f in found))
-                for name, found in counted.items()
-            ],
-        )
-        if phrase:
+    rows = gathered((row.selection, row) for row in table.rows if row.label != AVERAGE)
+    for selection, of_rule in rows.items():
+        figures = [(row.name, _figures(row)) for row in of_rule]
+        totals = [
+            (name, sum(f.n_undefined for f in of), sum(f.n_settings for f in of))
+            for name, of in figures
+        ]
+        if phrase := left_out_phrase(selection, totals):
             yield phrase
     in_paper = scores["method_label"].isin(LAYOUTS["III"].rows)
     # A method of the user's own has no other grid than his.
@@ -138,8 +132,7 @@ def _of_the_settings(table: Table, scores: "pd.DataFrame") -> Iterator[str]:
         yield f"{join_names(list(mine['descriptor_label']), 20)}: {note}."
     limited = [
         f"{row.name} {label}"
-        for row in table.rows
-        for (label, _), cell in zip(table.columns, row.cells, strict=True)
+        for row, label, cell in table.places()
         if cell.figure and not cell.figure.converged
     ]
     if limited:
@@ -165,29 +158,26 @@ def _of_the_papers(table: Table, later: Sequence[Paper]) -> Iterator[str]:
 
 
 def _of_the_gaps(table: Table, reasons: Reasons) -> Iterator[str]:
-    failed_since: dict[str, list[str]] = {}  # figures that are older than the last run
-    for row in table.rows:
-        for (task, _), cell in zip(table.columns, row.cells, strict=True):
-            if cell.figure and (row.label, task) in reasons:
-                failed_since.setdefault(reasons[row.label, task], []).append(f"{row.name} {task}")
+    failed_since = gathered(
+        (reasons[row.label, task], f"{row.name} {task}")
+        for row, task, cell in table.places()
+        if cell.figure and (row.label, task) in reasons
+    )
     for reason, names in failed_since.items():
         said = reason.rstrip(".")
         yield f"Of an earlier run than the last, which {said}: {join_names(names, 8)}."
     run = [row for row in table.rows if row.label != AVERAGE and row.selection != PRINTED]
     n_rules = len({row.selection for row in run})
     tasks = [label for label, _ in table.columns if label != AVERAGE]
-    gaps: dict[str, dict[tuple[str, ...], list[TableRow]]] = {}  # rows by reason and columns
+    gaps = []  # reason, columns and row
     for row in run:
-        mine: dict[str, list[str]] = {}
-        for task, cell in zip(tasks, row.cells, strict=False):
-            if cell.figure is None:
-                mine.setdefault(cell.reason.rstrip("."), []).append(task)
-        for reason, columns in mine.items():
-            gaps.setdefault(reason, {}).setdefault(tuple(columns), []).append(row)
-    for reason, places in gaps.items():
+        empty = [(t, c) for t, c in zip(tasks, row.cells, strict=False) if c.figure is None]
+        mine = gathered((cell.reason.rstrip("."), task) for task, cell in empty)
+        gaps += [(reason, (tuple(columns), row)) for reason, columns in mine.items()]
+    for reason, places in gathered(gaps).items():
         where = (
             f"{join_names(_row_names(rows, n_rules), 20)} ({task_span(columns, tasks)})"
-            for columns, rows in places.items()
+            for columns, rows in gathered(places).items()
         )
         yield f"No figure (-) for {'; '.join(where)}: {reason}."
     if any(cell.reason for row in table.rows if row.label == AVERAGE for cell in row.cells):
@@ -215,25 +205,18 @@ def about_letters(tasks: Iterable[tuple[str, ...]]) -> list[str]:
 
 def about_rules(rules: Iterable[Rule]) -> list[str]:
     """Return the caveats of rules, each once with the names of the rules that it holds for."""
-    names: dict[str, list[str]] = {}
-    for rule in rules:
-        if rule.caveat:
-            names.setdefault(rule.caveat, []).append(rule.name)
+    names = gathered((rule.caveat, rule.name) for rule in rules if rule.caveat)
     return [f"{', '.join(held)}: {caveat}." for caveat, held in names.items()]
 
 
 def about_unchosen(lacks: Iterable[tuple[CellRecord, str]]) -> list[str]:
     """Name the records that a rule chooses no setting of, with each reason once."""
-    reasons: dict[str, dict[str, list[str]]] = {}
-    for record, reason in lacks:
-        tasks_of = reasons.setdefault(reason, {})
-        tasks_of.setdefault(record.row, []).append(record.task_label)
-    return [
-        "No setting chosen for "
-        + "; ".join(f"{row} ({task_span(dict.fromkeys(tasks))})" for row, tasks in tasks_of.items())
-        + f": {reason}."
-        for reason, tasks_of in reasons.items()
-    ]
+    told = []
+    for reason, records in gathered((reason, record) for record, reason in lacks).items():
+        tasks_of = gathered((r.row, r.task_label) for r in records)
+        where = (f"{row} ({task_span(dict.fromkeys(t))})" for row, t in tasks_of.items())
+        told.append(f"No setting chosen for {'; '.join(where)}: {reason}.")
+    return told
 
 
 def left_out_phrase(rule: str, counts: Iterable[tuple[str, int, int]]) -> str:
@@ -256,20 +239,15 @@ def scope(task_labels: Iterable[str]) -> str:
 
 def absences(records: Iterable[CellRecord], missing: Iterable[Asked] = ()) -> str:
     """Name the tasks that methods lack a result on although others were run there, or nothing."""
-    done: dict[str, set[str]] = {}
     records, missing = list(records), list(missing)
-    for record in records:
-        done.setdefault(record.row, set()).add(record.task_label)
+    done = gathered((record.row, record.task_label) for record in records)
     for cell in missing:
         # A method with several variants stands there under their names.
         if not any(label.startswith(f"{cell.method_label} [") for label in done):
-            done.setdefault(cell.method_label, set())
+            done.setdefault(cell.method_label, [])
     tasks = paper_order(cell.task_label for cell in [*records, *missing])
-    parts = [
-        f"{method} ({task_span([t for t in tasks if t not in done[method]], tasks)})"
-        for method in paper_order(done)
-        if len(done[method]) < len(tasks)
-    ]
+    lacking = {m: [t for t in tasks if t not in done[m]] for m in paper_order(done)}
+    parts = [f"{m} ({task_span(lack, tasks)})" for m, lack in lacking.items() if lack]
     return f"No result: {'; '.join(parts)}." if parts else ""
 
 
@@ -286,10 +264,7 @@ def task_span(columns: Iterable[str], tasks: Sequence[str] = ()) -> str:
     if columns and columns == list(tasks):
         return "all tasks"
     order = list(DIRECTIONS) if all(c in DIRECTIONS for c in columns) else columns
-    runs: list[list[str]] = []
-    for column in columns:
-        if runs and order.index(column) == order.index(runs[-1][-1]) + 1:
-            runs[-1].append(column)
-        else:
-            runs.append([column])
+    # Within a run the place in the order and that among the columns go up together.
+    spans = groupby(enumerate(columns), lambda place: order.index(place[1]) - place[0])
+    runs = [[column for _, column in span] for _, span in spans]
     return ", ".join(f"{r[0]} to {r[-1]}" if len(r) > 2 else ", ".join(r) for r in runs)

@@ -17,6 +17,12 @@ COLUMNS = (
     *("table", "row", "column", "mean_f1", "accuracy", "selection", "n_settings", "corpus"),
     *("task", "source", "target", "method", "descriptor", "setting", "reason", "remarks"),
 )
+# How the CSV has numbers.
+_WRITTEN = {
+    **dict.fromkeys(("mean_f1", "paper_mean_f1"), ".4f"),
+    **dict.fromkeys(("accuracy", "paper_accuracy"), ".2f"),
+    **{"difference_mean_f1": "+.4f", "difference_samples": "+d"},
+}
 _BOLD, _PLAIN = "\033[1m", "\033[0m"
 
 
@@ -75,34 +81,33 @@ def long_form(tables: Iterable[Table]) -> list[dict[str, Any]]:
     against = any(table.against_paper for table in tables)
     rows = []
     for table in tables:
-        for row in table.rows:
-            for (column, _), cell in zip(table.columns, row.cells, strict=True):
-                figure = cell.figure
-                if figure is None and AVERAGE in (row.label, column):
-                    continue
-                task, source, target = table.tasks.get(column, ("", "", ""))
-                made = {
-                    "table": table.number,
-                    "row": one_line(table.long_name(row)),
-                    "column": one_line(column),
-                    **_rounded("", figure),
-                    "selection": row.selection,
-                    "n_settings": (figure and figure.n_settings) or None,
-                    "corpus": table.corpus,
-                    "task": task,
-                    "source": source,
-                    "target": target,
-                    "method": row.method,
-                    "descriptor": row.descriptor,
-                    "setting": figure.setting if figure else "",
-                    "reason": cell.reason,
-                    "remarks": " ".join(table.remarks),
-                }
-                if against:
-                    made |= _rounded("paper_", cell.printed)
-                    apart = cell.difference or (None, None)
-                    made |= zip(("difference_mean_f1", "difference_samples"), apart, strict=True)
-                rows.append(made)
+        for row, column, cell in table.places():
+            figure = cell.figure
+            if figure is None and AVERAGE in (row.label, column):
+                continue
+            task, source, target = table.tasks.get(column, ("", "", ""))
+            made = {
+                "table": table.number,
+                "row": one_line(table.long_name(row)),
+                "column": one_line(column),
+                **_rounded("", figure),
+                "selection": row.selection,
+                "n_settings": (figure and figure.n_settings) or None,
+                "corpus": table.corpus,
+                "task": task,
+                "source": source,
+                "target": target,
+                "method": row.method,
+                "descriptor": row.descriptor,
+                "setting": figure.setting if figure else "",
+                "reason": cell.reason,
+                "remarks": " ".join(table.remarks),
+            }
+            if against:
+                made |= _rounded("paper_", cell.printed)
+                apart = cell.difference or (None, None)
+                made |= zip(("difference_mean_f1", "difference_samples"), apart, strict=True)
+            rows.append(made)
     return rows
 
 
@@ -122,13 +127,8 @@ def to_csv(tables: Iterable[Table]) -> str:
     writer = csv.DictWriter(file, list(rows[0]) if rows else COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        for name, value in row.items():
-            if isinstance(value, float):
-                sign = "+" if name.startswith("difference") else ""
-                row[name] = format(value, f"{sign}.{2 if name.endswith('accuracy') else 4}f")
-            elif name == "difference_samples" and value is not None:
-                row[name] = f"{value:+d}"
-        writer.writerow(row)
+        known = {name: value for name, value in row.items() if value is not None}
+        writer.writerow({name: format(known[name], _WRITTEN.get(name, "")) for name in known})
     return file.getvalue()
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.evaluation.selection import Choice, Rule
+from cdmer_bench.evaluation.selection import Rule
 from cdmer_bench.evaluation.statistics import DEPENDENCE
+from cdmer_bench.io import gathered
 from cdmer_bench.reporting.captions import SYNTHETIC, about_rules, left_out_phrase, scope
 from cdmer_bench.reporting.picture_data import Cell, cells_of
 from cdmer_bench.reporting.published import paper_order
@@ -33,23 +34,21 @@ class RuleSummary:
 
 def summarize_rules(cells: Sequence[Cell]) -> list[RuleSummary]:
     """Average each rule's score and oracle gap over the tasks of each method."""
-    made: dict[tuple[str, str], list[tuple[Choice, int]]] = {}
-    n_tasks = len({cell.record.task_label for cell in cells})
-    for cell in cells:
-        for choice in cell.choices.values():
-            place = cell.record.row, choice.rule
-            made.setdefault(place, []).append((choice, len(cell.record.settings)))
+    made = gathered(
+        ((cell.record.row, choice.rule), (choice, len(cell.record.settings)))
+        for cell in cells
+        for choice in cell.choices.values()
+    )
     summaries = []
-    for (method, name), found in made.items():
+    for place, found in made.items():
         scored = [(c, n) for c, n in found if c.mean_f1 is not None]
         summaries.append(
             RuleSummary(
-                method,
-                name,
+                *place,
                 mean_f1=float(np.mean([c.mean_f1 for c, _ in scored])) if scored else None,
                 gap=float(np.mean([c.gap for c, _ in scored])) if scored else None,
                 n=len(scored),
-                of=n_tasks,
+                of=len({cell.record.task_label for cell in cells}),
                 lack=next((c.lack for c, _ in found if c.lack), ""),
                 left_out=sum(c.n_undefined for c, _ in scored),
                 settings=sum(n for _, n in scored),
@@ -72,13 +71,9 @@ def rules_notes(
         notes.append(
             left_out_phrase(rule.name, [(s.method, s.left_out, s.settings) for s in of_rule])
         )
-        lacks: dict[str, list[str]] = {}
-        for summary in of_rule:
-            lacks.setdefault(summary.lack, []).append(summary.method)
         notes += [
             f"{rule.name} has no figure for some tasks of {', '.join(methods)}: {lack}."
-            for lack, methods in lacks.items()
-            if lack
+            for lack, methods in gathered((s.lack, s.method) for s in of_rule if s.lack).items()
         ]
     absent = [rule.name for rule in rules if rule not in able]
     if absent:
@@ -200,12 +195,14 @@ def rules_text(records: Sequence[CellRecord], rules: Sequence[Rule]) -> str:
     for row in ranking.rules:
         values = "".join(f"{row.by_method[m]:.4f}".rjust(width) for m in ranking.methods)
         lines.append(f"{row.rule:<22}{values}")
-    reasons: dict[str, list[str]] = {}
-    for name, lack in ranking.left_out.items():
-        unrecorded = lack.partition(", not recorded")
-        reason = f"not recorded{unrecorded[2]}" if unrecorded[1] else lack.removeprefix(f"{name} ")
-        reasons.setdefault(reason or "in too few cells", []).append(name)
+    reasons = gathered((_why(name, lack), name) for name, lack in ranking.left_out.items())
     if reasons:
         told = (f"{', '.join(names)} ({reason})" for reason, names in reasons.items())
         lines.append(f"\nNot compared: {'; '.join(told)}.")
     return "\n".join([*lines, "", DEPENDENCE]) + "\n"
+
+
+def _why(rule: str, lack: str) -> str:
+    """Return what a rule lacks without its name, the same for rules that lack inputs."""
+    _, recorded, how = lack.partition(", not recorded")
+    return f"not recorded{how}" if recorded else lack.removeprefix(f"{rule} ") or "in too few cells"

@@ -1,8 +1,9 @@
 """A result table as plain data: its cells, averages, best figures, and how far the paper's are."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from cdmer_bench.io import gathered
 from cdmer_bench.reporting.published import AVERAGE, PAPER_DESCRIPTOR, Printed
 
 PRINTED = "as printed"  # in the place of a rule, of rows that a paper prints
@@ -130,6 +131,12 @@ class Table:
         """Whether rows differ in the rule that chose their settings."""
         return len({row.selection for row in self.rows} - {PRINTED}) > 1
 
+    def places(self) -> Iterator[tuple[TableRow, str, TableCell]]:
+        """Yield every cell with its row and the label of its column."""
+        for row in self.rows:
+            for (column, _), cell in zip(self.columns, row.cells, strict=True):
+                yield row, column, cell
+
     def shown_name(self, row: TableRow) -> str:
         """Name a row for people; with its rule if the table shows several."""
         several = self.several_rules and row.selection != PRINTED
@@ -211,12 +218,11 @@ def differences(tables: Iterable[Table]) -> list[Difference]:
     """List every compared cell but averages, the largest difference in mean F1 first."""
     found = []
     for table in tables:
-        for row in table.rows:
-            place = table.number, table.long_name(row)
-            for (column, _), cell in zip(table.columns, row.cells, strict=True):
-                figure, printed, apart = cell.figure, cell.printed, cell.difference
-                if figure and printed and apart and AVERAGE not in (column, row.label):
-                    found.append(Difference(*place, column, figure, printed, *apart, row.selection))
+        for row, column, cell in table.places():
+            figure, printed, apart = cell.figure, cell.printed, cell.difference
+            if figure and printed and apart and AVERAGE not in (column, row.label):
+                place = table.number, table.long_name(row), column
+                found.append(Difference(*place, figure, printed, *apart, row.selection))
     return sorted(found, key=lambda d: -abs(d.mean_f1))
 
 
@@ -228,18 +234,17 @@ def summarize(tables: Iterable[Table]) -> str:
     line for each.
     """
     tables = list(tables)
-    by_rule: dict[str, dict[tuple[str, str], Difference]] = {
-        row.selection: {} for table in tables for row in table.rows
-    }
-    for d in differences(tables):
-        by_rule[d.selection][d.row, d.column] = d
-    said = {name: _agreement(list(found.values())) for name, found in by_rule.items() if found}
-    if not said:
+    once = {(d.selection, d.row, d.column): d for d in differences(tables)}
+    by_rule = gathered((d.selection, d) for d in once.values())
+    if not by_rule:
         return "No figure to compare with the paper."
+    rules = dict.fromkeys(row.selection for table in tables for row in table.rows)
     synthetic = any(table.synthetic for table in tables)
     end = "; on SYNTHETIC DATA, so no agreement is to be expected." if synthetic else "."
     return "\n".join(
-        (f"{name}: " if len(said) > 1 else "") + text + end for name, text in said.items()
+        (f"{name}: " if len(by_rule) > 1 else "") + _agreement(by_rule[name]) + end
+        for name in rules
+        if name in by_rule
     )
 
 

@@ -22,7 +22,8 @@ from cdmer_bench.io import content_key, files_hash
 from cdmer_bench.preprocessing.frames import to_grey
 
 SUFFIXES = (".jpg", ".jpeg", ".bmp", ".png", ".tif", ".tiff")
-JPEG, PNG, BMP, TIFF = b"\xff\xd8", b"\x89PNG", b"BM", (b"II*\0", b"MM\0*")
+JPEG, PNG, BMP, GIF = b"\xff\xd8", b"\x89PNG", b"BM", b"GIF8"
+TIFF = b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"  # the latter two of files beyond 4 GB
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 ORIENTATION = 0x0112  # the EXIF entry of the mark
 # `cdmer data synthesize` leaves this file beside the frames it writes.
@@ -70,6 +71,10 @@ def read_grey(path: Path) -> NDArray:
         raise UserError(f"{path} is empty (0 bytes); copy it again from the original database")
     if _is_cut_short(content):
         raise UserError(f"{path} is cut short ({len(content)} bytes); copy it again")
+    if (n := _count_pictures(content)) > 1:
+        raise UserError(
+            f"{path} holds {n} pictures, expected one; write each frame into its own file"
+        )
     image, warning = _decode(content)
     if image is None:
         raise UserError(
@@ -142,6 +147,18 @@ def _look(content: bytes) -> tuple[int, tuple[int, int] | None]:
         if _may_be_turned(content):
             mark = picture.getexif().get(ORIENTATION, 1)
     return mark if mark in range(1, 9) else 1, size
+
+
+def _count_pictures(content: bytes) -> int:
+    """Return how many pictures of one size a file holds: of pages of TIFF, of an animation."""
+    from PIL import Image
+
+    n = 1
+    if content.startswith((*TIFF, GIF)) or (content.startswith(PNG) and b"acTL" in content[:200]):
+        with suppress(Exception), Image.open(io.BytesIO(content)) as picture:
+            size, pages = picture.size, range(1, getattr(picture, "n_frames", 1))
+            n += sum(picture.seek(page) is None and picture.size == size for page in pages)
+    return n
 
 
 def _may_be_turned(content: bytes) -> bool:

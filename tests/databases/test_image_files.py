@@ -3,6 +3,7 @@ import os
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from cdmer_bench.databases.frames import FrameDatabase
 from cdmer_bench.databases.image_files import (
@@ -119,8 +120,6 @@ def test_linked_folders_are_scanned_once_and_circles_end(tmp_path):
 
 @pytest.mark.parametrize("name", ["cmyk.jpg", "cmyk.tif", "palette.png", "palette.bmp"])
 def test_inks_and_palettes_are_read_as_their_colours(tmp_path, name):
-    from PIL import Image
-
     rng = np.random.default_rng(0)
     colours = np.kron(rng.integers(0, 256, (6, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8)
     picture = Image.fromarray(colours)
@@ -191,8 +190,6 @@ UPRIGHT = {
 
 
 def write_turned(path, mark):
-    from PIL import Image
-
     exif = Image.Exif()
     exif[0x0112] = mark
     how = {"tiffinfo": {274: mark}} if path.suffix == ".tif" else {"exif": exif.tobytes()}
@@ -255,3 +252,21 @@ def test_some_turned_frames_are_counted_and_the_first_is_named(tmp_path):
     found = {f.code: f for f in FrameDatabase("smic_nir", root=str(root)).findings}
     assert found["frames-turned"].text.startswith("2 clips with frames marked as turned")
     assert f"first: {tree.clips[2].name}" in found["frames-turned"].text
+
+
+@pytest.mark.parametrize(
+    "name", ["pages.tif", "large.tif", "animation.png", "gif.png", "preview.tif"]
+)
+def test_a_file_of_several_pictures_is_no_frame(tmp_path, name):
+    """Only the first would be read, and the others would be gone without a word."""
+    one, two = (Image.fromarray(np.full((8, 6), level, np.uint8)) for level in (10, 200))
+    path, preview = tmp_path / name, name == "preview.tif"
+    kind = "GIF" if name == "gif.png" else None
+    more = {"big_tiff": True} if name == "large.tif" else {}
+    others = [two.resize((3, 4))] if preview else [two, one]
+    one.save(path, kind, save_all=True, append_images=others, **more)
+    if preview:
+        assert (read_grey(path) == 10).all()
+        return
+    with pytest.raises(UserError, match=f"{name} holds [23] pictures, expected one; write each"):
+        read_grey(path)

@@ -2,6 +2,7 @@
 
 import pickle
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -19,7 +20,7 @@ from cdmer_bench.databases.base import (
     finding,
 )
 from cdmer_bench.errors import Check, UserError, own_code
-from cdmer_bench.io import array_hash
+from cdmer_bench.io import array_hash, one_line
 from cdmer_bench.preprocessing import Preprocessing
 
 
@@ -150,9 +151,12 @@ def shared_samples(
 # Names in two spellings
 
 
-def alike(
-    texts: Iterable[str], form: Callable[[str], str] = str.casefold
-) -> Iterator[tuple[str, str]]:
+def look(text: str) -> str:
+    """Return a text without capitals, accents of two kinds, and what does not show."""
+    return unicodedata.normalize("NFKC", one_line(text)).casefold()
+
+
+def alike(texts: Iterable[str], form: Callable[[str], str] = look) -> Iterator[tuple[str, str]]:
     """Yield texts of the same form as a more frequent one, and that."""
     usual: dict[str, str] = {}
     for text, _ in Counter(filter(None, texts)).most_common():
@@ -161,8 +165,8 @@ def alike(
 
 
 def subject_form(text: str) -> str:
-    """Return a subject without what often differs by mistake: capitals and leading zeros."""
-    return re.sub(r"(?<![\d.])0+(?=\d)", "", text.casefold())
+    """Return a subject without what often differs by mistake: its look, and leading zeros."""
+    return re.sub(r"(?<![\d.])0+(?=\d)", "", look(text))
 
 
 # The checks of a contribution

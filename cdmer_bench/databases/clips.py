@@ -251,7 +251,9 @@ class ClipsDatabase(TableDatabase):
         for column, code in (("label", "labels-alike"), ("database", "databases-alike")):
             for text, like in alike(table[column]):
                 rows = name_rows(table["line"][table[column] == text].tolist())
-                reading.note(code, self.path, text=text, like=like, **rows)
+                kind = code if text.casefold() == like.casefold() else "names-alike"
+                rows |= {"column": column, "text": text, "like": like}
+                reading.note(kind, self.path, **rows)
         for text, like in alike(table["subject"][mine], subject_form):
             reading.note("subjects-alike", self.path, text=text, like=like)
         return reading

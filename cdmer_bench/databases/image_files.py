@@ -156,8 +156,10 @@ def _count_pictures(content: bytes) -> int:
     n = 1
     if content.startswith((*TIFF, GIF)) or (content.startswith(PNG) and b"acTL" in content[:200]):
         with suppress(Exception), Image.open(io.BytesIO(content)) as picture:
-            size, pages = picture.size, range(1, getattr(picture, "n_frames", 1))
-            n += sum(picture.seek(page) is None and picture.size == size for page in pages)
+            size = picture.size
+            for page in range(1, getattr(picture, "n_frames", 1)):
+                picture.seek(page)
+                n += picture.size == size
     return n
 
 

@@ -395,4 +395,12 @@ def test_subjects_in_two_spellings_are_told(folder):
     rows = [f"mine,{i},{who},x,faces/a,{i},{i}," for i, who in ((8, "p1"), (9, "P01"), (10, "p1"))]
     (told,) = database(table(folder, *rows)).findings
     assert (told.severity, told.code) == ("warning", "subjects-alike")
-    assert told.text.startswith("the subjects 'P01' and 'p1' differ in capitals or leading zeros")
+    assert told.text.startswith("the subjects 'P01' and 'p1' differ in capitals, leading zeros")
+
+
+@pytest.mark.parametrize("other", ["joie\u0301", "joi\u00e9\u200b", "JOIE\u0301"])
+def test_names_that_look_alike_are_no_two_classes(folder, other):
+    rows = [f"mine,{i},p,joi\u00e9,faces/a,{i},{i}," for i in (8, 9)]
+    (told,) = database(table(folder, *rows, f"mine,c,p,{other},faces/a,10,10,")).findings
+    assert (told.severity, told.code) == ("error", "names-alike")
+    assert told.text == f"1 row whose label {other!a} looks like 'joi\\xe9' (row 4)"

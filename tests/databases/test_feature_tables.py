@@ -181,7 +181,7 @@ def test_subjects_are_texts_as_they_are_written(tmp_path):
     assert found.subject.tolist() == written
     (told,) = found.findings
     assert (told.severity, told.code) == ("warning", "subjects-alike")
-    assert told.text.startswith("the subjects 'true' and 'True' differ in capitals or leading zero")
+    assert told.text.startswith("the subjects 'true' and 'True' differ in capitals, leading zero")
 
 
 def test_a_class_that_is_named_by_a_padded_number_is_known_by_its_name(tmp_path):

@@ -63,11 +63,9 @@ RELEASED_FILES = tuple(
 
 def git_blob_id(path: str | Path) -> str:
     """Return the id that git gives to a file's content, 40 hexadecimal digits."""
-    digest = hashlib.sha1(b"blob %d\0" % os.path.getsize(path), usedforsecurity=False)
+    begun = hashlib.sha1(b"blob %d\0" % os.path.getsize(path), usedforsecurity=False)
     with open(path, "rb") as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(stream, lambda: begun).hexdigest()
 
 
 def fetch_released(
@@ -129,7 +127,7 @@ def fetch_released(
 
 def _fetch(file: ReleasedFile, place: Path, origin: Path | None) -> tuple[str, str]:
     """Bring a file to its place; return the outcome, and a sentence on it."""
-    if place.is_file() and _difference(place, file) is None:
+    if place.is_file() and not _difference(place, file):
         return "verified", f"{place} is in place"
     if origin is not None and not (origin / file.name).is_file():
         return "missing", f"{file.name} is not in {origin}; the other files are usable"
@@ -143,8 +141,7 @@ def _fetch(file: ReleasedFile, place: Path, origin: Path | None) -> tuple[str, s
             pooch.HTTPDownloader(timeout=TIMEOUT)(where, temporary, None)
         else:
             shutil.copyfile(where, temporary)
-        difference = _difference(Path(temporary), file)
-        if difference is not None:
+        if difference := _difference(Path(temporary), file):
             return "wrong checksum", f"{where} has the {difference}; fetch it again"
         os.chmod(temporary, file_mode())
         os.replace(temporary, place)
@@ -162,12 +159,10 @@ def _fetch(file: ReleasedFile, place: Path, origin: Path | None) -> tuple[str, s
     return "verified", f"{place} was put in place"
 
 
-def _difference(path: Path, expected: ReleasedFile) -> str | None:
-    """Say how a file differs from the released one, if it does."""
-    blob = git_blob_id(path)
+def _difference(path: Path, expected: ReleasedFile) -> str:
+    """Say how a file differs from the released one; empty if it does not."""
+    blob, sha256 = git_blob_id(path), file_hash(path)
     if blob != expected.blob:
         return f"git blob id {blob}, expected {expected.blob}"
-    sha256 = file_hash(path)
-    if expected.sha256 not in (None, sha256):
-        return f"SHA-256 {sha256}, expected {expected.sha256}"
-    return None
+    right = expected.sha256 in (None, sha256)
+    return "" if right else f"SHA-256 {sha256}, expected {expected.sha256}"

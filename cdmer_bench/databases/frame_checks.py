@@ -132,7 +132,9 @@ def _check_database(check: FrameCheck, database: TableDatabase, read: bool) -> I
     yield from database.findings
     whole = []
     for clip in clips:
-        found = list(check_images(clip if read else _suspect(clip), title))
+        suspect = (p for p in clip.files if not os.access(p, os.R_OK) or p.stat().st_size == 0)
+        opened = clip if read else replace(clip, files=tuple(suspect))
+        found = list(check_images(opened, title))
         yield from found
         if not any(one.severity == "error" for one in found):
             whole.append(clip)
@@ -192,12 +194,6 @@ def _check_counts(
 
 def _triple(counts: Iterable[int]) -> str:
     return "/".join(map(str, counts))
-
-
-def _suspect(clip: FrameClip) -> FrameClip:
-    """Return a clip with the frames alone that are empty or may not be read."""
-    suspect = [p for p in clip.files if not os.access(p, os.R_OK) or p.stat().st_size == 0]
-    return replace(clip, files=tuple(suspect))
 
 
 def check_images(clip: FrameClip, title: str) -> Iterator[Finding]:

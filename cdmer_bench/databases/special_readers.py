@@ -194,14 +194,9 @@ class Smic(Reader):
         coded = {row.key: row for row in self.sheet.rows} if self.sheet else {}
         keys = {key for release in self.releases for key in release.folders} | set(coded)
         keys |= {one.key for one in self.found if not one.files}
-        tokens = list(CLASSES)
-
-        def order(key: Key) -> tuple[int, int, str]:
-            return key[0] or 0, tokens.index(key[1].split("_")[1]), key[1]
-
         return [
             coded.get(key) or CodedClip(str(key[0]), key[1], None, None, None, _class_of(key[1]), 0)
-            for key in sorted(keys, key=order)
+            for key in sorted(keys, key=lambda key: (key[0] or 0, key[1]))
         ]
 
     def cut(self, release: Release, rows: Sequence[CodedClip]) -> list[Cut]:

@@ -95,10 +95,7 @@ class Camera:
     def develop(
         self, light: NDArray, exposure: float, rng: np.random.Generator
     ) -> NDArray[np.uint8]:
-        """Turn the light on the sensor, about 0..1, into an 8-bit frame.
-
-        ``exposure`` multiplies the gain: no two takes are lit alike.
-        """
+        """Turn light, about 0..1, into an 8-bit frame; ``exposure`` multiplies the gain."""
         linear = np.clip(light * np.float32(self.gain * exposure), 1e-4, 1)
         # Shot noise grows with the root of the light; the gamma curve then scales it.
         grey = rng.standard_normal(linear.shape, dtype=np.float32)
@@ -116,12 +113,8 @@ CAMERAS = {name: Camera(**values) for name, values in table("synthetic/corpus")[
 
 
 def render(clip: "SyntheticClip") -> NDArray[np.uint8]:
-    """Render a clip, (n_frames, H, W).
-
-    The bytes depend on its fields alone; its name seeds registration error and noise. (On another
-    processor or another OpenCV a rounding may differ here and there: its blurs and JPEG use what
-    instructions they find.)
-    """
+    """Render a clip, (n_frames, H, W); its name seeds registration error and noise."""
+    # On another processor or OpenCV a rounding may differ: blurs and JPEG use what they find there.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -272,10 +265,7 @@ def peak_displacement(head: Head, motion: "Motion") -> NDArray[np.float64]:
 
 
 def _unfold(forward: NDArray) -> NDArray:
-    """Smooth a displacement map (H, W, 2) until it folds the skin nowhere, so has an inverse.
-
-    A lid that closes slides under its own fold; a map of the plane can only squeeze it.
-    """
+    """Smooth a displacement map (H, W, 2) until it folds the skin nowhere, so has an inverse."""
     for sigma in (1.0, 2.0, 3.0, 4.5, 6.5, 9.0):
         smooth = cv2.GaussianBlur(forward, (0, 0), sigma)
         down, across = np.diff(smooth[:, :-1], axis=0), np.diff(smooth[:-1], axis=1)

@@ -25,10 +25,7 @@ RUN = "CDMER_RUN"  # number of the process that the workers belong to
 
 
 def compiled_available() -> bool:
-    """Return whether kernels can be called: numba is installed and not switched off.
-
-    ``CDMER_NO_NUMBA=1`` in the environment switches it off.
-    """
+    """Return whether kernels can be called: numba is installed, and CDMER_NO_NUMBA is not 1."""
     return os.environ.get("CDMER_NO_NUMBA", "") in ("", "0") and find_spec("numba") is not None
 
 
@@ -62,11 +59,6 @@ class Kernel:
 
     A kernel may call other kernels of its module. numba looks at the time of the module's file to
     tell whether a compiled form is still good, so kernels of other modules must not be called.
-
-    Attributes
-    ----------
-    function : callable
-        As written.
     """
 
     def __init__(self, function: FunctionType) -> None:

@@ -162,11 +162,7 @@ def run_on_cluster(
     address: str | None,
     shared: Path | None,
 ) -> Iterator[Any]:
-    """Yield the results of calls as they finish.
-
-    A call whose worker died is given to another by the scheduler; calls are drawn from
-    ``calls`` only as workers become free.
-    """
+    """Yield the results of calls as they finish; those of a worker that died are run again."""
     with connect(address) as client:
         check_cluster(client, shared)
         from distributed import KilledWorker
@@ -184,11 +180,7 @@ def run_on_cluster(
 
 
 def _send_own_modules_as_code() -> None:
-    """Let modules outside installed packages travel as code, not by name.
-
-    A worker lives for many runs; by name it would go on using the first version of a method in
-    the user's configuration folder that it ever imported.
-    """
+    """Send the user's modules as code: by name, a worker would keep the first that it imported."""
     import cloudpickle
 
     installed = {"cdmer_bench", *sys.stdlib_module_names, *packages_distributions()}

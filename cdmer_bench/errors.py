@@ -194,10 +194,7 @@ def is_ours(part: Any) -> bool:
 
 @contextmanager
 def own_code(part: Any, what: str) -> Iterator[None]:
-    """Say where code of the user's own went wrong: ``what`` is what it was to do.
-
-    Of this package's objects errors are passed on as they are, and so are refusals.
-    """
+    """Say what code of the user's own was to do when it went wrong; pass on what ours raises."""
     try:
         yield
     except (UserError, MemoryError):

@@ -225,10 +225,7 @@ class Features:
         return self._facts[key]
 
     def _lacks(self, database: str, stored: Mapping[str, NDArray]) -> bool:
-        """Whether clips were left out of stored features that can be read by now.
-
-        Their files have not changed, but a network disk may have been away for a moment.
-        """
+        """Whether clips that were left out can be read by now: a disk may have been away."""
         used = set(stored["used"].tolist())
         left_out = [clip for place, clip in enumerate(self.clips(database)) if place not in used]
         read = (read_clip(clip, self.preprocessing) for clip in left_out)
@@ -325,12 +322,7 @@ class Features:
         backend: Backend,
         open_bar: OpenBar | None = None,
     ) -> dict[str, UserError]:
-        """Extract and store the descriptors that the store lacks, in parallel over clips.
-
-        A clip whose frames cannot be read is left out, with a warning that names it. Clips that
-        a killed run had finished are taken up. Where descriptors fail, the others are stored, and
-        it is returned why, by their names.
-        """
+        """Extract what the store lacks, in parallel over clips; return why descriptors failed."""
         missing = [name for name in descriptors if not self.is_ready(database.name, name)]
         if not missing:
             return {}

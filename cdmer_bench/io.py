@@ -61,11 +61,7 @@ def file_hash(path: Path) -> str:
 
 
 def files_hash(paths: Iterable[Path]) -> str:
-    """Return the SHA-256 of the contents of files in this order; of one file, its own.
-
-    It is remembered by each file's path, size, times of change and inode. A file that cannot be
-    read counts as such.
-    """
+    """Return the SHA-256 of files, remembered by their paths, sizes, times of change and inodes."""
     files = [Path(path) for path in paths]
     state = content_key([_state(path) for path in files])
     if state not in _hashes:
@@ -149,10 +145,7 @@ def clear_errors(path: Path) -> Iterator[None]:
 
 
 def write_atomically(path: Path, data: bytes, tidy: bool = True) -> None:
-    """Write a file so that a reader sees the old content or the whole new one.
-
-    Also remove what killed processes left beside it, unless the folder is too large for a look.
-    """
+    """Write a file as a whole or not at all; remove what killed processes left beside it."""
     with clear_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = open_temporary(path.parent)
@@ -266,10 +259,7 @@ def read_arrays(path: Path, *names: str) -> dict[str, np.ndarray]:
 
 
 def intact(path: Path, read: Callable[[], T], cure: str) -> T | None:
-    """Return what ``read`` finds; None if nothing is there, or it was damaged and is set aside.
-
-    ``cure`` says what to do about a file of somebody else.
-    """
+    """Return what ``read`` finds; None if nothing is there, or it was damaged and is set aside."""
     try:
         return read()
     except (FileNotFoundError, NotADirectoryError):
@@ -286,10 +276,7 @@ def intact(path: Path, read: Callable[[], T], cure: str) -> T | None:
 
 
 def set_aside(path: Path, reason: str) -> None:
-    """Rename a damaged file or folder so that it is computed again; warn once, naming both.
-
-    Where it cannot be renamed, as in a folder that may only be read, it stays and is passed over.
-    """
+    """Rename what is damaged, so that it is computed again, or pass it over; warn of it once."""
     for number in range(1000):
         aside = path.with_name(f"{path.name}.damaged-{number}")
         if not aside.exists():

@@ -91,11 +91,7 @@ def start_worker(
 
 
 def run_single_threaded(index: int, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
-    """Call a function under one BLAS and OpenMP thread.
-
-    With more threads small problems take up to fifty times as long, and sums are added in
-    another order, so that results would depend on the machine.
-    """
+    """Call a function under one BLAS thread: more are slower, and add in another order."""
     with _thread_pools(len(sys.modules)).limit(limits=1):
         return index, function(*arguments)
 
@@ -113,10 +109,7 @@ def run_parallel(
     backend: Backend,
     say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
 ) -> Iterator[tuple[int, Any]]:
-    """Yield (index of the call, result) as calls finish; with one worker in this process.
-
-    Where a worker process is killed, the calls that have not ended are given to new ones.
-    """
+    """Yield (index of the call, result) as calls finish; new workers take over from killed ones."""
     source, one_at_a_time = enumerate(calls), threading.Lock()
     drawn: dict[int, Call] = {}  # what has not ended yet
 

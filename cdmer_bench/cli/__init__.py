@@ -54,10 +54,7 @@ def usage(first: str = "") -> str:
 
 
 def split_command(words: list[str]) -> tuple[str, list[str]]:
-    """Split the command, such as ``results merge``, from its arguments.
-
-    It is the first word alone where the second is missing or asks for help.
-    """
+    """Split the command, such as ``results merge``, from its arguments."""
     name, *rest = words
     actions = [command.split()[1] for command in COMMANDS if command.startswith(f"{name} ")]
     if name in COMMANDS or (actions and (not rest or rest[0] in ("-h", "--help"))):

@@ -75,10 +75,7 @@ def _checks(config: RunConfig, kind: str, name: str) -> Iterator[tuple[str, list
 
 
 def _report(title: str, checks: list[Check]) -> int:
-    """Perform the checks, print a line for each, and return how many failed.
-
-    Where many fail for one reason, the reason is printed once.
-    """
+    """Perform the checks, print a line for each, each reason once; return how many failed."""
     print(title)
     width = max(len(check.name) for check in checks)
     failed = 0

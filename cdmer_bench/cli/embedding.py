@@ -38,10 +38,7 @@ _KINDS: dict[str, type] = {
 def embed_cells(
     records: Sequence[CellRecord], rule: Rule, config_dir: str | None = None
 ) -> tuple[list[Placed], list[str]]:
-    """Place the samples of one task before and after each method's adaptation.
-
-    Also returns why others could not be placed, a sentence each.
-    """
+    """Place the samples of one task before and after adaptation; also say why others cannot be."""
     from threadpoolctl import threadpool_limits
 
     prepare_hydra(config_dir, [])
@@ -129,11 +126,7 @@ def embed(
 
 
 def embed_kernel(kernel: ArrayLike) -> Array:
-    """Place samples in two dimensions by the two largest components of their kernel.
-
-    This is kernel PCA, for a linear kernel PCA itself, and the same as classical scaling of the
-    kernel's distances.
-    """
+    """Place samples by the two largest components of their kernel, as kernel PCA does."""
     K = np.asarray(kernel, dtype=float)
     if K.ndim != 2 or K.shape[0] != K.shape[1] or len(K) < 2:
         raise UserError(f"a kernel of shape {K.shape} is not square with at least two samples")

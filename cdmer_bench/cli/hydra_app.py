@@ -42,10 +42,7 @@ _given: list[str] = []  # the folder of cards that this command was given, if an
 
 
 def split_flags(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Separate Hydra's flags (with their values) from the overrides.
-
-    Hydra refuses overrides on both sides of a flag, so flags are given to it first.
-    """
+    """Separate Hydra's flags from the overrides: it refuses overrides on both sides of a flag."""
     known = get_args_parser()._option_string_actions
     flags: list[str] = []
     overrides: list[str] = []
@@ -178,10 +175,7 @@ def given_config_dir() -> str | None:
 
 @contextmanager
 def one_sentence(config_dir: str | None) -> Iterator[None]:
-    """Turn what is wrong with an override, a name or a configuration file into a UserError.
-
-    With HYDRA_FULL_ERROR in the environment the error is left as it is.
-    """
+    """Turn what is wrong with words and files into a UserError, unless HYDRA_FULL_ERROR is set."""
     debugging = "HYDRA_FULL_ERROR" in os.environ
 
     def options(group: str) -> list[str]:
@@ -286,10 +280,7 @@ def run_hydra(
 
 
 class _Jobs:
-    """What Hydra calls for each job: it checks the configuration, and keeps the exit code.
-
-    A launcher such as submitit's calls it in another process, maybe on another machine.
-    """
+    """What Hydra calls for each job; a launcher such as submitit's does so in another process."""
 
     def __init__(self, job: Callable[[RunConfig], int], swept: set[str]) -> None:
         self.job, self.swept = job, swept  # keys that differ from job to job

@@ -119,11 +119,7 @@ class Session:
         )
 
     def descriptor_for(self, name: str, task: Task) -> str:
-        """Return the name of a descriptor on a task.
-
-        C3D is tuned on the task's source, so there is one network for each source: its
-        descriptors are called ``c3d_fc1_finetune@smic_hs``.
-        """
+        """Return a descriptor's name on a task: ``NAME@SOURCE`` of C3D that is tuned there."""
         built: Any = self.features.descriptors.get(name)
         source, c3d = self.databases[task.source], self.config.c3d
         if not getattr(built, "needs_tuning", False) or not isinstance(source, ClipDatabase):

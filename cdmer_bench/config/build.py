@@ -147,10 +147,7 @@ def build_databases(corpus: dict[str, Any]) -> dict[str, Database]:
 
 
 def _with_names(card: dict[str, Any]) -> dict[str, Any]:
-    """Turn classes that are whole numbers into text: [0, 1, 2] are names as well.
-
-    Where they are null, those of the corpus or of its clips table are taken.
-    """
+    """Turn classes that are whole numbers into text; of null, those of the corpus are taken."""
     classes = card.get("classes", ())
     if classes is None:
         return {key: value for key, value in card.items() if key != "classes"}
@@ -230,11 +227,7 @@ def _check_dataclass(factory: Any, target: str, key: str) -> None:
 
 
 def build_method(name: str, card: MethodCard, solver: str | None, **outside: Any) -> Method:
-    """Build a method; ``solver`` takes the place of the card's own, if the class has one.
-
-    ``outside`` are the run's ``device`` and ``cache``, for a class that has them and whose card
-    does not say otherwise.
-    """
+    """Build a method with the run's solver and, where its card has none, its device and cache."""
     parameters, key = dict(card.parameters), f"methods.{name}"
     if solver and "solver" in accepted_parameters(card._target_, key):
         parameters["solver"] = solver

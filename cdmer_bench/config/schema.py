@@ -174,10 +174,7 @@ def validate(config: DictConfig) -> RunConfig:
 
 
 def _check_shape(node: Any, hint: Any, key: str) -> None:
-    """Refuse a value where keys belong (``cache=PATH``), and another type where text belongs.
-
-    OmegaConf turns a number into text as Python writes it: 1e3 would become 1000.0.
-    """
+    """Refuse a value where keys belong, and a number as text: OmegaConf makes 1000.0 of 1e3."""
     if isinstance(node, DictConfig) and node._is_missing():
         return
     if is_dataclass(hint) or get_origin(hint) is dict:

@@ -249,10 +249,7 @@ def _compared(packed: Sequence[CellRecord], own: Sequence[CellRecord]) -> list[s
 
 
 def beside(path: str, own: Sequence[CellRecord]) -> list[CellRecord]:
-    """Return the records of an archive as rows of their own, named by its file.
-
-    Rows of other features than one's own results have say so.
-    """
+    """Return the records of an archive, as rows that are named by its file."""
     name = visible(Path(path).stem)
     return [
         replace(

@@ -22,15 +22,6 @@ def current(results: ResultsStore | Iterable[CellRecord]) -> list[CellRecord]:
     have been added to the method's class or taken away, the older record comes from older code
     as well. Records of the same task that differ in solver, grid or the value of a parameter are
     variants: their rows are labelled by what differs, such as ``RSTR [exact solver]``.
-
-    Parameters
-    ----------
-    results : ResultsStore or iterable of CellRecord
-
-    Returns
-    -------
-    list of CellRecord
-        In the order in which the records are stored or given.
     """
     return _split(results)[0]
 
@@ -201,10 +192,7 @@ def _place(record: CellRecord) -> tuple[str, ...]:
 
 
 def current_failures(store: ResultsStore, records: Iterable[CellRecord]) -> list[dict[str, Any]]:
-    """Return why cells failed that are not among ``records``, or failed after they were made.
-
-    The latter have ``earlier`` set: their figures are those of an earlier run.
-    """
+    """Return the failures that stand; ``earlier`` says that the cell has an earlier result."""
     return _failures(store, records)[0]
 
 

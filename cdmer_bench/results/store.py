@@ -187,10 +187,7 @@ class ResultsStore:
     def load_batch(
         self, key: str, part: int | str, batch: int, unpack: Callable[[dict[str, np.ndarray]], T]
     ) -> T | None:
-        """Load a finished batch; None if it is not there, or was damaged and is set aside.
-
-        ``unpack`` checks its arrays, and raises a ValueError, TypeError or KeyError for others.
-        """
+        """Load a finished batch; None if it is not there, or was damaged and is set aside."""
         path = self.batch_path(key, part, batch)
         return intact(path, lambda: unpack(read_arrays(path)), _CURE)
 
@@ -224,11 +221,7 @@ class ResultsStore:
 
     @contextmanager
     def claim(self, key: str) -> Iterator[bool]:
-        """Claim a cell for this run; yields False if another live run is working on it.
-
-        The claim is a lock of the operating system, so it ends with the process however
-        the process ends.
-        """
+        """Claim a cell by a lock, which ends with the process; yields False if another has it."""
         path = self._claim_path(key)
         with lock(path) as held:
             yield held

@@ -140,10 +140,7 @@ def place(
     features: Features,  # with ``force`` finished cells count as not run
     store: ResultsStore,
 ) -> None:
-    """Give each cell its key and status, as far as its features are extracted.
-
-    A record that is damaged is set aside here, so that its cell is run again.
-    """
+    """Give each cell its key and status, as far as its features are extracted."""
     known: dict[Any, tuple[list[Setting], str]] = {}
     for cell in cells:
         try:

@@ -147,10 +147,7 @@ class Expected:
 
 
 def expect(cells: Sequence[Cell], features: Features, store: ResultsStore) -> list[Expected | None]:
-    """Return what each cell will take; None where data, grid or rate are missing.
-
-    A cell that takes regressions from the cache solves none.
-    """
+    """Return what each cell will take; None where data, grid or rate are missing."""
     records = store.records()
     rates = known_rates(records)
     kept = (features.store.folder / SHARED_WORK).is_dir() and not features.force
@@ -173,10 +170,7 @@ def expect(cells: Sequence[Cell], features: Features, store: ResultsStore) -> li
 
 
 def weigh_settings(cells: Sequence[Cell], features: Features, store: ResultsStore) -> None:
-    """Give each cell the weight of its settings, in seconds of one core, for the time left.
-
-    A method without a rate counts as the mean of the others; without any, all settings count 1.
-    """
+    """Give each cell the seconds of a setting; the mean of the others where no rate is known."""
     expected = expect(cells, features, store)
     each = [one.seconds() / one.n_settings for one in expected if one]
     mean = sum(each) / len(each) if each else 1.0
@@ -191,11 +185,7 @@ def expected_times(
     backend: Backend,
     inputs: Sequence[str] = (),
 ) -> list[str]:
-    """Return lines on what is to run: features, each method, selection inputs, and all together.
-
-    ``inputs`` are the names of the selection inputs to be recorded. Methods without a rate are
-    named.
-    """
+    """Return lines on what is to run: features, methods, selection inputs, and all together."""
     # A cell that was refused is tried again, which takes no time where it is refused again.
     runs = [
         cell.status in ("to do", "failed") and not cell.reason.startswith(REFUSED_BEFORE)
@@ -290,10 +280,7 @@ def _reading(databases: Sequence[Sequence[Clip]], features: Features) -> float:
 
 
 def task_sizes(cell: Cell, features: Features) -> tuple[int, int, int]:
-    """Return (n_source, n_target, n_features); a UserError if the data cannot be read.
-
-    Of clips that are not extracted yet the width is unknown; it is taken as the paper's.
-    """
+    """Return (n_source, n_target, n_features); the last is the paper's before extraction."""
     counts, width = [], _WIDTH
     for side in cell.sides:
         facts = features.facts(*side)

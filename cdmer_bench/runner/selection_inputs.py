@@ -229,11 +229,7 @@ def predict_back(
     settings: Sequence[Setting],
     n_labels: int,
 ) -> BatchResult:
-    """Predict the source's classes from the target with the labels predicted for it.
-
-    Where these are a single class, that is the class of every source sample. Settings that do
-    not exist with the roles swapped are ``NOT_PREDICTED``, and a note says why.
-    """
+    """Predict the source from the target with its predicted labels; of one class without a fit."""
     if (labels == labels[0]).all():
         return BatchResult.closed_form(np.full((len(settings), len(Xs)), labels[0]))
     return run(method, Xt, labels, Xs, Xs, settings, n_labels, lenient=True)

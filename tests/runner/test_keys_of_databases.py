@@ -33,7 +33,7 @@ def released(place, planned):
     pytest.importorskip("openpyxl")
     import shutil
 
-    from cdmer_bench.databases.special_readers import RECODED_2019
+    from cdmer_bench.databases.frames import RECODED_2019
     from tests.databases.trees import CASME2_HEADINGS, Sheet, casme2, smic
 
     tree = casme2(["Cropped"], "reg_img{}.jpg")

@@ -8,13 +8,20 @@ from scipy.special import softmax
 from sklearn.base import ClassifierMixin, clone
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
-from cdmer_bench.errors import UserError
+from cdmer_bench.errors import UserError, positive_integer
 from cdmer_bench.methods.base import Method
 
 try:
     from skada.base import DAEstimator
+    from skada.utils import extract_source_indices
 except ImportError:
     raise UserError(
         "cdmer_bench.bridges.to_skada needs skada; install it by pip install skada"
@@ -60,7 +67,10 @@ class DomainClassifier(ClassifierMixin, DAEstimator):
             Positive for source, negative for target samples, of any number of domains. Without
             it, as in skada, the samples with the label -1 are the target.
         """
-        samples, labels = self._shape(X), np.asarray(y)
+        if not isinstance(self.method, Method):
+            raise UserError(f"method is {self.method!r}, expected one such as GFK(k=10)")
+        samples, labels = self._shape(X, fitting=True), column_or_1d(y, warn=True)
+        check_consistent_length(samples, labels, sample_domain)
         if sample_domain is None:
             source = labels != -1
             if source.all():
@@ -69,13 +79,13 @@ class DomainClassifier(ClassifierMixin, DAEstimator):
                     "label the target samples -1"
                 )
         else:
-            source = np.asarray(sample_domain) >= 0
+            source = extract_source_indices(column_or_1d(sample_domain))
         if source.all() or not source.any():
             raise UserError("sample_domain names one domain only; it needs source and target")
+        check_classification_targets(np.asarray(labels[source].tolist()))
         self.method_ = clone(self.method)
         self.method_.fit(samples[source], labels[source], samples[~source])
         self.classes_ = self.method_.classes_
-        self.n_features_in_ = samples[0].size
         return self
 
     def predict(self, X: ArrayLike, sample_domain: Any = None, **_: Any) -> NDArray:
@@ -108,6 +118,16 @@ class DomainClassifier(ClassifierMixin, DAEstimator):
         """Return the accuracy on samples taken as coming from the target."""
         return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))
 
-    def _shape(self, X: ArrayLike) -> NDArray[np.float64]:
-        samples = np.asarray(X, dtype=np.float64)
-        return samples.reshape(len(samples), self.n_blocks, -1) if self.n_blocks else samples
+    def _shape(self, X: ArrayLike, fitting: bool = False) -> NDArray[np.float64]:
+        """Return samples as the method takes them, checked as scikit-learn's estimators do."""
+        at_least = {"ensure_min_samples": 2} if fitting else {}
+        samples = validate_data(self, X, reset=fitting, dtype=np.float64, allow_nd=True, **at_least)
+        if self.n_blocks is None:
+            return samples
+        n_blocks = positive_integer("n_blocks", self.n_blocks)
+        if samples[0].size % n_blocks:
+            raise UserError(
+                f"n_blocks is {n_blocks}, but samples have {samples[0].size} features; expected a "
+                "number that divides them"
+            )
+        return samples.reshape(len(samples), n_blocks, -1)

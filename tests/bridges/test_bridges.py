@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -368,6 +369,58 @@ def test_the_classes_the_features_and_the_method_given_are_as_scikit_learn_has_t
     assert wrapped.classes_.tolist() == [0, 1, 2]
     assert wrapped.n_features_in_ == 12
     assert not hasattr(given, "result_")
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # of infinite labels
+def test_it_passes_scikit_learns_checks_of_estimators_once_the_domains_are_told(monkeypatch):
+    from sklearn.utils.estimator_checks import check_estimator
+    from sklearn.utils.validation import _num_samples
+
+    from cdmer_bench.bridges.to_skada import DomainClassifier
+
+    fit = DomainClassifier.fit
+
+    def fit_with_every_fourth_as_target(self, X, y, sample_domain=None):
+        return fit(self, X, y, np.where(np.arange(_num_samples(X)) % 4 == 3, -2, 1))
+
+    monkeypatch.setattr(DomainClassifier, "fit", fit_with_every_fourth_as_target)
+    found = check_estimator(DomainClassifier(SVM()), on_fail=None, on_skip=None)
+    assert [r["check_name"] for r in found if r["status"] not in ("passed", "skipped")] == []
+    assert sum(r["status"] == "passed" for r in found) > 40
+
+
+def test_columns_in_another_order_are_not_taken_for_those_of_fit():
+    from cdmer_bench.bridges.to_skada import DomainClassifier
+
+    X, y, domain = domains()
+    table = pd.DataFrame(X, columns=list("abcdefghijkl"))
+    wrapped = DomainClassifier(SVM()).fit(table, y, sample_domain=domain)
+    assert wrapped.feature_names_in_.tolist() == list(table)
+    np.testing.assert_array_equal(wrapped.predict(table), wrapped.predict(table.copy()))
+    with pytest.raises(ValueError, match="same order"):
+        wrapped.predict(table[list(table)[::-1]])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sample_domain": np.ones(53)}, r"inconsistent numbers of samples: \[54, 54, 53\]"),
+        ({"sample_domain": np.r_[np.nan, np.ones(52), -2]}, "sample_domain contains NaN"),
+        ({"y": np.zeros(53)}, r"inconsistent numbers of samples: \[54, 53, 54\]"),
+        ({"y": np.linspace(0, 1, 54)}, "Unknown label type: continuous"),
+        ({"method": LogisticRegression()}, r"method is LogisticRegression\(\), expected one such"),
+        ({"method": RSTR(), "n_blocks": 5}, "n_blocks is 5, but samples have 12 features"),
+        ({"method": RSTR(), "n_blocks": 0}, "n_blocks is 0, expected a whole number"),
+    ],
+)
+def test_what_fits_no_samples_is_refused(changed, message):
+    from cdmer_bench.bridges.to_skada import DomainClassifier
+
+    X, y, domain = domains()
+    given = {"method": SVM(), "n_blocks": None, "y": y, "sample_domain": domain} | changed
+    classifier = DomainClassifier(given["method"], given["n_blocks"])
+    with pytest.raises(ValueError, match=message):
+        classifier.fit(X, given["y"], sample_domain=given["sample_domain"])
 
 
 def test_the_accuracy_is_weighed_as_asked():

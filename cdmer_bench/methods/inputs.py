@@ -167,10 +167,11 @@ def shape_samples(
                 "not in both once); give both the same columns"
             )
         X = X[list(columns)]  # type: ignore[call-overload, index]
+    _refuse_masked(X, name)
     try:
         given = np.asarray(X)
-        if given.dtype.kind == "c":
-            raise TypeError("its values are complex")
+        if given.dtype.kind in "cmM":
+            raise TypeError(f"its values are {given.dtype}")
         array = np.ascontiguousarray(given, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise UserError(f"{name} is not an array of numbers: {error}") from None
@@ -195,8 +196,14 @@ def shape_samples(
     return array.reshape(len(array), array.shape[1], -1)
 
 
+def _refuse_masked(values: Any, name: str) -> None:
+    if np.ma.is_masked(values):
+        raise UserError(f"{name} has masked values; remove those samples or fill them in")
+
+
 def _encode(ys: ArrayLike, n_source: int) -> tuple[NDArray, Indices]:
     """Return the classes in sorted order and the index of each sample's."""
+    _refuse_masked(ys, "ys")
     try:
         labels = np.asarray(ys)
         classes, codes = np.unique(labels, return_inverse=True)
@@ -210,7 +217,7 @@ def _encode(ys: ArrayLike, n_source: int) -> tuple[NDArray, Indices]:
             f"ys has shape {labels.shape}, expected one label for each of the "
             f"{n_source} source samples"
         )
-    if any(isinstance(label, float) and np.isnan(label) for label in classes.tolist()):
+    if any(label != label for label in classes):  # NaN, or a date that is none
         raise UserError("ys holds NaN; give every source sample a label")
     if len(classes) < 2:
         raise UserError(f"the source has {len(classes)} class(es), expected at least two")

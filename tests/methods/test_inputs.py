@@ -50,6 +50,8 @@ def test_a_grid_runs_its_last_parameter_fastest():
     [
         ([np.nan, 1, 2], "NaN"),
         (np.array([np.nan, 1.0, 2.0], dtype=object), "NaN"),
+        (np.array(["2020", "NaT", "2021"], dtype="datetime64[Y]"), "NaN"),
+        (np.ma.masked_array([0, 1, 2], mask=[False, True, False]), "ys has masked values"),
         ([None, 1, 2], "cannot be sorted"),
         ([[1], [1, 2], 3], "cannot be sorted"),
     ],
@@ -72,6 +74,8 @@ def test_labels_that_are_none_are_refused(labels, words):
         (lambda Xs, ys, Xt: ([["a"]], ys, Xt), "not an array of numbers"),
         (lambda Xs, ys, Xt: ([[1], [1, 2]], ys, Xt), "not an array of numbers"),
         (lambda Xs, ys, Xt: (Xs + 0j, ys, Xt), "values are complex"),
+        (lambda Xs, ys, Xt: (Xs.astype("datetime64[s]"), ys, Xt), "values are datetime64"),
+        (lambda Xs, ys, Xt: (Xs, ys, np.ma.masked_less(Xt, 0)), "Xt has masked values"),
     ],
 )
 def test_samples_that_form_no_task_are_refused_in_a_sentence(change, words):

@@ -180,8 +180,8 @@ def _turn(image: NDArray, mark: int) -> NDArray:
 def _is_cut_short(content: bytes) -> bool:
     """Tell whether a file ends before its picture does; bytes after the picture are allowed."""
     if content.startswith(JPEG):
-        # Of both marks the picture's own come last: after those of a preview in its header.
-        return content.rfind(_JPEG_END) <= content.rfind(_JPEG_SCAN)
+        # The picture's own scan comes after that of a preview in its header.
+        return content.rfind(_JPEG_END) <= content.rfind(_JPEG_SCAN) and not _loads(content)
     if content.startswith(PNG):
         return b"IEND" not in content
     if not content.startswith(BMP):
@@ -194,6 +194,18 @@ def _is_cut_short(content: bytes) -> bool:
     )
     row = (width * bits + 31) // 32 * 4  # bytes, padded to four
     return packing in (0, 3) and len(content) < offset + row * abs(height)
+
+
+def _loads(content: bytes) -> bool:
+    """Whether Pillow, which refuses pictures without their end, takes a file."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            picture.load()
+    except Exception:  # of many kinds
+        return False
+    return True
 
 
 @dataclass(frozen=True)

@@ -210,7 +210,9 @@ def test_a_turned_picture_is_upright_in_every_format(tmp_path, suffix, mark):
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp"])
-@pytest.mark.parametrize("tail", [bytes(9000), b"\xff" * 9000, b"note of the camera" * 500])
+@pytest.mark.parametrize(
+    "tail", [bytes(9000), b"\xff" * 9000, b"note of the camera" * 500, b"\xff\xda" * 9]
+)
 def test_what_follows_a_whole_picture_is_no_harm(tmp_path, suffix, tail):
     path = tmp_path / f"img1{suffix}"
     cv2.imwrite(str(path), PICTURE)

@@ -198,7 +198,7 @@ def read_coding_sheets(
             }
             if columns.keys() >= set(required):
                 found.append(CodingSheet(path, name if len(tables) > 1 else "", words))
-                _read_rows(found[-1], rows, place, columns)
+                read_rows(found[-1], rows, place, columns)
                 break
             seen = max(seen, [cell for cell in row if cell], key=len)
     if not found:
@@ -287,7 +287,7 @@ def _text(cell: object) -> str:
     return str(int(cell)) if whole else str(cell).strip()  # type: ignore[call-overload]
 
 
-def _read_rows(
+def read_rows(
     sheet: CodingSheet,
     rows: Sequence[Sequence[str]],
     place: int,  # of the headings among the rows

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cdmer_bench.databases.base import EMOTIONS
 from cdmer_bench.databases.clips import Reading, TableDatabase
-from cdmer_bench.databases.coding_sheet import CodedClip, CodingSheet, read_tables
+from cdmer_bench.databases.coding_sheet import CodedClip, CodingSheet, read_rows, read_tables
 from cdmer_bench.databases.cutting import KINDS, Cut, Found, Key, Release, cut_release, recognise
 from cdmer_bench.databases.image_files import is_synthetic, name_pattern, scan_tree
 from cdmer_bench.databases.reader import LAYOUTS, Reader
@@ -193,16 +193,17 @@ class Casme2(Reader):
         return tuple(counts[name] for name in EMOTIONS)
 
 
+# The first sheet of CAS(ME)^2, by places.
+_SQUARED_COLUMNS = {
+    "subject": 0, "clip": 1, "onset": 2, "apex": 3, "offset": 4, "emotion": 6, "type": 7,
+}  # fmt: skip
+
+
 class CasmeSquared(Reader):
     """CAS(ME)^2, as whole recordings or the clips that it ships."""
 
     def read_sheets(self, path: Path) -> list[CodingSheet]:
-        """Read ``code_final.xlsx``: three sheets without headings.
-
-        The first has subject, video (``anger1_1``), onset, apex, offset, action units, emotion,
-        type and self-report; the second tells each subject's folder (columns 2 and 3), the third
-        each video's four digits (columns 1 and 2). Macro-expressions are left out.
-        """
+        """Read ``code_final.xlsx``: clips (``anger1_1``), subjects' folders, videos' digits."""
         tables = list(read_tables(path).values())
         if len(tables) < 3 or not all(tables[:3]):
             raise UserError(
@@ -212,24 +213,18 @@ class CasmeSquared(Reader):
         subjects = {row[2]: row[1] for row in second}
         videos = {row[1].lower(): row[0].zfill(4) for row in third}
         sheet = CodingSheet(path, "", [])
-        macro, unnamed = [], []
-        for number, row in enumerate(first, start=1):
-            subject, shipped, *texts = row[:5]
-            video = shipped.lower().split("_")[0]
-            if not any(row):
+        read_rows(sheet, first, -1, _SQUARED_COLUMNS)
+        rows, unnamed = [], []
+        for row in sheet.rows:
+            subject, video = subjects.get(row.subject), videos.get(row.clip.lower().split("_")[0])
+            if subject is None or video is None:
+                unnamed.append(row.row)
                 continue
-            if "micro" not in row[7].lower():
-                macro.append(number)
-            elif subject not in subjects or video not in videos:
-                unnamed.append(number)
-            else:
-                onset, apex, offset = (int(text) if text.isdigit() else None for text in texts)
-                # An offset of 0 stands for "not found"; the apex is then the last that is sure.
-                apex, offset = apex or None, offset or apex or None
-                clip = subjects[subject], videos[video], onset, apex, offset, row[6].lower()
-                sheet.rows.append(CodedClip(*clip, number, shipped=shipped.lower()))
-        sheet.note("macro-expressions/rows", macro)
+            # An offset of 0 stands for "not found"; the apex is then the last that is sure.
+            row = replace(row, apex=row.apex or None, offset=row.offset or row.apex or None)
+            rows.append(replace(row, subject=subject, clip=video, shipped=row.clip.lower()))
         sheet.note("row-without-folder", unnamed)
+        sheet.rows = rows
         return [sheet]
 
 

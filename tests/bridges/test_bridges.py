@@ -248,7 +248,7 @@ def test_the_example_of_the_page_runs_as_written(capsys):
     page = (Path(__file__).parents[2] / "docs" / "bridges.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     exec(example, {})
-    assert 0 <= float(capsys.readouterr().out) <= 1
+    assert 0.5 < float(capsys.readouterr().out) <= 1  # by chance 0.5
 
 
 def test_cards_of_the_package_and_of_the_page_run(corpus, cdmer):

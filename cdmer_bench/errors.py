@@ -207,9 +207,12 @@ def own_code(part: Any, what: str) -> Iterator[None]:
 
 def raised(error: BaseException) -> str:
     """Return an exception in one line, with the place in the code where it was raised."""
-    said = " ".join(str(error).split())[:300]
-    places = traceback.extract_tb(error.__traceback__)
-    # The user's own line, rather than the one of a library that it called.
-    own = [place for place in places if "site-packages" not in place.filename] or places
-    where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
+    if isinstance(error, SyntaxError):
+        text, file, line = error.msg, error.filename, error.lineno
+    else:
+        places = traceback.extract_tb(error.__traceback__)
+        # The user's own line, rather than the one of a library that it called.
+        own = [place for place in places if "site-packages" not in place.filename] or places
+        text, file, line = str(error), *((own[-1].filename, own[-1].lineno) if own else ("", 0))
+    said, where = " ".join(text.split())[:300], f" ({file}, line {line})" if file else ""
     return f"{type(error).__name__}{f': {said}' if said else ''}{where}"

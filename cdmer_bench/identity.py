@@ -43,14 +43,16 @@ def code_hash(
     """Return the SHA-256 of modules outside this package and of all that they import."""
     own = {name.partition(".")[0] for name in modules} - _OURS
     sources: dict[str, bytes] = {}
-    waiting = [*modules, *(name for text in mentioned for name in _modules_in(text))]
+    waiting = [*modules]
+    for text in mentioned:
+        waiting += _prefixes(text) if _DOTTED.fullmatch(text) else []
     while waiting:
         name = waiting.pop()
         top = name.partition(".")[0]
         if name in sources or top in _OURS:
             continue
         path = _find(name)
-        if path is None or (top not in own and _is_installed(path)):
+        if path is None or (top not in own and not _INSTALLED.isdisjoint(path.parts)):
             continue
         sources[name] = path.read_bytes()
         waiting += _prefixes(name)
@@ -78,11 +80,8 @@ def texts_of(value: Any) -> Iterator[str]:
             yield from texts_of(item)
 
 
+_INSTALLED = {"site-packages", "dist-packages"}
 _OURS = {"cdmer_bench", "__main__", *sys.stdlib_module_names}
-
-
-def _modules_in(text: str) -> list[str]:
-    return _prefixes(text) if _DOTTED.fullmatch(text) else []
 
 
 def _prefixes(name: str) -> list[str]:
@@ -117,10 +116,6 @@ def _compile_by_content(path: Path) -> None:
         if compiled.read_bytes()[4:8] == bytes(4):  # known by time and size
             checked = py_compile.PycInvalidationMode.CHECKED_HASH
             py_compile.compile(str(path), doraise=True, invalidation_mode=checked)
-
-
-def _is_installed(path: Path) -> bool:
-    return bool({"site-packages", "dist-packages"} & set(path.parts))
 
 
 def _imports(source: bytes, package: str) -> set[str]:

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from cdmer_bench.databases.base import Finding
 
 
-def data_folder() -> Path:
-    """Return the folder of data: $CDMER_DATA, or ~/.local/share/cdmer-bench."""
-    return user_path(os.environ.get("CDMER_DATA", "~/.local/share/cdmer-bench"))
-
-
 @command(
     option("what", choices=["released"], help="the authors' LBP-TOP features"),
     option("--from", dest="source", metavar="DIR", help="a folder that has the files already"),
@@ -34,7 +29,8 @@ def fetch_command(options: argparse.Namespace) -> int:
     """Copy or download the released features; exit code 2 if none is usable."""
     from cdmer_bench.databases.fetch import fetch_released
 
-    destination = Path(options.to) if options.to else data_folder() / "released"
+    data = user_path(os.environ.get("CDMER_DATA", "~/.local/share/cdmer-bench"))
+    destination = Path(options.to) if options.to else data / "released"
     results = fetch_released(destination, options.source)
     usable = [result for result in results if result.usable]
     print(f"{len(usable)} of {len(results)} files are in {destination}")

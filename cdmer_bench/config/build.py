@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from itertools import permutations
@@ -11,7 +10,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 from cdmer_bench.config.schema import MethodCard, RunConfig, TaskCard
 from cdmer_bench.databases.base import Database
-from cdmer_bench.errors import UserError, check_type, closest, nearest, own_code
+from cdmer_bench.errors import UserError, check_type, closest, nearest, own_code, raised
 from cdmer_bench.methods.base import Method
 from cdmer_bench.protocol import Task, experiments, is_shipped
 from cdmer_bench.protocol import card as shipped_card
@@ -39,14 +38,9 @@ def load_target(target: str, key: str) -> Any:
             "path of a class that Python can import from here or from the --config-dir folder"
         ) from None
     except (Exception, SystemExit) as error:
-        if isinstance(error, SyntaxError):
-            text, file, line = error.msg, error.filename, error.lineno
-        else:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            text, file, line = str(error).partition("\n")[0], frame.filename, frame.lineno
         raise UserError(
             f"{key}._target_ is {target!r}, whose module {module_name} cannot be imported: "
-            f"{type(error).__name__}: {text} ({file}, line {line}); correct it there"
+            f"{raised(error)}; correct it there"
         ) from None
 
 

@@ -76,19 +76,16 @@ class FeatureStore:
         database: ClipDatabase,
         descriptor: Descriptor,
         preprocessing: Preprocessing,
-        frames: Sequence[str] | None = None,
+        frames: Sequence[str],  # the clips' fingerprints
     ) -> str:
-        """Return the hash of all that the values depend on: code, parameters and frames.
-
-        ``frames`` are the clips' fingerprints, if they are known.
-        """
+        """Return the hash of all that the values depend on: code, parameters and frames."""
         reader = type(database)
         key = content_key(
             {
                 "descriptor": identity(descriptor),
                 "preprocessing": identity(preprocessing),
                 "reader": [getattr(reader, "version", 1), code_hash([reader.__module__])],
-                "clips": frames or [clip.fingerprint for clip in database.clips()],
+                "clips": frames,
             }
         )
         if self.folder.is_dir():

@@ -19,7 +19,8 @@ from tests.tiny_clips import TinyClip, TinyClips, descriptor, preprocessing
 
 def key(clips=None, described=None, prepared=None, **database):
     found = TinyClips("tiny", given=clips or TinyClip.some(3), **database)
-    return FeatureStore("unused").key(found, described or descriptor(), prepared or preprocessing())
+    parts = described or descriptor(), prepared or preprocessing()
+    return FeatureStore("unused").key(found, *parts, [c.fingerprint for c in found.clips()])
 
 
 def changed(**changes):
@@ -82,7 +83,9 @@ def test_a_raised_version_changes_the_key(kind, monkeypatch):
 )
 def test_keys_stay_while_the_numbers_do(kind, begins):
     # Another key has every user extract again: change it together with the numbers only.
-    made = FeatureStore("unused").key(SyntheticDatabase("smic_nir"), kind(), Preprocessing())
+    database = SyntheticDatabase("smic_nir")
+    frames = [clip.fingerprint for clip in database.clips()]
+    made = FeatureStore("unused").key(database, kind(), Preprocessing(), frames)
     assert made.startswith(begins)
 
 

@@ -181,29 +181,8 @@ def _place(
     except UserError as error:
         cell.status, cell.reason, grid = "refused", str(error), content_key(cell.grid)
     method, named = identity(cell.method, cell.target), code_hash((), texts_of(cell.grid))
-    cell.key = cell_key(cell, source, target, grid, method, named)
-    cell.about["code"] = content_key([method["class"], method["version"], method["code"], named])
-    if cell.status == "refused":
-        return
-    failure = store.failure(cell.key)
-    if not force and store.load(cell.folder(store)) is not None:
-        cell.status = "done"
-    elif failure is not None and failure.get("user_error"):
-        cell.reason = f"{REFUSED_BEFORE}: {failure['error']}"
-    elif failure is not None:
-        cell.status, cell.reason = "failed", str(failure.get("error", ""))
-
-
-def cell_key(
-    cell: Cell,
-    source: Facts,
-    target: Facts,
-    grid: str,  # hash of its settings
-    method: Mapping[str, Any],  # its identity
-    named: str,  # hash of the code that texts in the grid name
-) -> str:
-    """Return the hash of everything that changes the cell's result, and of whose result it is."""
-    return content_key(
+    # Everything that changes the result, and whose result it is.
+    cell.key = content_key(
         {
             "format": 2,
             "method": method,
@@ -216,6 +195,16 @@ def cell_key(
             "names": [cell.method_name, cell.descriptor_name],
         }
     )
+    cell.about["code"] = content_key([method["class"], method["version"], method["code"], named])
+    if cell.status == "refused":
+        return
+    failure = store.failure(cell.key)
+    if not force and store.load(cell.folder(store)) is not None:
+        cell.status = "done"
+    elif failure is not None and failure.get("user_error"):
+        cell.reason = f"{REFUSED_BEFORE}: {failure['error']}"
+    elif failure is not None:
+        cell.status, cell.reason = "failed", str(failure.get("error", ""))
 
 
 def _check_sides(cell: Cell, source: Facts, target: Facts) -> None:

@@ -10,7 +10,6 @@ from contextlib import ExitStack, suppress
 from functools import lru_cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -239,7 +238,6 @@ class CellWork(Work):
     def __init__(self, cell: Cell, spread: Spread) -> None:
         super().__init__(cell, spread, cell.key, cell.name)
         self.weight = cell.weight
-        self.started = time.monotonic()
 
     def is_done(self) -> bool:
         """Whether its record is there, even though it was not a moment ago."""
@@ -250,13 +248,11 @@ class CellWork(Work):
 
     def parts(self) -> Mapping[str, Part]:
         """Return its only part."""
-        return {"0": self._pose}
-
-    def _pose(self) -> Problem:
         self.started = time.monotonic()
         source, target = self.sides()
         samples = source.X, source.y, target.X, target.X
-        return pose(self.cell.method, *samples, self.cell.settings, len(target.classes))
+        n_classes = len(target.classes)
+        return {"0": partial(pose, self.cell.method, *samples, self.cell.settings, n_classes)}
 
     def close(self) -> None:
         """Store the record, or the failure."""
@@ -294,7 +290,11 @@ class CellWork(Work):
             notes=named_notes(found.notes, source.y, target.classes),
             extras=found.extras,
             about={
-                **describe_run(),
+                "versions": versions(),
+                "host": platform.node(),
+                "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+                "date": now(),
+                "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
                 "seconds": round(problem.seconds, 3),
                 "n_features": int(np.prod(target.X.shape[1:])),
                 "wall_seconds": round(time.monotonic() - self.started, 3),
@@ -347,14 +347,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def describe_run() -> dict[str, Any]:
-    """Return versions, machine, date and command."""
-    return {
-        "versions": versions(),
-        "host": platform.node(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "date": now(),
-        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-    }

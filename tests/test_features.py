@@ -124,9 +124,6 @@ class OwnFiles(FeatureDatabase):
     def load(self, descriptor):
         return self.gives() if callable(self.gives) else self.gives
 
-    def fingerprint(self, descriptor):
-        return "mine"
-
 
 @pytest.mark.parametrize(
     ("gives", "said"),

@@ -317,16 +317,6 @@ class FeatureDatabase(Database):
             If the file is damaged or not what was expected.
         """
 
-    @abstractmethod
-    def fingerprint(self, descriptor: str) -> str:
-        """Hash of the file's content, without loading the features.
-
-        Raises
-        ------
-        DataMissing
-            As for :meth:`load`.
-        """
-
 
 @dataclass(frozen=True)
 class DamagedClip:

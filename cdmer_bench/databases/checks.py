@@ -303,10 +303,6 @@ def _feature_checks(database: FeatureDatabase, descriptor: str) -> list[Check]:
             return None
         return f"{len(subject)} subjects of type {subject.dtype} for {n} samples"
 
-    def fingerprint() -> str | None:
-        first, second = (database.fingerprint(descriptor) for _ in range(2))
-        return None if first and first == second else f"it was {first!r}, then {second!r}"
-
     def same_twice() -> str | None:
         first, again = features(), database.load(descriptor)
         same = np.array_equal(again.X, first.X) and np.array_equal(again.y, first.y)
@@ -316,7 +312,6 @@ def _feature_checks(database: FeatureDatabase, descriptor: str) -> list[Check]:
         Check("load", "finite features, one label for each sample", load),
         Check("labels", "labels index the classes, and no class is empty", labels),
         Check("subjects", "subjects, if known, are one text for each sample", subjects),
-        Check("fingerprint", "the fingerprint stays the same", fingerprint),
         Check("same features", "loading twice gives the same", same_twice),
     ]
 

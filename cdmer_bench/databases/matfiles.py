@@ -137,11 +137,6 @@ class FileFeatureDatabase(FeatureDatabase):
         findings += tuple(repeated_rows(X, y, str(path)))
         return FeatureSet(self.name, X, y, subject, self.classes, file_hash(path), names, findings)
 
-    def fingerprint(self, descriptor: str) -> str:
-        """Return the SHA-256 of the descriptor's file."""
-        advice = f"correct databases.{self.name}.files or root"
-        return file_hash(locate(self.path(descriptor), advice))
-
     def _entry(self, descriptor: str) -> dict[str, Any]:
         """Return what describes a descriptor's file, defaults included."""
         if descriptor not in self.files:

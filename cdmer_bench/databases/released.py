@@ -147,10 +147,6 @@ class ReleasedDatabase(FeatureDatabase):
                 counted.findings.append(finding("unknown-released-file", path, tokens=tokens))
         return counted
 
-    def fingerprint(self, descriptor: str) -> str:
-        """Return the SHA-256 of the descriptor's file."""
-        return file_hash(locate(self.path(descriptor), FETCH))
-
 
 def _find_variables(path: Path) -> tuple[str, str]:
     """Return the names of the feature and label variables, which carry the database's name."""

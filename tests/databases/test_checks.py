@@ -84,15 +84,10 @@ def test_lost_and_repeated_clips_are_caught():
 
 
 class Loaded(FeatureDatabase):
-    """Features handed over; ``prints`` are given one after the other."""
-
-    prints: list = []  # noqa: RUF012
+    """Features handed over."""
 
     def load(self, descriptor):
         return self.held_features.pop(0) if len(self.held_features) > 1 else self.held_features[0]
-
-    def fingerprint(self, descriptor):
-        return self.prints.pop(0) if len(self.prints) > 1 else self.prints[0]
 
 
 def features(**changes):
@@ -101,22 +96,20 @@ def features(**changes):
 
 
 @pytest.mark.parametrize(
-    ("held", "prints", "broken"),
+    ("held", "broken"),
     [
-        ([features()], ["x"], {}),
-        ([features(X=np.full((4, 3), np.inf))], ["x"], {"load"}),
-        ([features(X=np.ones((4, 3), np.float32))], ["x"], {"load"}),
-        ([features(y=np.array([0, 1, 1, 1]))], ["x"], {"labels"}),
-        ([features(subject=np.arange(4))], ["x"], {"subjects"}),
-        ([features()], ["x", "y"], {"fingerprint"}),
-        ([features()], [""], {"fingerprint"}),
-        ([features(), features(X=np.ones((4, 3)))], ["x"], {"same features"}),
-        ([features(), features(y=np.array([1, 1, 2, 0]))], ["x"], {"same features"}),
+        ([features()], {}),
+        ([features(X=np.full((4, 3), np.inf))], {"load"}),
+        ([features(X=np.ones((4, 3), np.float32))], {"load"}),
+        ([features(y=np.array([0, 1, 1, 1]))], {"labels"}),
+        ([features(subject=np.arange(4))], {"subjects"}),
+        ([features(), features(X=np.ones((4, 3)))], {"same features"}),
+        ([features(), features(y=np.array([1, 1, 2, 0]))], {"same features"}),
     ],
 )
-def test_broken_features_are_caught(held, prints, broken):
+def test_broken_features_are_caught(held, broken):
     database = Loaded("d")
-    database.held_features, database.prints = list(held), list(prints)
+    database.held_features = list(held)
     assert set(failures(database_checks(database, ["given"]))) == set(broken)
 
 

@@ -201,9 +201,11 @@ def test_rows_without_an_apex_or_not_in_the_protocol_are_told(tmp_path):
 def test_rows_of_cas_me_squared_that_are_left_out_are_told(tmp_path):
     tree = LAYOUTS["casme_squared-rawpic"]()
     tree.sheets[0].rows.append([9, "disgust1_1", 1, 2, 3, "4", "disgust", "micro-expression", "x"])
+    tree.sheets[0].rows.append([1, "disgust1_9", "5S", 6, 7, "4", "disgust", "micro-expression"])
     found = findings_of(tree, tmp_path)[1]
     assert "1 row of macro-expressions (row 4)" in found["macro-expressions"].text
     assert "(row 5)" in found["row-without-folder"].text
+    assert "(row 6)" in found["frame-number-unreadable"].text
 
 
 def _cell(row, column, value):

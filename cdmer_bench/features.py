@@ -38,10 +38,9 @@ from cdmer_bench.io import (
     array_hash,
     clear_errors,
     content_key,
-    intact,
     keep_hashes,
     pack_arrays,
-    read_arrays,
+    read_entry,
     remember_hashes,
     remove,
     user_path,
@@ -112,15 +111,8 @@ class FeatureStore:
 
     def load(self, database: str, key: str, *names: str) -> dict[str, NDArray] | None:
         """Load arrays (all by default); None if there are none, or were damaged and set aside."""
-        path = self.path(database, key)
-
-        def read() -> dict[str, NDArray]:
-            arrays = read_arrays(path, *names)
-            if str(arrays["key"]) != key:
-                raise ValueError("its key is another one")
-            return arrays
-
-        return intact(path, read, "set cache.dir to a folder of your own")
+        cure = "set cache.dir to a folder of your own"
+        return read_entry(self.path(database, key), key, cure, *names)
 
 
 class Features:

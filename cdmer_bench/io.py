@@ -275,6 +275,18 @@ def intact(path: Path, read: Callable[[], T], cure: str) -> T | None:
     return None
 
 
+def read_entry(path: Path, key: str, cure: str, *names: str) -> dict[str, np.ndarray] | None:
+    """Return arrays of a file that names its key, as :func:`intact`; all by default."""
+
+    def read() -> dict[str, np.ndarray]:
+        arrays = read_arrays(path, *names)
+        if str(arrays["key"]) != key:
+            raise ValueError("its key is another one, so it is another entry")
+        return arrays
+
+    return intact(path, read, cure)
+
+
 def set_aside(path: Path, reason: str) -> None:
     """Rename what is damaged, so that it is computed again, or pass it over; warn of it once."""
     for number in range(1000):

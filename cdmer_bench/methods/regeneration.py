@@ -56,16 +56,9 @@ from numpy.typing import NDArray
 
 from cdmer_bench.compiled import compiled_available
 from cdmer_bench.errors import UserError
-from cdmer_bench.io import (
-    array_hash,
-    content_key,
-    pack_arrays,
-    read_arrays,
-    set_aside,
-    write_atomically,
-)
+from cdmer_bench.io import array_hash, content_key, pack_arrays, read_entry, write_atomically
 from cdmer_bench.methods.base import SHARED_WORK, BatchResult, Method, Prepared, group_by
-from cdmer_bench.methods.inputs import Array, Setting, choose
+from cdmer_bench.methods.inputs import SOLVERS, Array, Setting, choose
 from cdmer_bench.solvers.ialm import ResponseIALM
 from cdmer_bench.solvers.kernels import pooled_kernel, pooled_products
 from cdmer_bench.solvers.lasso_sums import LARGEST_SUMS, RELATIVE_GAP, sum_lassos
@@ -207,16 +200,9 @@ def entry_path(cache: str, prepared: Prepared, mus: list[float], **solver: Any) 
 
 
 def load_entry(path: Path) -> dict[str, np.ndarray] | None:
-    """Return the arrays of an entry; None if there is none, or it was damaged and set aside."""
-    try:
-        arrays = read_arrays(path)
-        if str(arrays.pop("key")) != path.stem:
-            raise ValueError("it is another entry")
-        return arrays
-    except (ValueError, KeyError) as error:
-        set_aside(path, str(error))
-    except (OSError, UserError):  # there is none that can be read
-        pass
+    """Return the arrays of an entry; None if there is none that is whole and can be read."""
+    with suppress(OSError, UserError):
+        return read_entry(path, path.stem, "")
     return None
 
 
@@ -224,9 +210,8 @@ def save_entry(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Keep an entry, for its owner only; one that cannot be written is solved again."""
     with suppress(OSError, UserError):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_atomically(
-            path, pack_arrays({**arrays, "key": np.array(path.stem)}, compressed=False)
-        )
+        packed = pack_arrays({**arrays, "key": np.array(path.stem)}, compressed=False)
+        write_atomically(path, packed)
 
 
 def _products(prepared: Prepared, projected: Array, square: Array) -> Array:
@@ -274,22 +259,6 @@ def _solve_exactly(
         yield Regeneration(products, gap <= RELATIVE_GAP, sums.breakpoints, gap)
 
 
-def check_parameters(name: str, values: Mapping[str, Any]) -> None:
-    """Refuse a value that is outside its parameter's range, in the name of a class."""
-    if values["solver"] not in ("paper", "exact"):
-        raise UserError(f"{name}: solver is {values['solver']!r}; choose 'paper' or 'exact'")
-    if values["lam"] < 0 or values["C"] <= 0:
-        raise UserError(
-            f"{name}: lam is {values['lam']} and C is {values['C']}; "
-            "lam must not be negative and C must be positive"
-        )
-    if values["mu"] < 0 or (values["mu"] == 0 and values["solver"] == "exact"):
-        raise UserError(
-            f"{name}: mu is {values['mu']}; it must be positive (0 is possible with "
-            "solver='paper' only)"
-        )
-
-
 @dataclass
 class Regenerator(Method):
     """Base of TSRG and DRFS-T.
@@ -332,7 +301,19 @@ class Regenerator(Method):
     def check_values(self, setting: Setting) -> None:
         """Refuse a value that is outside its parameter's range."""
         super().check_values(setting)
-        check_parameters(type(self).__name__, self.complete(setting))
+        chosen, name = self.complete(setting), type(self).__name__
+        lam, mu, C, solver = (chosen[key] for key in ("lam", "mu", "C", "solver"))
+        if solver not in SOLVERS:
+            raise UserError(f"{name}: solver is {solver!r}; choose 'paper' or 'exact'")
+        if lam < 0 or C <= 0:
+            raise UserError(
+                f"{name}: lam is {lam} and C is {C}; "
+                "lam must not be negative and C must be positive"
+            )
+        if mu < 0 or (mu == 0 and solver == "exact"):
+            raise UserError(
+                f"{name}: mu is {mu}; it must be positive (0 is possible with solver='paper' only)"
+            )
         choose("device", self.device, DEVICES)
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:

@@ -51,29 +51,14 @@ class PenaltySchedule:
     constants, which are those of the IALM that the authors of the benchmark released
     (``rho <= 1.02`` with ``start = 0`` comes within 1e-5 of the optimum, and reproduces none
     of the printed figures).
-
-    Parameters
-    ----------
-    kappa0 : float
-        The first penalty, > 0.
-    rho : float
-        Growth of the penalty at each step, > 1.
-    kappa_max : float
-        Largest penalty, at least ``kappa0``.
-    tolerance : float
-        Largest ``|P - Q|`` of any entry at which the loop stops, > 0.
-    start : float
-        Initial value of every entry of P and T.
-    n_extra : int
-        Steps allowed after the penalty has reached ``kappa_max``.
     """
 
-    kappa0: float = 1e-3
-    rho: float = 1.1
+    kappa0: float = 1e-3  # the first penalty, > 0
+    rho: float = 1.1  # its growth at each step, > 1
     kappa_max: float = 1e15
-    tolerance: float = 1e-8
-    start: float = 1.0
-    n_extra: int = 100
+    tolerance: float = 1e-8  # largest |P - Q| of any entry at which the loop stops, > 0
+    start: float = 1.0  # of every entry of P and T
+    n_extra: int = 100  # steps allowed after the penalty has reached ``kappa_max``
 
     @cached_property
     def kappas(self) -> NDArray[np.float64]:
@@ -92,24 +77,16 @@ class PenaltySchedule:
         return len(self.kappas)
 
 
+AUTHORS_SCHEDULE = PenaltySchedule()
+
+
 def ialm_as_written(
-    C: Array, Y: Array, mu: float, schedule: PenaltySchedule
+    C: Array,  # (n, m)
+    Y: Array,  # (c, m)
+    mu: float,
+    schedule: PenaltySchedule,
 ) -> tuple[Array, int, bool]:
-    """Follow the paper's Algorithm 1 for one problem, with one linear system a step.
-
-    Parameters
-    ----------
-    C, Y
-        Shapes (n, m) and (c, m).
-    mu : float
-    schedule : PenaltySchedule
-
-    Returns
-    -------
-    P : ndarray, shape (n, c)
-    n_steps : int
-    converged : bool
-    """
+    """Follow Algorithm 1, a linear system a step: P (n x c), the steps, whether it converged."""
     n, CYt = len(C), C @ Y.T
     P = T = np.full(CYt.shape, schedule.start)
     for step, kappa in enumerate(schedule.kappas, start=1):
@@ -150,17 +127,10 @@ class ResponseIALM:
     is therefore taken forward to the first step, not before the furthest of the others, at which
     it is below; the round is repeated until all stand at one step. No block passes that step, so
     the result is that of the undivided loop.
-
-    Parameters
-    ----------
-    design : ndarray, shape (n_rows, n_variables)
-        A.
-    schedule : PenaltySchedule
-        Constants of the method.
     """
 
-    def __init__(self, design: Array, schedule: PenaltySchedule | None = None) -> None:
-        self.schedule = PenaltySchedule() if schedule is None else schedule
+    def __init__(self, design: Array, schedule: PenaltySchedule = AUTHORS_SCHEDULE) -> None:
+        self.schedule = schedule
         n_rows, n = design.shape
         kept = self.schedule.n_steps * n * n * design.itemsize
         self._by_factor = 2 * n_rows < n or kept > KEPT
@@ -185,18 +155,14 @@ class ResponseIALM:
             self._matrices.append((self._left * weights) @ self._right)
         return np.matmul(right, self._matrices[step], out=out)
 
-    def solve(self, correlations: Array, mu: float, *, block: int = BLOCK) -> IALMSolution:
-        """Run the loop for one L1 weight.
-
-        Parameters
-        ----------
-        correlations : ndarray, shape (n_responses, n_variables)
-            The vectors b as rows.
-        mu : float
-            L1 weight, >= 0.
-        block : int
-            Responses treated together; changes the time only.
-        """
+    def solve(
+        self,
+        correlations: Array,  # (n_responses, n_variables), the vectors b as rows
+        mu: float,  # >= 0
+        *,
+        block: int = BLOCK,
+    ) -> IALMSolution:
+        """Run the loop for one L1 weight."""
         n_steps, step = self.schedule.n_steps, 0
         scratch = np.empty_like(correlations[:block])
         blocks = [

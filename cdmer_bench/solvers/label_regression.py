@@ -42,11 +42,9 @@ from numpy.typing import NDArray
 from cdmer_bench.compiled import compiled_available, kernel
 from cdmer_bench.errors import UserError
 from cdmer_bench.solvers.active_set_lasso import active_set_lasso
-from cdmer_bench.solvers.ialm import PenaltySchedule
+from cdmer_bench.solvers.ialm import AUTHORS_SCHEDULE, PenaltySchedule
 
 Array = NDArray[np.float64]
-
-AUTHORS_SCHEDULE = PenaltySchedule()
 
 
 def label_matrix(ys: NDArray[np.intp]) -> Array:

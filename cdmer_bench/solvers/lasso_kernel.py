@@ -180,23 +180,20 @@ def turn(change, k, factor, sign, slope, inverse):
 
 @kernel
 def walk_paths(
-    gram, design_rows, responses, starts, mus, rank, limit, raw, projected, square, objective, gap
+    gram,  # (n, n)
+    design_rows,  # (n, m), A'
+    responses,  # (D, m), the y
+    starts,  # (D, n), 2 b of each response
+    mus,  # (q,), falling
+    rank,  # of ``gram``
+    limit,  # relative gap above which a solution is not added up
+    raw,  # (D, n_raw)
+    projected,  # (q, n, n_raw), to which P times raw is added
+    square,  # (q, n, n), to whose lower triangle P P' is added
+    objective,  # (D, q), written
+    gap,  # (D, q), written; infinite where the walk did not arrive
 ):
-    """Walk the paths of all responses and add up their solutions; return the most breakpoints.
-
-    Parameters
-    ----------
-    gram : (n, n)
-    design_rows : (n, m), A'
-    responses : (D, m), the y
-    starts : (D, n), 2 b of each response
-    mus : (q,), falling
-    rank : of ``gram``
-    limit : relative gap above which a solution is not added up
-    raw : (D, n_raw); P times it is added to ``projected`` (q, n, n_raw)
-    square : (q, n, n), to whose lower triangle P P' is added
-    objective, gap : (D, q), written; the gap is infinite where the walk did not arrive
-    """
+    """Walk the paths of all responses and add up their solutions; return the most breakpoints."""
     n, q, m, n_raw = len(gram), len(mus), design_rows.shape[1], raw.shape[1]
     slots = min(rank, n) + 1
     inverse = np.zeros((slots, slots))

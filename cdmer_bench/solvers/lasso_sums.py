@@ -7,10 +7,10 @@ wide is solved again by
 :class:`~cdmer_bench.solvers.active_set_lasso.CarefulLasso`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_info
 
 from cdmer_bench.compiled import compiled_available
 from cdmer_bench.solvers.active_set_lasso import CarefulLasso
-from cdmer_bench.solvers.lasso_paths import certify, lasso_paths, matrix_rank
+from cdmer_bench.solvers.lasso_paths import PathBlock, certify, lasso_paths, matrix_rank
 
 Array = NDArray[np.float64]
 
@@ -27,9 +27,8 @@ CHUNK = 512  # responses whose sums are added up together
 LARGEST_SUMS = 1 << 29  # bytes of the sums that callers should ask for at once
 
 
-@dataclass
-class LassoSums:
-    """What the solutions of D responses add up to, for each of q penalties."""
+class LassoSums(NamedTuple):
+    """What the solutions of responses add up to, for each of q penalties."""
 
     projected: Array  # (q, n, n_raw), P times raw samples
     square: Array  # (q, n, n), P P'; of a part of the responses maybe the lower triangle alone
@@ -37,15 +36,10 @@ class LassoSums:
     gap: Array  # (q,)
     breakpoints: int = 0  # the most of any path
 
-    def arrays(self) -> tuple[Array, Array, Array, Array]:
-        """Return all but the breakpoints."""
-        return self.projected, self.square, self.objective, self.gap
-
-    def add(self, part: "LassoSums") -> None:
-        """Add the sums over other responses."""
-        for mine, other in zip(self.arrays(), part.arrays(), strict=True):
-            mine += other
-        self.breakpoints = max(self.breakpoints, part.breakpoints)
+    @classmethod
+    def of_none(cls, q: int, n: int, n_raw: int) -> "LassoSums":
+        """Return the sums over no response."""
+        return cls(np.zeros((q, n, n_raw)), np.zeros((q, n, n)), np.zeros(q), np.zeros(q))
 
 
 def sum_lassos(
@@ -57,18 +51,16 @@ def sum_lassos(
     r"""Solve :math:`\min_p |y - Ap|^2 + \mu |p|_1` for every response and mu, and add up."""
     penalties = np.asarray(mus, dtype=np.float64)
     falling = np.argsort(-penalties, kind="stable")
-    lassos = _Lassos(design, responses, penalties[falling], raw)
-    total = lassos.nothing()
-    for part in lassos.walk():
-        total.add(part)
+    total, breakpoints = LassoSums.of_none(len(mus), design.shape[1], raw.shape[1]), 0
+    for part in _Lassos(design, responses, penalties[falling], raw).walk():
+        for mine, other in zip(total[:4], part[:4], strict=True):
+            for place, values in zip(falling, other, strict=True):
+                mine[place] += values
+        breakpoints = max(breakpoints, part.breakpoints)
         del part  # frees its memory for the next
-    for i in range(1, len(lassos.gram)):
+    for i in range(1, design.shape[1]):
         total.square[:, :i, i] = total.square[:, i, :i]
-    if (np.diff(falling) == 1).all():
-        return total
-    given = np.argsort(falling)
-    projected, square, objective, gap = (array[given] for array in total.arrays())
-    return LassoSums(projected, square, objective, gap, total.breakpoints)
+    return total._replace(breakpoints=breakpoints)
 
 
 class _Lassos:
@@ -78,11 +70,6 @@ class _Lassos:
         self.design, self.responses, self.mus, self.raw = design, responses, mus, raw
         self.gram = design.T @ design
 
-    def nothing(self) -> LassoSums:
-        """Return the sums over no response."""
-        q, n, n_raw = len(self.mus), len(self.gram), self.raw.shape[1]
-        return LassoSums(np.zeros((q, n, n_raw)), np.zeros((q, n, n)), np.zeros(q), np.zeros(q))
-
     @cached_property
     def careful(self) -> CarefulLasso:
         """The solver of responses that the walk leaves above the gap."""
@@ -91,14 +78,17 @@ class _Lassos:
     def walk(self) -> Iterator[LassoSums]:
         """Yield the sums over chunks of responses."""
         if not compiled_available():
-            yield from self._walk_by_numpy()
+            correlations = self.responses @ self.design[: self.responses.shape[1]]
+            for part in lasso_paths(self.gram, correlations, list(self.mus)):
+                yield self._add_up(part.rows, partial(self._add_paths, part))
             return
         chunks = range(0, len(self.responses), CHUNK)
         rank, rows = matrix_rank(self.gram), np.ascontiguousarray(self.design.T)
         threads = min(_threads(), len(chunks))
 
         def walk(first: int) -> LassoSums:
-            return self._walk_compiled(slice(first, first + CHUNK), rank, rows)
+            walk_compiled = partial(self._walk_compiled, rank, rows)
+            return self._add_up(slice(first, first + CHUNK), walk_compiled)
 
         if threads < 2:
             yield from map(walk, chunks)
@@ -107,46 +97,14 @@ class _Lassos:
             for first in range(0, len(chunks), threads):  # so that few sums wait at a time
                 yield from pool.map(walk, chunks[first : first + threads])
 
-    def _chosen(self, rows: slice | NDArray[np.intp]) -> tuple[Array, Array, Array]:
-        """Return responses with the zeros at their ends, and room for objectives and gaps."""
-        chosen = self.responses[rows]
-        padded = np.zeros((len(chosen), len(self.design)))
-        padded[:, : chosen.shape[1]] = chosen
-        objective, gap = np.zeros((2, len(chosen), len(self.mus)))
-        return padded, objective, gap
-
-    def _walk_compiled(self, chunk: slice, rank: int, rows: Array) -> LassoSums:
-        from cdmer_bench.solvers.lasso_kernel import walk_paths
-
-        sums, raw = self.nothing(), np.ascontiguousarray(self.raw[chunk])
-        responses, objective, gap = self._chosen(chunk)
-        starts = 2 * responses @ self.design
-        sums.breakpoints = walk_paths(
-            self.gram, rows, responses, starts, self.mus, rank, RELATIVE_GAP, raw,
-            sums.projected, sums.square, objective, gap,
-        )  # fmt: skip
-        self._finish(sums, responses, raw, objective, gap)
-        return sums
-
-    def _walk_by_numpy(self) -> Iterator[LassoSums]:
-        correlations = self.responses @ self.design[: self.responses.shape[1]]
-        for part in lasso_paths(self.gram, correlations, list(self.mus)):
-            sums, raw = self.nothing(), self.raw[part.rows]
-            responses, objective, gap = self._chosen(part.rows)
-            for i, (mu, P) in enumerate(zip(self.mus, part.coefficients, strict=True)):
-                objective[:, i], gap[:, i] = certify(self.design, responses, P, mu)
-                good = gap[:, i] <= RELATIVE_GAP * objective[:, i]
-                P = P[good]
-                sums.projected[i] += P.T @ raw[good]
-                sums.square[i] += P.T @ P
-            sums.breakpoints = int(part.breakpoints.max())
-            self._finish(sums, responses, raw, objective, gap)
-            yield sums
-
-    def _finish(
-        self, sums: LassoSums, responses: Array, raw: Array, objective: Array, gap: Array
-    ) -> None:
-        """Solve what is not certified by the careful method, and add it to the sums."""
+    def _add_up(self, rows: slice | NDArray[np.intp], add: Callable[..., int]) -> LassoSums:
+        """Add what is certified by ``add``, and solve the other responses by the careful method."""
+        given, raw = self.responses[rows], self.raw[rows]
+        responses = np.zeros((len(given), len(self.design)))
+        responses[:, : given.shape[1]] = given
+        sums = LassoSums.of_none(len(self.mus), len(self.gram), raw.shape[1])
+        objective, gap = np.zeros((2, len(responses), len(self.mus)))
+        breakpoints = add(responses, raw, sums, objective, gap)
         wide = ~(gap <= RELATIVE_GAP * objective)
         for r in np.flatnonzero(wide.any(axis=1)):
             p = np.zeros(len(self.gram))
@@ -158,7 +116,31 @@ class _Lassos:
                 p, objective[r, i], gap[r, i] = found
                 sums.projected[i] += np.outer(p, raw[r])
                 sums.square[i] += np.outer(p, p)
-        sums.objective[:], sums.gap[:] = objective.sum(0), gap.sum(0)
+        return sums._replace(objective=objective.sum(0), gap=gap.sum(0), breakpoints=breakpoints)
+
+    def _walk_compiled(
+        self, rank: int, rows: Array, responses: Array, raw: Array, sums: LassoSums, *found: Array
+    ) -> int:
+        from cdmer_bench.solvers.lasso_kernel import walk_paths
+
+        starts, raw = 2 * responses @ self.design, np.ascontiguousarray(raw)
+        breakpoints: int = walk_paths(
+            self.gram, rows, responses, starts, self.mus, rank, RELATIVE_GAP, raw,
+            sums.projected, sums.square, *found,
+        )  # fmt: skip
+        return breakpoints
+
+    def _add_paths(
+        self, part: PathBlock, responses: Array, raw: Array, sums: LassoSums, *found: Array
+    ) -> int:
+        objective, gap = found
+        for i, (mu, P) in enumerate(zip(self.mus, part.coefficients, strict=True)):
+            objective[:, i], gap[:, i] = certify(self.design, responses, P, mu)
+            good = gap[:, i] <= RELATIVE_GAP * objective[:, i]
+            P = P[good]
+            sums.projected[i] += P.T @ raw[good]
+            sums.square[i] += P.T @ P
+        return int(part.breakpoints.max())
 
 
 def _threads() -> int:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.compiled import compiled_available, kernel
 from cdmer_bench.errors import UserError
-from cdmer_bench.solvers.ialm import PenaltySchedule, ResponseIALM
+from cdmer_bench.solvers.ialm import AUTHORS_SCHEDULE, ResponseIALM
 
 Array = NDArray[np.float64]
 
@@ -152,19 +152,11 @@ def arrays_of(device: str) -> NumpyArrays:
 
 
 class SingleIALM:
-    """The loop for all responses of one design and many mu.
-
-    Parameters
-    ----------
-    design : ndarray, shape (m, n)
-        A.
-    arrays : NumpyArrays
-        Where the float32 part runs.
-    """
+    """The loop for all responses of one design A (m x n) and many mu; ``arrays`` hold float32."""
 
     def __init__(self, design: Array, arrays: NumpyArrays) -> None:
-        self.arrays, self.schedule = arrays, PenaltySchedule()
-        self.double = ResponseIALM(design, self.schedule)
+        self.arrays, self.schedule = arrays, AUTHORS_SCHEDULE
+        self.double = ResponseIALM(design)
         _, lengths, self._vectors = np.linalg.svd(design, full_matrices=False)
         self._eigenvalues = lengths**2
 
@@ -172,7 +164,7 @@ class SingleIALM:
     def pays(n_responses: int, n_mus: int, shape: tuple[int, int]) -> bool:
         """Return whether it is less work than the loop in float64."""
         rows, n = shape
-        size = 4 * PenaltySchedule().n_steps * n * min(n, 2 * rows)
+        size = 4 * AUTHORS_SCHEDULE.n_steps * n * min(n, 2 * rows)
         return n_responses >= FEWEST_RESPONSES and n_mus >= FEWEST_MUS and size <= LARGEST
 
     @cached_property
@@ -192,17 +184,13 @@ class SingleIALM:
             X = X @ factor
         return X
 
-    def solve(self, correlations: Array, mus: Sequence[float], raw: Array) -> list[SingleSums]:
-        """Run the loop for each mu, and add up the coefficients of all responses.
-
-        Parameters
-        ----------
-        correlations : ndarray, shape (D, n)
-            The vectors b as rows.
-        mus : sequence of float
-        raw : ndarray, shape (D, n_raw)
-            Features of raw samples, a feature a row.
-        """
+    def solve(
+        self,
+        correlations: Array,  # (D, n), the vectors b as rows
+        mus: Sequence[float],
+        raw: Array,  # (D, n_raw), features of raw samples, a feature a row
+    ) -> list[SingleSums]:
+        """Run the loop for each mu, and add up the coefficients of all responses."""
         order = np.argsort(-np.abs(correlations).max(1), kind="stable")
         stride = (len(order) - LARGEST_RESPONSES) // SAMPLE
         sampled = order[LARGEST_RESPONSES + stride // 2 :: stride][:SAMPLE]

@@ -247,7 +247,8 @@ def rank_picture(
     axes.plot([1, k], [0, 0], color="black", linewidth=1)
     for tick in range(1, k + 1):
         axes.plot([tick, tick], [0, 0.2], color="black", linewidth=1)
-        axes.text(tick, 0.3, str(tick), ha="center", va="bottom", size=7)
+        if tick % 2 or k < 10 or not look.is_narrow(width):
+            axes.text(tick, 0.3, str(tick), ha="center", va="bottom", size=7)
     # Lines lead from each rank down to the method's name, the better half at the left.
     for place, index in enumerate(np.argsort(ranks, kind="stable")):
         left = place < half

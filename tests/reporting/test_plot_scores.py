@@ -171,6 +171,14 @@ def test_two_methods_have_ranks_without_a_critical_difference():
     assert "Friedman" not in shown
 
 
+def test_many_ranks_in_one_column_are_numbered_with_room_between():
+    names, scores = "ABCDEFGHIJKL", np.random.default_rng(0).random((9, 12))
+    narrow, wide = (rank_picture(compared(names, scores), width=w) for w in (3.5, 7.16))
+    assert "12" in texts(wide)
+    assert "11" in texts(narrow)
+    assert "12" not in texts(narrow)
+
+
 def test_critical_difference_that_is_longer_than_the_ranks_says_so():
     figure = rank_picture(compared("ABC", np.array([[3, 2, 1], [3, 1, 2]])))
     assert any("critical difference 2.34 (5 %),\n  more than all ranks" in t for t in texts(figure))

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ def fetch_command(options: argparse.Namespace) -> int:
     usable = [result for result in results if result.usable]
     print(f"{len(usable)} of {len(results)} files are in {destination}")
     if options.to and usable:
-        print(f"use them with corpus=released corpus.root={destination}")
+        print(f"use them with corpus=released corpus.root={shlex.quote(str(destination))}")
     return 0 if usable else 2
 
 
@@ -129,7 +130,8 @@ def clips_command(options: argparse.Namespace) -> int:
     table = pd.concat([rows for rows in tables if not rows.empty] or tables[:1])
     if options.out:
         write_table(table, Path(options.out))
-        say(f"wrote {options.out}; use it with corpus=clips corpus.table={options.out}")
+        table_word = shlex.quote(f"corpus.table={options.out}")
+        say(f"wrote {options.out}; use it with corpus=clips {table_word}")
     else:
         print(relative_to(table, Path()).to_csv(index=False), end="")
     for line in grouped([one for one in findings if one.severity != "note"]):

@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import re
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -38,6 +39,7 @@ _TEXT_KEYS = (
     "dir", "root", "table", "folder", "title", "letter", "label", "address",
     "weights", "weights_ucf101", "weights_finetuned",
 )  # fmt: skip
+_CODE = "hex-"  # begins a database's name that is written in hexadecimal digits
 _given: list[str] = []  # the folder of cards that this command was given, if any
 
 
@@ -85,6 +87,9 @@ def as_hydra(overrides: list[str], multirun: bool = False) -> list[str]:
                 f"{override!r} is no override; expected GROUP=CHOICE or KEY=VALUE, such as "
                 "method=tca or n_jobs=2"
             )
+        if key.lstrip("+") == "task":
+            value = ",".join(map(_coded, value.split(",")))
+            override = f"{key}={value}"
         chosen = value.strip("[]").split(",") if key.lstrip("+") in GROUPS else []
         if "null" in chosen or not key:
             raise UserError(
@@ -110,6 +115,22 @@ def as_hydra(overrides: list[str], multirun: bool = False) -> list[str]:
             override = f"{key}={QuotedString(value, Quote.single).with_quotes()}"
         written.append(override)
     return written
+
+
+def _coded(choice: str) -> str:
+    """Write a pair of databases in signs that Hydra reads; ``lab 1/lab 2`` is text as typed."""
+    bare = choice.strip("[]'\" ")
+    before, _, after = choice.partition(bare)
+    names = bare.split("/")
+    if len(names) != 2 or not all(names) or re.fullmatch(r"[\w/-]+", bare, re.ASCII):
+        return choice
+    code = "/".join(_CODE + name.encode(errors="surrogateescape").hex() for name in names)
+    return before.rstrip("'\"") + code + after.lstrip("'\"")
+
+
+def _decoded(name: str) -> str:
+    code = name.removeprefix(_CODE)
+    return name if code == name else bytes.fromhex(code).decode(errors="surrogateescape")
 
 
 class InstalledConfigs(SearchPathPlugin):
@@ -138,11 +159,12 @@ def prepare_hydra(config_dir: str | None, overrides: list[str]) -> None:
             first = folder in _given and not _hides_a_library(Path(folder))
             sys.path.insert(0 if first else len(sys.path), folder)
     for source, target in pairs(overrides):
+        names = _decoded(source), _decoded(target)
         ConfigStore.instance().store(
             group=f"task/{source}",
             name=target,
-            package=f"tasks.{source}__{target}",
-            node={"source": source, "target": target},
+            package="tasks",
+            node={"__".join(names): dict(zip(("source", "target"), names, strict=True))},
         )
 
 
@@ -314,4 +336,5 @@ class _Jobs:
         if own.mode != RunMode.MULTIRUN:
             return ""
         words = [word for word in own.overrides.task if word.partition("=")[0] in self.swept]
-        return f"job {own.job.num + 1}: {' '.join(words)}"
+        title = f"job {own.job.num + 1}: {' '.join(words)}"
+        return re.sub(rf"{_CODE}([0-9a-f]{{2}})+", lambda code: _decoded(code[0]), title)

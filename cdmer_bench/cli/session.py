@@ -1,5 +1,6 @@
 """What a configuration stands for: databases, descriptors, tasks, cells, and where they lie."""
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from functools import partial
@@ -149,7 +150,7 @@ class Session:
         corpus, own = self.config.corpus, given_config_dir()
         words = [f"corpus={corpus.get('name')}"]
         words += [f"corpus.{key}={corpus[key]}" for key in ("root", "table") if corpus.get(key)]
-        words += [f"--config-dir {own}"] if own else []
+        words += ["--config-dir", own] if own else []
         wrong: list[tuple[str, Finding]] = []
         said: dict[str, None] = {}
         for name, descriptor in sides:
@@ -159,7 +160,7 @@ class Session:
                 continue  # its cells say why it is missing
             line = account.line()
             if account.findings:
-                line += f": cdmer data check {' '.join(words)} tells more"
+                line += f": cdmer data check {shlex.join(words)} tells more"
             if line not in said:
                 said[line] = None
                 say(line)

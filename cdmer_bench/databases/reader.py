@@ -5,6 +5,7 @@ its clips; which frames belong to a clip is decided in `cutting`.
 """
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -84,12 +85,13 @@ class Reader:
         given = choices.emotions if self.layout.needs_sheet else None
         self.classes = dict(self.layout.emotions if given is None else given)
         corpus = "frames" if self.layout.tested else "frames_extended"
+        root = shlex.quote(f"corpus.root={choices.root}")
         self.said = {  # in findings on the database as a whole
             "example": self.layout.example,
             "form": self.layout.form,
             "release": choices.release,
             "way_out": f"or write a clips table, which 'cdmer data clips corpus={corpus} "
-            f"corpus.root={choices.root} database={choices.name} --out clips.csv' starts",
+            f"{root} database={choices.name} --out clips.csv' starts",
         }
         self.found: list[Found] = []  # the clips' folders
         self.lost: list[Found] = []  # those that nothing tells to be of this database

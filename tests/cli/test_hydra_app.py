@@ -108,3 +108,23 @@ def test_a_damaged_card_is_one_sentence(flags, corpus, cdmer):
 )
 def test_pairs_of_databases_are_found_in_task_overrides_alone(arguments, expected):
     assert pairs(arguments) == expected
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["lab 1/é日", "'lab 1/é日'", "[lab 1/é日,exp05]", "exp05, lab 1/é日", "v1.2/a=b", "q\"u/it's"],
+)
+def test_names_of_databases_are_text_as_typed(given):
+    names = {"v": ("v1.2", "a=b"), "q": ('q"u', "it's")}.get(given[0], ("lab 1", "é日"))
+    tasks = compose_config(None, [f"task={given}"]).tasks
+    card = tasks["__".join(names)]
+    assert (card.source, card.target) == names
+    assert ("exp05" in tasks) == ("exp05" in given)
+
+
+def test_the_heading_of_a_job_names_databases_as_they_were_typed(corpus, cdmer):
+    words = ["corpus=small", "descriptor=given", "method=svm", "dry_run=true"]
+    words += ["--config-dir", "my_conf", "-m", "task=red/grün 1,red/green"]
+    code, out, _ = cdmer("run", *words)
+    assert code == 2
+    assert "== job 1: task=red/grün 1\n" in out

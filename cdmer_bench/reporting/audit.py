@@ -1,7 +1,7 @@
 """Printed tables checked against themselves and against what the protocol allows."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from functools import cache
 from itertools import islice
 from typing import Any
@@ -98,7 +98,7 @@ def audit(
 
 def audit_later(paper: Paper) -> list[Finding]:
     """Check the figures of a later paper, and what it copied from the benchmark."""
-    own = {place: printed for place, printed in paper.cells.items() if place[1] in paper.own_rows}
+    own = paper.own_cells
     single = {place: printed for place, printed in own.items() if AVERAGE not in place}
     findings = [*_impossible(single), *_wrong_averages(own), *_constants(single)]
     for place, printed in paper.cells.items():
@@ -120,7 +120,7 @@ def audit_later(paper: Paper) -> list[Finding]:
 
 
 def _said(printed: Printed) -> str:
-    return f"{printed.mean_f1:.4f} / {printed.accuracy:.2f}"
+    return " / ".join(printed.parts)
 
 
 def _in_grid(value: float, stated: str) -> bool:
@@ -267,11 +267,11 @@ def _wrong_averages(cells: Cells) -> Iterator[Finding]:
         parts = {name: cells[place] for name, place in places.items() if place in cells}
         if not parts:
             continue
-        mean_f1 = sum(p.mean_f1 for p in parts.values()) / len(parts)
-        percent = sum(p.accuracy for p in parts.values()) / len(parts)
+        means = np.mean([astuple(part) for part in parts.values()], axis=0)
+        mean_f1, percent = means.tolist()
+        f1_agrees, percent_agrees = _agree(means, printed)
         wrong = []
         # The mean with a digit more than is printed, or one that is off by a unit would not show.
-        f1_agrees, percent_agrees = _agree((mean_f1, percent), printed)
         if not f1_agrees:
             wrong.append(f"mean F1 {printed.mean_f1:.4f}, but the mean is {mean_f1:.5f}")
         if not percent_agrees:
@@ -284,45 +284,35 @@ def _wrong_averages(cells: Cells) -> Iterator[Finding]:
                 column,
                 f"prints {'; '.join(wrong)}",
                 f"mean of the {len(parts)} printed {names}"
-                + _explain(cells, (number, row, column), parts, (mean_f1, percent)),
+                + _explain(cells, (number, row, column), parts, means),
                 {"mean_f1": round(mean_f1, 6), "accuracy": round(percent, 4), "n": len(parts)},
             )
 
 
-def _explain(
-    cells: Cells, place: Place, parts: Mapping[str, Printed], means: tuple[float, float]
-) -> str:
+def _explain(cells: Cells, place: Place, parts: Mapping[str, Printed], means: NDArray) -> str:
     """Name a slip that would explain an average: digits in another order, or one other part.
 
     The other part must be printed elsewhere in the same column and make both figures agree.
     """
     number, _, column = place
     printed = cells[place]
-    if not _agree(means, printed)[0] and sorted(f"{means[0]:.4f}") == sorted(
-        f"{printed.mean_f1:.4f}"
-    ):
+    same_digits = sorted(f"{means[0]:.4f}") == sorted(printed.parts[0])
+    if same_digits and not _agree(means, printed)[0]:
         return "; the mean F1 has the same digits in another order"
     for name, part in parts.items():
         task, cell = (name, name) if column == AVERAGE else (column, f"{name} {column}")
-        for (other_number, other_row, other_task), other in cells.items():
-            if (other_number, other_task) != (number, task) or AVERAGE in (other_row, other_task):
-                continue
-            shifted = (
-                means[0] + (other.mean_f1 - part.mean_f1) / len(parts),
-                means[1] + (other.accuracy - part.accuracy) / len(parts),
-            )
-            if all(_agree(shifted, printed)):
-                return (
-                    f"; right if {cell} were not {_said(part)} but {_said(other)}, "
-                    f"as {other_row} has it"
-                )
+        for (other_number, row, other_task), other in cells.items():
+            apart = np.subtract(astuple(other), astuple(part))
+            here = (other_number, other_task) == (number, task) and AVERAGE not in (row, task)
+            if here and _agree(means + apart / len(parts), printed).all():
+                was, is_ = _said(part), _said(other)
+                return f"; right if {cell} were not {was} but {is_}, as {row} has it"
     return ""
 
 
-def _agree(means: tuple[float, float], printed: Printed) -> tuple[bool, ...]:
+def _agree(means: NDArray, printed: Printed) -> NDArray[np.bool_]:
     """Whether the means of mean F1 and of accuracy are those printed, but for rounding."""
-    both = zip(means, (printed.mean_f1, printed.accuracy), _UNITS, strict=True)
-    return tuple(abs(mean - figure) <= unit + _MARGIN for mean, figure, unit in both)
+    return np.abs(means - astuple(printed)) <= np.add(_UNITS, _MARGIN)
 
 
 def counts_with_accuracy(percent: float, n: int) -> list[int]:

@@ -86,9 +86,9 @@ def build_report(
     control = analysis.control_of(record.row for record in rows) or ""
     return page(
         "report.html",
-        _results(records, missing, chosen, against_paper),
-        choices,
-        _pair(heats, control),
+        **_results(records, missing, chosen, against_paper),
+        **choices,
+        **_pair(heats, control),
         records=records,
         numbers=numbers,
         rows=rows,
@@ -111,14 +111,11 @@ def build_report(
     )
 
 
-def page(template: str, *shown: Mapping[str, Any], **more: Any) -> str:
-    """Fill a template with what it shows, and the style sheet."""
+def page(template: str, **shown: Any) -> str:
+    """Fill a template with what it shows, the style sheet and the script."""
     style = (_FOLDER / "report.css").read_text(encoding="utf-8")
     script = (_FOLDER / "report.js").read_text(encoding="utf-8")
-    values = {"style": style, "script": script, "AVERAGE": AVERAGE, **more}
-    for part in shown:
-        values |= part
-    return _environment().get_template(template).render(values)
+    return _environment().get_template(template).render(shown, style=style, script=script)
 
 
 def _results(
@@ -175,13 +172,8 @@ def _choices(compared: Sequence[Cell], rules: Sequence[Rule]) -> dict[str, Any]:
 
 def _verdict(cells: Sequence[Cell], rule: Rule) -> dict[str, Any]:
     """Return what a rule's settings say about which method is best, and the tests."""
-    chosen, lacks = {}, []
-    for cell in cells:
-        index = cell.index(rule.name)
-        if index is None:
-            lacks.append((cell.record, cell.choices[rule.name].lack))
-        else:
-            chosen[cell.record.task_label, cell.record.row] = cell.record, index
+    made = [(cell.record, cell.choices[rule.name]) for cell in cells]
+    chosen = {(r.task_label, r.row): (r, c.index) for r, c in made if c.index is not None}
     compared = analysis.compare_chosen(chosen)
     overall = analysis.compare_methods(compared)
     return {
@@ -191,7 +183,7 @@ def _verdict(cells: Sequence[Cell], rule: Rule) -> dict[str, Any]:
         "answer": _answer(compared, overall),
         "control": analysis.control_of(overall.methods) if overall else None,
         "units": analysis.drawn_units(compared),
-        "unchosen": captions.about_unchosen(lacks),
+        "unchosen": captions.about_unchosen((r, c.lack) for r, c in made if c.index is None),
     }
 
 
@@ -199,29 +191,27 @@ def _answer(
     cells: Sequence[analysis.CellComparison], overall: analysis.MethodComparison | None
 ) -> dict[str, Any]:
     """Return the best methods, and whether their lead is more than chance."""
-    p: dict[str, float | None]
     if overall:
         means = dict(zip(overall.methods, overall.scores.mean(axis=0).tolist(), strict=True))
-        p = dict.fromkeys(means)
-        if overall.adjusted is not None:
-            p |= zip(overall.methods, overall.adjusted.tolist(), strict=True)
     elif len({cell.task for cell in cells}) == 1:
         means = {cell.method: cell.mean_f1 for cell in cells}
-        p = {cell.method: cell.p for cell in cells}
     else:
         return {"leaders": []}
     best, control = max(means.values()), analysis.control_of(means)
     leaders = [method for method, mean in means.items() if mean == best]
-    intervals = {cell.method: cell.interval.mean_f1 for cell in cells}
-    n = len(overall.tasks) if overall else 1
+    first = next(cell for cell in cells if cell.method == leaders[0])
+    p, n = first.p, 1
+    if overall:
+        place, n = overall.methods.index(leaders[0]), len(overall.tasks)
+        p = None if overall.adjusted is None else float(overall.adjusted[place])
     return {
         "leaders": leaders,
         "mean_f1": best,
-        "over": overall.over if overall else cells[0].task,
-        "interval": None if overall else intervals[leaders[0]],
+        "over": overall.over if overall else first.task,
+        "interval": None if overall else first.interval.mean_f1,
         "base": means.get(control or ""),
         "control_leads": control in leaders,
-        "p": p[leaders[0]],
+        "p": p,
         "test": f"Wilcoxon's test over {n} tasks" if overall else "McNemar's test",
         "n_tasks": n,
         # Not even a lead on every task would be evidence.
@@ -231,9 +221,8 @@ def _answer(
 
 
 def _measures(classes: Sequence[str]) -> list[dict[str, Any]]:
-    recalls = [(f"recall of {name} (%)", 2) for name in classes]
-    named = [("mean F1", 4), ("accuracy (%)", 2), *recalls]
-    return [{"label": label, "digits": digits} for label, digits in named]
+    labels = ["accuracy (%)", *(f"recall of {name} (%)" for name in classes)]
+    return [{"label": "mean F1", "digits": 4}, *({"label": x, "digits": 2} for x in labels)]
 
 
 class _Shaded(NamedTuple):
@@ -293,22 +282,21 @@ def _pair(heats: Sequence[tuple[str, list[_Shaded]]], control: str) -> dict[str,
 
 def _first_grids(cells: Sequence[Cell], rule: str, control: str) -> list[dict[str, Any]]:
     """Return the first grid of each method, on the first task where the rule chooses a setting."""
+    bases = {c.record.task_label: c.choices[rule].mean_f1 for c in cells if c.record.row == control}
     found: dict[str, dict[str, Any]] = {}
-    of_cell = {(c.record.row, c.record.task_label): c.values(rule) for c in cells}
     for cell in cells:
         record = cell.record
         if record.row in found or len(record.settings) == 1 or cell.index(rule) is None:
             continue
         grid = pictures.parameters(record)
         f1 = pictures.measured(pictures.counts_of(record))[:, 0]
-        base = of_cell.get((control, record.task_label))
         found[record.row] = {
             "cell": cell,
             "grid": grid,
             "f1": f1,
             "shades": _shade(f1),
             "as_maps": bool(grid.of_maps) and len(f1) <= _MOST_PLACES,
-            "base": None if base is None else float(base[0]),
+            "base": bases.get(record.task_label),
         }
     return [found[method] for method in paper_order(found)]
 
@@ -398,5 +386,5 @@ def _environment() -> "Environment":
     environment.filters |= {"names": _names, "in_order": paper_order, "value": pictures.number}
     environment.globals |= {"Axis": pictures.Axis, "axis": pictures.axis, "scope": captions.scope}
     environment.globals |= {"DEPENDENCE": DEPENDENCE, "task_span": captions.task_span}
-    environment.globals |= {"CHOSEN_ON_TARGET": captions.CHOSEN_ON_TARGET}
+    environment.globals |= {"CHOSEN_ON_TARGET": captions.CHOSEN_ON_TARGET, "AVERAGE": AVERAGE}
     return environment

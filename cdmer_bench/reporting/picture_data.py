@@ -12,7 +12,9 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.metrics import confusion_matrices, f1_of_counts, grid_scores
 from cdmer_bench.evaluation.selection import Choice, Rule, choices
 from cdmer_bench.evaluation.statistics import budget_curve, rank_chances
+from cdmer_bench.io import gathered
 from cdmer_bench.protocol import BLOCK_GRIDS, BLOCK_GRIDS_OF_THE_TEXT
+from cdmer_bench.reporting.plot_style import short
 from cdmer_bench.reporting.published import paper_order
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.scores import setting_text
@@ -111,27 +113,21 @@ def curves(cells: Sequence[Cell], rules: Iterable[Rule]) -> dict[str, list[Curve
     """
     shared = 2 if len({cell.record.classes for cell in cells}) > 1 else None
     values = {id(cell): measured(counts_of(cell.record))[:, :shared] for cell in cells}
-    found = {}
+    found: dict[str, list[Curve]] = {}
     for rule in rules:
         if type(rule).contenders is not Rule.contenders:
             continue
-        mine: dict[str, list[Cell]] = {m: [] for m in paper_order(c.record.row for c in cells)}
-        for cell in cells:
-            if cell.index(rule.name) is not None:
-                mine[cell.record.row].append(cell)
-        lines = []
-        for method, of_method in mine.items():
-            orders = [_preferred(cell, rule) for cell in of_method]
-            most = max((len(cell.record.settings) for cell in of_method), default=0)
-            budgets = np.unique(np.geomspace(1, max(most, 1), _POINTS).round().astype(int))
+        mine = gathered((c.record.row, c) for c in cells if c.index(rule.name) is not None)
+        for method in paper_order(c.record.row for c in cells if c.record.row in mine):
+            most = max(len(cell.record.settings) for cell in mine[method])
+            budgets = np.unique(np.geomspace(1, most, _POINTS).round().astype(int))
             means = [
                 rank_chances(len(order), np.minimum(budgets, len(order))) @ values[id(cell)][order]
-                for cell, order in zip(of_method, orders, strict=True)
+                for cell in mine[method]
+                for order in [_preferred(cell, rule)]
             ]
-            if means:
-                lines.append(Curve(method, len(means), budgets, np.mean(means, axis=0)))
-        if lines:
-            found[rule.name] = lines
+            line = Curve(method, len(means), budgets, np.mean(means, axis=0))
+            found.setdefault(rule.name, []).append(line)
     return found
 
 
@@ -149,13 +145,12 @@ def times(records: Iterable[CellRecord]) -> "pd.DataFrame":
     """Return seconds of computing of every cell: ``whole`` grid and ``one`` setting of it."""
     import pandas as pd
 
-    rows = [
-        (r.row, r.task_label, seconds, seconds / len(r.settings))
-        for r in records
-        if isinstance(recorded := r.about.get("seconds"), int | float)
-        for seconds in [max(float(recorded), 1e-3)]
-    ]
-    return pd.DataFrame(rows, columns=["method", "task", "whole", "one"])
+    timed = [r for r in records if isinstance(r.about.get("seconds"), int | float)]
+    places = [(r.row, r.task_label) for r in timed]
+    table = pd.DataFrame(places, columns=["method", "task"])
+    table["whole"] = [max(float(r.about["seconds"]), 1e-3) for r in timed]
+    table["one"] = table["whole"] / [len(r.settings) for r in timed]
+    return table
 
 
 @dataclass(frozen=True)
@@ -190,21 +185,20 @@ def parameters(record: CellRecord) -> Parameters:
     """Return the parameters that take several values in a record's grid."""
     found = Parameters([], [], np.empty((len(record.settings), 0), dtype=int))
     for name in record.settings[0]:
-        texts = [repr(setting.get(name)) for setting in record.settings]
-        values: list[Any] = [*{repr(s.get(name)): s.get(name) for s in record.settings}.values()]
+        given = [setting.get(name) for setting in record.settings]
+        values = list({repr(value): value for value in given}.values())
         if len(values) > 1:
             numeric = all(isinstance(v, int | float) for v in values)
             values.sort(key=None if numeric else str)
             order = {repr(value): i for i, value in enumerate(values)}
-            places = np.column_stack([found.places, [order[text] for text in texts]])
+            places = np.column_stack([found.places, [order[repr(value)] for value in given]])
             found = Parameters([*found.names, name], [*found.values, values], places)
     return found
 
 
 def number(value: Any) -> str:
     """Return a parameter's value in few characters."""
-    text = f"{float(f'{value:.4g}'):g}" if isinstance(value, float) else str(value)
-    return text if len(text) <= 16 else text[:15] + "\N{HORIZONTAL ELLIPSIS}"
+    return short(f"{float(f'{value:.4g}'):g}" if isinstance(value, float) else str(value), 16)
 
 
 def block_images(

@@ -121,10 +121,15 @@ class Paper:
     grids: Mapping[str, str]  # of each parameter, in MATLAB's words, such as 1:1:85
 
     @property
+    def own_cells(self) -> Cells:
+        """The cells of the rows that are not copied from the benchmark."""
+        known = {row for _, row, _ in published()}
+        return {place: cell for place, cell in self.cells.items() if place[1] not in known}
+
+    @property
     def own_rows(self) -> list[str]:
         """The rows that are not copied from the benchmark."""
-        known = {row for _, row, _ in published()}
-        return [row for row in dict.fromkeys(row for _, row, _ in self.cells) if row not in known]
+        return list(dict.fromkeys(row for _, row, _ in self.own_cells))
 
 
 @cache

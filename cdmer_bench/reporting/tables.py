@@ -120,18 +120,16 @@ def build_table(
     rows = _rows(layout, placed, reasons, rules, whole)
     if layout.averages:
         rows = with_averages(rows)
-    in_this = (
-        replace(p, cells={place: cell for place, cell in p.cells.items() if place[0] == number})
-        for p in later
-    )
-    later = [paper for paper in in_this if paper.own_rows]
-    beside: dict = {}
-    if descriptor != PAPER_DESCRIPTOR:
-        later = []
-    elif against_paper:
-        beside |= published()
+    comparable = descriptor == PAPER_DESCRIPTOR
+    in_this = [
+        (paper, {place: cell for place, cell in paper.own_cells.items() if place[0] == number})
+        for paper in later
+        if comparable
+    ]
+    later = [replace(paper, cells=cells) for paper, cells in in_this if cells]
+    beside = dict(published()) if against_paper and comparable else {}
     for paper in later:
-        beside |= {place: p for place, p in paper.cells.items() if place[1] in paper.own_rows}
+        beside |= paper.cells
     _put_printed(rows, layout, beside)
     rows += [row for paper in later for row in _printed_rows(paper, layout)]
     columns = {c: DIRECTIONS.get(c, "") for c in layout.columns}

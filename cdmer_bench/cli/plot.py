@@ -12,13 +12,15 @@ from cdmer_bench.cli.arguments import CORPUS, RESULTS, SELECTION, command, optio
 from cdmer_bench.cli.console import say
 from cdmer_bench.cli.stored import choose_results, split_words, words_option
 from cdmer_bench.errors import UserError
+from cdmer_bench.evaluation.selection import NotRecorded, Rule, rule
+from cdmer_bench.io import write_atomically
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.scores import setting_text
 from cdmer_bench.runner.cell import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from cdmer_bench.evaluation.selection import Rule
     from cdmer_bench.reporting import MissingCell
 
 
@@ -26,7 +28,7 @@ class _Asked(NamedTuple):
     """The results that were asked for, and how to draw them."""
 
     records: list[CellRecord]
-    rule: "Rule"
+    rule: Rule
     missing: "list[MissingCell]"
     width: float
     options: argparse.Namespace
@@ -98,10 +100,8 @@ def _drawing(kind: str, asked: _Asked) -> _Drawing:
 
 
 def _regions(asked: _Asked) -> _Drawing:
-    from cdmer_bench.evaluation.selection import NotRecorded
     from cdmer_bench.reporting.captions import join_names
     from cdmer_bench.reporting.plot_cells import region_picture
-    from cdmer_bench.results.scores import setting_text
 
     weighted = [r for r in asked.records if "weights" in r.extras]
     if not weighted:
@@ -127,7 +127,6 @@ def _regions(asked: _Asked) -> _Drawing:
 
 
 def _parameters(asked: _Asked) -> _Drawing:
-    from cdmer_bench.evaluation.metrics import grid_scores
     from cdmer_bench.reporting.analysis import control_of
     from cdmer_bench.reporting.plot_cells import parameter_picture
 
@@ -139,8 +138,7 @@ def _parameters(asked: _Asked) -> _Drawing:
     for record in everything:
         beside = (record.task, record.descriptor) == (drawn.task, drawn.descriptor)
         if beside and record.row == control and len(record.settings) == 1:
-            f1, _ = grid_scores(record.y_target, record.predictions, len(record.classes))
-            score = float(f1[0])
+            score = record.figures(0)["mean_f1"]
     if len(drawn.settings) > 1:
         _name_one(searched, drawn)
     return [drawn], partial(parameter_picture, drawn, asked.rule, score, asked.width)
@@ -209,7 +207,6 @@ def plot_command(options: argparse.Namespace) -> int:
         raise UserError(
             f"--out names one file, but {len(kinds)} pictures are asked for; leave it out"
         )
-    from cdmer_bench.evaluation.selection import rule
     from cdmer_bench.reporting.plot_style import WIDTHS, save, style
 
     with style():  # refuses before anything is loaded if matplotlib is missing
@@ -235,8 +232,6 @@ def plot_command(options: argparse.Namespace) -> int:
 def report_command(options: argparse.Namespace) -> int:
     """Write one self-contained HTML file on the results."""
     from cdmer_bench.cli.embedding import embed_cells
-    from cdmer_bench.evaluation.selection import rule
-    from cdmer_bench.io import write_atomically
     from cdmer_bench.reporting.analysis import comparable
     from cdmer_bench.reporting.html_report import build_report
 

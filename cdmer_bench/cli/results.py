@@ -12,6 +12,7 @@ from cdmer_bench.cli.console import say
 from cdmer_bench.cli.stored import named_corpora
 from cdmer_bench.errors import UserError, nearest_neighbour
 from cdmer_bench.io import remove, user_path, write_atomically
+from cdmer_bench.results.archive import pack, verify
 from cdmer_bench.results.current import current, settled_failures, superseded
 from cdmer_bench.results.store import ResultsStore
 from cdmer_bench.runner.cell import counted
@@ -113,8 +114,6 @@ def prune_command(options: argparse.Namespace) -> int:
 )
 def pack_command(options: argparse.Namespace) -> int:
     """Put the current results, without the data, into one file that may be published."""
-    from cdmer_bench.results.archive import pack
-
     records = current(_held(options.results))
     corpora = named_corpora((r.corpus for r in records), options.corpus, options.results)
     records = [record for record in records if record.corpus in corpora]
@@ -138,8 +137,6 @@ def pack_command(options: argparse.Namespace) -> int:
 )
 def verify_command(options: argparse.Namespace) -> int:
     """Recompute every figure of a packed file, and compare its data with your own."""
-    from cdmer_bench.results.archive import verify
-
     lines, wrong = verify(user_path(options.file), current(ResultsStore(options.results)))
     print("\n".join(lines))
     return int(wrong > 0)

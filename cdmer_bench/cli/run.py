@@ -5,13 +5,14 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cdmer_bench.cli.console import ProgressBar, bold_wanted, say
 from cdmer_bench.cli.session import Session
 from cdmer_bench.config.schema import RunConfig
 from cdmer_bench.databases.base import ClipDatabase
 from cdmer_bench.errors import DataMissing, UserError, closest
+from cdmer_bench.evaluation.selection import RULES, Fixed, Rule, needed_inputs, rule
 from cdmer_bench.features import Side
 from cdmer_bench.io import remove
 from cdmer_bench.methods.base import SHARED_WORK
@@ -22,9 +23,6 @@ from cdmer_bench.runner.cell import Cell, class_notes, counted, place, summary
 from cdmer_bench.runner.execute import Spread, run_cells
 from cdmer_bench.runner.forecast import expected_extraction, expected_times, weigh_settings
 from cdmer_bench.runner.selection_inputs import lacking, record_selection_inputs
-
-if TYPE_CHECKING:
-    from cdmer_bench.evaluation.selection import Rule
 
 _NOTES = 2  # most different remarks of a method that a run prints
 _NO_DATA = "nothing that was chosen has its databases and files on this machine"
@@ -74,10 +72,8 @@ def run_command(config: RunConfig) -> int:
     return code
 
 
-def chosen_rule(config: RunConfig) -> "Rule":
+def chosen_rule(config: RunConfig) -> Rule:
     """Return the rule of ``selection=``; a mistake in it is an error before anything runs."""
-    from cdmer_bench.evaluation.selection import RULES, Fixed, rule
-
     if config.selection.name not in RULES:
         known = closest(config.selection.name, RULES)
         raise UserError(f"selection.name is {config.selection.name!r}; {known}")
@@ -94,8 +90,6 @@ def chosen_rule(config: RunConfig) -> "Rule":
 
 def wanted_inputs(selection_inputs: Any) -> tuple[str, ...]:
     """Return the arrays to record for ``selection_inputs=``: true, false, a rule or a list."""
-    from cdmer_bench.evaluation.selection import RULES, needed_inputs
-
     if isinstance(selection_inputs, bool):
         return needed_inputs(RULES) if selection_inputs else ()
     rules = selection_inputs if isinstance(selection_inputs, list) else [selection_inputs]
@@ -131,7 +125,7 @@ def print_plan(cells: Sequence[Cell], session: Session, inputs: Sequence[str]) -
 
 
 def print_tables(
-    records: list[CellRecord], cells: Sequence[Cell], chosen: "Rule", config: RunConfig
+    records: list[CellRecord], cells: Sequence[Cell], chosen: Rule, config: RunConfig
 ) -> None:
     """Print the tables of the finished cells; the whole caption with ``notes=true``."""
     if not records:

@@ -8,6 +8,7 @@ from cdmer_bench.cli.arguments import Option, option
 from cdmer_bench.cli.console import say
 from cdmer_bench.errors import UserError, closest, nearest_neighbour
 from cdmer_bench.protocol import card, members
+from cdmer_bench.results.current import current, current_failures
 from cdmer_bench.results.record import CellRecord
 from cdmer_bench.results.store import ResultsStore
 
@@ -62,7 +63,6 @@ def choose_results(
     """
     from cdmer_bench.reporting import MissingCell
     from cdmer_bench.reporting.published import sorted_as_paper
-    from cdmer_bench.results.current import current, current_failures
 
     store = ResultsStore(folder)
     records = current(store)

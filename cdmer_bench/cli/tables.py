@@ -18,7 +18,11 @@ from cdmer_bench.cli.stored import (
     words_option,
 )
 from cdmer_bench.errors import UserError, closest
+from cdmer_bench.evaluation.selection import RULES, rule
+from cdmer_bench.io import write_atomically
+from cdmer_bench.results import archive
 from cdmer_bench.results.record import CellRecord
+from cdmer_bench.results.scores import SUFFIXES, load_predictions, load_scores, pack_table
 from cdmer_bench.runner.cell import counted
 
 if TYPE_CHECKING:
@@ -57,7 +61,6 @@ _COMPARED = ("3", "4", "own")
 )
 def tables_command(options: argparse.Namespace) -> int:
     """Print Tables III to VII, and those of tasks outside the paper, from the results folder."""
-    from cdmer_bench.evaluation.selection import rule
     from cdmer_bench.reporting import build_table, render_all, summarize, tables_for
     from cdmer_bench.reporting.analysis import comparable
     from cdmer_bench.reporting.published import PAPER_DESCRIPTOR, later_paper
@@ -76,8 +79,6 @@ def tables_command(options: argparse.Namespace) -> int:
     if options.descriptor is not None:
         _check_descriptor(options.descriptor, numbers, records)
     if options.beside:
-        from cdmer_bench.results import archive
-
         packed, corpus = archive.beside(options.beside, records), records[0].corpus
         apart = [record.corpus for record in packed if record.corpus != corpus]
         if apart:
@@ -162,8 +163,6 @@ def _write(content: bytes, out: str | None) -> None:
     if out is None:
         sys.stdout.write(content.decode())
         return
-    from cdmer_bench.io import write_atomically
-
     path = Path(out).absolute()
     write_atomically(path, content)
     say(f"wrote {out}")
@@ -183,7 +182,6 @@ def _write(content: bytes, out: str | None) -> None:
 )
 def stats_command(options: argparse.Namespace) -> int:
     """Print intervals, paired tests and ranks from the results folder."""
-    from cdmer_bench.evaluation.selection import RULES, rule
     from cdmer_bench.reporting.analysis import comparable, stats_text
     from cdmer_bench.reporting.published import LAYOUTS
     from cdmer_bench.reporting.rules import rules_text
@@ -231,8 +229,6 @@ def stats_command(options: argparse.Namespace) -> int:
 )
 def export_command(options: argparse.Namespace) -> int:
     """Write the scores table, a row for each cell and rule, or one for each clip."""
-    from cdmer_bench.results.scores import SUFFIXES, load_predictions, load_scores, pack_table
-
     suffix = ".csv" if options.out is None else Path(options.out).suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(

@@ -4,7 +4,7 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +69,8 @@ def tables_command(options: argparse.Namespace) -> int:
 
     numbers, filters = split_words("tables", options.words, TABLES)
     numbers = numbers or ["all"]
-    form = options.format or _format_of(options.out)
+    known = {f".{name}": name for name in _FORMATS[1:]} | {".txt": "text", "": "text"}
+    form = options.format or known[_ending(options.out or "", known, "; or name one with --format")]
     papers = [name.strip() for name in options.against.split(",") if name.strip()]
     later = [later_paper(name, options.config_dir) for name in papers if name != "paper"]
     rules = [rule(name) for name in options.selection.split(",")]
@@ -136,16 +137,15 @@ def _belongs(record: CellRecord, number: str) -> bool:
     return number == "all" or record.task_label not in DIRECTIONS
 
 
-def _format_of(out: str | None) -> str:
-    """Return the format that the ending of a file says."""
-    ending = Path(out or "").suffix.lower().removeprefix(".")
-    known = {name: name for name in _FORMATS[1:]} | {"txt": "text", "": "text"}
+def _ending(out: str, known: Collection[str], more: str = "") -> str:
+    """Return the ending of a file, which says how to write it."""
+    ending = Path(out).suffix.lower()
     if ending not in known:
         raise UserError(
             f"--out is {out}, and its ending does not say how to write it; choices: "
-            f"{', '.join(f'.{name}' for name in known if name)}; or name one with --format"
+            f"{', '.join(filter(None, known))}{more}"
         )
-    return known[ending]
+    return ending
 
 
 def _check_descriptor(label: str, numbers: list[str], records: list[CellRecord]) -> None:
@@ -229,12 +229,7 @@ def stats_command(options: argparse.Namespace) -> int:
 )
 def export_command(options: argparse.Namespace) -> int:
     """Write the scores table, a row for each cell and rule, or one for each clip."""
-    suffix = ".csv" if options.out is None else Path(options.out).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UserError(
-            f"--out is {options.out}, and its ending does not say how to write it; "
-            f"choices: {', '.join(SUFFIXES)}"
-        )
+    suffix = ".csv" if options.out is None else _ending(options.out, SUFFIXES)
     load = load_predictions if options.predictions else load_scores
     table = load(options.results, options.selection.split(","))
     corpora = named_corpora(table["corpus"], options.corpus, options.results)

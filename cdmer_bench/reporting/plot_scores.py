@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection import Oracle
@@ -14,7 +13,7 @@ from cdmer_bench.reporting import plot_style as look
 from cdmer_bench.reporting.analysis import MethodComparison
 from cdmer_bench.reporting.captions import Asked, absences, join_names, scope
 from cdmer_bench.reporting.published import AVERAGE, paper_order
-from cdmer_bench.reporting.table import Table
+from cdmer_bench.reporting.table import Table, TableRow
 from cdmer_bench.results.record import CellRecord
 
 if TYPE_CHECKING:
@@ -32,40 +31,31 @@ def score_map(*tables: Table, width: float = look.TWO) -> "Figure":
     if not tables:
         raise UserError("there is no table to draw; run a method on a task first")
     rows = [[row for row in table.rows if row.label != AVERAGE] for table in tables]
-    values = [
-        np.array([[c.figure.mean_f1 if c.figure else np.nan for c in r.cells] for r in mine])
-        for mine in rows
-    ]
-    values = [v.reshape(len(v), len(t.columns)) for v, t in zip(values, tables, strict=True)]
-    heights = [1.6 + max(len(v), 1) for v in values]
+    heights = [1.6 + max(len(mine), 1) for mine in rows]
     own = look.is_narrow(width) and any(table.number == "own" for table in tables)
     figure = look.new_figure(width, 0.7 + 0.21 * sum(heights) + 0.8 * own)
     panels = figure.subplots(len(tables), 1, squeeze=False, height_ratios=heights)[:, 0]
-    reasons: dict[str, None] = {}
-    n_missing = n_cells = 0
-    for axes, table, mine, matrix in zip(panels, tables, rows, values, strict=True):
-        _map(axes, table, [row.name for row in mine], matrix, look.is_narrow(width))
-        tasks = [j for j, (label, _) in enumerate(table.columns) if label != AVERAGE]
-        gaps = [row.cells[j].reason for row in mine for j in tasks if row.cells[j].figure is None]
-        reasons |= dict.fromkeys(reason.rstrip(".") for reason in gaps)
-        n_missing += len(gaps)
-        n_cells += len(mine) * len(tasks)
+    for axes, table, mine in zip(panels, tables, rows, strict=True):
+        _map(axes, table, mine, look.is_narrow(width))
+    places = (place for table in tables for place in table.places())
+    cells = [cell for row, column, cell in places if AVERAGE not in (row.label, column)]
+    gaps = [cell.reason.rstrip(".") for cell in cells if cell.figure is None]
+    reasons = "; ".join(dict.fromkeys(gaps))
     rules = join_names([row.selection for table in tables for row in table.rows], 5)
-    lacking = f"Hatched: no figure ({n_missing} of {n_cells} cells): {'; '.join(reasons)}."
     return look.labelled(
         figure,
         "Mean F1 on the target",
         any(table.synthetic for table in tables),
         f"Settings chosen by: {rules}. Framed: best of a column." if rules else "",
-        lacking if n_missing else "",
+        f"Hatched: no figure ({len(gaps)} of {len(cells)} cells): {reasons}." if gaps else "",
     )
 
 
-def _map(
-    axes: "Axes", table: Table, names: list[str], values: NDArray[np.float64], narrow: bool
-) -> None:
+def _map(axes: "Axes", table: Table, rows: Sequence[TableRow], narrow: bool) -> None:
     from matplotlib.patches import Rectangle
 
+    f1 = [cell.figure.mean_f1 if cell.figure else np.nan for row in rows for cell in row.cells]
+    values = np.reshape(f1, (len(rows), len(table.columns)))
     found = values[np.isfinite(values)]
     low, high = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
     axes.patch.set(hatch="////", edgecolor="#BBBBBB")
@@ -89,11 +79,11 @@ def _map(
     # A narrow column has no room for the names of two databases but upwards.
     turned = 90 if narrow and any(len(line) > 8 for h in heads for line in h.split("\n")) else 0
     axes.set_xticks(range(len(heads)), heads, size=size, rotation=turned)
-    names = [look.short(name, 16 if narrow else 30) for name in names]
+    names = [look.short(row.name, 16 if narrow else 30) for row in rows]
     axes.set_yticks(range(len(names)), names, size=size)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, pad=2)
-    axes.set_title("Own tasks" if table.number == "own" else f"Table {table.number}", loc="left")
+    axes.set_title(table.name, loc="left")
     # A tenth of an inch wide, however few the rows.
     aspect = max(1.0, 2.1 * len(values))
     bar = axes.figure.colorbar(image, ax=axes, fraction=0.03, pad=0.01, aspect=aspect)

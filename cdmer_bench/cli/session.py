@@ -19,7 +19,7 @@ from cdmer_bench.parallel import Backend
 from cdmer_bench.preprocessing import Preprocessing
 from cdmer_bench.protocol import Task
 from cdmer_bench.results.store import ResultsStore
-from cdmer_bench.runner.cell import Cell
+from cdmer_bench.runner.cell import Cell, counted
 
 
 class Session:
@@ -168,9 +168,9 @@ class Session:
         if wrong and self.config.data.errors != "ignore":
             title, first = wrong[0]
             raise UserError(
-                f"{title}: {first}; in all {len(wrong)} errors in the data, which `cdmer data "
-                "check` lists: correct them, or give data.errors=ignore to go on with what can be "
-                "read, and every table will say so"
+                f"{title}: {first}; in all {counted(len(wrong), 'error')} in the data, which "
+                "`cdmer data check` lists: correct them, or give data.errors=ignore to go on with "
+                "what can be read, and every table will say so"
             )
 
     def extract(self, sides: Iterable[Side]) -> tuple[list[Side], dict[Side, UserError]]:

@@ -33,7 +33,7 @@ class FrameCheck:
     # I, None for databases outside the paper
     counts: dict[str, dict[str, dict[str, int | None]]] = field(default_factory=dict)
     interpretation: list[str] = field(default_factory=list)  # the choices that the readers made
-    whole: bool = True  # whether no database of the corpus was left out
+    whole: bool = True  # whether all of the paper's databases were checked
 
     @property
     def passed(self) -> bool:
@@ -102,7 +102,7 @@ def check_frames(
     """Check the databases of frames below a folder, or of a clips table."""
     if databases is None:
         databases = [FrameDatabase(name, LAYOUTS[name].title, root=str(root)) for name in COUNTS]
-    check = FrameCheck(whole=not others)
+    check = FrameCheck(whole=set(COUNTS) <= {database.name for database in databases})
     frames = [d for d in (*databases, *others) if isinstance(d, FrameDatabase)]
     found: list[Finding] = []
     for database in databases:

@@ -359,6 +359,7 @@ def test_errors_of_all_databases_stop_a_run_and_warnings_do_not(corpus, cdmer):
     assert "; in all 2 errors in the data" in err
     assert f"cdmer data check corpus=faulty --config-dir {conf} tells more" in err
     assert "right: 6 of 7 clips, 2/2/2 a/b/c; 1 error, 1 warning:" in err
+    assert "; in all 1 error in the data" in cdmer("run", *words, "task=left/whole")[2]
     code, _, err = cdmer("run", *words, "task=whole/other")
     assert code == 0, err
     assert "whole: 6 of 7 clips, 2/2/2 a/b/c; 1 warning:" in err

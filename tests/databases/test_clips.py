@@ -128,6 +128,7 @@ def test_a_table_without_a_usable_row_fails_the_check(folder):
     assert not check.passed
     assert {"no-clips", "folder-missing"} == {one.code for one in check.findings}
     assert "has no usable row of the database mine: error: folder-missing" in check.text()
+    assert check.text().endswith("What was checked cannot be used as it is: see the errors.")
 
 
 def test_labels_that_differ_in_the_size_of_letters_are_no_two_classes(folder):

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError, own_code
 from cdmer_bench.methods.base import BatchResult, Method, Prepared
-from cdmer_bench.methods.inputs import Setting, is_whole
+from cdmer_bench.methods.inputs import Setting, is_range, is_whole, parse_range
 
 Array = NDArray[np.float64]
 SOURCE, TARGET = 1, -2  # skada's sample_domain: sources are positive, targets negative
@@ -58,7 +58,7 @@ class SklearnMethod(Method):
             made = found() if callable(found) else clone(found)
             seeds = {n: 0 for n in made.get_params() if n.split("__")[-1] == "random_state"}
             known = made.get_params() | seeds
-            # A range such as "1:2:9" has floats, where scikit-learn wants whole numbers.
+            # Such as 5.0 in a list, where scikit-learn wants whole numbers.
             whole = {n: int(v) for n, v in chosen.items() if _is_int(known.get(n)) and is_whole(v)}
             return made.set_params(**{**seeds, **chosen, **whole})
         except ImportError as error:  # of what the function itself imports
@@ -74,6 +74,15 @@ class SklearnMethod(Method):
         own = {name: v for name, v in setting.items() if name not in ("estimator", "options")}
         with own_code(None, f"the estimator {self.estimator}"):  # the user's or a library's
             self.build(own)
+
+    def _values(self, name: str, given: Any, shapes: tuple[int, int, int]) -> Sequence[Any]:
+        """List the values of a parameter: a text may be one, and ``"1:2:9"`` is whole numbers."""
+        if not isinstance(given, str):
+            return super()._values(name, given, shapes)
+        if not is_range(given):
+            return [given]
+        values = parse_range(given)
+        return values if set(given.lower()) & {".", "e"} else [int(value) for value in values]
 
     def prepare(self, Xs: Array, ys: NDArray[np.intp], Xt: Array, Xq: Array) -> Prepared:
         """Pass the samples on; see :meth:`Method.prepare`."""

@@ -10,6 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.tree import DecisionTreeClassifier
 
 from cdmer_bench.bridges.from_sklearn import SkadaMethod, SklearnMethod
 from cdmer_bench.errors import UserError
@@ -191,6 +192,19 @@ def test_a_range_of_whole_numbers_is_whole_where_the_estimator_wants_that():
     # A parameter that is a share may be 1.0.
     forest = SklearnMethod("sklearn.ensemble.ExtraTreesClassifier").build({"max_features": 1.0})
     assert isinstance(forest.max_features, float)
+
+
+def test_a_range_is_whole_and_a_text_is_a_value_whatever_the_estimators_default():
+    X, y, domain = domains()
+    source = domain > 0
+    method = SklearnMethod("sklearn.tree.DecisionTreeClassifier", {"random_state": 0})
+    grid = {"max_depth": "1:2:5", "max_features": "0.5:0.5:1", "criterion": "entropy"}
+    settings, found = method.predict_grid(X[source], y[source], X[~source], grid)
+    assert [s["max_depth"] for s in settings] == [1, 1, 3, 3, 5, 5]
+    assert [s["max_features"] for s in settings] == [0.5, 1.0] * 3
+    for setting, row in zip(settings, found, strict=True):
+        alone = DecisionTreeClassifier(random_state=0, **setting).fit(X[source], y[source])
+        np.testing.assert_array_equal(row, alone.predict(X[~source]))
 
 
 def test_coral_of_wide_features_works_on_few_components():

@@ -14,7 +14,7 @@ from cdmer_bench.reporting import captions
 from cdmer_bench.reporting.plot_style import short
 from cdmer_bench.reporting.published import BASELINE, PAPER_DESCRIPTOR, paper_order
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.scores import SIDES, database_title, remarks
+from cdmer_bench.results.scores import SIDES, database_title, each_once, remarks
 
 _LONGEST = 32  # characters of a label in a column of text
 
@@ -211,8 +211,8 @@ def _head(
     yield f"Corpus: {one_line(records[0].corpus)}. Selection: {rule.name}."
     if any(record.synthetic for record in records):
         yield captions.SYNTHETIC
-    told = dict.fromkeys(" ".join(remarks(r, side)) for side in SIDES for r in records)
-    yield from (one_line(text) for text in told if text)
+    told = each_once(" ".join(remarks(r, side)) for side in SIDES for r in records)
+    yield from map(one_line, told)
     over = captions.scope(r.task_label for r in records)
     yield f"Tasks: {over}. {one_line(captions.absences(records, missing))}".rstrip()
     titles = ((r.task_label, *(database_title(r, side) for side in SIDES)) for r in records)

@@ -31,7 +31,7 @@ from cdmer_bench.reporting.table import (
 )
 from cdmer_bench.results.current import current
 from cdmer_bench.results.record import CellRecord
-from cdmer_bench.results.scores import Selection, rows_of, rules_of, score_records
+from cdmer_bench.results.scores import Selection, each_once, rows_of, rules_of, score_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -151,9 +151,7 @@ def build_table(
         against_paper=any(cell.printed for row in rows for cell in row.cells),
         tasks=tasks,
         # Each sentence is there once, however many cells it holds for.
-        remarks=tuple(
-            filter(None, dict.fromkeys([*placed["target_remarks"], *placed["source_remarks"]]))
-        ),
+        remarks=tuple(each_once([*placed["target_remarks"], *placed["source_remarks"]])),
     )
     if only_asked:
         asked = {AVERAGE, *placed["task_label"], *(task for _, task in reasons)}

@@ -244,6 +244,12 @@ def remarks(record: CellRecord, side: str) -> list[str]:
     return [f"{sentence[0].upper()}{sentence[1:]}." for sentence in found]
 
 
+def each_once(texts: Iterable[str]) -> list[str]:
+    """Return remarks on several cells without those whose sentences another remark holds too."""
+    told = list(dict.fromkeys(filter(None, texts)))
+    return [t for t in told if not any(t != other and f". {t} " in f". {other} " for other in told)]
+
+
 def class_remarks(side: str, title: str, counts: Mapping[str, int]) -> list[str]:
     """Say which classes a side of a task lacks, or has a single clip of."""
     found = []

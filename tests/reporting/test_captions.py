@@ -150,6 +150,16 @@ def test_remarks_on_both_databases_stand_in_the_caption_and_in_the_long_form():
     assert all(sentence in remarks for sentence in both)
 
 
+def test_a_remark_that_another_cell_has_beside_a_second_one_stands_in_the_caption_once():
+    used = [{"target": {"remarks": texts}} for texts in (["one is old"], ["one is old", "two new"])]
+    records = [record(5, used=used[0]), record(5, "sa", "SA", used=used[1])]
+    for text in (" ".join(build_table("III", records).notes), stats_text(records, rule("oracle"))):
+        assert text.count("SMIC-NIR: one is old.") == 1
+        assert text.count("SMIC-NIR: two new.") == 1
+    others = [record(5, used=used[0]), record(6, "sa", "SA", used=used[1])]
+    assert "SMIC-VIS: one is old. SMIC-VIS: two new." in build_table("III", others).notes
+
+
 def test_what_a_descriptor_was_tuned_on_stands_in_the_caption():
     note = "tuned on SMIC-VIS, 2 steps of 2 out of 8"
     made = record(5, "svm", "Baseline")

@@ -323,6 +323,8 @@ def encode_labels(
                 f"classes {', '.join(classes)}"
             )
         codes = {as_written(value): position[str(name)] for value, name in label_map.items()}
+        if len(codes) < len(label_map):  # such as 1 and "1"
+            raise UserError(f"label_map for {where} names one label twice; keep one of them")
         expected = ", ".join(codes)
     else:
         first = 1 if first_label is None else first_label

@@ -21,7 +21,7 @@ from cdmer_bench.errors import UserError, nearest_neighbour
 from cdmer_bench.protocol import composition
 
 SHORT = 7  # frames; the paper's footnote 2 says that some clips of SMIC have fewer
-LOSSLESS = {".bmp", ".png", ".tif", ".tiff"}
+LOSSLESS = {".bmp", ".png", ".tif", ".tiff", ".pgm", ".ppm"}
 
 
 @dataclass

@@ -109,7 +109,9 @@ class FrameDatabase(TableDatabase):
         folders, tables = scan_tree(self.place, refused.append)
         reading = READERS.get(self.format, Reader)(self, folders, tables).read()
         for error in refused:
-            reading.note("folder-unreadable", error.filename, reason=error.strerror)
+            gone = isinstance(error, FileNotFoundError)
+            code = "folder-unreadable/link" if gone else "folder-unreadable"
+            reading.note(code, error.filename, reason=error.strerror)
         others = Counter(r["label"] for r in reading.rows if r["label"] not in self.classes)
         if others:
             listed = ", ".join(f"{label} {count}" for label, count in others.items())

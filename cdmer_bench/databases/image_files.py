@@ -1,5 +1,6 @@
 """Frames as image files: their order by name, reading them whole or not at all, folders, clips."""
 
+import errno
 import io
 import os
 import re
@@ -21,8 +22,11 @@ from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
 from cdmer_bench.io import content_key, files_hash
 from cdmer_bench.preprocessing.frames import to_grey
 
-SUFFIXES = (".jpg", ".jpeg", ".bmp", ".png", ".tif", ".tiff")
-JPEG, PNG, BMP, GIF = b"\xff\xd8", b"\x89PNG", b"BM", b"GIF8"
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".bmp", ".png", ".tif", ".tiff", ".gif", ".webp",
+    ".pgm", ".ppm",
+)  # fmt: skip
+JPEG, PNG, BMP, GIF, WEBP = b"\xff\xd8", b"\x89PNG", b"BM", b"GIF8", b"RIFF"
 TIFF = b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"  # the latter two of files beyond 4 GB
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 ORIENTATION = 0x0112  # the EXIF entry of the mark
@@ -153,8 +157,8 @@ def _count_pictures(content: bytes) -> int:
     """Return how many pictures of one size a file holds: of pages of TIFF, of an animation."""
     from PIL import Image
 
-    n = 1
-    if content.startswith((*TIFF, GIF)) or (content.startswith(PNG) and b"acTL" in content[:200]):
+    n, is_moving = 1, content.startswith(PNG) and b"acTL" in content[:200]
+    if is_moving or content.startswith((*TIFF, GIF, WEBP)):
         with suppress(Exception), Image.open(io.BytesIO(content)) as picture:
             size = picture.size
             for page in range(1, getattr(picture, "n_frames", 1)):
@@ -287,7 +291,7 @@ def files_of(
 
 def scan_tree(
     root: Path,
-    # called with the OSError of each folder that may not be listed; such a folder is passed by
+    # called with the OSError of each folder that may not be listed and of each link to nothing
     unreadable: Callable[[OSError], object] | None = None,
 ) -> tuple[list[ClipFolder], list[tuple[Path, tuple[str, ...]]]]:
     """List folders that could be clips, and all files of tables with their parts, below a root."""
@@ -309,6 +313,9 @@ def scan_tree(
         subfolders.sort(key=lambda name: (os.path.islink(os.path.join(place, name)), name))
         subfolders[:] = (name for name in subfolders if not name.startswith((".", "@")))  # @eaDir
         images = tuple(name for name in names if is_image(name))
+        for path in (os.path.join(place, name) for name in names if not is_image(name)):
+            if unreadable and os.path.islink(path) and not os.path.exists(path):
+                unreadable(FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path))
         if images or not subfolders:
             folders.append(ClipFolder(Path(place), images, parts))
         sheets += [

@@ -221,5 +221,7 @@ def test_reordered_columns_are_matched_by_name_when_they_are_cut_into_blocks(tmp
 
 def test_a_label_that_a_map_names_twice_is_refused(tmp_path):
     options = {"features": "f", "label_map": {1: "a", "1": "b", 2: "b"}}
-    with pytest.raises(UserError, match="label_map for .* names one label twice; keep one of them"):
+    with pytest.raises(
+        UserError, match=r"label_map for .* names one label twice; keep one of them"
+    ):
         csv_database(tmp_path, "label,f1\n1,1\n2,5\n", **options).load("d")

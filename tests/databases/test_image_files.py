@@ -257,18 +257,43 @@ def test_some_turned_frames_are_counted_and_the_first_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["pages.tif", "large.tif", "animation.png", "gif.png", "preview.tif"]
+    "name",
+    ["pages.tif", "large.tif", "animation.png", "animation.gif", "animation.webp", "preview.tif"],
 )
 def test_a_file_of_several_pictures_is_no_frame(tmp_path, name):
     """Only the first would be read, and the others would be gone without a word."""
     one, two = (Image.fromarray(np.full((8, 6), level, np.uint8)) for level in (10, 200))
     path, preview = tmp_path / name, name == "preview.tif"
-    kind = "GIF" if name == "gif.png" else None
     more = {"big_tiff": True} if name == "large.tif" else {}
     others = [two.resize((3, 4))] if preview else [two, one]
-    one.save(path, kind, save_all=True, append_images=others, **more)
+    one.save(path, save_all=True, append_images=others, **more)
     if preview:
         assert (read_grey(path) == 10).all()
         return
     with pytest.raises(UserError, match=f"{name} holds [23] pictures, expected one; write each"):
         read_grey(path)
+
+
+@pytest.mark.parametrize("suffix", [".webp", ".gif", ".pgm", ".ppm", ".jp2", ".jfif", ".jpe"])
+@pytest.mark.parametrize("part", [0.5, 0.95, 1.0])
+def test_every_format_that_opencv_reads_is_a_frame_or_refused(tmp_path, suffix, part):
+    grey = np.kron(np.arange(100, 148, 2), np.ones((8, 8))).reshape(64, 24).astype(np.uint8)
+    picture, path = Image.fromarray(grey), tmp_path / f"img7{suffix}"
+    picture.convert("RGB").save(path, **({"lossless": True} if suffix == ".webp" else {}))
+    assert is_image(path.name)
+    path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
+    if part == 1:
+        np.testing.assert_allclose(read_grey(path).astype(float), grey, atol=6)
+    else:
+        with pytest.raises(UserError):
+            read_grey(path)
+
+
+def test_a_link_to_nothing_is_told(tmp_path):
+    tree = smic("NIR", ["NIR"], "{:05d}.png")
+    root = tree.write(tmp_path)
+    place = (root / tree.clips[0].place).parent / "s1_ne_09"
+    place.symlink_to(tmp_path / "another disk")
+    (told,) = FrameDatabase("smic_nir", root=str(root)).findings
+    assert (told.severity, told.code, told.where) == ("warning", "folder-unreadable", str(place))
+    assert told.text == "a link that leads to nothing"

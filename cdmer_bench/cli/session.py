@@ -106,7 +106,6 @@ class Session:
             grid,
             self.corpus,
             any(self.databases[name].synthetic for name in (task.source, task.target)),
-            card._target_,
             {
                 "descriptor_note": how_tuned,
                 "corpus": config.corpus,

@@ -38,9 +38,8 @@ class Cell:
     grid: dict[str, Any]  # as in the method's card
     corpus: str
     synthetic: bool
-    target: str = ""  # the method card's ``_target_``, which may be a function of the user's
     # what the record keeps beside the result: the cards in use, notes for captions
-    about: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any]
     # hash of everything that changes the result; empty where the data are missing or the features
     # are not extracted yet
     key: str = ""
@@ -180,7 +179,8 @@ def _place(
         cell.settings, grid = known[same]
     except UserError as error:
         cell.status, cell.reason, grid = "refused", str(error), content_key(cell.grid)
-    method, named = identity(cell.method, cell.target), code_hash((), texts_of(cell.grid))
+    method = identity(cell.method, cell.about["method"]["_target_"])  # a user's function, too
+    named = code_hash((), texts_of(cell.grid))
     # Everything that changes the result, and whose result it is.
     cell.key = content_key(
         {

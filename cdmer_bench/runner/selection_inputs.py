@@ -32,11 +32,10 @@ from cdmer_bench.solvers.ulsif import density_ratio
 
 N_FOLDS = 5
 _FITS = 4  # in a batch of reverse validation; each prepares the method anew, as the labels differ
-# The beginning of the names of its parts.
-_PARTS = {"source_cv_predictions": "fold", "reverse_predictions": "reverse"}
-_DONE_TO = {
-    "source_cv_predictions": "cross-validated on the source",
-    "reverse_predictions": "taken back to the source",
+# The beginning of the names of its parts, and what is done to a setting.
+_PARTS = {
+    "source_cv_predictions": ("fold", "cross-validated on the source"),
+    "reverse_predictions": ("reverse", "taken back to the source"),
 }
 
 
@@ -104,7 +103,7 @@ class SelectionWork(Work):
         missing = self._missing(record)
         for name in missing:
             parts = self.problems.items() if name in _PARTS else ()
-            mine = [problem for part, problem in parts if part.startswith(_PARTS[name])]
+            mine = [problem for part, problem in parts if part.startswith(_PARTS[name][0])]
             failure = next((problem.failure for problem in mine if problem.failure), None)
             if failure is None:
                 try:
@@ -147,7 +146,7 @@ class SelectionWork(Work):
         if left_out:
             self.say(
                 f"{self.cell.name}: {left_out} of {len(predictions)} settings cannot be "
-                f"{_DONE_TO[name]}, and rules that need it leave them out ({reasons[0]})"
+                f"{_PARTS[name][1]}, and rules that need it leave them out ({reasons[0]})"
             )
         return predictions
 

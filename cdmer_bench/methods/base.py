@@ -9,7 +9,7 @@ leave the method object as it is; only :meth:`Method.fit` keeps what it learned.
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from types import MethodType
@@ -140,22 +140,21 @@ def expect_result(found: Any) -> BatchResult:
 def join_batches(batches: list[list[int]], results: list[BatchResult]) -> BatchResult:
     """Put the batches' results back into the order of the grid."""
     order = np.argsort(np.concatenate([np.asarray(s) for s in batches]), kind="stable")
+
+    def joined(parts: Iterable[Any]) -> Any:
+        return np.concatenate(list(parts))[order]
+
     scores = [expect_result(r).scores for r in results]
-    given = [s for s in scores if s is not None]
+    notes: dict[int, str] = {}
+    for batch, r in zip(batches, results, strict=True):
+        notes |= {batch[i]: text for i, text in r.notes.items()}
     return BatchResult(
-        np.concatenate([r.predictions for r in results])[order],
-        np.concatenate(given)[order] if len(given) == len(scores) else None,
-        np.concatenate([r.converged for r in results])[order],
-        np.concatenate([r.iterations for r in results])[order],
-        {
-            batch[i]: text
-            for batch, r in zip(batches, results, strict=True)
-            for i, text in r.notes.items()
-        },
-        {
-            name: np.concatenate([r.extras[name] for r in results])[order]
-            for name in results[0].extras
-        },
+        joined(r.predictions for r in results),
+        None if any(s is None for s in scores) else joined(scores),
+        joined(r.converged for r in results),
+        joined(r.iterations for r in results),
+        notes,
+        {name: joined(r.extras[name] for r in results) for name in results[0].extras},
         sum(r.reused for r in results),
         sum(r.spared for r in results),
     )

@@ -31,7 +31,7 @@ import numpy as np
 
 from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
 from cdmer_bench.methods.inputs import Array, Indices, Setting, check_not_negative, check_solver
-from cdmer_bench.solvers.kernels import pooled_kernel, pooled_products
+from cdmer_bench.solvers.kernels import pooled_kernels
 from cdmer_bench.solvers.label_regression import (
     Regression,
     add_mmd_label,
@@ -71,10 +71,9 @@ class DRLS(Method):
 
     def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
         """Compute the kernels [Ks, kst] and those of the queries; see :meth:`Method.prepare`."""
-        kernel, n_source = pooled_kernel(Xs, Xt), len(Xs)
-        queries = kernel[:, n_source:] if Xq is Xt else pooled_products([Xs, Xt], Xq)
+        kernel, queries = pooled_kernels(Xs, Xt, Xq)
         return {
-            "kernels": source_and_mmd_kernels(kernel, n_source),
+            "kernels": source_and_mmd_kernels(kernel, len(Xs)),
             "queries": np.ascontiguousarray(queries),
             "labels": label_matrix(ys),
         }

@@ -60,7 +60,7 @@ from cdmer_bench.io import array_hash, content_key, pack_arrays, read_entry, wri
 from cdmer_bench.methods.base import SHARED_WORK, BatchResult, Method, Prepared, group_by
 from cdmer_bench.methods.inputs import SOLVERS, Array, Setting, choose
 from cdmer_bench.solvers.ialm import ResponseIALM
-from cdmer_bench.solvers.kernels import pooled_kernel, pooled_products
+from cdmer_bench.solvers.kernels import pooled_kernels
 from cdmer_bench.solvers.lasso_sums import LARGEST_SUMS, RELATIVE_GAP, sum_lassos
 from cdmer_bench.solvers.libsvm import Decision, VotingMachine
 from cdmer_bench.solvers.single_ialm import NumpyArrays, SingleIALM, arrays_of
@@ -105,7 +105,7 @@ def pool(
     queries: Array | None = None,  # (a, D), samples to regenerate; None for the moving ones
 ) -> Prepared:
     """Compute what all settings share."""
-    kernel = pooled_kernel(fixed, moving)
+    kernel, columns = pooled_kernels(fixed, moving, moving if queries is None else queries)
     with np.errstate(over="ignore", invalid="ignore"):
         # lambda |P'k|^2 and |P'K_1|^2 have the kernel squared in their Hessian.
         finite = np.isfinite(kernel @ kernel).all()
@@ -115,10 +115,6 @@ def pool(
             f"the features reach {largest:.3g}, and the square of their kernel "
             "leaves the range of float64; rescale them"
         )
-    if queries is None or queries is moving:
-        columns = kernel[:, len(fixed) :]
-    else:
-        columns = pooled_products([fixed, moving], queries)
     return {"fixed": fixed, "raw": raw, "kernel": kernel, "columns": np.ascontiguousarray(columns)}
 
 

@@ -70,10 +70,10 @@ from cdmer_bench.solvers.region_selection import (
 
 
 def as_written(
-    Xs: Array,
-    L: Array,
-    Xt: Array,
-    gamma: float,
+    Xs: Array,  # (Ns, K, d)
+    L: Array,  # (c, Ns)
+    Xt: Array,  # (Nt, K, d)
+    gamma: float,  # ``lam`` of :class:`RSTR`
     mu: float,
     tau: float,
     outer_steps: int = 5,
@@ -81,19 +81,7 @@ def as_written(
 ) -> tuple[Array, Array, Array]:
     """Follow section III-B and C for one setting, forming everything anew at every step.
 
-    Parameters
-    ----------
-    Xs, Xt : ndarray, shapes (Ns, K, d) and (Nt, K, d)
-    L : ndarray, shape (c, Ns)
-    gamma, mu, tau, outer_steps, l1
-        As ``lam`` and so on of :class:`RSTR`, whose ``solver`` is 'paper'.
-
-    Returns
-    -------
-    P : ndarray, shape (n, c)
-    w : ndarray, shape (K,)
-    labels : ndarray, shape (c, Nt)
-        Regressed labels of the target, the largest of which is the answer.
+    Returned are P (n x c), w (K) and the regressed labels (c x Nt) of the target.
     """
     n_source, n_blocks, _ = Xs.shape
     X = np.concatenate([Xs, Xt]).transpose(1, 0, 2)
@@ -125,8 +113,8 @@ def as_written(
         root = np.linalg.cholesky(D.T @ D + 1e-13 * np.sum(D**2) * np.eye(n_blocks))
         w = scipy.optimize.nnls(root.T, np.linalg.solve(root, D.T @ y - weight / 2))[0]
         # 3) Check convergence: the preset maximal number of steps
-    # Eq. (14). Projecting on the simplex subtracts one number from all entries and cuts at zero:
-    # the largest entry stays the largest, so the projection is left out.
+    # Eq. (14): the answer is the largest entry. Projecting on the simplex subtracts one number from
+    # all entries and cuts at zero: the largest stays the largest, so the projection is left out.
     return P, w, P.T @ np.tensordot(w, Kt, 1)
 
 

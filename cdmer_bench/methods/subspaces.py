@@ -50,10 +50,7 @@ class SubspaceMethod(AdaptedSVM):
         return settings
 
     def dimension(self, setting: Setting, shapes: Iterable[int]) -> int:
-        """Return k under a setting, or what stands for None.
-
-        ``shapes`` are n_source, n_target and n_features.
-        """
+        """Return k, or what stands for None, given n_source, n_target and n_features."""
         chosen, name = self.complete(setting), type(self).__name__
         largest = dataclasses.replace(self, **chosen).largest_dimension(*map(int, shapes))
         k = chosen["k"]
@@ -79,14 +76,7 @@ class DomainSubspaceMethod(SubspaceMethod):
     """A method of the leading k principal directions of each domain."""
 
     def prepare(self, Xs: Array, ys: Indices, Xt: Array, Xq: Array) -> Prepared:
-        """Project all samples, as they are, on both bases, for every k at once.
-
-        Returns
-        -------
-        dict
-            ``on_source`` and ``on_target``, (n_source + n_query) x rank; ``alignment``, Ps'Pt
-            (source rank x target rank); ``ys``; ``shape``: n_source, n_target, n_features.
-        """
+        """Project all samples, as they are, on both bases, for every k at once."""
         n_source, n_target = len(Xs), len(Xt)
         coordinates = span_coordinates(*([Xs, Xt] if Xq is Xt else [Xs, Xt, Xq]))
         Ps = principal_directions(coordinates[:n_source])
@@ -94,8 +84,8 @@ class DomainSubspaceMethod(SubspaceMethod):
         if Xq is not Xt:
             coordinates = np.delete(coordinates, np.s_[n_source : n_source + n_target], axis=0)
         return {
-            "on_source": coordinates @ Ps,
-            "on_target": coordinates @ Pt,
+            "on_source": coordinates @ Ps,  # (n_source + n_query, source rank)
+            "on_target": coordinates @ Pt,  # (n_source + n_query, target rank)
             "alignment": Ps.T @ Pt,
             "ys": ys,
             "shape": np.array([n_source, n_target, Xs.shape[1]]),

@@ -44,23 +44,17 @@ from cdmer_bench.solvers.group_selection import (
 from cdmer_bench.solvers.label_regression import label_matrix
 
 
-def as_written(Xs: Array, L: Array, Xt: Array, lam: float, k: int) -> tuple[Array, Array, int]:
+def as_written(
+    Xs: Array,  # (n_source, G, d)
+    L: Array,  # (c, n_source)
+    Xt: Array,  # (n_target, G, d)
+    lam: float,
+    k: int,
+) -> tuple[Array, Array, int]:
     """Follow the authors' loop for one setting, with samples as rows and groups apart.
 
-    Parameters
-    ----------
-    Xs, Xt : ndarray, shapes (n_source, G, d) and (n_target, G, d)
-    L : ndarray, shape (c, n_source)
-    lam, k
-        As of :class:`TGSR`.
-
-    Returns
-    -------
-    B : ndarray, shape (G, d, c)
-        The sparse coefficients.
-    labels : ndarray, shape (n_target, c)
-        Regressed labels P'x_t, the largest of which is the answer.
-    n_steps : int
+    Returned are B (G x d x c), the regressed labels P'x_t (n_target x c), the largest of which is
+    the answer, and the number of steps.
     """
     n_groups = Xs.shape[1]
     difference = np.sqrt(lam) * (Xs.mean(axis=0) - Xt.mean(axis=0))

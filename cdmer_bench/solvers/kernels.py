@@ -6,8 +6,6 @@ read when it is multiplied and can be dropped again. Which way is taken depends 
 never on the machine, so that the same samples give the same bits everywhere.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,11 +49,14 @@ def pooled_kernel(*parts: Array) -> Array:
     return kernel
 
 
-def pooled_products(parts: Sequence[Array], Y: Array) -> Array:
-    """Return the inner products of all samples of several arrays with those of another."""
-    if sum(part.nbytes for part in parts) <= BLOCKWISE:
-        return linear_kernel(np.concatenate(parts), Y)
-    return np.concatenate([linear_kernel(part, Y) for part in parts])
+def pooled_kernels(Xs: Array, Xt: Array, Xq: Array) -> tuple[Array, Array]:
+    """Return the kernel of all samples of two domains, and its columns of queries, maybe of Xt."""
+    kernel = pooled_kernel(Xs, Xt)
+    if Xq is Xt:
+        return kernel, kernel[:, len(Xs) :]
+    if Xs.nbytes + Xt.nbytes <= BLOCKWISE:
+        return kernel, linear_kernel(np.concatenate([Xs, Xt]), Xq)
+    return kernel, np.concatenate([linear_kernel(part, Xq) for part in (Xs, Xt)])
 
 
 def _product_by_blocks(X: Array, Y: Array) -> Array:

@@ -155,21 +155,15 @@ class LassoWalk:
         leaving, to_leave = self._next_to_leave()
         distance = np.minimum(np.minimum(to_join, to_leave), self.mu)
         joins = (to_join <= to_leave) & (to_join < self.mu)
-        leaves = (to_leave < to_join) & (to_leave < self.mu)
-
-        joining = np.where(joins, joining, self.n)
-        crossed = self.padded[joining[:, None], self.variable]
-        projection = np.matmul(self.inverse, crossed[:, :, None])[:, :, 0]
+        leaves = np.flatnonzero((to_leave < to_join) & (to_leave < self.mu))
         end = self.mu - distance
         self._record(end)
         self.value += distance[:, None] * self.slope
         self.mu = end
         self.breakpoints[self.row] += 1
         self.left[distance > 0] = -1
-        self._change_active_sets(
-            np.flatnonzero(joins), joining, join_sign, crossed, projection,
-            np.flatnonzero(leaves), leaving,
-        )  # fmt: skip
+        joining = np.where(joins, joining, self.n)
+        self._change_active_sets(joining, join_sign, leaves, leaving[leaves])
 
     def _corrected(self) -> tuple[Array, Array]:
         """Return c = 2 (b - G p) and dc/dmu, once rounding errors are taken out of p and dp/dmu.
@@ -243,17 +237,15 @@ class LassoWalk:
             self.reached[hit] += 1
 
     def _change_active_sets(
-        self,
-        joins: Indices,
-        joining: Indices,
-        join_sign: Array,
-        crossed: Array,
-        projection: Array,
-        leaves: Indices,
-        leaving: Indices,
+        self, joining: Indices, join_sign: Array, leaves: Indices, gone: Indices
     ) -> None:
-        """Let one variable join or leave in each path, by a rank-one change of the inverse."""
-        factor = np.zeros(len(self.mu))
+        """Let a variable join or leave in each path, by a rank-one change of the inverse.
+
+        ``joining`` has the variable of each path, or n; the paths ``leaves`` lose that of a slot.
+        """
+        factor, joins = np.zeros(len(self.mu)), np.flatnonzero(joining < self.n)
+        crossed = self.padded[joining[:, None], self.variable]
+        projection = np.matmul(self.inverse, crossed[:, :, None])[:, :, 0]
         own = self.padded[joining[joins], joining[joins]]
         # |a_j - A_active u|^2 for u as it is: a small number left by a large cancellation, which
         # the bare own - g'u would drown in the error of u.
@@ -274,7 +266,6 @@ class LassoWalk:
         self.sign[joins, slot] = join_sign[joins]
         self.value[joins, slot] = 0.0
 
-        gone = leaving[leaves]
         change[leaves] = self.inverse[leaves, :, gone]
         factor[leaves] = -1 / self.inverse[leaves, gone, gone]
 
@@ -285,10 +276,7 @@ class LassoWalk:
         for path in np.flatnonzero(factor):
             # In place and without a copy: the update of the inverses is most of the walk's time.
             dger(factor[path], change[path], change[path], a=self.inverse[path].T, overwrite_a=1)
-        self._clear(leaves, gone)
-
-    def _clear(self, leaves: Indices, gone: Indices) -> None:
-        """Free the slots of variables that left."""
+        # Free the slots of variables that left.
         self.left[leaves] = self.variable[leaves, gone]
         self.left_sign[leaves] = self.sign[leaves, gone]
         self.inverse[leaves, gone, :] = 0

@@ -10,7 +10,7 @@ from cdmer_bench.solvers import kernels
 from cdmer_bench.solvers.kernels import (
     linear_kernel,
     pooled_kernel,
-    pooled_products,
+    pooled_kernels,
     squared_distances,
 )
 
@@ -100,9 +100,11 @@ def test_overflow_in_a_block_is_refused(small_blocks):
 def test_pooled_products_are_those_of_all_samples_whichever_way_they_are_built(monkeypatch):
     rng = np.random.default_rng(2)
     parts, Y = [rng.normal(size=(n, 37)) for n in (5, 8)], rng.normal(size=(4, 37))
-    plain = pooled_products(parts, Y)
+    kernel, plain = pooled_kernels(*parts, Y)
+    np.testing.assert_array_equal(kernel, pooled_kernel(*parts))
+    np.testing.assert_array_equal(pooled_kernels(*parts, parts[1])[1], kernel[:, 5:])
     np.testing.assert_array_equal(plain, np.concatenate(parts) @ Y.T)
     monkeypatch.setattr(kernels, "BLOCKWISE", 0)
     monkeypatch.setattr(kernels, "BLOCK", 3 * 37 * 8)
     # Not bit for bit: BLAS sums the products of another shape in another order.
-    np.testing.assert_allclose(pooled_products(parts, Y), plain, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(pooled_kernels(*parts, Y)[1], plain, rtol=1e-12, atol=1e-12)

@@ -226,16 +226,11 @@ class C3D(Descriptor):
         mean = self.mean if isinstance(self.mean, str) else list(self.mean)
         if isinstance(mean, str) and mean != "auto":
             mean = file_hash(user_path(mean))
-        found = {
-            "layer": self.layer,
-            "trained_on": self.trained_on,
-            "weights": self.weights_identity(),
-            "pool5": self.pool5,
-            "mean": mean,
-            "frames": self.frames,
-        }
+        names = ("layer", "trained_on", "pool5", "frames", *(("width",) if self.width != 1 else ()))
+        plain = {name: getattr(self, name) for name in names}
+        found = {**plain, "weights": self.weights_identity(), "mean": mean}
         check_torch("C3D")
-        return found if self.width == 1 else {**found, "width": self.width}
+        return found
 
     def weights_identity(self) -> str:
         """Return what stands for the weights in the key of stored features."""

@@ -106,16 +106,10 @@ class Tuning:
         """Hash of everything that decides the network but the device."""
         marks = usable_fingerprints(self.clips, self.database)
         start = {k: v for k, v in self.start.parameters().items() if k != "layer"}
-        return content_key(
-            {
-                "version": VERSION,
-                "recipe": self.recipe.identity(),
-                "start": start,
-                "preprocessing": self.preprocessing.parameters(),
-                "classes": self.database.classes,
-                "clips": [[c.name, c.label, m] for c, m in zip(self.clips, marks, strict=True)],
-            }
-        )
+        parts = {"version": VERSION, "recipe": self.recipe.identity(), "start": start}
+        parts |= {"preprocessing": self.preprocessing.parameters()}
+        clips = [[c.name, c.label, m] for c, m in zip(self.clips, marks, strict=True)]
+        return content_key({**parts, "classes": self.database.classes, "clips": clips})
 
     @property
     def path(self) -> Path:
@@ -164,15 +158,10 @@ class Tuning:
         )
         split = split_by_clip(samples.labels, recipe.n_total, recipe.n_validation, recipe.seed)
         with deterministic():
+            # The network before tuning has rows of its own.
+            own, n_classes, device = deepcopy(network), len(database.classes), start.device
             training = Training(
-                deepcopy(network),  # the network before tuning has rows of its own
-                len(database.classes),
-                samples,
-                split,
-                recipe,
-                find_device(start.device),
-                checkpoint,
-                self.key,
+                own, n_classes, samples, split, recipe, find_device(device), checkpoint, self.key
             )
             done = training.resume()
             title = f"C3D on {database.title or database.name}"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cdmer_bench.descriptors.c3d.weights import read_tensors
 from cdmer_bench.errors import UserError
-from cdmer_bench.io import set_aside, write_atomically
+from cdmer_bench.io import intact, write_atomically
 from cdmer_bench.preprocessing.tim import combine_frames, tim_matrix
 
 if TYPE_CHECKING:
@@ -107,18 +107,14 @@ def save_tensors(content: Any, path: Path) -> None:
 
 def load_tensors(path: Path, key: str) -> dict[str, Any] | None:
     """Read a file of that key; None if there is none or it was damaged (then set aside)."""
-    try:
+
+    def read() -> dict[str, Any]:
         content = read_tensors(path)
-        if content["key"] != key:
+        if not isinstance(content, dict) or content.get("key") != key:
             raise ValueError("it belongs to another training")
         return content
-    except FileNotFoundError:
-        return None
-    except PermissionError:
-        raise UserError(f"{path} cannot be read by you; set cache.dir to another folder") from None
-    except Exception as error:  # zipfile, pickle and torch each raise their own kinds
-        set_aside(path, (str(error).splitlines() or [type(error).__name__])[0])
-        return None
+
+    return intact(path, read, "set cache.dir to another folder")
 
 
 class Training:
@@ -145,17 +141,14 @@ class Training:
             network.fc8.weight.copy_(torch.from_numpy(drawn))
             network.fc8.bias.zero_()
         self.network = network.to(device)
-        named = list(network.named_parameters())
-        self.optimiser = torch.optim.SGD(
-            [
-                {"params": [p for n, p in named if n.endswith("weight")], "factor": 1.0,
-                 "weight_decay": recipe.weight_decay},
-                {"params": [p for n, p in named if n.endswith("bias")], "factor": 2.0,
-                 "weight_decay": 0.0},
-            ],
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-        )  # fmt: skip
+        groups = [
+            {"params": [p for n, p in network.named_parameters() if n.endswith(kind)], **settings}
+            for kind, settings in (
+                ("weight", {"factor": 1.0, "weight_decay": recipe.weight_decay}),
+                ("bias", {"factor": 2.0, "weight_decay": 0.0}),
+            )
+        ]
+        self.optimiser = torch.optim.SGD(groups, recipe.learning_rate, recipe.momentum)
         self.step = 0
         self.validated: list[tuple[int, int]] = []  # (step, right validation clips)
         self.best: dict[str, Any] | None = None

@@ -73,10 +73,9 @@ def load_weights(
     else:
         try:
             content = read_tensors(path)
-        except Exception as error:  # torch, pickle and zipfile each raise their own kinds
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+        except (ValueError, OSError) as error:
             raise UserError(
-                f"{path} cannot be read as a file of plain tensors ({reason[:150]}); {fitting}"
+                f"{path} cannot be read as a file of plain tensors ({str(error)[:150]}); {fitting}"
             ) from None
     given = content.get("state_dict", content) if isinstance(content, dict) else {}
     found = {str(k).removeprefix("module.").removeprefix("backbone."): given[k] for k in given}
@@ -123,12 +122,16 @@ def read_tensors(path: Path) -> Any:
     """Read a file of torch without running code in it, and compare its checksums if it has any."""
     import torch
 
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged:
-            raise ValueError(f"its part {damaged} is damaged")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                if damaged := archive.testzip():
+                    raise ValueError(f"its part {damaged} is damaged")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # zipfile, pickle and torch each raise their own kinds
+        raise ValueError((str(error).splitlines() or [type(error).__name__])[0]) from None
 
 
 def _family(path: Path, tensors: dict[str, Any]) -> str:

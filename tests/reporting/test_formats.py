@@ -200,6 +200,11 @@ def test_html_and_markdown_escape_labels():
     assert "&lt;script&gt;\\|&amp;" in render(table, "md")
 
 
+def test_a_page_says_what_its_figures_are():
+    page = render(build_table("III", [record(5)]), "html")
+    assert 'In each cell: mean F1, then <span class="second">accuracy (%)</span>' in page
+
+
 def test_latex_is_balanced_and_has_as_many_cells_in_every_row():
     records = [record(t, "x", r"50%_of{it} & $\alpha$ #1~^") for t in TYPE_I]
     table = build_table("III", [*records, record(1)], against_paper=True)

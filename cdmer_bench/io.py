@@ -1,5 +1,6 @@
 """Files: whole writing, checked reading, content hashes, locks, and texts and lists to be shown."""
 
+import csv
 import errno
 import fcntl
 import hashlib
@@ -326,6 +327,19 @@ def check_size(
 def check_archive_size(archive: zipfile.ZipFile, path: Path, limit: int | None = None) -> None:
     """Refuse a zip archive (``.npz``, ``.xlsx``) whose members together would; see check_size."""
     check_size(sum(member.file_size for member in archive.infolist()), path, limit)
+
+
+def check_quotes(text: str, separator: str, path: Path) -> None:
+    """Refuse a CSV text with a quotation mark that is not closed: its rows would run together."""
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        for _ in rows:
+            pass
+    except csv.Error as error:
+        raise UserError(
+            f"{path} has a quotation mark that is not closed, so that rows run together (found up "
+            f"to line {rows.line_num}: {error}); close or remove it"
+        ) from None
 
 
 # Control characters, invisible formatting such as a change of direction, and halves of characters

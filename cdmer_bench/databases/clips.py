@@ -318,7 +318,15 @@ def read_table(path: Path) -> "pd.DataFrame":
             f"{found}; {nearest_neighbour(path)}give a clips table with corpus.table=FILE, which "
             "'cdmer data clips' writes"
         )
-    rows = next(iter(read_tables(path).values()), [])
+    pages = {name: rows for name, rows in read_tables(path).items() if any(map(any, rows))}
+    needed = set(COLUMNS) - set(OPTIONAL)
+    fit = [n for n, rows in pages.items() if needed <= set(map(str.lower, next(filter(any, rows))))]
+    if len(fit) > 1:
+        raise UserError(
+            f"{path} has {len(fit)} worksheets with a clips table ({', '.join(fit)}), expected "
+            "one; put all rows into one"
+        )
+    rows = pages[fit[0]] if fit else next(iter(pages.values()), [])
     lines = [number for number, row in enumerate(rows, start=1) if any(row)]
     if not lines:
         raise UserError(f"{path} is empty, expected a clips table: {','.join(COLUMNS)}")

@@ -13,7 +13,7 @@ from typing import Any
 
 from cdmer_bench.databases.base import Finding, finding, table
 from cdmer_bench.errors import UserError, nearest
-from cdmer_bench.io import check_archive_size
+from cdmer_bench.io import check_archive_size, check_quotes
 
 SHEET_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".csv", ".tsv")
 REQUIRED = ("subject", "clip", "onset", "offset", "emotion")
@@ -276,6 +276,8 @@ def _read_text(path: Path, content: bytes) -> Iterable[Sequence[str]]:
         rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
     except csv.Error as error:
         raise UserError(f"{path} is not a readable CSV file ({error})") from None
+    if any("\n" in cell for row in rows for cell in row):
+        check_quotes(text, separator, path)
     width = max(map(len, rows), default=0)
     return [row + [""] * (width - len(row)) for row in rows]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cdmer_bench.databases.base import Finding, finding
 from cdmer_bench.databases.matlab import Variables, open_matlab
 from cdmer_bench.errors import DataMissing, UserError, nearest_neighbour
-from cdmer_bench.io import check_archive_size, one_line
+from cdmer_bench.io import check_archive_size, check_quotes, one_line
 
 SUFFIXES = (".mat", ".npz", ".csv")
 _MOST_NAMED = 20  # columns that were not taken
@@ -201,6 +201,9 @@ def _read_csv(
                 whole = pd.read_csv(path, **options, dtype=str, na_filter=False)
                 for place in as_text:
                     table.isetitem(place, whole.iloc[:, place])
+        texts_of = table.select_dtypes(exclude="number").astype(str)
+        if any(texts_of[name].str.contains("\n", regex=False).any() for name in texts_of):
+            check_quotes(path.read_text("utf-8-sig"), separator, path)
     except UserError:
         raise
     except (ValueError, csv.Error, pd.errors.ParserWarning) as error:

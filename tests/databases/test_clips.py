@@ -405,3 +405,27 @@ def test_names_that_look_alike_are_no_two_classes(folder, other):
     (told,) = database(table(folder, *rows, f"mine,c,p,{other},faces/a,10,10,")).findings
     assert (told.severity, told.code) == ("error", "names-alike")
     assert told.text == f"1 row whose label {other!a} looks like 'joi\\xe9' (row 4)"
+
+
+def test_a_quotation_mark_that_is_not_closed_does_not_swallow_rows(folder):
+    rows = [
+        "mine,a,p,x,faces/a,8,8,,good",
+        'mine,b,p,x,faces/a,9,9,,"faint',
+        "mine,c,p,y,faces/a,,,,",
+    ]
+    for end in ([], ['mine,d,p,y,faces/a,10,10,,"see c']):
+        with pytest.raises(UserError, match="has a quotation mark that is not closed"):
+            database(table(folder, *rows, *end, head=HEAD + ",note"))
+    path = table(folder, *rows[:1], 'mine,b,p,y,faces/a,9,9,,"two\nlines"', head=HEAD + ",note")
+    assert len(database(path).clips()) == 2
+
+
+def test_a_workbook_holds_one_clips_table_on_any_worksheet(folder):
+    rows = [
+        line.split(",") for line in (HEAD, "mine,a,p,x,faces/a,8,8,", "mine,b,p,y,faces/a,9,9,")
+    ]
+    write_xlsx(folder / "clips.xlsx", [["of lab 1"]], clips=rows)
+    assert len(database(folder / "clips.xlsx").clips()) == 2
+    write_xlsx(folder / "clips.xlsx", rows, lab_2=rows)
+    with pytest.raises(UserError, match=r"2 worksheets with a clips table \(Sheet, lab_2\)"):
+        database(folder / "clips.xlsx")

@@ -225,3 +225,11 @@ def test_a_label_that_a_map_names_twice_is_refused(tmp_path):
         UserError, match=r"label_map for .* names one label twice; keep one of them"
     ):
         csv_database(tmp_path, "label,f1\n1,1\n2,5\n", **options).load("d")
+
+
+def test_quotation_marks_that_are_not_closed_do_not_swallow_rows(tmp_path):
+    text = 'label,f1,note\na,1,"good\nb,5,\na,2,"fair\nb,7,\n'
+    with pytest.raises(UserError, match="has a quotation mark that is not closed"):
+        csv_database(tmp_path, text, features="f").load("d")
+    text = 'label,f1,note\na,1,"two\nlines"\nb,5,"a ""word"""\n'
+    assert csv_database(tmp_path, text, features="f").load("d").X.tolist() == [[1], [5]]

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
+from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by, join_batches
 from cdmer_bench.methods.inputs import Array, Indices, Setting, check_not_negative, check_solver
 from cdmer_bench.solvers.kernels import pooled_kernels
 from cdmer_bench.solvers.label_regression import (
@@ -86,20 +86,18 @@ class DRLS(Method):
         check_not_negative(lam=chosen["lam"], mu=chosen["mu"])
 
     def regress(self, prepared: Prepared, settings: Sequence[Setting]) -> Regression:
-        """Return P (n x c) of every setting."""
-        full = [self.complete(setting) for setting in settings]
-        Y = add_mmd_label(prepared["labels"])
-        kernels = prepared["kernels"]
-        found = Regression.empty(len(full), len(kernels), len(Y))
-        for members in group_by(full, lambda setting: (setting["lam"], setting["solver"])):
-            C = weigh_mmd(kernels, full[members[0]]["lam"])
-            mu = np.array([full[i]["mu"] for i in members], dtype=np.float64)
-            found.put(members, solve_regression(C[None], Y, mu, full[members[0]]["solver"]))
-        return found
+        """Return P (n x c) of settings that differ in ``mu`` only."""
+        chosen = [self.complete(setting) for setting in settings]
+        C, Y = weigh_mmd(prepared["kernels"], chosen[0]["lam"]), add_mmd_label(prepared["labels"])
+        mu = np.array([setting["mu"] for setting in chosen], dtype=np.float64)
+        return solve_regression(C[None], Y, mu, chosen[0]["solver"])
 
     def solve(self, prepared: Prepared, settings: Sequence[Setting]) -> BatchResult:
         """Predict the class of the largest regressed label."""
-        return self._predict(prepared, self.regress(prepared, settings))
+        full = [self.complete(setting) for setting in settings]
+        groups = group_by(full, lambda setting: (setting["lam"], setting["solver"]))
+        found = (self.regress(prepared, [full[i] for i in group]) for group in groups)
+        return join_batches(groups, [self._predict(prepared, one) for one in found])
 
     def adapted_kernel(self, prepared: Prepared, setting: Setting) -> Array:
         """Return Z Z' of the regressed labels Z = K P; see :meth:`Method.adapted_kernel`."""

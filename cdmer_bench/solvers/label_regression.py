@@ -1,19 +1,10 @@
 r"""Transfer regression of labels on kernels: what DRLS and RSTR share.
 
-Written with the columns of the paper: n = n_source + n_target samples, of which the first
-n_source are the source. K is the kernel between all n samples; :math:`K^s` (n x n_source) are
-its columns of the source, :math:`K^t` (n x n_target) those of the target, and
-
-.. math:: k^{st} = \tfrac{1}{N_s} K^s 1_s - \tfrac{1}{N_t} K^t 1_t \qquad (n)
-
-is the difference of the domains' mean columns, :math:`|P^T k^{st}|^2` the maximum mean
-discrepancy (MMD) of the regressed samples. The problem in P (n x c),
-
-.. math:: \min_P |L - P^T K^s|_F^2 + \lambda |P^T k^{st}|_2^2 + \mu |P|_1,
-
-is a sparse least-squares problem :math:`|Y - P^T C|_F^2 + \mu |P|_1` once the MMD is written as
-one sample more, whose label is zero: :math:`C = [K^s, \sqrt\lambda k^{st}]` (n x m) and
-:math:`Y = [L, 0]` (c x m). Only linear kernels are used, on raw features.
+The problem is that of :mod:`~cdmer_bench.methods.drls`, whose symbols are kept: a sparse
+least-squares problem :math:`|Y - P^T C|_F^2 + \mu |P|_1` in P (n x c), once the maximum mean
+discrepancy (MMD) is written as one sample more, whose label is zero:
+:math:`C = [K^s, \sqrt\lambda k^{st}]` (n x m) and :math:`Y = [L, 0]` (c x m). The first n_source
+of the n samples are the source. Only linear kernels are used, on raw features.
 
 **The authors' loop**, :func:`ialm`, is that of :mod:`~cdmer_bench.solvers.ialm` for a stack of
 problems with few columns c. Its step over Q solves with :math:`CC^T + \kappa/2\, I` for another
@@ -33,7 +24,6 @@ z is s e + W'(change of P), and most entries of P are zero. While P is zero noth
 formed. The results differ from those of the NumPy loop by rounding.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -97,11 +87,6 @@ class Regression(NamedTuple):
     def take(self, members: NDArray[np.intp]) -> "Regression":
         """Return the solutions of some members of the stack."""
         return Regression(self.P[members], self.n_steps[members], self.converged[members])
-
-    def put(self, members: Sequence[int], found: "Regression") -> None:
-        """Write the solutions of some members of the stack."""
-        for mine, other in zip(self, found, strict=True):
-            mine[members] = other
 
 
 def solve_regression(

@@ -226,6 +226,7 @@ _ESCAPES |= {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "|": r"\textbar{}",  # which LaTeX's own fonts set as a dash
     "→": r"$\rightarrow$",
 }
 # ο is missing: LaTeX has no command for it.

@@ -206,7 +206,7 @@ def test_a_page_says_what_its_figures_are():
 
 
 def test_latex_is_balanced_and_has_as_many_cells_in_every_row():
-    records = [record(t, "x", r"50%_of{it} & $\alpha$ #1~^") for t in TYPE_I]
+    records = [record(t, "x", r"50%_of{it} & $\alpha$ #1~^|<") for t in TYPE_I]
     table = build_table("III", [*records, record(1)], against_paper=True)
     text = render(table, "tex")
     body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
@@ -222,6 +222,7 @@ def test_latex_is_balanced_and_has_as_many_cells_in_every_row():
     plain = text.replace(r"\{", "").replace(r"\}", "")
     assert plain.count("{") == plain.count("}")
     assert r"50\%\_of\{it\} \& \$\textbackslash{}alpha\$ \#1\textasciitilde{}" in text
+    assert r"\textasciicircum{}\textbar{}\textless{}" in text
 
 
 def test_a_row_says_its_rule_in_every_format_where_there_are_several():

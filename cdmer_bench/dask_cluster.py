@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 import sys
+import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import contextmanager
@@ -146,13 +147,37 @@ def _check_host(role: str, answer: dict[str, Any]) -> None:
         )
 
 
-def _run_packed(folders: list[str], packed: bytes) -> Any:
-    """Run a pickled call in a worker; classes of the user's own folders can be imported."""
+def _own_modules() -> dict[str, Any]:
+    """Return the modules of this process that are neither installed nor Python's."""
+    others = {"cdmer_bench", *sys.stdlib_module_names, *packages_distributions()}
+    return {
+        name: module
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] not in others
+        and not name.startswith("__")
+        and getattr(module, "__file__", None)
+    }
+
+
+_PATH = [*sys.path]  # of a worker, before any run
+_last_run = ""  # that a worker had a call of
+
+
+def _run_packed(run: str, folders: list[str], packed: bytes) -> Any:
+    """Run a pickled call in a worker; classes of the user's own folders can be imported.
+
+    What a worker imported in another run, perhaps from other folders, may have been edited since.
+    """
+    import importlib
     import pickle
 
-    for folder in folders:
-        if folder not in sys.path:
-            sys.path.append(folder)
+    global _last_run
+    if run != _last_run:
+        for name in _own_modules():
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        sys.path[:] = list(dict.fromkeys([*_PATH, *folders]))
+        _last_run = run
     function, arguments = pickle.loads(packed)
     return function(*arguments)
 
@@ -179,17 +204,6 @@ def run_on_cluster(
             ) from None
 
 
-def _send_own_modules_as_code() -> None:
-    """Send the user's modules as code: by name, a worker would keep the first that it imported."""
-    import cloudpickle
-
-    installed = {"cdmer_bench", *sys.stdlib_module_names, *packages_distributions()}
-    for name, module in list(sys.modules.items()):
-        own = name.partition(".")[0] not in installed and not name.startswith("__")
-        if own and getattr(module, "__file__", None):
-            cloudpickle.register_pickle_by_value(module)
-
-
 def _stream(
     client: Any, calls: Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]
 ) -> Iterator[Any]:
@@ -201,7 +215,9 @@ def _stream(
     import cloudpickle
     from distributed import wait
 
-    _send_own_modules_as_code()
+    for module in _own_modules().values():  # not every worker has the user's folders
+        cloudpickle.register_pickle_by_value(module)
+    run = uuid.uuid4().hex
     folders = [folder for folder in sys.path if folder and Path(folder).is_dir()]
     running: set[Any] = set()
     try:
@@ -209,7 +225,7 @@ def _stream(
             for call in calls:
                 # pure=False: equal calls must not be taken for one.
                 running.add(
-                    client.submit(_run_packed, folders, cloudpickle.dumps(call), pure=False)
+                    client.submit(_run_packed, run, folders, cloudpickle.dumps(call), pure=False)
                 )
                 if len(running) >= 2 * max(1, len(client.nthreads())):
                     break

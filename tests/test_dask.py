@@ -218,6 +218,23 @@ def test_an_edited_module_is_not_taken_from_the_workers_memory(scheduler, tmp_pa
         )
 
 
+def read_helper():
+    from edited_helper import ANSWER
+
+    return ANSWER
+
+
+def test_what_a_worker_imports_itself_is_that_of_the_run(scheduler, tmp_path, monkeypatch):
+    backend = Backend("dask", address=scheduler)
+    for folder, answer in (("one", 1), ("one", 2), ("two", 3)):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "edited_helper.py").write_text(f"ANSWER = {answer}{' ' * answer}\n")
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(tmp_path / folder))
+            answers = dict(run_parallel([(read_helper, ())] * 4, backend))
+        assert answers == dict.fromkeys(range(4), answer)
+
+
 class _Answers:
     """A client of a cluster whose hosts have what the test says."""
 

@@ -180,6 +180,15 @@ def test_criteria_that_differ_by_rounding_are_equal_so_that_the_first_wins():
         assert rule("oracle").select(cell([one, other], y_target=y)) == 0
 
 
+def test_settings_without_information_tie_so_that_the_first_wins():
+    # All samples alike, so no prediction tells of its sample.
+    for seed in range(40):
+        scores = np.repeat(np.random.default_rng(seed).normal(size=(5, 1, 3)), 68, axis=1)
+        made = cell(scores.argmax(axis=2), y_target=np.zeros(68, np.uint8), scores=scores)
+        assert rule("infomax").criterion(made).tolist() == [0] * 5
+        assert rule("infomax").select(made) == 0
+
+
 def test_settings_that_could_not_be_validated_are_left_out_and_counted():
     partly = np.r_[Y[:5], NOT_PREDICTED].astype(np.uint8)
     wrong = ((Y + 1) % 3).astype(np.uint8)

@@ -195,7 +195,9 @@ class InformationMaximization(Rule):
     def criterion(self, record: Evaluated) -> NDArray[np.float64]:
         """Return the mutual information of sample and predicted class, in nats."""
         probability = softmax(record)
-        return _entropy(probability.mean(axis=1)) - _entropy(probability).mean(axis=1)
+        information = _entropy(probability.mean(axis=1)) - _entropy(probability).mean(axis=1)
+        # It is never negative; two equal entropies leave rounding of either sign, below 1e-14.
+        return np.where(information < 1e-14, 0.0, information)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def tables_command(options: argparse.Namespace) -> int:
     from cdmer_bench.reporting import build_table, render_all, summarize, tables_for
     from cdmer_bench.reporting.analysis import comparable
     from cdmer_bench.reporting.published import PAPER_DESCRIPTOR, later_paper
-    from cdmer_bench.reporting.table import without_needless_averages
+    from cdmer_bench.reporting.table import PRINTED, without_needless_averages
     from cdmer_bench.reporting.tables import in_no_table
 
     numbers, filters = split_words("tables", options.words, TABLES)
@@ -123,6 +123,9 @@ def tables_command(options: argparse.Namespace) -> int:
     _write(render_all(tables, form, bold=bold, width=columns).encode(), options.out)
     if "paper" in papers:
         say(summarize(tables))
+    shown = {row.variant for table in tables for row in table.rows if row.selection == PRINTED}
+    for name in (paper.name for paper in later if paper.name not in shown):
+        say(f"{name} prints no figure that these tables hold.")
     if left_out := in_no_table(records):
         say(left_out)
     return 0

@@ -275,6 +275,14 @@ def test_each_paper_that_is_named_stands_beside_and_no_other(own, cdmer):
         assert (printed in said) == ("paper" in papers)
 
 
+def test_a_paper_that_has_no_figure_for_the_tables_is_named(own, cdmer):
+    words = ("--against", "paper,tgsr2022", "--results", own)
+    said = "tgsr2022 prints no figure that these tables hold."
+    assert said in cdmer("tables", "own", *words)[2]
+    assert said not in cdmer("tables", "3", *words)[2]
+    assert said not in cdmer("tables", "own", "3", *words)[2]
+
+
 def test_a_format_that_is_named_outweighs_the_ending(own, cdmer, tmp_path):
     out = tmp_path / "table.txt"
     assert cdmer("tables", "--results", own, "--format", "md", "--out", str(out))[0] == 0

@@ -59,7 +59,7 @@ from cdmer_bench.errors import UserError
 from cdmer_bench.io import array_hash, content_key, pack_arrays, read_entry, write_atomically
 from cdmer_bench.methods.base import SHARED_WORK, BatchResult, Method, Prepared, group_by
 from cdmer_bench.methods.inputs import SOLVERS, Array, Setting, choose
-from cdmer_bench.solvers.ialm import ResponseIALM
+from cdmer_bench.solvers.ialm import AUTHORS_SCHEDULE, ResponseIALM
 from cdmer_bench.solvers.kernels import pooled_kernels
 from cdmer_bench.solvers.lasso_sums import LARGEST_SUMS, RELATIVE_GAP, sum_lassos
 from cdmer_bench.solvers.libsvm import Decision, VotingMachine
@@ -318,6 +318,7 @@ class Regenerator(Method):
         decisions: dict[int, Decision] = {}
         converged, iterations = np.empty(len(chosen), bool), np.empty(len(chosen), np.intp)
         notes, spared = {}, []
+        lossy = {lam for lam in {float(c["lam"]) for c in chosen} if _loses_digits(prepared, lam)}
         for index, found in regenerate(prepared, chosen, self.device, self.cache):
             C = chosen[index]["C"]
             machine, block = self._decide(prepared, found, C)
@@ -327,7 +328,7 @@ class Regenerator(Method):
             decisions[index] = machine.predict(block)
             converged[index], iterations[index] = found.converged, found.iterations
             spared += [] if found.spared is None else [found.spared]
-            if note := _note(found, machine):
+            if note := _note(found, machine, float(chosen[index]["lam"]) in lossy):
                 notes[index] = note
         predictions, scores = zip(*(decisions[i] for i in range(len(chosen))), strict=True)
         result = BatchResult(np.array(predictions), np.array(scores), converged, iterations, notes)
@@ -365,9 +366,20 @@ class Regenerator(Method):
         """Return the products of all samples, one domain raw and the other regenerated."""
 
 
-def _note(found: Regeneration, machine: VotingMachine) -> str:
+def _loses_digits(prepared: Prepared, lam: float) -> bool:
+    """Whether A'A is rounded by more than the first penalty that the schedule adds to it."""
+    A = design_matrix(prepared["kernel"], len(prepared["fixed"]), lam)
+    return bool(np.finfo(float).eps * np.vdot(A, A) > AUTHORS_SCHEDULE.kappa0)
+
+
+def _note(found: Regeneration, machine: VotingMachine, loses_digits: bool) -> str:
     """Say what the user should know about a setting's result."""
     notes = [machine.note] if machine.note else []
+    if loses_digits and np.isnan(found.gap):
+        notes.append(
+            "the features are so large that rounding exceeds the first penalty of the schedule; "
+            "rescale them"
+        )
     if not found.products.any():
         notes.append("the L1 weight leaves no coefficient, so regenerated samples are all zero")
     if not found.converged:

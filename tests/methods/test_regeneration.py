@@ -167,6 +167,18 @@ def test_a_weight_that_kills_all_coefficients_is_noted(method, solver):
     assert "no coefficient" in fitted.result_.notes[0]
 
 
+@METHODS
+def test_rounding_beyond_the_first_penalty_is_noted_where_the_schedule_runs(method):
+    Xs, ys, Xt = random_task(7)
+    for scale, noted in ((1, []), (500, ["paper"])):  # A'A grows with the fourth power
+        found = []
+        for solver in ("paper", "exact"):
+            fitted = method(solver=solver, mu=float(scale) ** 2).fit(scale * Xs, ys, scale * Xt)
+            notes = " ".join(fitted.result_.notes.values())
+            found += [solver] if "exceeds the first penalty" in notes else []
+        assert found == noted
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cdmer_bench.errors import UserError, is_ours, raised
+from cdmer_bench.errors import UserError, is_ours
 from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
 from cdmer_bench.io import clear_errors, one_line, pack_arrays, remove, write_atomically
 from cdmer_bench.methods.base import (
@@ -235,7 +235,7 @@ def check_result(
 class Failure:
     """Why a batch failed."""
 
-    error: str  # one sentence for a user's error, else the exception's name, message and place
+    error: str  # one sentence for a user's error, else the exception's name and message
     trace: str  # the traceback
     is_user_error: bool  # whether the data or the grid are at fault rather than the method
 
@@ -243,7 +243,8 @@ class Failure:
     def of(cls, error: BaseException) -> "Failure":
         """Describe the exception that is being handled."""
         is_user_error = isinstance(error, UserError)
-        text = str(error) if is_user_error else one_line(raised(error))
+        said = one_line(str(error))
+        text = str(error) if is_user_error else f"{type(error).__name__}: {said}"
         return cls(text, traceback.format_exc(), is_user_error)
 
 

@@ -229,8 +229,7 @@ def test_a_method_that_leaves_the_program_fails_alone(tmp_path):
     problem = pose(Leaving(), Xs, ys, Xt, Xt, [{"k": 1}], 3)
     write_shared(tmp_path / "shared", problem.arrays)
     failure = run_piece(problem.pieces[0], tmp_path / "shared", tmp_path / "out.npz")
-    line = Leaving.solve.__code__.co_firstlineno + 1
-    assert failure.error == f"SystemExit: 3 ({__file__}, line {line})"
+    assert failure.error == "SystemExit: 3"
     assert not failure.is_user_error
 
 

@@ -42,9 +42,9 @@ class SklearnMethod(Method):
         Raises
         ------
         UserError
-            If it cannot be imported or refuses a parameter.
+            If it cannot be imported, is no classifier or refuses a parameter.
         """
-        from sklearn.base import clone
+        from sklearn.base import ClusterMixin, RegressorMixin, clone
 
         chosen = {**self.options, **setting}
         module, _, name = str(self.estimator).rpartition(".")
@@ -56,6 +56,11 @@ class SklearnMethod(Method):
             raise UserError(f"{lost} ({error}); {cure}") from None
         try:
             made = found() if callable(found) else clone(found)
+            # Its numbers could pass for indices of classes.
+            if isinstance(made, ClusterMixin | RegressorMixin):
+                raise UserError(
+                    f"the estimator {self.estimator} predicts no classes; give a classifier"
+                )
             seeds = {n: 0 for n in made.get_params() if n.split("__")[-1] == "random_state"}
             known = made.get_params() | seeds
             # Such as 5.0 in a list, where scikit-learn wants whole numbers.

@@ -250,6 +250,8 @@ def test_an_estimators_code_that_fails_is_one_sentence(tmp_path, monkeypatch, na
         (SklearnMethod(options={"no": 1}), [{}], "no"),
         (SklearnMethod("sklearn.svm.SVC"), [{"kernel": "none"}], "cannot be used: The 'kernel'"),
         (SklearnMethod("sklearn.linear_model.LinearRegression"), [{}], "give a classifier"),
+        (SklearnMethod("sklearn.cluster.KMeans"), [{"n_clusters": 2}], "give a classifier"),
+        (SklearnMethod("sklearn.tree.DecisionTreeRegressor"), [{}], "give a classifier"),
     ],
 )
 def test_what_cannot_be_made_is_one_sentence(method, grid, message):

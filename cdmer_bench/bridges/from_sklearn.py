@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cdmer_bench.errors import UserError, own_code
-from cdmer_bench.methods.base import BatchResult, Method, Prepared
+from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batches import BatchResult
 from cdmer_bench.methods.inputs import Setting, is_range, is_whole, parse_range
 
 Array = NDArray[np.float64]

@@ -17,7 +17,7 @@ _MODULES = {
     "RSTR": "rstr",
     "TGSR": "tgsr",
     "Method": "base",
-    "BatchResult": "base",
+    "BatchResult": "batches",
 }
 _OLD_NAMES = {"StrandResult": "BatchResult"}  # until 0.1
 __all__ = [*_MODULES, *_OLD_NAMES]

@@ -10,14 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cdmer_bench.errors import Check, UserError
-from cdmer_bench.methods.base import (
-    BatchResult,
-    Method,
-    Prepared,
-    batches_of,
-    expect_result,
-    join_batches,
-)
+from cdmer_bench.methods.base import Method, Prepared, batches_of
+from cdmer_bench.methods.batches import BatchResult, expect_result, join_batches
 from cdmer_bench.methods.inputs import Grid, Setting, check_task
 
 MOST_SETTINGS = 12  # settings of a grid that are tried, spread evenly over it

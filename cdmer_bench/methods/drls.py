@@ -29,7 +29,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by, join_batches
+from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batches import BatchResult, group_by, join_batches
 from cdmer_bench.methods.inputs import Array, Indices, Setting, check_not_negative, check_solver
 from cdmer_bench.solvers.kernels import pooled_kernels
 from cdmer_bench.solvers.label_regression import (

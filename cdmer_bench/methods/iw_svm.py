@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cdmer_bench.errors import UserError
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by
+from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batches import BatchResult, group_by
 from cdmer_bench.methods.inputs import Array, Indices, Setting, choose, is_whole, require
 from cdmer_bench.methods.svm import Classified, batch_result
 from cdmer_bench.solvers.kernels import linear_kernel, squared_distances

@@ -57,7 +57,8 @@ from numpy.typing import NDArray
 from cdmer_bench.compiled import compiled_available
 from cdmer_bench.errors import UserError
 from cdmer_bench.io import array_hash, content_key, pack_arrays, read_entry, write_atomically
-from cdmer_bench.methods.base import SHARED_WORK, BatchResult, Method, Prepared, group_by
+from cdmer_bench.methods.base import SHARED_WORK, Method, Prepared
+from cdmer_bench.methods.batches import BatchResult, group_by
 from cdmer_bench.methods.inputs import SOLVERS, Array, Setting, choose
 from cdmer_bench.solvers.ialm import AUTHORS_SCHEDULE, ResponseIALM
 from cdmer_bench.solvers.kernels import pooled_kernels

@@ -47,7 +47,8 @@ import numpy as np
 import scipy  # its parts are loaded when they are used
 from numpy.typing import ArrayLike
 
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by, join_batches
+from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batches import BatchResult, group_by, join_batches
 from cdmer_bench.methods.inputs import (
     Array,
     Indices,

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from cdmer_bench.errors import UserError, closest
-from cdmer_bench.methods.base import BatchResult, Method, Prepared
+from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batches import BatchResult
 from cdmer_bench.methods.inputs import SOLVERS, Array, Indices, Setting, require
 from cdmer_bench.solvers.bounded_sum_qp import (
     BoundedSumQP,

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cdmer_bench.methods.base import BatchResult, Method, Prepared
+from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batches import BatchResult
 from cdmer_bench.methods.inputs import Array, Indices, Setting
 from cdmer_bench.solvers.kernels import linear_kernel
 from cdmer_bench.solvers.libsvm import Decision, VotingMachine, fit_gram

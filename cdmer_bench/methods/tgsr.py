@@ -26,7 +26,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, group_by, join_batches
+from cdmer_bench.methods.base import Method, Prepared
+from cdmer_bench.methods.batches import BatchResult, group_by, join_batches
 from cdmer_bench.methods.inputs import (
     Array,
     Indices,

@@ -18,7 +18,7 @@ from cdmer_bench.databases.base import FeatureSet, matched
 from cdmer_bench.errors import UserError
 from cdmer_bench.features import Features
 from cdmer_bench.io import remove
-from cdmer_bench.methods.base import BatchResult
+from cdmer_bench.methods.batches import BatchResult
 from cdmer_bench.parallel import (
     ATTEMPTS,
     Backend,

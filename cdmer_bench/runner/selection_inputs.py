@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from cdmer_bench.databases.base import FeatureSet
 from cdmer_bench.errors import UserError
 from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
-from cdmer_bench.methods.base import BatchResult, Method, Prepared, batches_of, join_batches
+from cdmer_bench.methods.base import Method, Prepared, batches_of
+from cdmer_bench.methods.batches import BatchResult, join_batches
 from cdmer_bench.methods.inputs import Setting
 from cdmer_bench.results.record import CellRecord, selection_key
 from cdmer_bench.results.store import ResultsStore

@@ -20,14 +20,8 @@ from numpy.typing import NDArray
 from cdmer_bench.errors import UserError, is_ours
 from cdmer_bench.evaluation.selection.rules import NOT_PREDICTED
 from cdmer_bench.io import clear_errors, one_line, pack_arrays, remove, write_atomically
-from cdmer_bench.methods.base import (
-    BatchResult,
-    Method,
-    Prepared,
-    batches_of,
-    expect_result,
-    join_batches,
-)
+from cdmer_bench.methods.base import Method, Prepared, batches_of
+from cdmer_bench.methods.batches import BatchResult, expect_result, join_batches
 from cdmer_bench.methods.inputs import Setting, Task, check_task, shape_samples
 
 _SMALL = 1 << 20  # bytes; larger arrays are mapped, so that processes share them

@@ -19,7 +19,7 @@ from cdmer_bench.methods import (
     TSRG,
     BatchResult,
 )
-from cdmer_bench.methods.base import join_batches
+from cdmer_bench.methods.batches import join_batches
 from cdmer_bench.methods.inputs import is_range
 
 EVERY = (SVM, IWSVM, TCA, GFK, SA, STM, TKL, TSRG, DRFST, DRLS, RSTR)

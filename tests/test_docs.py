@@ -33,6 +33,7 @@ def write_files(document: Path, folder: Path) -> list[str]:
 def run(command: str, folder: Path) -> subprocess.CompletedProcess:
     # A process of its own for each command, as the user's shell would start it.
     environment = {**os.environ, "CDMER_CACHE": str(folder / "cache"), "NO_COLOR": "1"}
+    environment["COLUMNS"] = "120"  # pytest-xdist gives its workers 80
     python_path = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     return subprocess.run(
         [sys.executable, "-m", "cdmer_bench.cli.main", *shlex.split(command)[1:]],

@@ -305,6 +305,7 @@ def _interior_point(
     return best
 
 
+@np.errstate(over="ignore", invalid="ignore")  # no gap is known then
 def _relative_gap(U: Array, y: Array, C: Array, alpha: Array, w: Array, bias: float) -> float:
     """Return the duality gap over the primal objective."""
     primal = w @ w / 2 + C @ np.maximum(0, 1 - (U @ w + bias * y))
